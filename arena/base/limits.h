@@ -1,0 +1,42 @@
+/* Every limit of the service in one place, with its reason. Past a limit there is a clear refusal, never a slowdown.
+ * A limit that an operator may change has its default here and its key in the config's "limits" object (schema/). */
+#ifndef ARENA_BASE_LIMITS_H
+#define ARENA_BASE_LIMITS_H
+
+/* --- JSON ------------------------------------------------------------------------------------------------------- */
+#define LIMIT_JSON_DEPTH 64            /* jansson recurses: deep nesting would spend a thread's stack */
+#define LIMIT_CONFIG_BYTES (1 << 20)   /* a config is written by hand */
+
+/* --- HTTP ------------------------------------------------------------------------------------------------------- */
+#define LIMIT_BODY_BYTES (256 << 10)   /* a prompt at its maximum, escaped, and room to spare */
+#define LIMIT_HEADER_BYTES (16 << 10)  /* browsers send 1-2 KiB; more is an attack or a mistake */
+#define LIMIT_CONNECTIONS 8192         /* below the usual 20,000 descriptors, with room for upstreams and files */
+#define LIMIT_CONNECTIONS_PER_ADDRESS 4096 /* one proxy or one school may stand for many people */
+#define LIMIT_REQUEST_SECONDS 30       /* total time to receive a request: a slow client holds no slot for ever */
+#define LIMIT_IDLE_SECONDS 120         /* keep-alive without a request */
+#define LIMIT_HEARTBEAT_SECONDS 10     /* only a write finds a client that disappeared */
+#define LIMIT_IDEMPOTENCY_KEY 128      /* a UUID is 36 */
+
+/* --- Battles ------------------------------------------------------------------------------------------------------ */
+#define LIMIT_PROMPT_BYTES (32 << 10)  /* about 8,000 tokens: what the default context holds */
+#define LIMIT_TURNS 50                 /* as FastChat: a battle is a comparison, not a companion */
+#define LIMIT_ANSWER_BYTES (1 << 20)   /* longer than any sane answer; a runaway model stops here */
+#define LIMIT_EVENT_LOG_BYTES (4 << 20) /* one battle's stream, all turns */
+#define LIMIT_VIEWERS 32               /* event streams open on one battle */
+#define LIMIT_BATTLES_LIVE 1024        /* battles in memory: streaming, or ready and recently looked at */
+#define LIMIT_STREAMING_PER_VOTER 2    /* nobody reads three battles at once */
+#define LIMIT_COMMENT_BYTES 4096       /* feedback is a remark, not an essay */
+#define LIMIT_BATTLE_HOURS 24          /* then an unvoted battle expires */
+
+/* --- Store -------------------------------------------------------------------------------------------------------- */
+#define LIMIT_WRITE_QUEUE 4096         /* waiting writes; at 1,000 commits a second of 64 rows this is under 0.1 s */
+#define LIMIT_WAL_BYTES (32 << 20)     /* past it the writer checkpoints with TRUNCATE */
+
+/* --- Loop --------------------------------------------------------------------------------------------------------- */
+#define LIMIT_WORKER_QUEUE 1024        /* waiting jobs of the worker pool */
+
+/* --- Competitors -------------------------------------------------------------------------------------------------- */
+#define LIMIT_COMPETITORS 256          /* a board of more is unreadable, and pairs grow with the square */
+#define LIMIT_NAME_BYTES 128           /* competitor names, aliases, organisations */
+
+#endif

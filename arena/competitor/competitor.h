@@ -1,0 +1,162 @@
+/* Whoever can answer: the in-house model and a remote endpoint are the same to everyone above this header.
+ *
+ * A competitor is one row of the configuration with an adapter behind it. `competitor_chat` starts an answer and
+ * returns at once; the sink is called on the loop's thread; exactly one `end` follows, after a cancel too, and nothing
+ * after it. Everything here belongs to the loop's thread, except that adapters may work on threads of their own and
+ * come back by loop_post. */
+#ifndef ARENA_COMPETITOR_COMPETITOR_H
+#define ARENA_COMPETITOR_COMPETITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+
+struct competitor;
+struct chat; /* one answer under way; owned by its adapter, gone when `end` returns */
+
+enum chat_role { CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT };
+
+struct chat_message {
+    enum chat_role role;
+    struct text text; /* UTF-8; never trimmed */
+};
+
+enum chat_channel { CHAT_TEXT, CHAT_REASONING, CHAT_REFUSAL };
+
+/* What the answer's end was; the words of `arena chat --format json` (chat_finish_word). */
+#define CHAT_FINISH_MAP(X) \
+    X(CHAT_STOP, "stop") \
+    X(CHAT_LENGTH, "length") \
+    X(CHAT_CONTENT_FILTER, "content_filter") \
+    X(CHAT_REFUSED, "refusal") \
+    X(CHAT_ERROR, "error") \
+    X(CHAT_TRUNCATED, "truncated") \
+    X(CHAT_EMPTY, "empty") \
+    X(CHAT_CANCELLED, "cancelled")
+enum chat_finish {
+#define X(name, word) name,
+    CHAT_FINISH_MAP(X)
+#undef X
+};
+const char *chat_finish_word(enum chat_finish finish);
+
+/* True for error and truncated: a transport failure is no answer. Whatever else it was, the model said it. */
+bool chat_finish_failed(enum chat_finish finish);
+
+/* class, word, may it be tried again? */
+#define CHAT_ERROR_MAP(X) \
+    X(CHAT_OK, "none", false) \
+    X(CHAT_AUTH, "auth", false) \
+    X(CHAT_BAD_REQUEST, "bad_request", false) \
+    X(CHAT_CONTEXT_LENGTH, "context_length", false) \
+    X(CHAT_NOT_FOUND, "not_found", false) \
+    X(CHAT_RATE_LIMIT, "rate_limit", true) \
+    X(CHAT_QUOTA, "quota", false) \
+    X(CHAT_OVERLOADED, "overloaded", true) \
+    X(CHAT_SERVER, "server", true) \
+    X(CHAT_NETWORK, "network", true) \
+    X(CHAT_TIMEOUT, "timeout", true) \
+    X(CHAT_PROTOCOL, "protocol", false)
+enum chat_error_class {
+#define X(name, word, retryable) name,
+    CHAT_ERROR_MAP(X)
+#undef X
+};
+const char *chat_error_word(enum chat_error_class class);
+bool chat_error_retryable(enum chat_error_class class);
+
+/* Tokens as the provider counts them; -1: not told. */
+struct chat_usage {
+    int64_t input;  /* cached included */
+    int64_t output; /* reasoning included */
+    int64_t reasoning, cached, cache_write;
+};
+#define CHAT_USAGE_UNKNOWN ((struct chat_usage){-1, -1, -1, -1, -1})
+
+/* How an answer ended. Borrowed by the sink for the call. */
+struct chat_end {
+    enum chat_finish finish;
+    struct {
+        enum chat_error_class class; /* CHAT_OK: none */
+        bool retryable;              /* as the provider said, else by class */
+        int status;                  /* HTTP status; 0: none came */
+        char message[512];           /* without secrets; for the operator, never for a voter before the vote */
+    } error;
+    struct chat_usage usage;
+    double cost_usd; /* NaN: unknown */
+    const char *model; /* as returned; NULL: not told */
+    const char *request_id;
+    const char *sent; /* effective parameters, a JSON object */
+    int attempts;
+    int64_t first_content_ns, total_ns; /* from the first attempt's start; first_content 0: none */
+};
+
+struct chat_sink {
+    /* Whole UTF-8 characters. */
+    void (*delta)(void *user, enum chat_channel channel, struct text text);
+    /* A failed attempt is about to be tried again: everything delivered so far is void. False forbids it (something was
+     * shown): the answer then ends with the failure. NULL forbids it too once anything was delivered. */
+    bool (*restart)(void *user);
+    void (*end)(void *user, const struct chat_end *end);
+    void *user;
+};
+
+/* Settings that are set; NaN or negative: not set. */
+struct chat_params {
+    double temperature, top_p, min_p;
+    int64_t top_k, max_tokens, seed;
+    const char *reasoning; /* NULL, or "none", "low", "medium", "high", … */
+    const char *const *stop;
+    size_t stops;
+};
+#define CHAT_PARAMS_UNSET ((struct chat_params){NAN, NAN, NAN, -1, -1, -1, NULL, NULL, 0})
+
+/* One row of the configuration, checked. All text is owned by the competitor. */
+struct competitor_config {
+    char *name, *provider, *model, *path;
+    char *organisation, *licence;
+    char **aliases;
+    size_t alias_count;
+    char *base_url, *dialect, *api_key_env, *api_key_file;
+    char *system; /* NULL: the model's own default; "": none */
+    struct chat_params params;
+    double price_input, price_output, price_cached, price_cache_write; /* USD per million tokens; NaN: unknown */
+    double weight;    /* how often it is drawn, relative to 1 */
+    int retries;      /* -1: the default */
+    bool in_house, stream, allow_http, outputs_may_train;
+};
+
+enum competitor_state { COMPETITOR_ACTIVE, COMPETITOR_PAUSED, COMPETITOR_RETIRED };
+
+/* How an adapter plugs in: the in-house engine (inhouse.c), the remote client (remote.c). */
+struct competitor_adapter {
+    struct chat *(*chat)(struct competitor *competitor, const struct chat_message *messages, size_t count,
+                         const struct chat_params *params, const struct chat_sink *sink, struct err *err);
+    void (*cancel)(struct chat *chat);
+    void (*close)(struct competitor *competitor); /* no chat is under way any more */
+};
+
+struct competitor {
+    struct competitor_config config;
+    const struct competitor_adapter *adapter;
+    void *state;        /* the adapter's */
+    char version[DIGEST_HEX + 1]; /* digest of everything that shapes its answers (design.md, section 6) */
+    char *effective;    /* that same everything, as a JSON object */
+    enum competitor_state availability;
+    int under_way; /* chats started and not ended */
+};
+
+/* Starts an answer; `params` overrides the configured ones where set (NULL: none). Messages, params and sink are
+ * copied. NULL with `err` when it cannot even start (the sink is not called then). The configured system prompt is put
+ * in front unless the messages bring one. */
+struct chat *competitor_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
+                             const struct chat_params *params, const struct chat_sink *sink, struct err *err);
+
+/* Ends it: `end` comes with CHAT_CANCELLED, maybe before this returns, else soon. */
+void chat_cancel(struct competitor *competitor, struct chat *chat);
+
+#endif
