@@ -65,7 +65,7 @@ bool gguf_array(const struct gguf *file, const char *key, struct gguf_array *val
 /* The next string of an array of strings: advances `array`; false at its end. */
 bool gguf_next_text(struct gguf_array *array, struct gguf_text *text);
 
-/* Element `index` (below count) of an array of numbers or booleans. */
+/* Element `index` (below count) of an array of numbers or booleans; as an integer, a number past 2^62 is 0. */
 int64_t gguf_array_integer(const struct gguf_array *array, size_t index);
 double gguf_array_number(const struct gguf_array *array, size_t index);
 
