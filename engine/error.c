@@ -4,10 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-bool engine_fail(struct engine_error *error, enum engine_error_code code, const char *format, ...)
+void engine_error_set(struct engine_error *error, enum engine_error_code code, const char *format, ...)
 {
     if (!error)
-        return false;
+        return;
     error->code = code;
     va_list arguments;
     va_start(arguments, format);
@@ -16,10 +16,4 @@ bool engine_fail(struct engine_error *error, enum engine_error_code code, const 
     for (unsigned char *c = (unsigned char *)error->message; *c; c++)
         if (*c < 0x20 || *c == 0x7f)
             *c = '?';
-    return false;
-}
-
-bool engine_no_memory(struct engine_error *error, const char *what)
-{
-    return engine_fail(error, ENGINE_MEMORY, "not enough memory for %s", what);
 }

@@ -6,10 +6,12 @@
 
 /* Writes code and message (cut to what fits, always terminated) and returns false, so that a caller can write
  * `return engine_fail(error, …)`. `error` may be NULL. */
-bool engine_fail(struct engine_error *error, enum engine_error_code code, const char *format, ...)
+#define engine_fail(...) (engine_error_set(__VA_ARGS__), false) /* a macro: the compiler sees that it is false */
+
+void engine_error_set(struct engine_error *error, enum engine_error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The same for "no memory for WHAT". */
-bool engine_no_memory(struct engine_error *error, const char *what);
+#define engine_no_memory(error, what) engine_fail(error, ENGINE_MEMORY, "not enough memory for %s", what)
 
 #endif
