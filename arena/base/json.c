@@ -189,44 +189,44 @@ static void start_value(struct json_out *out, const char *key)
     }
 }
 
-void json_open(struct json_out *out, const char *key, char bracket)
+void json_put_open(struct json_out *out, const char *key, char bracket)
 {
     start_value(out, key);
     buf_add_char(out->buf, bracket);
     out->comma = false;
 }
 
-void json_close(struct json_out *out, char bracket)
+void json_put_close(struct json_out *out, char bracket)
 {
     buf_add_char(out->buf, bracket);
     out->comma = true;
 }
 
-void json_string(struct json_out *out, const char *key, struct text value)
+void json_put_string(struct json_out *out, const char *key, struct text value)
 {
     start_value(out, key);
     json_quote(out->buf, value);
 }
 
-void json_cstring(struct json_out *out, const char *key, const char *value)
+void json_put_cstring(struct json_out *out, const char *key, const char *value)
 {
     if (value)
-        json_string(out, key, text_of(value));
+        json_put_string(out, key, text_of(value));
     else
-        json_null(out, key);
+        json_put_null(out, key);
 }
 
-void json_int(struct json_out *out, const char *key, int64_t value)
+void json_put_int(struct json_out *out, const char *key, int64_t value)
 {
     start_value(out, key);
     buf_printf(out->buf, "%lld", (long long)value);
 }
 
-void json_real(struct json_out *out, const char *key, double value)
+void json_put_real(struct json_out *out, const char *key, double value)
 {
     char digits[40];
     if (!isfinite(value)) {
-        json_null(out, key);
+        json_put_null(out, key);
         return;
     }
     for (int precision = 15; precision <= 17; precision++) {
@@ -238,29 +238,29 @@ void json_real(struct json_out *out, const char *key, double value)
     buf_add_string(out->buf, digits);
 }
 
-void json_fixed(struct json_out *out, const char *key, double value, int decimals)
+void json_put_fixed(struct json_out *out, const char *key, double value, int decimals)
 {
     if (!isfinite(value)) {
-        json_null(out, key);
+        json_put_null(out, key);
         return;
     }
     start_value(out, key);
     buf_printf(out->buf, "%.*f", decimals, value);
 }
 
-void json_bool(struct json_out *out, const char *key, bool value)
+void json_put_bool(struct json_out *out, const char *key, bool value)
 {
     start_value(out, key);
     buf_add_string(out->buf, value ? "true" : "false");
 }
 
-void json_null(struct json_out *out, const char *key)
+void json_put_null(struct json_out *out, const char *key)
 {
     start_value(out, key);
     buf_add_string(out->buf, "null");
 }
 
-void json_raw(struct json_out *out, const char *key, struct text json)
+void json_put_raw(struct json_out *out, const char *key, struct text json)
 {
     start_value(out, key);
     buf_add_text(out->buf, json);

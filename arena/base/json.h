@@ -35,10 +35,10 @@ bool json_only_keys(const json_t *object, const char *const *known, const char *
  * All go to one buf; look at `buf->failed` once at the end.
  *
  *     struct json_out out = json_out_to(&buf);
- *     json_open(&out, NULL, '{');
- *     json_string(&out, "state", text_of("ready"));
- *     json_open(&out, "models", '[');  …  json_close(&out, ']');
- *     json_close(&out, '}');
+ *     json_put_open(&out, NULL, '{');
+ *     json_put_string(&out, "state", text_of("ready"));
+ *     json_put_open(&out, "models", '[');  …  json_put_close(&out, ']');
+ *     json_put_close(&out, '}');
  *
  * `key` is NULL inside an array and for the outermost value. */
 struct json_out {
@@ -47,16 +47,16 @@ struct json_out {
 };
 
 struct json_out json_out_to(struct buf *buf);
-void json_open(struct json_out *out, const char *key, char bracket);
-void json_close(struct json_out *out, char bracket);
-void json_string(struct json_out *out, const char *key, struct text value);
-void json_cstring(struct json_out *out, const char *key, const char *value); /* NULL writes null */
-void json_int(struct json_out *out, const char *key, int64_t value);
-void json_real(struct json_out *out, const char *key, double value);                /* shortest that reads back; NaN: null */
-void json_fixed(struct json_out *out, const char *key, double value, int decimals); /* NaN: null */
-void json_bool(struct json_out *out, const char *key, bool value);
-void json_null(struct json_out *out, const char *key);
-void json_raw(struct json_out *out, const char *key, struct text json); /* already JSON */
+void json_put_open(struct json_out *out, const char *key, char bracket);
+void json_put_close(struct json_out *out, char bracket);
+void json_put_string(struct json_out *out, const char *key, struct text value);
+void json_put_cstring(struct json_out *out, const char *key, const char *value); /* NULL writes null */
+void json_put_int(struct json_out *out, const char *key, int64_t value);
+void json_put_real(struct json_out *out, const char *key, double value);                /* shortest that reads back; NaN: null */
+void json_put_fixed(struct json_out *out, const char *key, double value, int decimals); /* NaN: null */
+void json_put_bool(struct json_out *out, const char *key, bool value);
+void json_put_null(struct json_out *out, const char *key);
+void json_put_raw(struct json_out *out, const char *key, struct text json); /* already JSON */
 
 /* Appends a quoted and escaped JSON string. */
 void json_quote(struct buf *buf, struct text text);

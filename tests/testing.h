@@ -1,0 +1,26 @@
+/* What every unit test needs: cmocka with its headers in the right order, and where the fixtures are. */
+#ifndef TESTS_TESTING_H
+#define TESTS_TESTING_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A fixture's path, or NULL (the test calls skip(), by name) where there are no fixtures. The buffer is reused. */
+static inline const char *fixture(const char *name)
+{
+    static char path[4096];
+    const char *folder = getenv("ARENA_FIXTURES");
+    if (!folder || !*folder)
+        return NULL;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+#endif
