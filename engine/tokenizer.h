@@ -3,8 +3,8 @@
  *
  * A tokenizer copies what it needs: the file may be closed after tokenizer_new. Immutable from then on, so any thread
  * may use it. Special tokens are recognised in text only when TOKENIZER_SPECIAL is given; without it no text, whatever
- * it holds, can form one. Text is bytes: what is not UTF-8 is taken byte by byte and never refused. Encoding is
- * O(n log n). Limits: 2^21 tokens a vocabulary, 64 MiB of text a call.
+ * it holds, can form one. Bytes that are not UTF-8 are never refused: they become U+FFFD in byte-level BPE, byte tokens
+ * in SentencePiece. Encoding is O(n log n). Limits: 2^21 tokens a vocabulary, 64 MiB of text a call.
  *
  * Without PCRE2 (ENGINE_HAVE_PCRE2=0) a byte-level BPE vocabulary still loads and decodes; encoding with it fails
  * with ENGINE_UNSUPPORTED. */
@@ -29,7 +29,6 @@ enum tokenizer_flags {
     TOKENIZER_PLAIN = 0,
     TOKENIZER_SPECIAL = 1, /* special tokens' texts become those tokens: for templates, never for what a user wrote */
     TOKENIZER_BOS = 2,     /* BOS (and EOS) at the ends if the model says that it wants them */
-    TOKENIZER_BARE = 4,    /* no space is put before the text where SentencePiece would: it goes on after other text */
 };
 
 /* Reads tokenizer.ggml.*. Returns new; NULL on failure with `error` filled (key, token or pre-tokenizer named). */
@@ -39,6 +38,11 @@ void tokenizer_free(struct tokenizer *tokenizer);
 /* Appends the ids of `length` bytes to `list`. */
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length, unsigned flags,
                       struct token_list *list, struct engine_error *error);
+
+/* The same where only some bytes may form special tokens: those whose byte in `trusted` is not 0. Other tokens may
+ * reach over a border, as they would in the text as a whole. */
+bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text, const unsigned char *trusted,
+                             size_t length, struct token_list *list, struct engine_error *error);
 
 /* The bytes of one token, not always whole characters. With `special` false a special token has none. An id outside
  * the vocabulary has none either. Returns borrowed (valid as long as the tokenizer). */
