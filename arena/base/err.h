@@ -28,6 +28,7 @@
     X(ERR_MEDIA_TYPE, 415, "media_type") \
     X(ERR_BAD_HOST, 421, "bad_host") \
     X(ERR_TOO_MANY, 429, "too_many") \
+    X(ERR_HEADERS, 431, "headers_too_large") \
     X(ERR_INTERNAL, 500, "internal") \
     X(ERR_MEMORY, 503, "unavailable") \
     X(ERR_BUSY, 503, "busy") \

@@ -15,6 +15,10 @@
 #define LIMIT_REQUEST_SECONDS 30       /* total time to receive a request: a slow client holds no slot for ever */
 #define LIMIT_IDLE_SECONDS 120         /* keep-alive without a request */
 #define LIMIT_HEARTBEAT_SECONDS 10     /* only a write finds a client that disappeared */
+#define LIMIT_REPLY_SECONDS 120        /* total time to take a reply that is no stream: a slow reader goes too */
+#define LIMIT_STALL_SECONDS 30         /* a stream's reader that takes nothing of what waits is cut off; it may come back */
+#define LIMIT_STOP_SECONDS 3           /* for replies under way at shutdown; the whole of it must take less than 5 */
+#define LIMIT_DRAIN_BYTES (8 << 20)    /* of a refused body that are read and dropped, so that the refusal arrives */
 #define LIMIT_IDEMPOTENCY_KEY 128      /* a UUID is 36 */
 
 /* --- Battles ------------------------------------------------------------------------------------------------------ */

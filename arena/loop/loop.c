@@ -251,6 +251,13 @@ void loop_before_wait(struct loop *loop, int (*hook)(void *user), void *user)
     loop->hooks[loop->hook_count++].user = user;
 }
 
+void loop_before_wait_end(struct loop *loop, int (*hook)(void *user), void *user)
+{
+    for (int i = 0; i < loop->hook_count; i++)
+        if (loop->hooks[i].function == hook && loop->hooks[i].user == user)
+            loop->hooks[i--] = loop->hooks[--loop->hook_count];
+}
+
 static int64_t shorter(int64_t a, int64_t b)
 {
     return a < 0 ? b : b < 0 || a < b ? a : b;

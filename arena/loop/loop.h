@@ -52,6 +52,7 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 /* --- end-of-turn hooks: called after each turn's callbacks, before the loop waits. The hook returns the longest wait in
  * milliseconds that it can allow (0: come back at once; -1: no wish). At most 4 hooks. --- */
 void loop_before_wait(struct loop *loop, int (*hook)(void *user), void *user);
+void loop_before_wait_end(struct loop *loop, int (*hook)(void *user), void *user); /* takes a hook away */
 
 bool loop_is_here(const struct loop *loop); /* true on the thread that runs it: for assertions */
 
