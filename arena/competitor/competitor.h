@@ -7,6 +7,7 @@
 #ifndef ARENA_COMPETITOR_COMPETITOR_H
 #define ARENA_COMPETITOR_COMPETITOR_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -127,12 +128,15 @@ struct competitor_config {
     double price_input, price_output, price_cached, price_cache_write; /* USD per million tokens; NaN: unknown */
     double weight;    /* how often it is drawn, relative to 1 */
     int retries;      /* -1: the default */
+    char *chat_template, *weights; /* engine: NULL, or what engine_load_options takes */
+    int context;                   /* engine: 0, or the longest prompt plus answer in tokens */
     bool in_house, stream, allow_http, outputs_may_train;
 };
 
 enum competitor_state { COMPETITOR_ACTIVE, COMPETITOR_PAUSED, COMPETITOR_RETIRED };
 
-/* How an adapter plugs in: the in-house engine (inhouse.c), the remote client (remote.c). */
+/* How an adapter plugs in: the in-house engine (inhouse.h), the remote client. `chat` gets a complete request (system
+ * prompt and settings merged), copies what it keeps, counts `under_way` up, and down right before `end`. */
 struct competitor_adapter {
     struct chat *(*chat)(struct competitor *competitor, const struct chat_message *messages, size_t count,
                          const struct chat_params *params, const struct chat_sink *sink, struct err *err);
@@ -151,8 +155,8 @@ struct competitor {
 };
 
 /* Starts an answer; `params` overrides the configured ones where set (NULL: none). Messages, params and sink are
- * copied. NULL with `err` when it cannot even start (the sink is not called then). The configured system prompt is put
- * in front unless the messages bring one. */
+ * copied. The configured system prompt is put in front unless the messages bring one. NULL with ERR_MEMORY when it
+ * cannot even start (the sink is not called then); every other failure is an `end`. */
 struct chat *competitor_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
                              const struct chat_params *params, const struct chat_sink *sink, struct err *err);
 

@@ -1,0 +1,270 @@
+/* A table says where each text, number and flag of a row goes; what depends on several keys is checked after. */
+#include "competitor/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+
+static const char *const PROVIDERS[] = {"engine",   "openai", "anthropic", "google", "mistral",
+                                        "deepseek", "xai",    "azure",     "openai-compatible", NULL};
+static const char *const DIALECTS[] = {"openai-chat", "openai-responses", "anthropic", "gemini", NULL};
+
+#define FIELD(member) offsetof(struct competitor_config, member)
+
+static const struct {
+    const char *key;
+    size_t place;
+} TEXTS[] = {
+    {"name", FIELD(name)},
+    {"provider", FIELD(provider)},
+    {"model", FIELD(model)},
+    {"path", FIELD(path)},
+    {"organisation", FIELD(organisation)},
+    {"licence", FIELD(licence)},
+    {"base_url", FIELD(base_url)},
+    {"dialect", FIELD(dialect)},
+    {"api_key_env", FIELD(api_key_env)},
+    {"api_key_file", FIELD(api_key_file)},
+    {"system", FIELD(system)},
+    {"chat_template", FIELD(chat_template)},
+    {"weights", FIELD(weights)},
+};
+
+static const struct {
+    const char *key;
+    size_t place;
+} FLAGS[] = {
+    {"in_house", FIELD(in_house)},
+    {"stream", FIELD(stream)},
+    {"allow_http", FIELD(allow_http)},
+    {"outputs_may_train", FIELD(outputs_may_train)},
+};
+
+static const char *const KEYS[] = {
+    "name",         "provider",     "model",         "path",    "organisation", "licence",    "base_url", "dialect",
+    "api_key_env",  "api_key_file", "system",        "weights", "in_house",     "stream",     "params",   "allow_http",
+    "outputs_may_train", "aliases", "retries",       "price",   "weight",       "context",    "chat_template", NULL};
+static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p",     "top_k", "max_tokens",
+                                         "seed",        "stop",  "reasoning", NULL};
+static const char *const PRICE_KEYS[] = {"input", "output", "cached", "cache_write", NULL};
+
+static bool copy_text(char **out, const char *value, const char *what, struct err *err)
+{
+    *out = strdup(value);
+    return *out || err_set(err, ERR_MEMORY, "%s: out of memory", what);
+}
+
+static bool is_one_of(const char *value, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(value, *words) == 0)
+            return true;
+    return false;
+}
+
+static bool read_texts(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+{
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+        const char *value = NULL;
+        if (!json_get_string_or(row, TEXTS[i].key, what, &value, err))
+            return false;
+        if (value && !copy_text((char **)((char *)config + TEXTS[i].place), value, what, err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_list(const json_t *object, const char *key, const char *what, char ***out, size_t *count,
+                      struct err *err)
+{
+    const json_t *list = json_object_get(object, key);
+    if (!list)
+        return true;
+    size_t length = json_array_size(list);
+    if (!json_is_array(list) || length > 64)
+        return err_set(err, ERR_CONFIG, "%s: \"%s\" must be a list of at most 64 strings", what, key);
+    *out = calloc(length + 1, sizeof **out);
+    if (!*out)
+        return err_set(err, ERR_MEMORY, "%s: out of memory", what);
+    for (size_t i = 0; i < length; i++) {
+        const char *value = json_string_value(json_array_get(list, i));
+        if (!value || !*value)
+            return err_set(err, ERR_CONFIG, "%s: \"%s\"[%zu] must be a string with text in it", what, key, i);
+        if (!copy_text(&(*out)[i], value, what, err))
+            return false;
+        *count = i + 1;
+    }
+    return true;
+}
+
+static bool read_params(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+{
+    struct chat_params *params = &config->params;
+    const json_t *object = json_object_get(row, "params");
+    const char *reasoning = NULL;
+    char **stop = NULL;
+    char place[LIMIT_NAME_BYTES + 64];
+    *params = CHAT_PARAMS_UNSET;
+    if (!object)
+        return true;
+    snprintf(place, sizeof place, "%s: params", what);
+    bool ok = json_only_keys(object, PARAM_KEYS, place, err) &&
+              json_get_number_or(object, "temperature", place, 0, 10, &params->temperature, err) &&
+              json_get_number_or(object, "top_p", place, 0, 1, &params->top_p, err) &&
+              json_get_number_or(object, "min_p", place, 0, 1, &params->min_p, err) &&
+              json_get_int_or(object, "top_k", place, 0, 1 << 20, &params->top_k, err) &&
+              json_get_int_or(object, "max_tokens", place, 1, 1 << 20, &params->max_tokens, err) &&
+              json_get_int_or(object, "seed", place, 0, INT64_MAX, &params->seed, err) &&
+              json_get_string_or(object, "reasoning", place, &reasoning, err) &&
+              read_list(object, "stop", place, &stop, &params->stops, err);
+    params->stop = (const char *const *)stop;
+    char *copy = NULL;
+    if (ok && reasoning)
+        ok = copy_text(&copy, reasoning, place, err);
+    params->reasoning = copy;
+    return ok;
+}
+
+static bool read_price(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+{
+    const json_t *object = json_object_get(row, "price");
+    char place[LIMIT_NAME_BYTES + 64];
+    config->price_input = config->price_output = config->price_cached = config->price_cache_write = NAN;
+    if (!object)
+        return true;
+    snprintf(place, sizeof place, "%s: price", what);
+    return json_only_keys(object, PRICE_KEYS, place, err) &&
+           json_get_number_or(object, "input", place, 0, 1e6, &config->price_input, err) &&
+           json_get_number_or(object, "output", place, 0, 1e6, &config->price_output, err) &&
+           json_get_number_or(object, "cached", place, 0, 1e6, &config->price_cached, err) &&
+           json_get_number_or(object, "cache_write", place, 0, 1e6, &config->price_cache_write, err);
+}
+
+static bool read_numbers(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+{
+    int64_t retries = -1, context = 0;
+    config->weight = 1;
+    config->stream = true;
+    for (size_t i = 0; i < sizeof FLAGS / sizeof *FLAGS; i++)
+        if (!json_get_bool_or(row, FLAGS[i].key, what, (bool *)((char *)config + FLAGS[i].place), err))
+            return false;
+    if (!json_get_int_or(row, "retries", what, 0, 20, &retries, err) ||
+        !json_get_int_or(row, "context", what, 64, 1 << 24, &context, err) ||
+        !json_get_number_or(row, "weight", what, 0, 1000, &config->weight, err))
+        return false;
+    config->retries = (int)retries;
+    config->context = (int)context;
+    return true;
+}
+
+/* Names are shown, logged and typed in a shell: no control characters, no white space at the ends. */
+static bool check_name(const char *name, const char *what, struct err *err)
+{
+    size_t length = strlen(name);
+    if (!length || length > LIMIT_NAME_BYTES)
+        return err_set(err, ERR_CONFIG, "%s: \"name\" must have 1 to %d bytes", what, LIMIT_NAME_BYTES);
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            return err_set(err, ERR_CONFIG, "%s: \"name\" holds a control character", what);
+    if (name[0] == ' ' || name[length - 1] == ' ')
+        return err_set(err, ERR_CONFIG, "%s: \"name\" begins or ends with a space", what);
+    return true;
+}
+
+static bool check(const struct competitor_config *config, const char *what, struct err *err)
+{
+    if (!config->provider)
+        return err_set(err, ERR_CONFIG, "%s: \"provider\" is missing", what);
+    if (!is_one_of(config->provider, PROVIDERS))
+        return err_set(err, ERR_CONFIG,
+                       "%s: \"provider\" is \"%.64s\"; known: engine, openai, anthropic, google, mistral, deepseek, "
+                       "xai, azure, openai-compatible",
+                       what, config->provider);
+    if (config->dialect && !is_one_of(config->dialect, DIALECTS))
+        return err_set(err, ERR_CONFIG,
+                       "%s: \"dialect\" is \"%.64s\"; known: openai-chat, openai-responses, anthropic, gemini", what,
+                       config->dialect);
+    bool engine = strcmp(config->provider, "engine") == 0;
+    if (engine && (!config->path || !*config->path))
+        return err_set(err, ERR_CONFIG, "%s: \"path\" is missing (the model's file)", what);
+    if (!engine && (!config->model || !*config->model))
+        return err_set(err, ERR_CONFIG, "%s: \"model\" is missing (the provider's model id)", what);
+    return true;
+}
+
+bool competitor_config_read(struct competitor_config *config, const json_t *row, size_t index, struct err *err)
+{
+    char what[LIMIT_NAME_BYTES + 32];
+    *config = (struct competitor_config){.params = CHAT_PARAMS_UNSET};
+    snprintf(what, sizeof what, "competitors[%zu]", index);
+    if (!json_is_object(row))
+        return err_set(err, ERR_CONFIG, "%s: must be a JSON object", what);
+    const char *name = NULL;
+    if (!json_get_string(row, "name", what, &name, err) || !check_name(name, what, err))
+        return false;
+    snprintf(what, sizeof what, "competitor \"%s\"", name);
+    bool ok = json_only_keys(row, KEYS, what, err) && read_texts(config, row, what, err) &&
+              read_numbers(config, row, what, err) && read_params(config, row, what, err) &&
+              read_price(config, row, what, err) &&
+              read_list(row, "aliases", what, &config->aliases, &config->alias_count, err) && check(config, what, err);
+    if (!ok && err)
+        err->code = err->code == ERR_MEMORY ? ERR_MEMORY : ERR_CONFIG;
+    return ok;
+}
+
+void competitor_config_done(struct competitor_config *config)
+{
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+        free(*(char **)((char *)config + TEXTS[i].place));
+    for (size_t i = 0; i < config->alias_count; i++)
+        free(config->aliases[i]);
+    free(config->aliases);
+    for (size_t i = 0; i < config->params.stops; i++)
+        free((char *)config->params.stop[i]);
+    free((char **)config->params.stop);
+    free((char *)config->params.reasoning);
+    *config = (struct competitor_config){.params = CHAT_PARAMS_UNSET};
+}
+
+static void describe_params(const struct chat_params *params, struct json_out *out)
+{
+    json_put_open(out, "params", '{');
+    json_put_real(out, "temperature", params->temperature);
+    json_put_real(out, "top_p", params->top_p);
+    json_put_real(out, "min_p", params->min_p);
+    if (params->top_k >= 0)
+        json_put_int(out, "top_k", params->top_k);
+    if (params->max_tokens >= 0)
+        json_put_int(out, "max_tokens", params->max_tokens);
+    if (params->seed >= 0)
+        json_put_int(out, "seed", params->seed);
+    json_put_cstring(out, "reasoning", params->reasoning);
+    json_put_open(out, "stop", '[');
+    for (size_t i = 0; i < params->stops; i++)
+        json_put_cstring(out, NULL, params->stop[i]);
+    json_put_close(out, ']');
+    json_put_close(out, '}');
+}
+
+bool competitor_config_describe(const struct competitor_config *config, const char *weights, struct buf *buf)
+{
+    struct json_out out = json_out_to(buf);
+    json_put_open(&out, NULL, '{');
+    json_put_cstring(&out, "provider", config->provider);
+    json_put_cstring(&out, "model", config->model);
+    json_put_cstring(&out, "weights", weights);
+    json_put_cstring(&out, "quantised_at_load", config->weights);
+    json_put_int(&out, "context", config->context);
+    json_put_cstring(&out, "base_url", config->base_url);
+    json_put_cstring(&out, "dialect", config->dialect);
+    json_put_bool(&out, "stream", config->stream);
+    json_put_cstring(&out, "chat_template", config->chat_template);
+    json_put_cstring(&out, "system", config->system);
+    describe_params(&config->params, &out);
+    json_put_close(&out, '}');
+    return !buf->failed;
+}

@@ -1,0 +1,256 @@
+/* A chat lives on the loop's thread; the engine's thread only makes messages that point to it. It is freed by the
+ * message that brings its end, which is the last one the engine makes, so no message can find it gone. */
+#include "competitor/inhouse.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/random.h"
+
+struct inhouse {
+    struct engine *engine;
+    struct engine_model *model;
+    struct loop *loop;
+};
+
+struct chat {
+    struct competitor *competitor;
+    struct chat_sink sink;
+    uint64_t id;
+    int64_t started_ns, first_ns;
+    bool said_something;
+    char *sent;
+};
+
+struct news {
+    struct chat *chat;
+    struct engine_result result; /* of an end */
+    size_t length;
+    char text[]; /* of a delta */
+};
+
+/* A message must arrive, or its chat would never end: without memory the engine's thread waits for some. */
+static void post(struct chat *chat, void (*function)(void *data), struct news *news)
+{
+    struct inhouse *inhouse = chat->competitor->state;
+    while (!loop_post(inhouse->loop, function, news))
+        usleep(1000);
+}
+
+static struct news *news_new(struct chat *chat, size_t length)
+{
+    struct news *news;
+    while (!(news = malloc(sizeof *news + length)))
+        usleep(1000);
+    news->chat = chat;
+    news->length = length;
+    return news;
+}
+
+static void deliver_text(void *data)
+{
+    struct news *news = data;
+    struct chat *chat = news->chat;
+    if (!chat->first_ns)
+        chat->first_ns = clock_mono_ns() - chat->started_ns;
+    chat->said_something = true;
+    chat->sink.delta(chat->sink.user, CHAT_TEXT, (struct text){news->text, news->length});
+    free(news);
+}
+
+static enum chat_error_class error_class(enum engine_error_code code)
+{
+    switch (code) {
+    case ENGINE_OK:
+        return CHAT_OK;
+    case ENGINE_TOO_LONG:
+        return CHAT_CONTEXT_LENGTH;
+    case ENGINE_BUSY:
+    case ENGINE_MEMORY:
+        return CHAT_OVERLOADED;
+    case ENGINE_REQUEST:
+        return CHAT_BAD_REQUEST;
+    default:
+        return CHAT_SERVER;
+    }
+}
+
+static enum chat_finish finish_of(const struct chat *chat, enum engine_finish finish)
+{
+    switch (finish) {
+    case ENGINE_STOP:
+        return chat->said_something ? CHAT_STOP : CHAT_EMPTY;
+    case ENGINE_LENGTH:
+        return CHAT_LENGTH;
+    case ENGINE_CANCELLED:
+        return CHAT_CANCELLED;
+    case ENGINE_FAILED:
+        break;
+    }
+    return CHAT_ERROR;
+}
+
+static double cost_of(const struct competitor_config *config, const struct engine_result *result)
+{
+    return (config->price_input * result->prompt_tokens + config->price_output * result->output_tokens) / 1e6;
+}
+
+static void deliver_end(void *data)
+{
+    struct news *news = data;
+    struct chat *chat = news->chat;
+    const struct engine_result *result = &news->result;
+    struct chat_end end = {
+        .finish = finish_of(chat, result->finish),
+        .usage = {result->prompt_tokens, result->output_tokens, -1, result->cached_tokens, -1},
+        .cost_usd = cost_of(&chat->competitor->config, result),
+        .sent = chat->sent,
+        .attempts = 1,
+        .first_content_ns = chat->first_ns,
+        .total_ns = clock_mono_ns() - chat->started_ns,
+    };
+    struct engine_model_info info;
+    engine_model_info(((struct inhouse *)chat->competitor->state)->model, &info);
+    end.model = info.name;
+    if (end.finish == CHAT_ERROR) {
+        end.error.class = error_class(result->error.code);
+        end.error.retryable = chat_error_retryable(end.error.class);
+        memcpy(end.error.message, result->error.message, sizeof result->error.message);
+    }
+    chat->competitor->under_way--;
+    chat->sink.end(chat->sink.user, &end);
+    free(chat->sent);
+    free(chat);
+    free(news);
+}
+
+static void on_delta(void *user, const struct engine_delta *delta)
+{
+    if (!delta->length)
+        return;
+    struct news *news = news_new(user, delta->length);
+    memcpy(news->text, delta->text, delta->length);
+    post(user, deliver_text, news);
+}
+
+static void on_end(void *user, const struct engine_result *result)
+{
+    struct news *news = news_new(user, 0);
+    news->result = *result;
+    post(user, deliver_end, news);
+}
+
+/* The parameters as the engine got them: what an unset one means is written out. */
+static char *describe(const struct engine_request *request)
+{
+    struct buf buf;
+    buf_init(&buf, 64 << 10);
+    struct json_out out = json_out_to(&buf);
+    json_put_open(&out, NULL, '{');
+    json_put_real(&out, "temperature", request->sampling.temperature);
+    json_put_real(&out, "top_p", request->sampling.top_p);
+    json_put_real(&out, "min_p", request->sampling.min_p);
+    json_put_int(&out, "top_k", request->sampling.top_k);
+    json_put_int(&out, "max_tokens", request->max_tokens);
+    json_put_int(&out, "seed", (int64_t)request->sampling.seed);
+    json_put_open(&out, "stop", '[');
+    for (size_t i = 0; i < request->stops; i++)
+        json_put_cstring(&out, NULL, request->stop[i]);
+    json_put_close(&out, ']');
+    json_put_close(&out, '}');
+    return buf_take(&buf, NULL);
+}
+
+static double or_else(double value, double otherwise)
+{
+    return isnan(value) ? otherwise : value;
+}
+
+static void fill_request(struct engine_request *request, const struct chat_params *params)
+{
+    uint64_t seed;
+    random_bytes(&seed, sizeof seed);
+    request->sampling = (struct engine_sampling){
+        .temperature = or_else(params->temperature, 1),
+        .top_p = or_else(params->top_p, 1),
+        .min_p = or_else(params->min_p, 0),
+        .top_k = params->top_k > 0 ? (int)params->top_k : 0,
+        .repetition_penalty = 1,
+        .seed = params->seed >= 0 ? (uint64_t)params->seed : seed >> 1,
+    };
+    request->max_tokens = params->max_tokens > 0 ? (int)params->max_tokens : 0;
+    request->stop = params->stop;
+    request->stops = params->stops;
+    request->on_delta = on_delta;
+    request->on_end = on_end;
+}
+
+static bool submit(struct chat *chat, const struct chat_message *messages, size_t count,
+                   const struct chat_params *params, struct err *err)
+{
+    static const char *const ROLES[] = {"system", "user", "assistant"};
+    struct inhouse *inhouse = chat->competitor->state;
+    struct engine_message *copies = calloc(count ? count : 1, sizeof *copies);
+    if (!copies)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        copies[i] = (struct engine_message){ROLES[messages[i].role], messages[i].text.data, messages[i].text.length};
+    struct engine_request request = {.messages = copies, .message_count = count, .user = chat};
+    fill_request(&request, params);
+    chat->sent = describe(&request);
+    struct engine_error error = {ENGINE_OK, ""};
+    chat->id = engine_submit(inhouse->model, &request, &error);
+    free(copies);
+    if (!chat->id) {
+        /* Refused (the queue is full, the prompt too long): that is this chat's end, told as any other. */
+        struct engine_result result = {.finish = ENGINE_FAILED, .error = error};
+        on_end(chat, &result);
+    }
+    return true;
+}
+
+static struct chat *inhouse_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
+                                 const struct chat_params *params, const struct chat_sink *sink, struct err *err)
+{
+    struct chat *chat = calloc(1, sizeof *chat);
+    if (!chat) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    *chat = (struct chat){.competitor = competitor, .sink = *sink, .started_ns = clock_mono_ns()};
+    if (!submit(chat, messages, count, params, err)) {
+        free(chat);
+        return NULL;
+    }
+    competitor->under_way++;
+    return chat;
+}
+
+static void inhouse_cancel(struct chat *chat)
+{
+    struct inhouse *inhouse = chat->competitor->state;
+    engine_cancel(inhouse->engine, chat->id);
+}
+
+static void inhouse_close(struct competitor *competitor)
+{
+    free(competitor->state);
+    competitor->state = NULL;
+}
+
+bool inhouse_attach(struct competitor *competitor, struct engine *engine, struct engine_model *model, struct loop *loop,
+                    struct err *err)
+{
+    static const struct competitor_adapter ADAPTER = {inhouse_chat, inhouse_cancel, inhouse_close};
+    struct inhouse *inhouse = malloc(sizeof *inhouse);
+    if (!inhouse)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    *inhouse = (struct inhouse){engine, model, loop};
+    competitor->adapter = &ADAPTER;
+    competitor->state = inhouse;
+    return true;
+}
