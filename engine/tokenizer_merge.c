@@ -142,7 +142,9 @@ static bool merge_all(struct merger *merger, const struct vocab *vocab, const ch
     return true;
 }
 
-/* A symbol that is no token becomes its bytes' tokens, or the unknown token where there are none. */
+/* A symbol that is no token becomes its bytes' tokens. A byte that has none is left out, as llama.cpp does, but in
+ * SentencePiece becomes <unk>: byte-level vocabularies often call a control token "unknown", and that must not come
+ * from what a user wrote. */
 static bool add_bytes(const struct vocab *vocab, const char *bytes, size_t length, struct token_list *list,
                       struct engine_error *error)
 {
@@ -156,7 +158,8 @@ static bool add_bytes(const struct vocab *vocab, const char *bytes, size_t lengt
         if (!token_list_add(list, id, error))
             return false;
     }
-    return !unknown || vocab->unknown < 0 || token_list_add(list, vocab->unknown, error);
+    bool has_unknown = vocab->unknown >= 0 && vocab->tokens[vocab->unknown].type == TOKEN_UNKNOWN;
+    return !unknown || !has_unknown || token_list_add(list, vocab->unknown, error);
 }
 
 bool merger_word(struct merger *merger, const struct vocab *vocab, const char *word, size_t length,
