@@ -4,7 +4,9 @@
 
 #include "command/command.h"
 
-const struct command *const COMMANDS[] = {NULL};
+const struct command *const COMMANDS[] = {
+    &command_serve, &command_chat, &command_models, NULL,
+};
 
 static int help(const char *name)
 {

@@ -191,7 +191,7 @@ struct roster *roster_open(struct loop *loop, const json_t *competitors, const s
         competitors = defaults = json_read(TEXT(DEFAULT_COMPETITORS), "default competitors", err);
         roster->options.folder = default_folder(folder, sizeof folder);
     }
-    bool ok = competitors && read_rows(roster, competitors, err) && open_all(roster, err);
+    bool ok = competitors && read_rows(roster, competitors, err) && (options->unopened || open_all(roster, err));
     json_decref(defaults);
     if (ok)
         return roster;

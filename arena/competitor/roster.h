@@ -16,6 +16,7 @@ struct roster;
 struct roster_options {
     const char *folder;  /* that relative paths start from: the config file's */
     const char *only;    /* open this competitor alone (arena chat); NULL: all */
+    bool unopened;       /* read and check only: nobody can be asked (arena models list) */
     int engine_threads;  /* 0: the engine's default */
     const char *device;  /* NULL: auto */
 };

@@ -1,0 +1,225 @@
+/* `arena serve`: puts the rooms together, turns the loop, and takes everything apart again in the order that loses
+ * nothing: battles end and are stored, streams get their last event, then the server, the workers, the models and at
+ * last the store. */
+#include "command/command.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "battle/hall.h"
+#include "board/live.h"
+#include "command/config.h"
+#include "competitor/roster.h"
+#include "http/server.h"
+#include "loop/loop.h"
+#include "loop/worker.h"
+#include "people/rates.h"
+#include "people/sessions.h"
+#include "store/store.h"
+
+enum { WORKERS = 2, STOP_SECONDS = 4 };
+
+struct house {
+    struct config config;
+    struct loop *loop;
+    struct store *store;
+    struct workers *workers;
+    struct roster *roster;
+    struct live *live;
+    struct hall *hall;
+    struct sessions *sessions;
+    struct rates *rates;
+    struct http_context context;
+    struct http_server *server;
+    struct loop_fd signals;
+    struct loop_timer deadline;
+    bool stopping, hall_stopped, server_stopped;
+};
+
+/* --- stopping --- */
+
+static void one_stopped(struct house *house, bool *which)
+{
+    *which = true;
+    if (house->hall_stopped && house->server_stopped)
+        loop_stop(house->loop);
+}
+
+static void hall_is_stopped(void *user)
+{
+    struct house *house = user;
+    one_stopped(house, &house->hall_stopped);
+}
+
+static void server_is_stopped(void *user)
+{
+    struct house *house = user;
+    one_stopped(house, &house->server_stopped);
+}
+
+static void took_too_long(void *user)
+{
+    struct house *house = user;
+    log_warning("serve", "still busy after %d s; stopping all the same", STOP_SECONDS);
+    loop_stop(house->loop);
+}
+
+static void asked_to_stop(void *user, uint32_t events)
+{
+    struct house *house = user;
+    struct signalfd_siginfo info;
+    (void)events;
+    if (read(house->signals.fd, &info, sizeof info) != sizeof info)
+        return;
+    if (house->stopping) {
+        loop_stop(house->loop); /* asked twice: at once */
+        return;
+    }
+    house->stopping = true;
+    log_note("serve", "stopping");
+    house->deadline = (struct loop_timer){.expired = took_too_long, .user = house};
+    loop_timer_start(house->loop, &house->deadline, clock_mono_ns() + STOP_SECONDS * CLOCK_S);
+    hall_stop(house->hall, hall_is_stopped, house);
+    http_server_stop(house->server, server_is_stopped, house);
+}
+
+/* Signals become events of the loop. Blocked before any thread is started, so that every thread has them blocked. */
+static bool catch_signals(struct house *house, struct err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    house->signals = (struct loop_fd){
+        .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = asked_to_stop, .user = house};
+    return (house->signals.fd >= 0 && loop_fd_start(house->loop, &house->signals, EPOLLIN)) ||
+           err_set(err, ERR_INTERNAL, "cannot watch for signals");
+}
+
+/* --- starting --- */
+
+static void board_is_ready(void *user, const struct err *err)
+{
+    (void)user;
+    if (err)
+        log_error("board", "%s", err->message);
+}
+
+static bool open_rooms(struct house *house, struct err *err)
+{
+    struct roster_options roster = {.folder = house->config.folder};
+    house->roster = roster_open(house->loop, house->config.competitors, &roster, err);
+    if (!house->roster || !(house->workers = workers_new(house->loop, WORKERS, err)))
+        return false;
+    struct live_options live = {house->loop, house->workers, house->store, (uint64_t)house->config.min_votes};
+    house->live = live_new(&live, err);
+    if (!house->live)
+        return false;
+    live_start(house->live, board_is_ready, house);
+    struct hall_options hall = {.loop = house->loop,
+                                .workers = house->workers,
+                                .store = house->store,
+                                .roster = house->roster,
+                                .live = house->live};
+    house->hall = hall_new(&hall, err);
+    house->sessions = house->hall ? sessions_new(house->store, house->config.auth, err) : NULL;
+    house->rates = house->sessions ? rates_new() : NULL;
+    if (house->sessions && !house->rates)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    return house->rates != NULL;
+}
+
+static bool open_server(struct house *house, const char *listen, struct err *err)
+{
+    char *socket_path = file_join(store_dir(house->store), "arena.sock");
+    struct http_options options = {.listen = listen, .socket_path = socket_path};
+    house->context = (struct http_context){.loop = house->loop,
+                                           .store = house->store,
+                                           .roster = house->roster,
+                                           .hall = house->hall,
+                                           .live = house->live,
+                                           .sessions = house->sessions,
+                                           .rates = house->rates,
+                                           .auth = house->config.auth};
+    house->server = http_server_new(&house->context, &options, err);
+    free(socket_path);
+    return house->server && store_announce(house->store, http_server_url(house->server), err);
+}
+
+static void close_house(struct house *house)
+{
+    if (house->loop)
+        loop_timer_stop(house->loop, &house->deadline);
+    http_server_free(house->server);
+    hall_free(house->hall);
+    sessions_free(house->sessions);
+    rates_free(house->rates);
+    workers_free(house->workers);
+    if (house->loop)
+        loop_turn(house->loop, 0); /* what the workers still had to say */
+    live_free(house->live);
+    roster_free(house->roster);
+    store_close(house->store);
+    if (house->loop)
+        loop_fd_stop(house->loop, &house->signals);
+    if (house->signals.fd > 0)
+        close(house->signals.fd);
+    loop_free(house->loop);
+    config_done(&house->config);
+}
+
+static int serve(struct house *house, const char *listen, const char *data, struct err *err)
+{
+    house->loop = loop_new(err);
+    if (!house->loop || !catch_signals(house, err) || !(house->store = store_open(data, house->loop, err)) ||
+        !open_rooms(house, err) || !open_server(house, listen, err))
+        return command_fail(&command_serve, err);
+    printf("arena is ready: %s\n", http_server_url(house->server));
+    fflush(stdout);
+    loop_run(house->loop);
+    return EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    const char *listen = "127.0.0.1:8080", *data = "arena-data", *config = NULL;
+    int positional;
+    const struct option_spec specs[] = {{"listen", OPTION_TEXT, &listen, NULL, 0, 0},
+                                        {"data", OPTION_TEXT, &data, NULL, 0, 0},
+                                        {"config", OPTION_TEXT, &config, NULL, 0, 0},
+                                        {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
+    if (!options_read(&command_serve, argc, argv, specs, &positional, 0))
+        return EXIT_USAGE;
+    prctl(PR_SET_DUMPABLE, 0); /* keys live in this process: no core dump may carry them away */
+    struct house house = {0};
+    if (!config_load(&house.config, config, data, &err))
+        return command_fail(&command_serve, &err);
+    int code = serve(&house, listen, data, &err);
+    close_house(&house);
+    return code;
+}
+
+const struct command command_serve = {
+    "serve", "serve the arena to a browser",
+    "Usage: arena serve [--listen ADDRESS:PORT] [--data DIR] [--config FILE]\n\n"
+    "Serves blind battles and their leaderboard, and prints its address when it is ready. Ctrl-C or SIGTERM ends\n"
+    "open streams with a last event and stops within five seconds; everything committed stays.\n\n"
+    "  --listen ADDRESS:PORT   127.0.0.1:8080 by default; port 0 takes any free one. Only loopback addresses while\n"
+    "                          the auth mode is \"local\"\n"
+    "  --data DIR              the data directory, created where it is missing; ./arena-data by default\n"
+    "  --config FILE           the configuration; DIR/arena.json by default, else the default in-house models\n",
+    run};
