@@ -169,8 +169,8 @@ static void unpack_q6_k(const uint8_t *p, int part, struct unpacked *u)
 
 /* ---- The table ---- */
 
-static const int8_t LEVELS_IQ4_NL[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-static const int8_t LEVELS_MXFP4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+const int8_t FORMAT_LEVELS_IQ4_NL[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+const int8_t FORMAT_LEVELS_MXFP4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 static const struct format FORMATS[] = {
     {{KERNEL_F32, "F32", 1, 4}, FORMAT_FLOAT, 32, 0, NULL, false, NULL},
@@ -184,8 +184,8 @@ static const struct format FORMATS[] = {
     {{KERNEL_Q4_K, "Q4_K", 256, 144}, FORMAT_SUPER, 4, 0, NULL, false, unpack_q4_k},
     {{KERNEL_Q5_K, "Q5_K", 256, 176}, FORMAT_SUPER, 5, 0, NULL, false, unpack_q5_k},
     {{KERNEL_Q6_K, "Q6_K", 256, 210}, FORMAT_HALVES, 6, 32, NULL, false, unpack_q6_k},
-    {{KERNEL_IQ4_NL, "IQ4_NL", 32, 18}, FORMAT_SCALE, 4, 0, LEVELS_IQ4_NL, false, unpack_q4_0},
-    {{KERNEL_MXFP4, "MXFP4", 32, 17}, FORMAT_SCALE, 4, 0, LEVELS_MXFP4, true, unpack_mxfp4},
+    {{KERNEL_IQ4_NL, "IQ4_NL", 32, 18}, FORMAT_SCALE, 4, 0, FORMAT_LEVELS_IQ4_NL, false, unpack_q4_0},
+    {{KERNEL_MXFP4, "MXFP4", 32, 17}, FORMAT_SCALE, 4, 0, FORMAT_LEVELS_MXFP4, true, unpack_mxfp4},
 };
 
 const struct format *format_find(uint32_t type)

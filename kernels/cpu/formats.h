@@ -37,6 +37,9 @@ struct format {
     void (*unpack)(const uint8_t *block, int part, struct unpacked *u);
 };
 
+/* What the 16 codes of these types stand for. */
+extern const int8_t FORMAT_LEVELS_IQ4_NL[16], FORMAT_LEVELS_MXFP4[16];
+
 /* Returns borrowed; NULL for an unknown type. */
 const struct format *format_find(uint32_t type);
 
