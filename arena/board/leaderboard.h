@@ -115,7 +115,8 @@ struct leaderboard {
     double tie_parameter; /* Davidson's mu, Rao-Kupper's eta, grounded's eta; NAN for half */
     double loss, gradient; /* of the fit */
     uint32_t voters, prompts;
-    double *covariance;   /* of ratings, model_count^2, in the order of `models`; NULL where there is none */
+    double *margin; /* model_count^2, in the order of `models`: half-width of the interval of a difference of ratings;
+                     * NULL where there are no intervals */
     double *distribution; /* model_count^2 rank probabilities, with `detail`; NULL otherwise */
     uint32_t *wins;       /* model_count^2: wins of row over column */
     uint32_t *ties;       /* model_count^2: ties and both-bad */

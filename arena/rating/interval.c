@@ -62,6 +62,11 @@ bool interval_sandwich_arena_rank(struct matrix *covariance, const struct bt_pai
         double p = bt_probability(fit->theta[pair->i] - fit->theta[pair->j]);
         add_edge(&hessian, pair->i, pair->j, pair->weight * (pair->wins + pair->losses + pair->ties) * p * (1 - p));
     }
+    /* Adding the same to every element changes nothing that B can see (its rows sum to 0) and keeps the inverse from
+     * magnifying rounding by 1 / eps. */
+    double ridge = matrix_trace(&hessian) / ((double)n * (double)n);
+    for (size_t i = 0; i < n * n; i++)
+        hessian.a[i] += ridge;
     for (size_t i = 0; i < n; i++)
         hessian.a[i * n + i] += eps;
     bool ok = matrix_factor(&hessian) || err_set(err, ERR_FORMAT, "the votes give no finite standard error");

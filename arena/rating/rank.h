@@ -20,8 +20,8 @@ struct rank {
 
 double rank_difference_se(const struct matrix *covariance, size_t i, size_t j);
 
-/* Rank ranges; `critical` is the quantile that a difference's |t| must pass. */
-void rank_ranges(struct rank *ranks, const double *theta, const struct matrix *covariance, double critical);
+/* Rank ranges: j is surely better than i when theta_j - theta_i > margin[i n + j] (symmetric). */
+void rank_ranges(struct rank *ranks, const double *theta, const double *margin, size_t n);
 
 /* The critical value under which all n (n - 1) / 2 differences hold at once with probability `confidence` (max-t, by
  * simulation with `draws` draws). */

@@ -1,0 +1,423 @@
+/* The order of work: who can be ranked (enough votes, one connected and separable group), the estimate over those alone,
+ * then one table best first. Everything is allocated in one object that leaderboard_free takes apart. */
+#include "board/leaderboard.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "board/estimate.h"
+#include "rating/bradley_terry.h"
+#include "rating/cluster.h"
+#include "rating/rank.h"
+
+#define BEST_DRAWS 4000
+#define DISTRIBUTION_DRAWS 4000
+#define WARNINGS_MAX 32
+
+void leaderboard_options_init(struct leaderboard_options *options)
+{
+    *options = (struct leaderboard_options){.anchor_rating = RATING_INITIAL,
+                                            .confidence = 0.95,
+                                            .rounds = 100,
+                                            .seed = 42,
+                                            .threads = 1,
+                                            .elo_k = 4,
+                                            .elo_initial = RATING_INITIAL};
+}
+
+/* Everything needed while a board is being made. */
+struct build {
+    const struct leaderboard_votes *votes;
+    struct leaderboard *board;
+    struct connect connect;
+    struct tally ranked;          /* the ranked models' votes */
+    int32_t *map;                 /* model -> ranked number, or -1 */
+    uint32_t *models;             /* ranked number -> model */
+    struct tally_record *records; /* of every model */
+    struct estimate estimate;
+    int32_t anchor; /* ranked number or -1 */
+};
+
+__attribute__((format(printf, 2, 3))) static void warn(struct leaderboard *board, const char *format, ...)
+{
+    va_list args;
+    char *line = NULL;
+    if (board->warning_count == WARNINGS_MAX)
+        return;
+    va_start(args, format);
+    if (vasprintf(&line, format, args) < 0)
+        line = NULL;
+    va_end(args);
+    if (line)
+        board->warnings[board->warning_count++] = line;
+}
+
+static bool no_memory(struct err *err)
+{
+    return err_set(err, ERR_MEMORY, "no memory for a leaderboard");
+}
+
+static bool start(struct build *build, const struct leaderboard_votes *votes, const struct leaderboard_options *options,
+                  struct err *err)
+{
+    size_t n = votes->tally->models;
+    *build = (struct build){.votes = votes, .anchor = -1};
+    tally_init(&build->ranked);
+    struct leaderboard *board = build->board = calloc(1, sizeof *board);
+    build->map = calloc(n + 1, sizeof *build->map);
+    build->models = calloc(n + 1, sizeof *build->models);
+    build->records = calloc(n + 1, sizeof *build->records);
+    if (!board || !build->map || !build->models || !build->records)
+        return no_memory(err);
+    board->options = *options;
+    board->options.anchor = board->options.category = NULL;
+    board->warnings = calloc(WARNINGS_MAX, sizeof *board->warnings);
+    if (!board->warnings || (options->anchor && !(board->options.anchor = strdup(options->anchor))) ||
+        (options->category && !(board->options.category = strdup(options->category))))
+        return no_memory(err);
+    board->method = options->method == LEADERBOARD_ELO ? "elo" : "bt";
+    board->interval = "none";
+    board->votes = votes->tally->votes;
+    board->skipped = votes->skipped;
+    board->tie_parameter = board->loss = board->gradient = NAN;
+    return true;
+}
+
+/* Online Elo ranks whoever has votes: it is a running score, defined whatever the outcomes. */
+static bool find_ranked(struct build *build, struct err *err)
+{
+    const struct tally *tally = build->votes->tally;
+    const struct leaderboard_options *options = &build->board->options;
+    size_t n = tally->models;
+    bool *keep = calloc(n + 1, sizeof *keep);
+    if (!keep)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        build->records[i] = tally_record(tally, i);
+        keep[i] = build->records[i].votes > 0 && build->records[i].votes >= options->min_votes;
+    }
+    bool ok = connect_find(&build->connect, tally, keep, err);
+    size_t ranked = 0;
+    for (size_t i = 0; ok && i < n; i++) {
+        bool in = options->method == LEADERBOARD_ELO ? keep[i] : build->connect.reason[i] == CONNECT_RANKED;
+        build->map[i] = in ? (int32_t)ranked : -1;
+        if (in)
+            build->models[ranked++] = (uint32_t)i;
+    }
+    free(keep);
+    return ok && tally_select(&build->ranked, tally, build->map, ranked, err);
+}
+
+static bool find_anchor(struct build *build, struct err *err)
+{
+    const char *anchor = build->board->options.anchor;
+    if (!anchor)
+        return true;
+    for (size_t i = 0; i < build->votes->tally->models; i++) {
+        if (strcmp(build->votes->names[i], anchor) != 0)
+            continue;
+        build->anchor = build->map[i];
+        if (build->anchor < 0)
+            warn(build->board, "the anchor %s is not ranked; the ranked models' mean is 1000 instead", anchor);
+        return true;
+    }
+    return err_set(err, ERR_BAD_REQUEST, "no model \"%s\" to anchor on", anchor);
+}
+
+static char *reason_text(const struct build *build, size_t model)
+{
+    static const char *const TEXTS[CONNECT_REASONS] = {
+        [CONNECT_RANKED] = "",
+        [CONNECT_NO_VOTES] = "no votes",
+        [CONNECT_UNDEFEATED] = "undefeated: it has not lost or tied yet, so no finite rating fits",
+        [CONNECT_WINLESS] = "winless: it has not won or tied yet, so no finite rating fits",
+        [CONNECT_SEPARATED] = "not connected: no chain of votes leads to the ranked models",
+        [CONNECT_ALWAYS_WON] = "its group has not lost to or tied with the ranked models, so no finite rating fits",
+        [CONNECT_ALWAYS_LOST] = "its group has not beaten or tied with the ranked models, so no finite rating fits",
+    };
+    uint64_t votes = build->records[model].votes, least = build->board->options.min_votes;
+    char *text = NULL;
+    if (votes == 0 || votes >= least) {
+        enum connect_reason reason = build->connect.reason[model];
+        if (votes > 0 && reason == CONNECT_NO_VOTES) /* all its rivals have too few votes */
+            reason = CONNECT_SEPARATED;
+        return strdup(TEXTS[reason]);
+    }
+    if (asprintf(&text, "too few votes: %" PRIu64 " of %" PRIu64, votes, least) < 0)
+        return NULL;
+    return text;
+}
+
+static int by_votes(const void *a, const void *b)
+{
+    const struct leaderboard_unranked *x = a, *y = b;
+    if (x->record.votes != y->record.votes)
+        return x->record.votes < y->record.votes ? 1 : -1;
+    return strcmp(x->name, y->name);
+}
+
+static bool list_unranked(struct build *build, struct err *err)
+{
+    struct leaderboard *board = build->board;
+    size_t n = build->votes->tally->models;
+    board->unranked = calloc(n - build->ranked.models + 1, sizeof *board->unranked);
+    if (!board->unranked)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        if (build->map[i] >= 0)
+            continue;
+        struct leaderboard_unranked *row = &board->unranked[board->unranked_count++];
+        row->model = (uint32_t)i;
+        row->record = build->records[i];
+        row->name = strdup(build->votes->names[i]);
+        row->reason = reason_text(build, i);
+        if (!row->name || !row->reason)
+            return no_memory(err);
+    }
+    qsort(board->unranked, board->unranked_count, sizeof *board->unranked, by_votes);
+    return true;
+}
+
+static int by_rating(const void *a, const void *b)
+{
+    const struct leaderboard_model *x = a, *y = b;
+    if (x->rating != y->rating)
+        return x->rating < y->rating ? 1 : -1;
+    return strcmp(x->name, y->name);
+}
+
+/* Rating points of a strength; Elo's strengths already stand around its own initial rating. */
+static double to_rating(const struct build *build, double theta)
+{
+    const struct leaderboard_options *options = &build->board->options;
+    if (build->anchor >= 0)
+        return options->anchor_rating + RATING_ALPHA * (theta - build->estimate.theta[build->anchor]);
+    double initial = options->method == LEADERBOARD_ELO ? options->elo_initial : RATING_INITIAL;
+    return initial + RATING_ALPHA * theta;
+}
+
+static bool list_models(struct build *build, const struct rank *ranks, const double *best, struct err *err)
+{
+    struct leaderboard *board = build->board;
+    const struct estimate *estimate = &build->estimate;
+    board->models = calloc(estimate->n + 1, sizeof *board->models);
+    if (!board->models)
+        return no_memory(err);
+    for (size_t i = 0; i < estimate->n; i++) {
+        struct leaderboard_model *row = &board->models[board->model_count++];
+        row->model = build->models[i];
+        row->name = strdup(build->votes->names[row->model]);
+        if (!row->name)
+            return no_memory(err);
+        row->rating = to_rating(build, estimate->theta[i]);
+        row->rating_lower = to_rating(build, estimate->lower[i]);
+        row->rating_upper = to_rating(build, estimate->upper[i]);
+        row->standard_error = RATING_ALPHA * estimate->se[i];
+        row->rank = ranks[i].rank;
+        row->rank_lower = ranks[i].lower;
+        row->rank_upper = ranks[i].upper;
+        row->best = best[i];
+        row->record = build->records[row->model];
+        double ties = (double)(row->record.ties + row->record.both_bad);
+        row->win_rate = ((double)row->record.wins + 0.5 * ties) / (double)row->record.votes;
+        row->absolute =
+            estimate->absolute ? RATING_ALPHA * (estimate->theta[i] + estimate->absolute_shift) : NAN;
+    }
+    qsort(board->models, board->model_count, sizeof *board->models, by_rating);
+    return true;
+}
+
+/* The matrices, in the order of the table. */
+static bool fill_matrices(struct build *build, struct err *err)
+{
+    struct leaderboard *board = build->board;
+    const struct estimate *estimate = &build->estimate;
+    size_t n = board->model_count;
+    board->wins = calloc(n * n + 1, sizeof *board->wins);
+    board->ties = calloc(n * n + 1, sizeof *board->ties);
+    board->margin = calloc(n * n + 1, sizeof *board->margin);
+    if (!board->wins || !board->ties || !board->margin)
+        return no_memory(err);
+    for (size_t row = 0; row < n; row++) {
+        for (size_t column = 0; column < n; column++) {
+            size_t i = (size_t)build->map[board->models[row].model], j = (size_t)build->map[board->models[column].model];
+            board->wins[row * n + column] = (uint32_t)tally_count(&build->ranked, i, j, OUTCOME_A);
+            board->ties[row * n + column] = (uint32_t)(tally_count(&build->ranked, i, j, OUTCOME_TIE) +
+                                                       tally_count(&build->ranked, i, j, OUTCOME_BOTH_BAD));
+            board->margin[row * n + column] = RATING_ALPHA * estimate->margin[i * n + j];
+        }
+    }
+    return true;
+}
+
+static bool fill_distribution(struct build *build, struct err *err)
+{
+    struct leaderboard *board = build->board;
+    size_t n = build->estimate.n;
+    double *distribution = calloc(n * n + 1, sizeof *distribution);
+    board->distribution = calloc(n * n + 1, sizeof *board->distribution);
+    bool ok = distribution && board->distribution;
+    ok = ok ? rank_distribution(distribution, build->estimate.theta, &build->estimate.covariance, DISTRIBUTION_DRAWS,
+                                board->options.seed, err)
+            : no_memory(err);
+    for (size_t row = 0; ok && row < n; row++)
+        memcpy(board->distribution + row * n, distribution + (size_t)build->map[board->models[row].model] * n,
+               n * sizeof *distribution);
+    free(distribution);
+    return ok;
+}
+
+static bool fill_coefficients(struct build *build, struct err *err)
+{
+    struct leaderboard *board = build->board;
+    const struct estimate *estimate = &build->estimate;
+    board->coefficients = calloc(estimate->coefficients + 1, sizeof *board->coefficients);
+    if (!board->coefficients)
+        return no_memory(err);
+    size_t features = board->options.style && build->votes->ballots ? build->votes->ballots->features : 0;
+    for (size_t k = 0; k < estimate->coefficients; k++) {
+        const char *name = k < features && build->votes->features ? build->votes->features[k] : "position";
+        board->coefficients[k] =
+            (struct leaderboard_coefficient){strdup(name), estimate->value[k], estimate->value_se[k]};
+        board->coefficient_count++;
+        if (!board->coefficients[k].name)
+            return no_memory(err);
+    }
+    return true;
+}
+
+static void warn_estimate(struct leaderboard *board, const struct estimate *estimate)
+{
+    if (estimate->voters && estimate->voters < CLUSTER_FEW)
+        warn(board, "only %u voters: intervals are wide and less certain than they look", estimate->voters);
+    if (estimate->prompts && estimate->prompts < CLUSTER_FEW)
+        warn(board, "only %u prompts: intervals are wide and less certain than they look", estimate->prompts);
+    if (estimate->failed)
+        warn(board, "%zu of %zu bootstrap rounds had no finite rating for every model and were left out; "
+                    "the intervals are too narrow",
+             estimate->failed, estimate->failed + estimate->rounds);
+    if (board->options.compatible)
+        warn(board, "compatible with arena-rank: its standard errors understate sparse models");
+}
+
+static void warn_votes(struct build *build)
+{
+    struct leaderboard *board = build->board;
+    if (board->skipped)
+        warn(board, "%" PRIu64 " votes were skipped", board->skipped);
+    if (board->votes == 0)
+        warn(board, "no votes");
+    else if (build->ranked.models == 0)
+        warn(board, "no two models can be put on one scale yet");
+    if (build->connect.components > 1 && board->options.method == LEADERBOARD_BT)
+        warn(board, "the votes fall into %zu groups that never met; only the largest is ranked",
+             build->connect.components);
+    size_t separated = 0;
+    for (size_t i = 0; i < build->votes->tally->models; i++)
+        separated += build->map[i] < 0 && build->connect.reason[i] > CONNECT_NO_VOTES;
+    if (separated)
+        warn(board, "%zu model%s cannot be ranked by these votes; the reasons stand beside them", separated,
+             separated == 1 ? "" : "s");
+}
+
+static bool assemble(struct build *build, struct err *err)
+{
+    struct leaderboard *board = build->board;
+    const struct estimate *estimate = &build->estimate;
+    size_t n = estimate->n;
+    struct rank *ranks = calloc(n + 1, sizeof *ranks);
+    double *best = calloc(n + 1, sizeof *best);
+    bool ok = ranks && best;
+    ok = ok ? rank_probability_best(best, estimate->theta, &estimate->covariance, BEST_DRAWS, board->options.seed, err)
+            : no_memory(err);
+    if (ok) {
+        rank_ranges(ranks, estimate->theta, estimate->margin, n);
+        ok = list_models(build, ranks, best, err);
+    }
+    free(ranks);
+    free(best);
+    return ok && fill_matrices(build, err) && fill_coefficients(build, err) &&
+           (!board->options.detail || fill_distribution(build, err));
+}
+
+static bool rate(struct build *build, struct err *err)
+{
+    struct leaderboard *board = build->board;
+    struct estimate_input input = {&build->ranked, build->votes, build->map, &board->options, build->anchor};
+    if (build->ranked.models == 0)
+        return true;
+    if (!estimate_fit(&build->estimate, &input, err))
+        return false;
+    board->votes_used = build->ranked.votes;
+    board->interval = build->estimate.interval;
+    board->loss = build->estimate.loss;
+    board->gradient = build->estimate.gradient;
+    board->tie_parameter = build->estimate.tie_parameter;
+    board->voters = build->estimate.voters;
+    board->prompts = build->estimate.prompts;
+    warn_estimate(board, &build->estimate);
+    return assemble(build, err);
+}
+
+struct leaderboard *leaderboard_fit(const struct leaderboard_votes *votes, const struct leaderboard_options *options,
+                                    struct err *err)
+{
+    struct build build;
+    bool ok = start(&build, votes, options, err) && find_ranked(&build, err) && find_anchor(&build, err);
+    if (ok)
+        warn_votes(&build);
+    ok = ok && rate(&build, err) && list_unranked(&build, err);
+    struct leaderboard *board = build.board;
+    connect_done(&build.connect);
+    tally_done(&build.ranked);
+    estimate_done(&build.estimate);
+    free(build.map);
+    free(build.models);
+    free(build.records);
+    if (!ok) {
+        leaderboard_free(board);
+        return NULL;
+    }
+    return board;
+}
+
+void leaderboard_free(struct leaderboard *board)
+{
+    if (!board)
+        return;
+    for (size_t k = 0; k < board->model_count; k++)
+        free(board->models[k].name);
+    for (size_t k = 0; k < board->unranked_count; k++) {
+        free(board->unranked[k].name);
+        free(board->unranked[k].reason);
+    }
+    for (size_t k = 0; k < board->warning_count; k++)
+        free(board->warnings[k]);
+    for (size_t k = 0; k < board->coefficient_count; k++)
+        free(board->coefficients[k].name);
+    free(board->models);
+    free(board->unranked);
+    free(board->warnings);
+    free(board->coefficients);
+    free(board->margin);
+    free(board->distribution);
+    free(board->wins);
+    free(board->ties);
+    free(board->fragility.flips_to);
+    free((char *)board->options.anchor);
+    free((char *)board->options.category);
+    free(board);
+}
+
+struct leaderboard_chance leaderboard_chance(const struct leaderboard *board, size_t i, size_t j)
+{
+    double difference = board->models[i].rating - board->models[j].rating;
+    double margin = board->margin[i * board->model_count + j];
+    return (struct leaderboard_chance){bt_probability(difference / RATING_ALPHA),
+                                       bt_probability((difference - margin) / RATING_ALPHA),
+                                       bt_probability((difference + margin) / RATING_ALPHA)};
+}

@@ -1,0 +1,235 @@
+/* Votes are sorted by cluster; a cluster's score touches few models, so its outer product is added over those alone.
+ * Summing scores in the order of the votes keeps the result a function of the votes, not of threads. */
+#include "rating/cluster.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rating/interval.h"
+#include "rating/stats.h"
+
+#define FLOOR 0.25
+
+struct work {
+    const struct ballots *ballots;
+    const int32_t *map;
+    const double *theta;
+    struct matrix weight; /* of one vote of a pair; 0 where the pair is not in the fit */
+    uint32_t *order, *spare, *start;
+    double *score;
+    uint32_t *touched;
+    size_t used; /* ballots that take part */
+};
+
+static void work_done(struct work *work)
+{
+    matrix_done(&work->weight);
+    free(work->order);
+    free(work->spare);
+    free(work->start);
+    free(work->score);
+    free(work->touched);
+}
+
+static bool takes_part(const struct work *work, const struct ballot *row)
+{
+    return work->map[row->a] >= 0 && work->map[row->b] >= 0;
+}
+
+static bool work_init(struct work *work, const struct ballots *ballots, const int32_t *map,
+                      const struct bt_pairs *pairs, const double *theta)
+{
+    size_t n = pairs->models;
+    size_t keys = (ballots->voters > ballots->prompts ? ballots->voters : ballots->prompts) + 2;
+    *work = (struct work){.ballots = ballots, .map = map, .theta = theta};
+    work->order = malloc((ballots->count + 1) * sizeof *work->order);
+    work->spare = malloc((ballots->count + 1) * sizeof *work->spare);
+    work->start = malloc((keys + 1) * sizeof *work->start);
+    work->score = calloc(n + 1, sizeof *work->score);
+    work->touched = malloc((n + 1) * sizeof *work->touched);
+    if (!work->order || !work->spare || !work->start || !work->score || !work->touched ||
+        !matrix_init(&work->weight, n)) {
+        work_done(work);
+        return false;
+    }
+    for (size_t k = 0; k < pairs->count; k++) {
+        const struct bt_pair *pair = &pairs->pairs[k];
+        work->weight.a[pair->i * n + pair->j] = work->weight.a[pair->j * n + pair->i] = pair->weight;
+    }
+    for (size_t k = 0; k < ballots->count; k++)
+        if (takes_part(work, &ballots->rows[k]))
+            work->order[work->used++] = (uint32_t)k;
+    return true;
+}
+
+static uint32_t key_of(const struct ballot *row, bool by_prompt)
+{
+    return by_prompt ? row->prompt : row->voter;
+}
+
+/* Stable counting sort of `order` by voter or prompt; those without one come last. */
+static void sort_by(struct work *work, bool by_prompt)
+{
+    uint32_t keys = (by_prompt ? work->ballots->prompts : work->ballots->voters) + 1;
+    memset(work->start, 0, (keys + 1) * sizeof *work->start);
+    for (size_t k = 0; k < work->used; k++) {
+        uint32_t key = key_of(&work->ballots->rows[work->order[k]], by_prompt);
+        work->start[(key < keys - 1 ? key : keys - 1) + 1]++;
+    }
+    for (uint32_t key = 0; key < keys; key++)
+        work->start[key + 1] += work->start[key];
+    for (size_t k = 0; k < work->used; k++) {
+        uint32_t key = key_of(&work->ballots->rows[work->order[k]], by_prompt);
+        work->spare[work->start[key < keys - 1 ? key : keys - 1]++] = work->order[k];
+    }
+    uint32_t *swap = work->order;
+    work->order = work->spare;
+    work->spare = swap;
+}
+
+/* Adds one vote's score to its two models. */
+static void add_score(struct work *work, const struct ballot *row, size_t *touched)
+{
+    static const double POINTS[OUTCOMES] = {1, 0, 0.5, 0.5};
+    size_t a = (size_t)work->map[row->a], b = (size_t)work->map[row->b], n = work->weight.n;
+    double p = bt_probability(work->theta[a] - work->theta[b]);
+    double score = work->weight.a[a * n + b] * (POINTS[row->outcome] - p);
+    if (work->score[a] == 0)
+        work->touched[(*touched)++] = (uint32_t)a;
+    work->score[a] += score;
+    if (work->score[a] == 0)
+        work->score[a] = 1e-300; /* stays on the list once */
+    if (work->score[b] == 0)
+        work->touched[(*touched)++] = (uint32_t)b;
+    work->score[b] -= score;
+    if (work->score[b] == 0)
+        work->score[b] = 1e-300;
+}
+
+/* Adds the outer product of the gathered score, and clears it. */
+static void close_cluster(struct work *work, size_t touched, struct matrix *meat)
+{
+    for (size_t x = 0; x < touched; x++) {
+        double *row = meat->a + work->touched[x] * meat->n;
+        for (size_t y = 0; y < touched; y++)
+            row[work->touched[y]] += work->score[work->touched[x]] * work->score[work->touched[y]];
+    }
+    for (size_t x = 0; x < touched; x++)
+        work->score[work->touched[x]] = 0;
+}
+
+static bool same_cluster(const struct ballot *x, const struct ballot *y, bool by_voter, bool by_prompt)
+{
+    if (by_voter && (x->voter != y->voter || x->voter == BALLOT_NONE))
+        return false;
+    return !by_prompt || (x->prompt == y->prompt && x->prompt != BALLOT_NONE);
+}
+
+/* Sum over the clusters of the sorted votes, times G / (G - 1); returns G. */
+static uint32_t meat_of(struct work *work, bool by_voter, bool by_prompt, struct matrix *meat)
+{
+    const struct ballot *rows = work->ballots->rows;
+    uint32_t clusters = 0;
+    size_t touched = 0;
+    matrix_zero(meat);
+    for (size_t k = 0; k < work->used; k++) {
+        const struct ballot *row = &rows[work->order[k]];
+        add_score(work, row, &touched);
+        if (k + 1 < work->used && same_cluster(row, &rows[work->order[k + 1]], by_voter, by_prompt))
+            continue;
+        close_cluster(work, touched, meat);
+        touched = 0;
+        clusters++;
+    }
+    double factor = clusters > 1 ? (double)clusters / (clusters - 1) : 1;
+    for (size_t i = 0; i < meat->n * meat->n; i++)
+        meat->a[i] *= factor;
+    return clusters;
+}
+
+static void combine(struct cluster *cluster, const struct matrix *both)
+{
+    for (size_t i = 0; i < both->n * both->n; i++) {
+        double voter = cluster->voters ? cluster->voter.a[i] : 0;
+        double prompt = cluster->prompts ? cluster->prompt.a[i] : 0;
+        bool two = cluster->voters && cluster->prompts;
+        cluster->covariance.a[i] = voter + prompt - (two ? both->a[i] : 0);
+    }
+}
+
+/* The three sandwiches; `meat`, `scratch` and `both` are room. */
+static void fill(struct cluster *cluster, struct work *work, const struct bt_fit *fit, struct matrix *meat,
+                 struct matrix *scratch, struct matrix *both)
+{
+    if (work->ballots->prompts) {
+        sort_by(work, true);
+        cluster->prompts = meat_of(work, false, true, meat);
+        matrix_sandwich(&fit->inverse, meat, scratch, &cluster->prompt);
+    }
+    if (work->ballots->voters) {
+        sort_by(work, false);
+        cluster->voters = meat_of(work, true, false, meat);
+        matrix_sandwich(&fit->inverse, meat, scratch, &cluster->voter);
+    }
+    if (cluster->prompts && cluster->voters) { /* still sorted by prompt within each voter */
+        meat_of(work, true, true, meat);
+        matrix_sandwich(&fit->inverse, meat, scratch, both);
+    }
+    combine(cluster, both);
+}
+
+bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const int32_t *map,
+                  const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
+{
+    struct work work = {0};
+    struct matrix meat = {0}, scratch = {0}, both = {0};
+    size_t n = pairs->models;
+    *cluster = (struct cluster){0};
+    bool ok = matrix_init(&meat, n) && matrix_init(&scratch, n) && matrix_init(&both, n) &&
+              matrix_init(&cluster->voter, n) && matrix_init(&cluster->prompt, n) &&
+              matrix_init(&cluster->single, n) && matrix_init(&cluster->covariance, n) &&
+              work_init(&work, ballots, map, pairs, fit->theta);
+    if (ok && interval_sandwich(&cluster->single, pairs, fit, err)) {
+        fill(cluster, &work, fit, &meat, &scratch, &both);
+        work_done(&work);
+    } else {
+        cluster_done(cluster);
+        ok = err_set(err, ERR_MEMORY, "no memory to cluster %zu votes", ballots->count);
+    }
+    matrix_done(&meat);
+    matrix_done(&scratch);
+    matrix_done(&both);
+    return ok;
+}
+
+void cluster_done(struct cluster *cluster)
+{
+    matrix_done(&cluster->voter);
+    matrix_done(&cluster->prompt);
+    matrix_done(&cluster->single);
+    matrix_done(&cluster->covariance);
+    *cluster = (struct cluster){0};
+}
+
+static double contrast(const struct matrix *v, size_t i, size_t j)
+{
+    if (i == j)
+        return v->a[i * v->n + i];
+    return v->a[i * v->n + i] + v->a[j * v->n + j] - v->a[i * v->n + j] - v->a[j * v->n + i];
+}
+
+struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j, double confidence)
+{
+    double voter = cluster->voters ? contrast(&cluster->voter, i, j) : 0;
+    double prompt = cluster->prompts ? contrast(&cluster->prompt, i, j) : 0;
+    double variance = fmax(contrast(&cluster->covariance, i, j), FLOOR * contrast(&cluster->single, i, j));
+    double spread = 0; /* Satterthwaite: each part's share squared over its degrees of freedom */
+    if (cluster->voters)
+        spread += voter * voter / fmax((double)cluster->voters - 2, 1);
+    if (cluster->prompts)
+        spread += prompt * prompt / fmax((double)cluster->prompts - 2, 1);
+    double freedom = spread > 0 ? (voter + prompt) * (voter + prompt) / spread : INFINITY;
+    double se = sqrt(fmax(variance, 0));
+    return (struct cluster_width){se, se * stats_t_quantile(0.5 * (1 + confidence), freedom)};
+}

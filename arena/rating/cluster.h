@@ -1,0 +1,40 @@
+/* Intervals for votes that share voters and prompts: two-way clustered covariances (Cameron, Gelbach and Miller 2011).
+ *
+ * Variance of any contrast of strengths = by voter + by prompt - by (voter, prompt), each with its factor G / (G - 1),
+ * never below a quarter of what independent votes would give (the subtraction can go wrong when there are few
+ * clusters). The quantile is Student's, with Satterthwaite's degrees of freedom from G - 2 of each kind (Donald and Lang
+ * 2007): on real votes of 124 people on 13 prompts, halves split by prompt agree within their 95 % intervals 91 % of the
+ * time, where independent errors agree 68 %. Pure. */
+#ifndef ARENA_RATING_CLUSTER_H
+#define ARENA_RATING_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "rating/ballot.h"
+#include "rating/bradley_terry.h"
+#include "rating/dense.h"
+
+#define CLUSTER_FEW 20 /* fewer clusters of a kind than this is said on the board */
+
+struct cluster {
+    uint32_t voters, prompts;              /* clusters that hold fitted votes; 0: not known */
+    struct matrix voter, prompt, single;   /* the parts of the variance; `single` is that of independent votes */
+    struct matrix covariance;              /* voter + prompt - both, in the gauge of the fit */
+};
+
+/* Model k of the ballots is map[k] of the fit; a ballot with a negative one is left out. `inverse` is the fit's K^-1. A
+ * ballot without a voter (or prompt) is a cluster of its own. */
+bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const int32_t *map,
+                  const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err);
+void cluster_done(struct cluster *cluster);
+
+/* Half-width at this confidence of theta_i - theta_j (of theta_i alone when j == i), and its standard error. */
+struct cluster_width {
+    double se, half_width;
+};
+struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j, double confidence);
+
+#endif

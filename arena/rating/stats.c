@@ -1,0 +1,234 @@
+/* Quantiles are found by Newton's or bisection's steps on the distribution functions, which are a series or a continued
+ * fraction: slower than a table of constants, but there is nothing to mistype and a board needs only a few of them.
+ * Binomials are drawn by inversion where few successes are expected and by Hörmann's transformed rejection (BTRS, 1993)
+ * otherwise, so that the bootstrap of two million votes costs some thousand draws, not two million. */
+#include "rating/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SERIES_MAX 10000
+
+double stats_normal_below(double z)
+{
+    return 0.5 * erfc(-z / sqrt(2));
+}
+
+double stats_normal_quantile(double p)
+{
+    if (!(p > 0 && p < 1))
+        return p <= 0 ? -INFINITY : INFINITY;
+    if (p > 0.5)
+        return -stats_normal_quantile(1 - p);
+    double z = -sqrt(-2 * log(p)); /* below the root, where Newton on the logarithm climbs monotonically */
+    for (int step = 0; step < 100; step++) {
+        double below = stats_normal_below(z);
+        double density = exp(-0.5 * z * z) / sqrt(2 * M_PI);
+        double move = below / density * log(p / below);
+        z += move;
+        if (fabs(move) < 1e-15 * (1 + fabs(z)))
+            break;
+    }
+    return z;
+}
+
+double stats_beta_log(double a, double b)
+{
+    int sign;
+    return lgamma_r(a, &sign) + lgamma_r(b, &sign) - lgamma_r(a + b, &sign);
+}
+
+/* Lentz's continued fraction, converging for x < (a + 1) / (a + b + 2). */
+static double beta_fraction(double x, double a, double b)
+{
+    const double tiny = 1e-300;
+    double c = 1, d = 1 - (a + b) * x / (a + 1);
+    d = 1 / (fabs(d) < tiny ? tiny : d);
+    double h = d;
+    for (int m = 1; m < SERIES_MAX; m++) {
+        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        d = 1 + even * d;
+        c = 1 + even / c;
+        d = 1 / (fabs(d) < tiny ? tiny : d);
+        h *= d * (fabs(c) < tiny ? tiny : c);
+        d = 1 + odd * d;
+        c = 1 + odd / c;
+        d = 1 / (fabs(d) < tiny ? tiny : d);
+        double change = d * (fabs(c) < tiny ? tiny : c);
+        h *= change;
+        if (fabs(change - 1) < 1e-16)
+            break;
+    }
+    return h;
+}
+
+double stats_beta_below(double x, double a, double b)
+{
+    if (x <= 0 || x >= 1)
+        return x <= 0 ? 0 : 1;
+    double front = exp(a * log(x) + b * log1p(-x) - stats_beta_log(a, b));
+    if (x < (a + 1) / (a + b + 2))
+        return front * beta_fraction(x, a, b) / a;
+    return 1 - front * beta_fraction(1 - x, b, a) / b;
+}
+
+/* Series for the lower part (x < a + 1), continued fraction for the upper. */
+static double gamma_below_series(double x, double a)
+{
+    double term = 1 / a, sum = term;
+    for (int k = 1; k < SERIES_MAX && term > sum * 1e-17; k++) {
+        term *= x / (a + k);
+        sum += term;
+    }
+    return sum;
+}
+
+static double gamma_above_fraction(double x, double a)
+{
+    const double tiny = 1e-300;
+    double b = x + 1 - a, c = 1 / tiny, d = 1 / b, h = d;
+    for (int k = 1; k < SERIES_MAX; k++) {
+        double an = -k * (k - a);
+        b += 2;
+        d = an * d + b;
+        d = 1 / (fabs(d) < tiny ? tiny : d);
+        c = b + an / c;
+        c = fabs(c) < tiny ? tiny : c;
+        h *= d * c;
+        if (fabs(d * c - 1) < 1e-16)
+            break;
+    }
+    return h;
+}
+
+double stats_gamma_above(double x, double a)
+{
+    int sign;
+    if (x <= 0)
+        return 1;
+    double front = exp(a * log(x) - x - lgamma_r(a, &sign));
+    return x < a + 1 ? 1 - front * gamma_below_series(x, a) : front * gamma_above_fraction(x, a);
+}
+
+double stats_chi2_above(double x, double freedom)
+{
+    return stats_gamma_above(0.5 * x, 0.5 * freedom);
+}
+
+static double t_above(double t, double freedom)
+{
+    return 0.5 * stats_beta_below(freedom / (freedom + t * t), 0.5 * freedom, 0.5);
+}
+
+double stats_t_quantile(double p, double freedom)
+{
+    if (!(freedom < 1e7))
+        return stats_normal_quantile(p);
+    if (p < 0.5)
+        return -stats_t_quantile(1 - p, freedom);
+    double low = 0, high = 2;
+    while (t_above(high, freedom) > 1 - p && high < 1e12)
+        high *= 2;
+    for (int step = 0; step < 200 && high - low > 1e-14 * high; step++) {
+        double middle = 0.5 * (low + high);
+        if (t_above(middle, freedom) > 1 - p)
+            low = middle;
+        else
+            high = middle;
+    }
+    return 0.5 * (low + high);
+}
+
+double stats_quantile(const double *sorted, size_t count, double p)
+{
+    if (count == 0)
+        return NAN;
+    double at = p * (double)(count - 1);
+    size_t below = (size_t)at;
+    if (below + 1 >= count)
+        return sorted[count - 1];
+    double part = at - (double)below;
+    return sorted[below] + part * (sorted[below + 1] - sorted[below]);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void stats_sort(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare);
+}
+
+double stats_draw_normal(struct rng *rng)
+{
+    double u, v, s;
+    do { /* Marsaglia's polar method; its second draw is dropped to keep the generator stateless */
+        u = 2 * rng_uniform(rng) - 1;
+        v = 2 * rng_uniform(rng) - 1;
+        s = u * u + v * v;
+    } while (s >= 1 || s == 0);
+    return u * sqrt(-2 * log(s) / s);
+}
+
+/* Walks up from 0; p <= 0.5 and np < 10, so the walk is short and q^n does not vanish. */
+static uint64_t binomial_inversion(struct rng *rng, uint64_t n, double p)
+{
+    double odds = p / (1 - p), chance = exp((double)n * log1p(-p)), u = rng_uniform(rng);
+    uint64_t k = 0;
+    while (u > chance && k < n) {
+        u -= chance;
+        k++;
+        chance *= odds * (double)(n - k + 1) / (double)k;
+        if (chance < 1e-300)
+            break;
+    }
+    return k;
+}
+
+/* ln k! minus its Stirling approximation. */
+static double stirling_tail(double k)
+{
+    static const double SMALL[] = {0.08106146679532726, 0.04134069595540929, 0.02767792568499834, 0.02079067210376509,
+                                   0.01664469118982119, 0.01387612882307075, 0.01189670994589177, 0.01041126526197209,
+                                   0.009255462182712733, 0.008330563433362871};
+    if (k < 10)
+        return SMALL[(int)k];
+    double square = (k + 1) * (k + 1);
+    return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1);
+}
+
+static uint64_t binomial_rejection(struct rng *rng, uint64_t trials, double p)
+{
+    double n = (double)trials, spread = sqrt(n * p * (1 - p));
+    double b = 1.15 + 2.53 * spread, a = -0.0873 + 0.0248 * b + 0.01 * p;
+    double c = n * p + 0.5, v_r = 0.92 - 4.2 / b, alpha = (2.83 + 5.1 / b) * spread;
+    double odds = p / (1 - p), m = floor((n + 1) * p);
+    for (;;) {
+        double u = rng_uniform(rng) - 0.5, v = rng_uniform(rng);
+        double us = 0.5 - fabs(u), k = floor((2 * a / us + b) * u + c);
+        if (k < 0 || k > n)
+            continue;
+        if (us >= 0.07 && v <= v_r)
+            return (uint64_t)k;
+        double bound = (m + 0.5) * log((m + 1) / (odds * (n - m + 1))) + (n + 1) * log((n - m + 1) / (n - k + 1)) +
+                       (k + 0.5) * log(odds * (n - k + 1) / (k + 1)) + stirling_tail(m) + stirling_tail(n - m) -
+                       stirling_tail(k) - stirling_tail(n - k);
+        if (log(v * alpha / (a / (us * us) + b)) <= bound)
+            return (uint64_t)k;
+    }
+}
+
+uint64_t stats_draw_binomial(struct rng *rng, uint64_t n, double p)
+{
+    if (n == 0 || p <= 0)
+        return 0;
+    if (p >= 1)
+        return n;
+    if (p > 0.5)
+        return n - stats_draw_binomial(rng, n, 1 - p);
+    return (double)n * p < 10 ? binomial_inversion(rng, n, p) : binomial_rejection(rng, n, p);
+}
