@@ -1,12 +1,12 @@
 /* From logits to the next token, for one request.
  *
- * The order is fixed: penalties, logit_bias, temperature, top_k, top_p, min_p, draw. Temperature 0 takes the likeliest
- * token after penalties and bias (the lowest id among equals). Draw k of a request depends on (seed, k) and its logits
+ * The order is fixed: penalties, logit_bias, temperature, top_k, top_p, min_p, draw. Temperature 0 (below 1e-5) takes the
+ * likeliest token after penalties and bias (the lowest id among equals). Draw k of a request depends on (seed, k) and its logits
  * alone: the generator is a counter, so neither neighbours in the batch nor earlier draws matter. Repetition counts
  * prompt and answer, presence and frequency the answer alone. Log-probabilities are the model's own: of the logits as
  * they came, before any of the settings.
  *
- * One owner at a time; no allocation after sampler_new. Memory: up to 16 bytes a token of the vocabulary. */
+ * One owner at a time; no allocation after sampler_new. Memory: up to 32 bytes a token of the vocabulary. */
 #ifndef ENGINE_SAMPLER_H
 #define ENGINE_SAMPLER_H
 

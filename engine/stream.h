@@ -1,8 +1,8 @@
 /* Token pieces in, readable text out: whole UTF-8 characters only, nothing that is or may become a stop string.
  *
  * What is not UTF-8 becomes U+FFFD, one for each maximal broken part. Bytes that may be the start of a character or of
- * a stop string are held back until the next piece decides; of several stop strings the one that begins first wins,
- * then the longest. Held back at most: the longest stop string and three bytes.
+ * a stop string are held back until the next piece decides; of several stop strings the one that begins first wins.
+ * Held back at most: the longest stop string and three bytes.
  *
  * One owner at a time. Limits: STREAM_MAX_STOPS stop strings of at most STREAM_MAX_STOP bytes. */
 #ifndef ENGINE_STREAM_H
