@@ -1,0 +1,435 @@
+/* A layer is five products with stages over rows between them. Stages that handle a token in well under a microsecond
+ * run inline for small batches: threads_for sees fewer rows than its grain. All buffers are rows of one step, sized
+ * once; the products' int8 inputs share one buffer, since each is used up before the next is made. */
+#include "engine/forward.h"
+
+#include "engine/error.h"
+#include "engine/experts.h"
+#include "engine/product.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    ROW_GRAIN = 8,    /* rows of a stage's piece */
+    QUERY_CHUNK = 32, /* queries of an attention piece */
+};
+
+enum { TABLE_GLOBAL, TABLE_LOCAL, TABLES };
+
+struct row {
+    int32_t token, page;
+    int position;
+    bool is_long;
+};
+
+struct task {
+    int slice, first_row, kv_head, first, last; /* queries [first, last) of the slice */
+};
+
+struct forward {
+    const struct config *config;
+    const struct weights *weights;
+    const struct kernels *k;
+    struct threads *threads;
+    struct experts *experts; /* NULL: dense */
+    int capacity, query_width, qkv_width;
+
+    uint8_t *cache;
+    size_t cache_bytes, page_stride, layer_stride;
+
+    struct row *rows;
+    struct task *tasks;
+    float *x, *y, *qkv, *inner, *head, *logits;
+    float *tables[TABLES]; /* cos, sin of each row's position */
+    struct kernel_activations normed, mixed, activated, headed;
+
+    /* Of the step and layer being computed. */
+    const struct backend_step *step;
+    const struct weights_layer *layer;
+    int count, layer_number, task_count;
+};
+
+/* ---- Buffers ---------------------------------------------------------------------------------------------------- */
+
+static void *aligned_rows(int rows, size_t bytes)
+{
+    size_t size = ((size_t)rows * bytes + KERNEL_ALIGNMENT - 1) & ~(size_t)(KERNEL_ALIGNMENT - 1);
+    return aligned_alloc(KERNEL_ALIGNMENT, size ? size : KERNEL_ALIGNMENT);
+}
+
+static int greatest(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static size_t page_stride(const struct config *c)
+{
+    size_t bytes = kernel_kv_page_bytes(c->kv_heads, c->head_dim);
+    return (bytes + KERNEL_ALIGNMENT - 1) & ~(size_t)(KERNEL_ALIGNMENT - 1);
+}
+
+size_t forward_page_bytes(const struct config *config)
+{
+    return page_stride(config) * (size_t)config->layers;
+}
+
+static bool make_cache(struct forward *f, int pages)
+{
+    f->page_stride = page_stride(f->config);
+    f->layer_stride = f->page_stride * (size_t)pages;
+    f->cache_bytes = f->layer_stride * (size_t)f->config->layers;
+    void *memory = mmap(NULL, f->cache_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    f->cache = memory == MAP_FAILED ? NULL : memory;
+    return f->cache;
+}
+
+static bool make_inputs(struct forward *f, int inner)
+{
+    const struct config *c = f->config;
+    int widest = greatest(greatest(c->width, f->query_width), inner);
+    int8_t *quants = aligned_rows(f->capacity, (size_t)widest);
+    struct kernel_block *blocks = aligned_rows(f->capacity, ((size_t)widest + 31) / 32 * sizeof *blocks);
+    float *normed = aligned_rows(f->capacity, (size_t)c->width * sizeof *normed);
+    f->normed = (struct kernel_activations){.columns = c->width, .values = normed, .stride = (size_t)c->width,
+                                            .quants = quants, .blocks = blocks};
+    f->mixed = (struct kernel_activations){.columns = f->query_width, .values = f->qkv,
+                                           .stride = (size_t)f->qkv_width, .quants = quants, .blocks = blocks};
+    f->activated = (struct kernel_activations){.columns = inner, .values = f->inner, .stride = 2 * (size_t)inner,
+                                               .quants = quants, .blocks = blocks};
+    f->headed = (struct kernel_activations){.columns = c->width, .values = f->head, .stride = (size_t)c->width,
+                                            .quants = quants, .blocks = blocks};
+    return quants && blocks && normed;
+}
+
+static bool make_buffers(struct forward *f, int pages)
+{
+    const struct config *c = f->config;
+    int n = f->capacity, inner = c->experts ? 0 : c->feed_forward;
+    f->query_width = c->heads * c->head_dim;
+    f->qkv_width = f->query_width + 2 * c->kv_heads * c->head_dim;
+    f->rows = calloc((size_t)n, sizeof *f->rows);
+    f->tasks = calloc((size_t)(n + n / QUERY_CHUNK + 1) * (size_t)c->kv_heads, sizeof *f->tasks);
+    f->x = aligned_rows(n, (size_t)c->width * sizeof(float));
+    f->y = aligned_rows(n, (size_t)c->width * sizeof(float));
+    f->qkv = aligned_rows(n, (size_t)f->qkv_width * sizeof(float));
+    f->inner = aligned_rows(n, 2 * (size_t)inner * sizeof(float));
+    f->head = aligned_rows(FORWARD_HEAD_ROWS, (size_t)c->width * sizeof(float));
+    f->logits = aligned_rows(FORWARD_HEAD_ROWS, (size_t)c->vocabulary * sizeof(float));
+    for (int i = 0; i < TABLES; i++)
+        f->tables[i] = aligned_rows(n, (size_t)c->rotary * sizeof(float));
+    return f->rows && f->tasks && f->x && f->y && f->qkv && f->inner && f->head && f->logits && f->tables[0] &&
+           f->tables[1] && make_inputs(f, inner) && make_cache(f, pages);
+}
+
+struct forward *forward_new(const struct config *config, const struct weights *weights, const struct kernels *kernels,
+                            struct threads *threads, int rows, int pages, struct engine_error *error)
+{
+    struct forward *f = calloc(1, sizeof *f);
+    if (!f) {
+        engine_no_memory(error, "the forward pass");
+        return NULL;
+    }
+    *f = (struct forward){.config = config, .weights = weights, .k = kernels, .threads = threads,
+                          .capacity = greatest(rows, FORWARD_HEAD_ROWS)};
+    if (!make_buffers(f, pages)) {
+        engine_no_memory(error, "the forward pass and its KV cache");
+        forward_free(f);
+        return NULL;
+    }
+    if (config->experts && !(f->experts = experts_new(config, kernels, threads, f->capacity, error))) {
+        forward_free(f);
+        return NULL;
+    }
+    return f;
+}
+
+void forward_free(struct forward *f)
+{
+    if (!f)
+        return;
+    experts_free(f->experts);
+    if (f->cache)
+        munmap(f->cache, f->cache_bytes);
+    void *owned[] = {f->rows, f->tasks, f->x, f->y, f->qkv, f->inner, f->head, f->logits, f->tables[TABLE_GLOBAL],
+                     f->tables[TABLE_LOCAL], f->normed.quants, f->normed.blocks,
+                     (void *)(uintptr_t)f->normed.values};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        free(owned[i]);
+    free(f);
+}
+
+/* ---- The rows of a step ----------------------------------------------------------------------------------------- */
+
+static void fill_table(const struct forward *f, int row, int table, enum rope_kind kind)
+{
+    const struct config_rope *rope = &f->config->rope[kind];
+    int rotary = f->config->rotary;
+    kernel_rope_table(f->tables[table] + (size_t)row * (size_t)rotary, f->rows[row].position, rotary, rope->base,
+                      rope->scale, rope->factors, rope->magnitude);
+}
+
+/* Embeddings and rotary tables: all that a row needs before the first layer. */
+static void begin_rows(void *context, int first, int last, int thread)
+{
+    struct forward *f = context;
+    const struct config *c = f->config;
+    (void)thread;
+    for (int i = first; i < last; i++) {
+        float *x = f->x + (size_t)i * (size_t)c->width;
+        kernel_matrix_row(&f->weights->embedding, f->rows[i].token, x);
+        if (c->architecture->scaled_embedding)
+            f->k->scale(x, x, c->embedding_scale, c->width);
+        bool is_long = f->rows[i].is_long && c->original_context;
+        fill_table(f, i, TABLE_GLOBAL, is_long ? ROPE_GLOBAL_LONG : ROPE_GLOBAL);
+        if (c->architecture->local_rope_base > 0)
+            fill_table(f, i, TABLE_LOCAL, ROPE_LOCAL);
+    }
+}
+
+static void add_tasks(struct forward *f, int slice, int first_row)
+{
+    int count = f->step->slices[slice].count;
+    for (int kv_head = 0; kv_head < f->config->kv_heads; kv_head++)
+        for (int last = count; last > 0;) { /* the costliest first */
+            int first = (last - 1) / QUERY_CHUNK * QUERY_CHUNK;
+            f->tasks[f->task_count++] = (struct task){slice, first_row, kv_head, first, last};
+            last = first;
+        }
+}
+
+static void begin_step(struct forward *f, const struct backend_step *step)
+{
+    f->step = step;
+    f->count = f->task_count = 0;
+    for (int s = 0; s < step->count; s++) {
+        const struct backend_slice *slice = &step->slices[s];
+        add_tasks(f, s, f->count);
+        for (int i = 0; i < slice->count; i++) {
+            int position = slice->position + i;
+            f->rows[f->count++] = (struct row){.token = slice->tokens[i], .position = position,
+                                               .page = slice->pages[position / KERNEL_KV_BLOCK],
+                                               .is_long = slice->is_long};
+        }
+    }
+    f->normed.tokens = f->mixed.tokens = f->activated.tokens = f->count;
+    threads_for(f->threads, f->count, ROW_GRAIN, begin_rows, f);
+}
+
+/* ---- Attention -------------------------------------------------------------------------------------------------- */
+
+static float *normed_row(const struct forward *f, int row)
+{
+    return (float *)(uintptr_t)f->normed.values + (size_t)row * f->normed.stride;
+}
+
+static void norm_rows(const struct forward *f, int first, int last, const float *weight, bool int8)
+{
+    int width = f->config->width;
+    for (int i = first; i < last; i++)
+        f->k->rmsnorm(normed_row(f, i), f->x + (size_t)i * (size_t)width, weight, width,
+                      (float)f->config->norm_epsilon);
+    if (int8)
+        f->k->quantize(&f->normed, first, last);
+}
+
+static void attention_norm_rows(void *context, int first, int last, int thread)
+{
+    const struct forward *f = context;
+    (void)thread;
+    norm_rows(f, first, last, f->layer->attention_norm, product_group_wants_int8(&f->layer->qkv));
+}
+
+/* Norms of queries and keys: each head by itself, or the projection as one. */
+static void norm_heads(const struct forward *f, float *x, const float *weight, int heads)
+{
+    int dim = f->config->head_dim;
+    float epsilon = (float)f->config->norm_epsilon;
+    if (f->config->architecture->qk_norm == QK_NORM_FULL)
+        f->k->rmsnorm(x, x, weight, heads * dim, epsilon);
+    else
+        for (int h = 0; h < heads; h++)
+            f->k->rmsnorm(x + h * dim, x + h * dim, weight, dim, epsilon);
+}
+
+static uint8_t *layer_cache(const struct forward *f)
+{
+    return f->cache + (size_t)f->layer_number * f->layer_stride;
+}
+
+static void place_row(const struct forward *f, int row)
+{
+    const struct config *c = f->config;
+    const struct row *r = &f->rows[row];
+    float *query = f->qkv + (size_t)row * (size_t)f->qkv_width, *key = query + f->query_width;
+    enum rope_kind kind = config_layer_rope(c, f->layer_number, r->is_long);
+    if (f->layer->qkv_bias)
+        f->k->add(query, query, f->layer->qkv_bias, f->qkv_width);
+    if (c->architecture->qk_norm != QK_NORM_NONE) {
+        norm_heads(f, query, f->layer->query_norm, c->heads);
+        norm_heads(f, key, f->layer->key_norm, c->kv_heads);
+    }
+    if (kind != ROPE_NONE) {
+        const float *table = f->tables[kind == ROPE_LOCAL ? TABLE_LOCAL : TABLE_GLOBAL] +
+                             (size_t)row * (size_t)c->rotary;
+        f->k->rope(query, c->heads, c->head_dim, c->rotary, table, c->architecture->pairing);
+        f->k->rope(key, c->kv_heads, c->head_dim, c->rotary, table, c->architecture->pairing);
+    }
+    f->k->kv_store(layer_cache(f) + (size_t)r->page * f->page_stride, r->position % KERNEL_KV_BLOCK, c->kv_heads,
+                   c->head_dim, key, key + c->kv_heads * c->head_dim);
+}
+
+static void place_rows(void *context, int first, int last, int thread)
+{
+    (void)thread;
+    for (int i = first; i < last; i++)
+        place_row(context, i);
+}
+
+static void attend(void *context, int first, int last, int thread)
+{
+    const struct forward *f = context;
+    const struct config *c = f->config;
+    (void)thread;
+    for (int i = first; i < last; i++) {
+        const struct task *task = &f->tasks[i];
+        const struct backend_slice *slice = &f->step->slices[task->slice];
+        float *queries = f->qkv + (size_t)task->first_row * (size_t)f->qkv_width;
+        struct kernel_attention attention = {
+            .heads = c->heads, .kv_heads = c->kv_heads, .head_dim = c->head_dim,
+            .window = config_layer_has_window(c, f->layer_number) ? c->window : 0,
+            .scale = c->attention_scale, .softcap = c->attention_softcap,
+            .position = slice->position, .count = slice->count,
+            .queries = queries, .out = queries,
+            .query_stride = (size_t)f->qkv_width, .out_stride = (size_t)f->qkv_width,
+            .cache = layer_cache(f), .page_stride = f->page_stride, .pages = slice->pages,
+        };
+        f->k->attention(&attention, task->kv_head, task->first, task->last);
+    }
+}
+
+static void quantize_mixed(void *context, int first, int last, int thread)
+{
+    const struct forward *f = context;
+    (void)thread;
+    f->k->quantize(&f->mixed, first, last);
+}
+
+static void run_attention(struct forward *f)
+{
+    const struct weights_layer *layer = f->layer;
+    struct product products[WEIGHTS_GROUP];
+    threads_for(f->threads, f->count, ROW_GRAIN, attention_norm_rows, f);
+    int count = product_add_group(products, 0, &layer->qkv, &f->normed, f->qkv, (size_t)f->qkv_width);
+    products_run(f->threads, f->k, products, count);
+    threads_for(f->threads, f->count, ROW_GRAIN, place_rows, f);
+    threads_for(f->threads, f->task_count, 1, attend, f);
+    if (kernel_matrix_wants_int8(&layer->output))
+        threads_for(f->threads, f->count, ROW_GRAIN, quantize_mixed, f);
+    products[0] = (struct product){&layer->output, &f->mixed, f->y, (size_t)f->config->width};
+    products_run(f->threads, f->k, products, 1);
+}
+
+/* ---- Feed-forward ----------------------------------------------------------------------------------------------- */
+
+/* x += y, which may have a bias and a norm of its own. */
+static void add_residual(const struct forward *f, int row, const float *bias, const float *post_norm)
+{
+    int width = f->config->width;
+    float *x = f->x + (size_t)row * (size_t)width, *y = f->y + (size_t)row * (size_t)width;
+    if (bias)
+        f->k->add(y, y, bias, width);
+    if (post_norm)
+        f->k->rmsnorm(y, y, post_norm, width, (float)f->config->norm_epsilon);
+    f->k->add(x, x, y, width);
+}
+
+static void feed_forward_norm_rows(void *context, int first, int last, int thread)
+{
+    const struct forward *f = context;
+    const struct weights_layer *layer = f->layer;
+    (void)thread;
+    for (int i = first; i < last; i++)
+        add_residual(f, i, layer->output_bias, layer->attention_post_norm);
+    bool int8 = product_group_wants_int8(layer->experts ? &layer->shared.gate_up : &layer->feed_forward.gate_up) ||
+                (layer->experts && kernel_matrix_wants_int8(&layer->router));
+    norm_rows(f, first, last, layer->feed_forward_norm, int8);
+}
+
+static void activate_rows(void *context, int first, int last, int thread)
+{
+    const struct forward *f = context;
+    int inner = f->config->feed_forward;
+    (void)thread;
+    for (int i = first; i < last; i++) {
+        float *gate = f->inner + (size_t)i * 2 * (size_t)inner;
+        if (f->config->architecture->activation == ACTIVATION_GELU)
+            f->k->gelu_multiply(gate, gate, gate + inner, inner);
+        else
+            f->k->silu_multiply(gate, gate, gate + inner, inner);
+    }
+    if (kernel_matrix_wants_int8(&f->layer->feed_forward.down))
+        f->k->quantize(&f->activated, first, last);
+}
+
+static void run_dense(struct forward *f)
+{
+    const struct weights_expert *dense = &f->layer->feed_forward;
+    struct product products[WEIGHTS_GROUP];
+    int count = product_add_group(products, 0, &dense->gate_up, &f->normed, f->inner,
+                                  2 * (size_t)f->config->feed_forward);
+    products_run(f->threads, f->k, products, count);
+    threads_for(f->threads, f->count, ROW_GRAIN, activate_rows, f);
+    products[0] = (struct product){&dense->down, &f->activated, f->y, (size_t)f->config->width};
+    products_run(f->threads, f->k, products, 1);
+}
+
+static void end_layer_rows(void *context, int first, int last, int thread)
+{
+    const struct forward *f = context;
+    (void)thread;
+    for (int i = first; i < last; i++)
+        add_residual(f, i, NULL, f->layer->feed_forward_post_norm);
+}
+
+static void run_feed_forward(struct forward *f)
+{
+    threads_for(f->threads, f->count, ROW_GRAIN, feed_forward_norm_rows, f);
+    if (f->experts)
+        experts_run(f->experts, f->layer, &f->normed, f->y);
+    else
+        run_dense(f);
+    threads_for(f->threads, f->count, ROW_GRAIN, end_layer_rows, f);
+}
+
+void forward_layers(struct forward *f, const struct backend_step *step)
+{
+    begin_step(f, step);
+    for (int i = 0; i < f->config->layers; i++) {
+        f->layer_number = i;
+        f->layer = &f->weights->layers[i];
+        run_attention(f);
+        run_feed_forward(f);
+    }
+}
+
+/* ---- Logits ----------------------------------------------------------------------------------------------------- */
+
+const float *forward_logits(struct forward *f, const int *rows, int count)
+{
+    const struct config *c = f->config;
+    const struct kernel_matrix *output = &f->weights->output;
+    for (int i = 0; i < count; i++)
+        f->k->rmsnorm(f->head + (size_t)i * (size_t)c->width, f->x + (size_t)rows[i] * (size_t)c->width,
+                      f->weights->output_norm, c->width, (float)c->norm_epsilon);
+    f->headed.tokens = count;
+    if (kernel_matrix_wants_int8(output))
+        f->k->quantize(&f->headed, 0, count);
+    struct product product = {output, &f->headed, f->logits, (size_t)c->vocabulary};
+    products_run(f->threads, f->k, &product, 1);
+    if (c->final_softcap > 0)
+        for (int i = 0; i < count; i++)
+            f->k->softcap(f->logits + (size_t)i * (size_t)c->vocabulary, c->final_softcap, c->vocabulary);
+    return f->logits;
+}

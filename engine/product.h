@@ -1,0 +1,27 @@
+/* Matrix products cut into panels over the team of threads. Several products with a common moment (query, key and
+ * value; every chosen expert) are one loop: one barrier, and pieces small enough to balance.
+ *
+ * No state; the caller owns all buffers. */
+#ifndef ENGINE_PRODUCT_H
+#define ENGINE_PRODUCT_H
+
+#include "engine/threads.h"
+#include "engine/weights.h"
+
+struct product {
+    const struct kernel_matrix *matrix;
+    const struct kernel_activations *input;
+    float *out; /* row t at out + t * stride */
+    size_t stride;
+};
+
+void products_run(struct threads *threads, const struct kernels *kernels, const struct product *products, int count);
+
+/* Appends a group's products to `list`, outputs side by side; returns the new count. */
+int product_add_group(struct product *list, int count, const struct weights_group *group,
+                      const struct kernel_activations *input, float *out, size_t stride);
+
+/* Does any matrix of the group take int8 inputs? */
+bool product_group_wants_int8(const struct weights_group *group);
+
+#endif

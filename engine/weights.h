@@ -1,0 +1,61 @@
+/* A model's weights, packed for the CPU's kernels: what the backend reads at every step.
+ *
+ * Everything is copied out of the file at load (by all threads), so that the file can be closed. A tensor may have any
+ * type that the kernels know; norms, biases and gates of one row become floats. A tensor that is missing, misshapen or
+ * not known to the architecture is an error that names it. Immutable once loaded. */
+#ifndef ENGINE_WEIGHTS_H
+#define ENGINE_WEIGHTS_H
+
+#include "engine/config.h"
+#include "engine/threads.h"
+
+enum { WEIGHTS_GROUP = 3 };
+
+/* Matrices of one input whose outputs lie side by side: query, key, value; gate and up. A fused tensor is a group of
+ * one. */
+struct weights_group {
+    struct kernel_matrix matrices[WEIGHTS_GROUP];
+    int count;
+};
+
+struct weights_expert {
+    struct weights_group gate_up;
+    struct kernel_matrix down;
+};
+
+struct weights_layer {
+    float *attention_norm, *attention_post_norm; /* (width) */
+    float *query_norm, *key_norm;                /* (head_dim), or over the whole projection */
+    float *qkv_bias;                             /* (query + key + value rows); zeros for parts that have none */
+    float *output_bias;                          /* (width) */
+    struct weights_group qkv;
+    struct kernel_matrix output; /* (heads * head_dim) to (width) */
+    float *feed_forward_norm, *feed_forward_post_norm;
+    struct weights_expert feed_forward; /* of a dense layer */
+    struct kernel_matrix router;        /* (width) to (experts) */
+    struct weights_expert *experts;     /* NULL in a dense layer */
+    struct weights_expert shared;
+    float *shared_gate; /* (width) */
+};
+
+struct weights {
+    int layer_count, expert_count;
+    struct weights_layer *layers;
+    struct kernel_matrix embedding;
+    struct kernel_matrix output; /* its data is the embedding's where they are tied */
+    float *output_norm;
+    uint64_t parameters;
+    size_t bytes;         /* packed, all */
+    size_t bytes_a_token; /* read for one token at batch 1 */
+    const char *type;     /* the type of most parameters */
+};
+
+/* `quantize`: NULL, or the type that float weights are given at load ("q8_0", "q4_1"). On failure `weights` is empty. */
+bool weights_load(struct weights *weights, const struct config *config, const struct gguf *file, const char *quantize,
+                  struct threads *threads, struct engine_error *error);
+void weights_done(struct weights *weights);
+
+int weights_group_rows(const struct weights_group *group);
+int weights_group_panels(const struct weights_group *group);
+
+#endif
