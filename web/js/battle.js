@@ -1,0 +1,287 @@
+// The battle page: one battle at a time, from its prompt to the names. The server's event stream moves it from phase to
+// phase; after a reload everything comes back from the server, nothing of a battle is kept in the browser.
+import { announce, banner, byId } from "./dom.js";
+import { battles, newKey } from "./api.js";
+import { Stream } from "./stream.js";
+import { Composer } from "./composer.js";
+import { Dock } from "./dock.js";
+import { LANES, LaneHeads } from "./lanes.js";
+import { Turn } from "./turn.js";
+import { bindHistory } from "./history.js";
+import { bindKeys } from "./keyboard.js";
+import { errorSentence } from "./words.js";
+
+const TITLES = { compose: "Battle", streaming: "Answering…", ready: "Your vote", voted: "Revealed" };
+const OVER = new Set(["voted", "skipped", "void", "expired"]);
+
+class BattlePage {
+  constructor() {
+    this.dock = new Dock({
+      vote: (winner) => this.vote(winner), stop: () => this.stop(), skip: () => this.skip(),
+      regenerate: () => this.regenerate(), next: () => this.next(), followUp: () => this.followUp(),
+    });
+    this.heads = new LaneHeads(byId("heads"), byId("battle"), () => this.updateHint());
+    this.composer = new Composer((prompt) => this.send(prompt));
+    this.channel = "BroadcastChannel" in window ? new BroadcastChannel("arena") : null;
+    bindHistory((id) => this.open(id));
+    byId("open-help").addEventListener("click", () => byId("help").showModal());
+    bindKeys({
+      a: () => this.vote("model_a"), b: () => this.vote("model_b"), tie: () => this.vote("tie"), bad: () => this.vote("both_bad"),
+      skip: () => this.skip(), regenerate: () => this.regenerate(), next: () => this.next(), stop: () => this.stop(),
+      focus: () => this.followUp(), help: () => byId("help").showModal(),
+    });
+    addEventListener("popstate", () => this.restore());
+    this.restore();
+  }
+
+  get id() { return this.battle?.battle_id; }
+  get phase() { return this.battle?.state ?? "compose"; }
+
+  restore() {
+    const id = new URLSearchParams(location.search).get("battle");
+    if (id) this.open(id, false);
+    else this.clear();
+  }
+
+  // ---- what is shown ----
+
+  enter(state) {
+    if (this.battle) this.battle.state = state;
+    this.dock.phase(state);
+    this.dock.problem(null);
+    document.title = `${TITLES[state] ?? "Battle"} · arena`;
+    if (state === "ready") this.showReady();
+    if (OVER.has(state)) this.showOver();
+  }
+
+  showReady() {
+    this.turns.at(-1)?.finish();
+    for (const lane of LANES) this.heads.say(lane, "finished");
+    this.updateHint();
+    this.dock.focus("vote-title");
+    announce("Both answers are finished. Which is better?");
+  }
+
+  showOver() {
+    this.stream?.close();
+    for (const turn of this.turns) {
+      turn.finish();
+      turn.choose(this.battle.winner);
+    }
+    this.heads.reveal(this.battle.models, this.battle.winner);
+    this.dock.outcome(this.battle);
+    this.dock.focus("outcome-title");
+  }
+
+  updateHint() {
+    if (this.phase !== "ready") return;
+    const unread = LANES.find((lane) => !this.heads.seen[lane]);
+    this.dock.hint(this.heads.bothSeen() ? null : `Read answer ${unread.toUpperCase()} before you vote.`);
+  }
+
+  clear() {
+    this.stream?.close();
+    this.stream = null;
+    this.battle = null;
+    this.turns = [];
+    byId("turns").replaceChildren();
+    this.enter("compose");
+  }
+
+  // Lanes are shown in changing order on phones, so that neither letter is always read first.
+  begin(battle) {
+    this.clear();
+    this.battle = battle;
+    this.heads.reset(battle.battle_id.charCodeAt(battle.battle_id.length - 1) % 2 ? "a" : "b");
+  }
+
+  addTurn(number, prompt) {
+    const turn = new Turn(number, prompt);
+    this.turns.push(turn);
+    byId("turns").append(turn.node);
+    return turn;
+  }
+
+  async open(id, push = true) {
+    let battle;
+    try {
+      battle = await battles.read(id);
+    } catch (error) {
+      this.clear();
+      this.dock.problem(errorSentence(error), error.code === "offline" ? () => this.open(id, push) : null);
+      return;
+    }
+    if (push) history.pushState(null, "", `/?battle=${encodeURIComponent(id)}`);
+    this.begin(battle);
+    for (const turn of battle.turns) this.restoreTurn(turn, battle.state);
+    this.enter(battle.state);
+    if (battle.state === "streaming") this.listen();
+  }
+
+  restoreTurn(stored, state) {
+    const turn = this.addTurn(stored.turn, stored.prompt);
+    const last = stored.turn === this.battle.turns.length;
+    if (last && state === "streaming") return;
+    for (const lane of LANES) turn.tell(lane, stored[lane]?.text ?? stored[lane] ?? "");
+    turn.finish();
+  }
+
+  // ---- the event stream ----
+
+  listen() {
+    const lastId = this.stream?.lastId ?? null;
+    this.replaying = lastId === null && !this.isNew;
+    this.isNew = false;
+    this.stream?.close();
+    const battle = this.battle;
+    this.stream = new Stream(battles.events(this.id), lastId, {
+      event: (name, data) => { if (battle === this.battle) this.hear(name, data); },
+      lost: () => banner("The connection to the arena is lost. Trying again…"),
+      back: () => banner(null),
+      refused: () => this.open(this.id, false),
+    });
+  }
+
+  hear(name, data) {
+    const turn = this.turns[data.turn - 1];
+    const isLast = turn !== undefined && turn === this.turns.at(-1);
+    if (name === "delta") turn?.hear(data.lane, data.text);
+    else if (name === "reset") turn?.reset();
+    else if (name === "lane" && isLast) this.laneMoved(turn, data);
+    else if (name === "ready" && isLast) this.becomeReady();
+    else if (name === "void") this.ended(data.code);
+    else if (name === "voted") this.reload();
+  }
+
+  // A stream that is read from its start tells of a `ready` that a later regeneration took back: ask before believing.
+  async becomeReady() {
+    const { stream, battle } = this;
+    if (this.replaying) {
+      const now = await battles.read(this.id).catch(() => null);
+      if (stream !== this.stream || battle !== this.battle || now?.state !== "ready") return;
+    }
+    stream.close();
+    this.replaying = false;
+    this.enter("ready");
+  }
+
+  laneMoved(turn, { lane, state }) {
+    if (state !== "done") return;
+    turn.finishLane(lane);
+    this.heads.say(lane, "finished");
+    announce(`Answer ${lane.toUpperCase()} finished, ${turn.words(lane)} words.`);
+  }
+
+  // `void` closes a battle that failed, and also one that was skipped or has expired.
+  ended(code) {
+    this.battle.code = code;
+    this.enter(code === "skipped" || code === "expired" ? code : "void");
+  }
+
+  async reload() {
+    const battle = await battles.read(this.id).catch(() => null);
+    if (!battle || battle.battle_id !== this.id || this.phase === battle.state) return;
+    Object.assign(this.battle, battle);
+    this.enter(battle.state);
+  }
+
+  // ---- what the voter does ----
+
+  // Runs one request. The same key goes with every try, so a lost answer never makes a second battle or vote.
+  async attempt(request, done, key = newKey()) {
+    this.dock.problem(null);
+    const { battle } = this;
+    try {
+      const body = await request(key);
+      if (battle === this.battle) done(body);
+      return true;
+    } catch (error) {
+      if (battle !== this.battle) return false;
+      await this.failed(error, () => this.attempt(request, done, key));
+      return false;
+    }
+  }
+
+  async failed(error, retry) {
+    this.dock.press(null);
+    byId("stop").disabled = false;
+    if (error.code === "already_voted" || error.code === "wrong_state") await this.reload();
+    if (OVER.has(this.phase)) return;
+    this.dock.problem(errorSentence(error), error.status === 0 || error.status >= 500 ? retry : null);
+  }
+
+  send(prompt) {
+    if (this.phase === "ready") return this.ask(prompt);
+    return this.attempt((key) => battles.start(prompt, key), (body) => {
+      this.begin(body);
+      this.isNew = true;
+      history.pushState(null, "", `/?battle=${encodeURIComponent(body.battle_id)}`);
+      this.startTurn(prompt);
+    });
+  }
+
+  startTurn(prompt) {
+    const turn = this.addTurn(this.turns.length + 1, prompt);
+    this.enter("streaming");
+    for (const lane of LANES) this.heads.say(lane, "");
+    this.listen();
+    scrollTo({ top: this.turns.length > 1 ? turn.node.offsetTop - 130 : 0, behavior: "smooth" });
+  }
+
+  ask(prompt) {
+    return this.attempt((key) => battles.ask(this.id, prompt, key), () => this.startTurn(prompt));
+  }
+
+  followUp() {
+    if (this.phase !== "ready" && this.phase !== "compose") return false;
+    this.composer.focus();
+    return true;
+  }
+
+  vote(winner) {
+    if (this.phase !== "ready" || byId("vote").querySelector(":disabled")) return false;
+    if (!this.heads.bothSeen()) { announce(byId("vote-hint").textContent); return false; }
+    this.dock.press(winner);
+    this.attempt((key) => battles.vote(this.id, winner, key), (vote) => {
+      Object.assign(this.battle, vote);
+      this.enter("voted");
+      this.channel?.postMessage("voted");
+      announce(`A was ${vote.models?.a.name}. B was ${vote.models?.b.name}.`);
+    });
+    return true;
+  }
+
+  stop() {
+    if (this.phase !== "streaming") return false;
+    byId("stop").disabled = true;
+    this.attempt(() => battles.act(this.id, "stop"), () => {});
+    return true;
+  }
+
+  skip() {
+    if (this.phase !== "ready" && this.phase !== "streaming") return false;
+    this.attempt(() => battles.act(this.id, "skip"), () => this.enter("skipped"));
+    return true;
+  }
+
+  regenerate() {
+    if (this.phase !== "ready") return false;
+    this.attempt(() => battles.act(this.id, "regenerate"), () => {
+      this.turns.at(-1).reset();
+      this.enter("streaming");
+      for (const lane of LANES) this.heads.say(lane, "");
+      this.listen();
+    });
+    return true;
+  }
+
+  next() {
+    if (!OVER.has(this.phase)) return false;
+    history.pushState(null, "", "/");
+    this.clear();
+    this.composer.focus();
+    return true;
+  }
+}
+
+new BattlePage();

@@ -1,0 +1,35 @@
+// Single keys for what the mouse can do. They are silent while anything is being typed, and can be turned off.
+import { byId } from "./dom.js";
+
+const ACTIONS = {
+  1: "a", a: "a", ArrowLeft: "a",
+  2: "tie", t: "tie",
+  3: "bad", x: "bad",
+  4: "b", b: "b", ArrowRight: "b",
+  s: "skip", r: "regenerate", n: "next", "/": "focus", Escape: "stop", "?": "help",
+};
+const STORE = "keys";
+
+const typing = (node) => node instanceof Element && node.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+const scrolls = (node) => node instanceof Element && node.closest("[role=region]");  // a wide table takes the arrows
+
+function enabled() {
+  try { return localStorage.getItem(STORE) !== "off"; } catch { return true; }
+}
+
+// handlers: an object with a function for each action name.
+export function bindKeys(handlers) {
+  const box = byId("keys-on");
+  box.checked = enabled();
+  box.addEventListener("change", () => {
+    try { localStorage.setItem(STORE, box.checked ? "on" : "off"); } catch { /* for this page only */ }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
+    const action = ACTIONS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action || typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (event.key.startsWith("Arrow") && scrolls(event.target)) return;
+    if (!box.checked && event.key !== "Escape") return;
+    if (handlers[action]() !== false) event.preventDefault();
+  });
+}

@@ -1,0 +1,106 @@
+// The leaderboard page: what the votes say, how sure they are, and what they cannot say yet. What is shown stands in the
+// address, and the board is read again when the page comes back into view or a vote was cast in another tab.
+import { announce, byId, el } from "./dom.js";
+import { get } from "./api.js";
+import { errorSentence } from "./words.js";
+import { axis, scaleOf } from "./chart.js";
+import { rankedTable, unrankedTable } from "./board_tables.js";
+import { pairMatrix } from "./matrix.js";
+import { bindControls, readControls } from "./controls.js";
+
+const POLL_MS = 30000;
+const count = new Intl.NumberFormat();
+const plural = (n, one, many) => `${count.format(n)} ${n === 1 ? one : many}`;
+
+const METHODS = { bt: "Bradley–Terry, fitted to all votes at once", elo: "Elo, vote by vote" };
+const INTERVALS = { sandwich: "95 % sandwich intervals", clustered: "95 % intervals, clustered by voter", bootstrap: "95 % bootstrap intervals", none: "no intervals" };
+
+function summary(board) {
+  const all = board.models.length + board.unranked.length;
+  const ranked = board.models.length;
+  return `${plural(board.votes, "vote", "votes")} on ${plural(all, "model", "models")}`
+    + (board.unranked.length ? `, ${ranked ? count.format(ranked) : "none"} of them ranked so far` : "");
+}
+
+function method(board) {
+  const parts = [METHODS[board.method] ?? board.method, INTERVALS[board.interval]].filter(Boolean).join("; ");
+  return `${parts}. The ranked models’ mean is 1000. A rank range holds every place that the votes do not rule out.`;
+}
+
+function showRanked(board, details) {
+  const node = byId("ranked");
+  node.hidden = board.models.length === 0;
+  if (node.hidden) return;
+  const scale = scaleOf(board.models);
+  node.replaceChildren(rankedTable(board.models, details, scale, axis(scale)));
+}
+
+function showUnranked(board, details) {
+  const node = byId("unranked");
+  node.hidden = board.unranked.length === 0;
+  if (node.hidden) return;
+  node.replaceChildren(
+    el("h2", { id: "unranked-title" }, board.models.length ? "Not ranked yet" : "On the way to a rank"),
+    unrankedTable(board.unranked, details));
+}
+
+function showPairs(board, details) {
+  const node = byId("pairs");
+  const matrix = pairMatrix(board, details);
+  node.hidden = matrix === null;
+  if (matrix) node.replaceChildren(...matrix);
+}
+
+function showWarnings(board) {
+  const node = byId("warnings");
+  node.replaceChildren(...board.warnings.map((warning) => el("li", {}, warning)));
+  node.hidden = board.warnings.length === 0 || board.votes === 0;
+}
+
+function show(board, details) {
+  byId("empty").hidden = board.votes > 0;
+  byId("summary").textContent = board.votes ? summary(board) : "Nobody has voted yet.";
+  showWarnings(board);
+  showRanked(board, details);
+  showUnranked(board.votes ? board : { ...board, unranked: [] }, details);
+  showPairs(board, details);
+  byId("method").textContent = method(board);
+  byId("method").hidden = board.models.length === 0;
+}
+
+async function modelDetails() {
+  const { models } = await get("/api/models");
+  return new Map(models.map((model) => [model.name, model]));
+}
+
+let shown = "";
+let reading = null;
+
+async function read(silent) {
+  const query = readControls(location.search);
+  try {
+    const [board, details] = await Promise.all([get(`/api/leaderboard${query}`), modelDetails()]);
+    const text = JSON.stringify([board, query]);
+    if (text === shown) return;
+    const first = shown === "";
+    shown = text;
+    show(board, details);
+    bindControls(board, () => refresh());
+    if (!first && !silent) announce(byId("summary").textContent);
+  } catch (error) {
+    byId("summary").textContent = errorSentence(error);
+  }
+}
+
+// One reading at a time: a burst of votes asks once more after the reading under way.
+function refresh(silent = false) {
+  reading = (reading ?? Promise.resolve()).then(() => read(silent));
+  return reading;
+}
+
+refresh();
+addEventListener("focus", () => refresh());
+addEventListener("popstate", () => refresh());
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+if ("BroadcastChannel" in window) new BroadcastChannel("arena").addEventListener("message", () => refresh());
+setInterval(() => { if (!document.hidden) refresh(true); }, POLL_MS);

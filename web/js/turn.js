@@ -1,0 +1,105 @@
+// One turn of a battle: what was asked, and the two answers under it.
+import { el } from "./dom.js";
+import { Answer } from "./answer.js";
+import { LANES } from "./lanes.js";
+
+const LONG_PROMPT = 700;
+
+function skeleton() {
+  return el("div", { class: "skeleton", "aria-hidden": "true" }, el("span"), el("span"), el("span"), el("span"));
+}
+
+export class Turn {
+  constructor(number, prompt) {
+    this.number = number;
+    this.prompt = el("div", { class: "asked" });
+    this.lanes = {};
+    for (const lane of LANES) {
+      const answer = new Answer();
+      const node = el("section", { class: `lane ${lane}`, "aria-label": `Answer ${lane.toUpperCase()}, turn ${number}` });
+      this.lanes[lane] = { node, answer, text: "", heard: "" };
+    }
+    this.node = el("article", { class: "turn", "aria-label": `Turn ${number}` },
+      this.prompt, el("div", { class: "lanes" }, this.lanes.a.node, this.lanes.b.node));
+    this.ask(prompt);
+    this.reset();
+  }
+
+  ask(prompt) {
+    this.prompt.textContent = prompt;
+    this.prompt.classList.toggle("long", prompt.length > LONG_PROMPT);
+    if (prompt.length > LONG_PROMPT) this.prompt.tabIndex = 0;
+  }
+
+  // Forget both answers: they come again.
+  reset() {
+    this.open = false;
+    for (const lane of LANES) {
+      const part = this.lanes[lane];
+      part.text = "";
+      part.heard = "";
+      part.answer.clear();
+      part.node.replaceChildren(skeleton());
+      part.node.classList.add("writing");
+      part.node.setAttribute("aria-busy", "true");
+    }
+  }
+
+  // A piece from the stream. A stream that is read again from its start repeats what is shown already: what was heard
+  // so far is kept apart, and shown only where it says more, or something else, than the page does.
+  hear(lane, piece) {
+    const part = this.lanes[lane];
+    part.heard += piece;
+    if (part.text.startsWith(part.heard)) return;
+    part.text = part.heard;
+    this.show(lane);
+  }
+
+  tell(lane, text) {
+    this.lanes[lane].text = text;
+    this.show(lane);
+  }
+
+  // Both lanes open together, so that neither shows which was first.
+  show(lane) {
+    if (!this.open) {
+      if (LANES.some((each) => this.lanes[each].text === "")) return;
+      this.openBoth();
+    }
+    this.lanes[lane].answer.show(this.lanes[lane].text);
+  }
+
+  openBoth() {
+    this.open = true;
+    for (const lane of LANES) {
+      const { node, answer, text } = this.lanes[lane];
+      node.replaceChildren(answer.node);
+      answer.show(text);
+    }
+  }
+
+  finishLane(lane) {
+    const { node, answer } = this.lanes[lane];
+    if (this.open) answer.finish();
+    node.classList.remove("writing");
+    node.removeAttribute("aria-busy");
+  }
+
+  // The turn is over: what stands is the answer, and an empty one is said to be empty.
+  finish() {
+    this.openBoth();
+    for (const lane of LANES) {
+      this.finishLane(lane);
+      const { node, text } = this.lanes[lane];
+      if (text.trim() === "") node.replaceChildren(el("p", { class: "nothing" }, "This answer is empty."));
+    }
+  }
+
+  words(lane) {
+    return this.lanes[lane].text.split(/\s+/).filter(Boolean).length;
+  }
+
+  choose(winner) {
+    for (const lane of LANES) this.lanes[lane].node.classList.toggle("chosen", winner === `model_${lane}`);
+  }
+}

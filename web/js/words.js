@@ -1,0 +1,68 @@
+// Every sentence that stands for a code. The server's vocabulary is fixed; a voter never sees a code alone.
+
+const ERRORS = {
+  already_voted: "This battle already has its vote.",
+  wrong_state: "This battle has moved on meanwhile. Reload the page to see how it stands.",
+  conflict: "The same request is still under way. Wait a moment and try again.",
+  bad_request: "The arena did not understand that request. Reload the page and try again.",
+  bad_utf8: "This text holds characters that cannot be read. Paste it again as plain text.",
+  prompt_empty: "Write a prompt first.",
+  prompt_too_long: "This prompt is too long. Shorten it and send it again.",
+  too_large: "This prompt is too long. Shorten it and send it again.",
+  too_many: "You have as many battles open as you may have, or were a little fast. Finish one, or wait a moment.",
+  not_found: "This battle is not here, or it belongs to another voter.",
+  unauthorized: "You are not signed in to this arena.",
+  forbidden: "You may not do that in this arena.",
+  bad_origin: "This page was not opened from the arena’s own address. Open the address that the arena printed.",
+  bad_host: "This page was not opened from the arena’s own address. Open the address that the arena printed.",
+  busy: "The arena is busy. Nothing was lost: try again in a moment.",
+  unavailable: "The arena is busy. Nothing was lost: try again in a moment.",
+  store_unavailable: "The arena cannot save anything just now, so nothing was counted. Try again in a moment.",
+  offline: "The arena cannot be reached. Check that it is running, then try again.",
+  internal: "Something went wrong in the arena. Try again.",
+};
+
+export function errorSentence(error) {
+  return ERRORS[error?.code] ?? error?.sentence ?? ERRORS.internal;
+}
+
+const VOIDS = {
+  failed: "One of the models did not manage to answer.",
+  restart: "The arena was restarted while the models were answering.",
+};
+
+export function voidSentence(code) {
+  return `${VOIDS[code] ?? VOIDS.failed} Neither of them gains or loses by it.`;
+}
+
+const NOT_COUNTED = {
+  named_itself: "An answer gave away which model wrote it, so the vote is kept but does not move the leaderboard.",
+  flagged: "An answer gave away which model wrote it, so the vote is kept but does not move the leaderboard.",
+};
+
+export function countedSentence(vote) {
+  if (vote.counted === true || vote.counted === undefined) return "Your vote is on the leaderboard.";
+  const reason = typeof vote.counted === "string" ? vote.counted : vote.reason ?? vote.not_counted;
+  return NOT_COUNTED[reason] ?? "Your vote is kept but does not move the leaderboard.";
+}
+
+export const WINNER = {
+  model_a: "A is better",
+  model_b: "B is better",
+  tie: "Tie",
+  both_bad: "Both bad",
+};
+
+export const OUTCOME = {
+  model_a: "You chose A",
+  model_b: "You chose B",
+  tie: "You called it a tie",
+  both_bad: "You found both bad",
+};
+
+export const SUGGESTIONS = [
+  "Explain why the sky is blue to a ten-year-old",
+  "Write a short poem about an old lighthouse",
+  "Give three tips for a good night’s sleep",
+  "Write a Python function that checks for a palindrome",
+];
