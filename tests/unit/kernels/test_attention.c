@@ -1,0 +1,213 @@
+/* Paged attention: right against a plain softmax in double precision, the reference's bits from every set, and the same
+ * bits however a prompt is cut into calls and ranges. */
+#include "tests/unit/kernels/kernel_data.h"
+
+struct sequence {
+    struct kernel_attention a;
+    int length;
+    float *queries, *keys, *values;
+    uint8_t *cache;
+    int32_t *pages;
+};
+
+/* A sequence of `length` positions whose pages lie in a shuffled cache full of other bytes. */
+static void sequence_init(struct sequence *s, int heads, int kv_heads, int head_dim, int length, float size)
+{
+    int pages = (length + 31) / 32;
+    size_t stride = kernel_kv_page_bytes(kv_heads, head_dim) + 64, kv = (size_t)(kv_heads * head_dim);
+    s->length = length;
+    s->queries = random_floats((size_t)(length * heads * head_dim), size);
+    s->keys = random_floats((size_t)length * kv, size);
+    s->values = random_floats((size_t)length * kv, 1);
+    s->cache = aligned_new((size_t)(pages + 2) * stride);
+    memset(s->cache, 0xff, (size_t)(pages + 2) * stride); /* NaNs: whatever is read unwritten shows */
+    s->pages = malloc((size_t)pages * sizeof(*s->pages));
+    assert_non_null(s->pages);
+    for (int i = 0; i < pages; i++)
+        s->pages[i] = i;
+    for (int i = pages - 1; i > 0; i--) {
+        int j = random_below(i + 1), page = s->pages[i];
+        s->pages[i] = s->pages[j];
+        s->pages[j] = page;
+    }
+    size_t width = (size_t)(heads * head_dim);
+    s->a = (struct kernel_attention){heads, kv_heads, head_dim, 0, 1 / sqrtf((float)head_dim), 0, 0, length,
+                                     s->queries, NULL, width, width, s->cache, stride, s->pages};
+}
+
+static void sequence_done(struct sequence *s)
+{
+    free(s->queries);
+    free(s->keys);
+    free(s->values);
+    free(s->cache);
+    free(s->pages);
+}
+
+static void store(const struct kernels *k, struct sequence *s, int first, int last)
+{
+    size_t kv = (size_t)(s->a.kv_heads * s->a.head_dim);
+    for (int p = first; p < last; p++)
+        k->kv_store(s->cache + (size_t)s->pages[p / 32] * s->a.page_stride, p % 32, s->a.kv_heads, s->a.head_dim,
+                    s->keys + (size_t)p * kv, s->values + (size_t)p * kv);
+}
+
+/* Runs positions [first, last), already stored, cut at random. */
+static void attend(const struct kernels *k, const struct sequence *s, int first, int last, float *out)
+{
+    struct kernel_attention a = s->a;
+    a.position = first;
+    a.count = last - first;
+    a.queries = s->queries + (size_t)first * a.query_stride;
+    a.out = out + (size_t)first * a.out_stride;
+    for (int h = 0; h < a.kv_heads; h++)
+        for (int q = 0; q < a.count;) {
+            int n = 1 + random_below(a.count - q);
+            k->attention(&a, h, q, q + n);
+            q += n;
+        }
+}
+
+/* Prefill in steps of at most `step` positions. */
+static void prefill(const struct kernels *k, struct sequence *s, int step, float *out)
+{
+    for (int p = 0; p < s->length;) {
+        int n = step < s->length - p ? step : s->length - p;
+        store(k, s, p, p + n);
+        attend(k, s, p, p + n, out);
+        p += n;
+    }
+}
+
+static double score(const struct sequence *s, int query, int head, int position)
+{
+    const struct kernel_attention *a = &s->a;
+    int kv_head = head / (a->heads / a->kv_heads);
+    const float *q = s->queries + (query * a->heads + head) * a->head_dim;
+    const float *k = s->keys + (position * a->kv_heads + kv_head) * a->head_dim;
+    double sum = 0;
+    for (int d = 0; d < a->head_dim; d++)
+        sum += (double)q[d] * half_float(float_half(k[d]));
+    sum *= a->scale;
+    return a->softcap > 0 ? a->softcap * tanh(sum / a->softcap) : sum;
+}
+
+static void exact_row(const struct sequence *s, int query, int head, double *out)
+{
+    const struct kernel_attention *a = &s->a;
+    int low = a->window && query >= a->window ? query - a->window + 1 : 0, kv_head = head / (a->heads / a->kv_heads);
+    double total = 0, largest = -1e300;
+    memset(out, 0, (size_t)a->head_dim * sizeof(double));
+    for (int p = low; p <= query; p++)
+        largest = fmax(largest, score(s, query, head, p));
+    for (int p = low; p <= query; p++) {
+        double weight = exp(score(s, query, head, p) - largest);
+        const float *v = s->values + (p * a->kv_heads + kv_head) * a->head_dim;
+        total += weight;
+        for (int d = 0; d < a->head_dim; d++)
+            out[d] += weight * half_float(float_half(v[d]));
+    }
+    for (int d = 0; d < a->head_dim; d++)
+        out[d] /= total;
+}
+
+static void check_exact(const struct sequence *s, const float *out)
+{
+    size_t width = s->a.out_stride;
+    double *want = malloc((size_t)s->length * width * sizeof(double));
+    assert_non_null(want);
+    for (int q = 0; q < s->length; q++)
+        for (int h = 0; h < s->a.heads; h++)
+            exact_row(s, q, h, want + (size_t)q * width + h * s->a.head_dim);
+    double error = nmse(out, want, (size_t)s->length * width);
+    if (!(error < 1e-11))
+        fail_msg("head_dim %d, window %d: nmse %g", s->a.head_dim, s->a.window, error);
+    free(want);
+}
+
+static const struct { int heads, kv_heads, head_dim, length, window; float softcap, size; } CASES[] = {
+    {9, 3, 64, 100, 0, 0, 1},  {8, 4, 8, 70, 0, 0, 1},    {4, 1, 80, 33, 0, 0, 1},   {2, 2, 128, 65, 40, 0, 1},
+    {4, 2, 256, 40, 0, 50, 1}, {7, 1, 20, 200, 33, 30, 1}, {6, 2, 96, 97, 1, 0, 1},   {3, 3, 48, 1, 0, 0, 1},
+    {5, 1, 64, 64, 32, 0, 30}, {1, 1, 512, 34, 0, 0, 1},   {2, 1, 16, 260, 64, 0, 0},
+};
+
+static void check_case(size_t i)
+{
+    const struct kernels *sets[2], *scalar = kernels_choose("scalar");
+    int count = simd_sets(sets);
+    struct sequence s;
+    sequence_init(&s, CASES[i].heads, CASES[i].kv_heads, CASES[i].head_dim, CASES[i].length, CASES[i].size);
+    s.a.window = CASES[i].window;
+    s.a.softcap = CASES[i].softcap;
+    size_t bytes = (size_t)s.length * s.a.out_stride * sizeof(float);
+    float *want = aligned_new(bytes), *out = aligned_new(bytes);
+    prefill(scalar, &s, s.length, want);
+    check_exact(&s, want);
+    for (int set = 0; set < count; set++)
+        for (int step = 1; step <= s.length; step += 1 + random_below(40)) {
+            memset(s.cache, 0xff, (size_t)(s.length + 31) / 32 * s.a.page_stride);
+            memset(out, 0xa5, bytes);
+            prefill(sets[set], &s, step, out);
+            if (memcmp(out, want, bytes) != 0)
+                fail_msg("%s, case %zu, steps of %d: other bits", sets[set]->name, i, step);
+        }
+    free(want);
+    free(out);
+    sequence_done(&s);
+}
+
+static void test_cases(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
+        check_case(i);
+}
+
+/* The output may take the queries' own place. */
+static void test_in_place(void **state)
+{
+    (void)state;
+    const struct kernels *k = kernels_choose(NULL);
+    struct sequence s;
+    sequence_init(&s, 6, 2, 64, 50, 1);
+    size_t bytes = (size_t)s.length * s.a.out_stride * sizeof(float);
+    float *out = aligned_new(bytes);
+    prefill(k, &s, 50, out);
+    attend(k, &s, 0, 50, s.queries);
+    assert_memory_equal(s.queries, out, bytes);
+    free(out);
+    sequence_done(&s);
+}
+
+/* What F16 cannot hold is stored as the largest it can, so that one overflow does not become NaN for all. */
+static void test_store_clamps(void **state)
+{
+    (void)state;
+    static const char *const SETS[] = {"scalar", "avx2", "avx512"};
+    float keys[8] = {1e9f, -1e9f, NAN, 0.5f, INFINITY, -INFINITY, 65503, 1e-8f};
+    for (int i = 0; i < 3; i++) {
+        const struct kernels *k = kernels_choose(SETS[i]);
+        if (!k)
+            continue;
+        uint8_t *page = aligned_new(kernel_kv_page_bytes(1, 8));
+        k->kv_store(page, 5, 1, 8, keys, keys);
+        for (int d = 0; d < 8; d++) {
+            uint16_t key, value;
+            memcpy(&key, page + (d * 32 + 5) * 2, 2);
+            memcpy(&value, page + 8 * 64 + (5 * 16 + d) * 2, 2);
+            assert_int_equal(key, value);
+            assert_true(fabsf(half_float(key)) <= 65504);
+        }
+        free(page);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_store_clamps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
