@@ -1,0 +1,11 @@
+/* The leaderboard as one self-contained page: no script, no font, no request; plots are inline SVG. Readable in light and
+ * dark, on paper and by screen readers. Pure; any thread. */
+#ifndef ARENA_BOARD_RENDER_HTML_H
+#define ARENA_BOARD_RENDER_HTML_H
+
+#include "base/buf.h"
+#include "board/leaderboard.h"
+
+void render_html(struct buf *out, const struct leaderboard *board);
+
+#endif

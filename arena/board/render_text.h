@@ -1,0 +1,15 @@
+/* The leaderboard as text for people and tools: the terminal's table, CSV, Markdown. Pure; any thread. */
+#ifndef ARENA_BOARD_RENDER_TEXT_H
+#define ARENA_BOARD_RENDER_TEXT_H
+
+#include "base/buf.h"
+#include "board/leaderboard.h"
+
+void render_table(struct buf *out, const struct leaderboard *board, int columns);
+void render_csv(struct buf *out, const struct leaderboard *board);
+void render_md(struct buf *out, const struct leaderboard *board);
+
+/* "Bradley-Terry, clustered 95 % intervals, …": what the board is, in one line. */
+void render_subtitle(struct buf *out, const struct leaderboard *board);
+
+#endif
