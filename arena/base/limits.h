@@ -31,10 +31,20 @@
 #define LIMIT_STREAMING_PER_VOTER 2    /* nobody reads three battles at once */
 #define LIMIT_COMMENT_BYTES 4096       /* feedback is a remark, not an essay */
 #define LIMIT_BATTLE_HOURS 24          /* then an unvoted battle expires */
+#define LIMIT_SWAPS 2                  /* competitors replaced in one battle before it is given up */
+#define LIMIT_FIRST_TOKEN_SECONDS 180  /* a lane that has said nothing by then has failed; queues and reasoning fit in */
+#define LIMIT_SILENCE_SECONDS 120      /* between two pieces of an answer that has begun */
+#define LIMIT_TURN_SECONDS 900         /* then what stands is the answer: every turn ends */
+#define LIMIT_WAITING_REQUESTS 16      /* requests that wait for the one before them on the same battle */
+#define LIMIT_BATTLE_IDLE_SECONDS 600  /* a battle that nobody looks at leaves memory; the store has it */
+#define LIMIT_REASONS 32               /* reasons of one feedback */
 
 /* --- Store -------------------------------------------------------------------------------------------------------- */
 #define LIMIT_WRITE_QUEUE 4096         /* waiting writes; at 1,000 commits a second of 64 rows this is under 0.1 s */
 #define LIMIT_WAL_BYTES (32 << 20)     /* past it the writer checkpoints with TRUNCATE */
+#define LIMIT_STATEMENTS 256           /* prepared statements kept by a connection: more than the code has */
+#define LIMIT_QUICK_CHECK_BYTES (256 << 20) /* a larger database is not read whole at start-up: a second's worth */
+#define LIMIT_READ_ROWS 20000          /* votes read in one go: longer reads would keep the log from being cut */
 
 /* --- Loop --------------------------------------------------------------------------------------------------------- */
 #define LIMIT_WORKER_QUEUE 1024        /* waiting jobs of the worker pool */
@@ -42,5 +52,10 @@
 /* --- Competitors -------------------------------------------------------------------------------------------------- */
 #define LIMIT_COMPETITORS 256          /* a board of more is unreadable, and pairs grow with the square */
 #define LIMIT_NAME_BYTES 128           /* competitor names, aliases, organisations */
+#define LIMIT_SSE_BYTES (8 << 20)      /* one line or event of a provider's stream; whole answers come in one */
+
+/* --- People ------------------------------------------------------------------------------------------------------- */
+#define LIMIT_SESSIONS 100000          /* about 30 MB; a lab has hundreds */
+#define LIMIT_RATE_BUCKETS 65536       /* about 6 MB; past it a full bucket makes room */
 
 #endif

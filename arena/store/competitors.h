@@ -32,6 +32,10 @@ bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64
 /* "active", "paused" or "retired"; ERR_NOT_FOUND for an unknown name. */
 bool competitors_set_state(struct db *tx, const char *name, const char *state, struct err *err);
 
+/* The stored state; "" when the name is unknown. */
+#define COMPETITOR_STATE_SIZE 16
+bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE], struct err *err);
+
 /* Every version, oldest first; the record is borrowed for the call. Stops when `each` returns false. */
 bool versions_each(struct db *db, bool (*each)(void *user, const struct version_record *record), void *user,
                    struct err *err);

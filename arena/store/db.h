@@ -3,7 +3,7 @@
  * A `struct db` belongs to one thread at a time. Statements are prepared once per connection and found again by the
  * address of their SQL, so `sql` must be a string literal (or live as long as the connection and never change). Rows are
  * read between db_select and db_end; keep that short, for an open read keeps the write-ahead log from being cut. All
- * text and blobs are bound by value for the call and borrowed from a row until its next step.
+ * text and blobs given as values must live until db_run returns or until db_end; those of a row until its next step.
  *
  *     struct db_rows rows;
  *     if (!db_select(db, &rows, "SELECT id, name FROM t WHERE kind = ?", DB_VALUES(DB_INT(kind)), err))
@@ -68,7 +68,9 @@ bool db_script(struct db *db, const char *sql, struct err *err);
 struct db_rows {
     struct db *db;
     struct sqlite3_stmt *statement;
+    const char *sql;
     int result;
+    bool owned; /* the statement is this read's alone */
 };
 bool db_select(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values, size_t count,
                struct err *err);
@@ -79,6 +81,7 @@ int64_t db_int(const struct db_rows *rows, int column);         /* 0 where NULL 
 int64_t db_int_or(const struct db_rows *rows, int column, int64_t otherwise);
 double db_real(const struct db_rows *rows, int column);         /* NaN where NULL */
 struct text db_text(const struct db_rows *rows, int column);    /* data NULL where NULL; text or blob */
+const char *db_string(const struct db_rows *rows, int column);  /* NUL-terminated; NULL where NULL */
 void db_copy(const struct db_rows *rows, int column, char *out, size_t size); /* cut to size - 1 and a NUL */
 bool db_bytes(const struct db_rows *rows, int column, void *out, size_t length); /* false unless exactly that long */
 

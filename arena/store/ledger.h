@@ -14,7 +14,8 @@
  *     source                        its word
  *     time of the vote              Unix milliseconds
  *     number of turns
- *     content digest                SHA-256 over the fields salt, and for each turn: prompt, answer A, answer B
+ *     content digest                SHA-256 over the fields salt, and for each turn: prompt, and of A, then B: text, refusal
+ *                                   (what is absent is an empty field)
  *
  * `salt` is 16 random bytes of the vote's own. Erasing a vote's text or voter forgets the salt with it: the two digests
  * stay in the row, and without the salt nobody can try names or texts against them. What is not erased is checked
@@ -42,9 +43,10 @@ struct ledger_vote {
     int64_t turns;
     uint8_t content[DIGEST_SIZE]; /* ledger_content_digest */
 };
-bool ledger_hash(const struct ledger_vote *vote, uint8_t out[DIGEST_SIZE]); /* false only without memory */
+void ledger_hash(const struct ledger_vote *vote, uint8_t out[DIGEST_SIZE]);
 
-bool ledger_voter_digest(const uint8_t salt[LEDGER_SALT_SIZE], struct text voter, uint8_t out[DIGEST_SIZE]);
+/* `voter`: the id; empty where an imported file names none. */
+void ledger_voter_digest(const uint8_t salt[LEDGER_SALT_SIZE], struct text voter, uint8_t out[DIGEST_SIZE]);
 
 /* Over the battle's turns up to `turns`, as they are stored now. */
 bool ledger_content_digest(struct db *db, const uint8_t salt[LEDGER_SALT_SIZE], int64_t battle, int64_t turns,
@@ -57,7 +59,7 @@ struct ledger_report {
     char problem[256];      /* what is wrong with it: changed, removed, inserted, …; "" when all is well */
     uint8_t head[DIGEST_SIZE]; /* hash of the last vote */
 };
-/* Walks the whole chain. False only when it could not be read; a broken chain is a report. */
+/* Walks the whole chain, in one read. False only when it could not be read; a broken chain is a report. */
 bool ledger_verify(struct db *db, struct ledger_report *out, struct err *err);
 
 /* What must hold in the database besides the chain: each problem is told as one line. Gives how many. */

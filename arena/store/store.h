@@ -28,7 +28,7 @@ struct store;
 
 /* What keeps us from opening has its own line: no such folder and cannot make it, not writable, owned by another
  * process (its id and address are named), made by a newer version, damaged, disk full. `loop` gets the answers and
- * must outlive the store; `dir` is copied. */
+ * must outlive the store (NULL where only store_apply is used); `dir` is copied. */
 struct store *store_open(const char *dir, struct loop *loop, struct err *err);
 
 /* Lets every waiting job commit, posts their answers, checkpoints, ends the writer, gives the directory back.
@@ -43,9 +43,8 @@ bool store_announce(struct store *store, const char *address, struct err *err);
 /* --- writing --- */
 struct store_job {
     /* On the writer's thread, inside the transaction: reads and writes records. False undoes what it wrote and gives
-     * its error to `done`. It may run a second time after being undone (the whole transaction failed): it must then
-     * come to the same end, so results go into `data` by assignment, never by adding up. Must be quick: no I/O but
-     * `tx`. */
+     * its error to `done`. What it gave to `data` counts only once `done` says that it is committed. Must be quick: no
+     * I/O but `tx`. */
     bool (*apply)(struct db *tx, void *data, struct err *err);
     /* On the loop's thread, exactly once, when committed (err->code is ERR_NONE) or not. `err` is borrowed for the
      * call. NULL: nobody asks (data must then not need freeing). */

@@ -1,0 +1,268 @@
+/* Casting is a row of checks and three writes in the caller's transaction: the vote with its hash, the ledger's end, the
+ * battle's state. The UNIQUE index stands behind the check for an earlier vote, whatever else goes wrong. */
+#include "store/votes.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "store/ledger.h"
+#include "store/voters.h"
+
+static const char *const WINNER_WORDS[] = {
+#define X(name, word) word,
+    WINNER_MAP(X)
+#undef X
+};
+
+const char *winner_word(enum winner winner)
+{
+    return WINNER_WORDS[winner];
+}
+
+bool winner_from(const char *word, enum winner *winner)
+{
+    for (size_t i = 0; i < sizeof WINNER_WORDS / sizeof WINNER_WORDS[0]; i++) {
+        if (strcmp(word, WINNER_WORDS[i]) != 0)
+            continue;
+        *winner = (enum winner)i;
+        return true;
+    }
+    return false;
+}
+
+const char *judge_kind_word(enum judge_kind kind)
+{
+    return kind == JUDGE_HUMAN ? "human" : "model";
+}
+
+const char *vote_counted_word(enum vote_counted counted)
+{
+    static const char *const WORDS[] = {
+#define X(name, word) word,
+        VOTE_COUNTED_MAP(X)
+#undef X
+    };
+    return WORDS[counted];
+}
+
+/* White space runs become one blank, those at the ends go; the hash is taken of chunks, so no memory is needed. */
+uint64_t votes_prompt_value(struct text prompt)
+{
+    uint8_t chunk[DIGEST_SIZE + 256], digest[DIGEST_SIZE] = {0};
+    size_t used = DIGEST_SIZE;
+    bool blank = false, any = false;
+    for (size_t i = 0; i < prompt.length; i++) {
+        unsigned char c = (unsigned char)prompt.data[i];
+        if (c < 0x80 && isspace(c)) {
+            blank = any;
+            continue;
+        }
+        if (used + 2 > sizeof chunk) {
+            memcpy(chunk, digest, DIGEST_SIZE);
+            digest_of(chunk, used, digest);
+            used = DIGEST_SIZE;
+        }
+        if (blank)
+            chunk[used++] = ' ';
+        chunk[used++] = c;
+        blank = false;
+        any = true;
+    }
+    memcpy(chunk, digest, DIGEST_SIZE);
+    digest_of(chunk, used, digest);
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | digest[i];
+    return value != 0 ? value : 1;
+}
+
+/* --- appending to the ledger --- */
+
+bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE], struct err *err)
+{
+    struct db_rows rows;
+    *seq = 0;
+    memset(hash, 0, DIGEST_SIZE);
+    if (!db_select(db, &rows, "SELECT seq, hash FROM votes ORDER BY seq DESC LIMIT 1", DB_NONE, err))
+        return false;
+    if (db_next(&rows)) {
+        *seq = db_int(&rows, 0);
+        db_bytes(&rows, 1, hash, DIGEST_SIZE);
+    }
+    return db_end(&rows, err);
+}
+
+static bool write_vote(struct db *tx, const struct vote_append *append, const struct ledger_vote *vote,
+                       const uint8_t *salt, struct err *err)
+{
+    uint8_t hash[DIGEST_SIZE];
+    ledger_hash(vote, hash);
+    return db_run(tx,
+                  "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, delay_ms, read_ms, salt,"
+                  " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
+                            append->voter != 0 ? DB_INT(append->voter) : DB_NULL, DB_INT(vote->winner),
+                            DB_INT(vote->judge), DB_INT(vote->counted), DB_INT(vote->at_ms), DB_INT(vote->turns),
+                            DB_KNOWN(append->delay_ms), DB_KNOWN(append->read_ms), DB_BLOB(salt, LEDGER_SALT_SIZE),
+                            DB_BLOB(vote->voter, DIGEST_SIZE), DB_BLOB(vote->content, DIGEST_SIZE),
+                            DB_BLOB(vote->previous, DIGEST_SIZE), DB_BLOB(hash, DIGEST_SIZE)),
+                  err) &&
+           db_run(tx, "UPDATE ledger SET votes = ?, head = ?",
+                  DB_VALUES(DB_INT(vote->seq), DB_BLOB(hash, DIGEST_SIZE)), err);
+}
+
+/* The version's digest as text in `out`. */
+static bool version_digest(struct db *db, int64_t version, char out[DIGEST_HEX + 1], struct err *err)
+{
+    struct db_rows rows;
+    out[0] = '\0';
+    if (!db_select(db, &rows, "SELECT digest FROM competitor_versions WHERE id = ?", DB_VALUES(DB_INT(version)), err))
+        return false;
+    if (db_next(&rows))
+        db_copy(&rows, 0, out, DIGEST_HEX + 1);
+    return db_end(&rows, err);
+}
+
+bool votes_append(struct db *tx, const struct vote_append *append, int64_t *seq, struct err *err)
+{
+    uint8_t salt[LEDGER_SALT_SIZE];
+    char digest_a[DIGEST_HEX + 1], digest_b[DIGEST_HEX + 1];
+    struct ledger_vote vote = {.battle = append->battle_id,
+                               .winner = append->winner,
+                               .judge = append->judge,
+                               .counted = append->counted,
+                               .source = append->source,
+                               .at_ms = append->at_ms,
+                               .turns = append->turns};
+    if (!votes_last(tx, seq, vote.previous, err) || !version_digest(tx, append->version_a, digest_a, err) ||
+        !version_digest(tx, append->version_b, digest_b, err))
+        return false;
+    vote.seq = ++*seq;
+    vote.version_a = text_of(digest_a);
+    vote.version_b = text_of(digest_b);
+    random_bytes(salt, sizeof salt);
+    ledger_voter_digest(salt, append->voter_id, vote.voter);
+    return ledger_content_digest(tx, salt, append->battle, vote.turns, vote.content, err) &&
+           write_vote(tx, append, &vote, salt, err);
+}
+
+/* --- casting --- */
+
+/* Fills `out` from the vote that is there, if one is; *there says so. */
+static bool find_vote(struct db *db, struct vote_result *out, bool *there, struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(db, &rows,
+                   "SELECT s.seq, s.winner, s.counted FROM votes s WHERE s.battle = ? AND"
+                   " s.voter = (SELECT number FROM voters WHERE id = ?)",
+                   DB_VALUES(DB_INT(out->battle.number), DB_STRING(out->battle.voter)), err))
+        return false;
+    *there = db_next(&rows);
+    if (*there) {
+        out->seq = db_int(&rows, 0);
+        out->winner = (enum winner)db_int(&rows, 1);
+        out->counted = (enum vote_counted)db_int(&rows, 2);
+    }
+    return db_end(&rows, err);
+}
+
+static bool find_own_battle(struct db *tx, const char *battle, const char *voter, struct battle_record *out,
+                            struct err *err)
+{
+    if (!battles_find(tx, battle, out, err))
+        return false;
+    /* Another's battle is not even admitted to exist. */
+    return strcmp(out->voter, voter) == 0 || err_set(err, ERR_NOT_FOUND, "there is no battle %.40s", battle);
+}
+
+static bool may_vote(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)
+{
+    bool there;
+    if (!find_own_battle(tx, vote->battle, vote->voter, &out->battle, err) || !find_vote(tx, out, &there, err))
+        return false;
+    if (there)
+        return err_set(err, ERR_ALREADY_VOTED, "this battle already has your vote: %s", winner_word(out->winner));
+    return out->battle.state == BATTLE_READY ||
+           err_set(err, ERR_WRONG_STATE, "a vote needs a battle that is ready; this one is %s",
+                   battle_state_word(out->battle.state));
+}
+
+static enum vote_counted judge_counted(const struct vote_cast *vote, const struct battle_record *battle)
+{
+    if (vote->counted != VOTE_COUNTED)
+        return vote->counted;
+    if (battle->mode != BATTLE_BLIND)
+        return VOTE_NOT_BLIND;
+    return battle->self_identified ? VOTE_SELF_IDENTIFIED : VOTE_COUNTED;
+}
+
+static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)
+{
+    const struct battle_record *battle = &out->battle;
+    struct voter_record voter;
+    if (!voters_find(tx, vote->voter, &voter, err))
+        return false;
+    struct vote_append append = {.battle = battle->number,
+                                 .voter = voter.number,
+                                 .voter_id = text_of(vote->voter),
+                                 .version_a = battle->version_a,
+                                 .version_b = battle->version_b,
+                                 .winner = vote->winner,
+                                 .judge = vote->judge,
+                                 .counted = judge_counted(vote, battle),
+                                 .source = battle->source,
+                                 .battle_id = text_of(vote->battle),
+                                 .at_ms = vote->now_ms,
+                                 .turns = battle->turns,
+                                 .delay_ms = vote->delay_ms,
+                                 .read_ms = vote->read_ms};
+    out->winner = vote->winner;
+    out->counted = append.counted;
+    return votes_append(tx, &append, &out->seq, err);
+}
+
+bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)
+{
+    if (!may_vote(tx, vote, out, err) || !append_cast(tx, vote, out, err) ||
+        !db_run(tx, "UPDATE battles SET state = 2, ended_ms = ? WHERE id = ? AND state = 1",
+                DB_VALUES(DB_INT(vote->now_ms), DB_STRING(vote->battle)), err))
+        return false;
+    out->battle.state = BATTLE_VOTED;
+    out->battle.ended_ms = vote->now_ms;
+    return true;
+}
+
+bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out, struct err *err)
+{
+    bool there;
+    if (!find_own_battle(db, battle, voter, &out->battle, err) || !find_vote(db, out, &there, err))
+        return false;
+    return there || err_set(err, ERR_WRONG_STATE, "this battle has no vote yet; it is %s",
+                            battle_state_word(out->battle.state));
+}
+
+bool votes_feedback(struct db *tx, const char *battle, const char *voter, const struct vote_feedback *feedback,
+                    int64_t now_ms, struct err *err)
+{
+    struct vote_result vote;
+    if (!votes_find(tx, battle, voter, &vote, err))
+        return false;
+    if (vote.battle.revealed)
+        return err_set(err, ERR_WRONG_STATE, "the names are shown already: remarks are taken before that");
+    return db_run(tx,
+                  "INSERT INTO feedback (vote, reasons, comment, recognised, at_ms) VALUES (?, ?, ?, ?, ?)"
+                  " ON CONFLICT (vote) DO UPDATE SET reasons = excluded.reasons, comment = excluded.comment,"
+                  " recognised = excluded.recognised, at_ms = excluded.at_ms",
+                  DB_VALUES(DB_INT(vote.seq), DB_TEXT(feedback->reasons), DB_TEXT(feedback->comment),
+                            DB_TEXT(feedback->recognised), DB_INT(now_ms)),
+                  err);
+}
+
+bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64_t *count, struct err *err)
+{
+    return db_one_int(db,
+                      "SELECT count(*) FROM votes WHERE voter = (SELECT number FROM voters WHERE id = ?) AND at_ms >= ?"
+                      " AND counted = 0",
+                      DB_VALUES(DB_STRING(voter), DB_INT(since_ms)), 0, count, err);
+}
