@@ -1,0 +1,53 @@
+/* GET /api/models: who may be met here. The order is the configuration's and says nothing of any battle. */
+#include "http/api.h"
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "competitor/roster.h"
+#include "http/reply.h"
+
+enum { MODEL_BYTES_MAX = 4096 };
+
+static const char *state_word(enum competitor_state state)
+{
+    static const char *const WORDS[] = {
+        [COMPETITOR_ACTIVE] = "active", [COMPETITOR_PAUSED] = "paused", [COMPETITOR_RETIRED] = "retired"};
+    return WORDS[state];
+}
+
+static void write_model(struct json_out *out, const struct competitor *competitor)
+{
+    const struct competitor_config *config = &competitor->config;
+    json_put_open(out, NULL, '{');
+    json_put_cstring(out, "name", config->name);
+    json_put_cstring(out, "organisation", config->organisation);
+    json_put_cstring(out, "licence", config->licence);
+    json_put_bool(out, "in_house", config->in_house);
+    json_put_cstring(out, "provider", config->provider);
+    json_put_cstring(out, "state", state_word(competitor->availability));
+    json_put_open(out, "price", '{');
+    json_put_real(out, "input", config->price_input);
+    json_put_real(out, "output", config->price_output);
+    json_put_close(out, '}');
+    json_put_close(out, '}');
+}
+
+void api_models(struct request *request)
+{
+    const struct roster *roster = request->context->roster;
+    size_t count = roster ? roster_count(roster) : 0;
+    struct buf buf;
+    buf_init(&buf, (count + 1) * MODEL_BYTES_MAX);
+    struct json_out out = json_out_to(&buf);
+    json_put_open(&out, NULL, '{');
+    json_put_open(&out, "models", '[');
+    for (size_t i = 0; i < count; i++)
+        write_model(&out, roster_at(roster, i));
+    json_put_close(&out, ']');
+    json_put_close(&out, '}');
+    if (buf.failed)
+        reply_with(request, 503, NULL);
+    else
+        reply_json(request, 200, buf_text(&buf));
+    buf_done(&buf);
+}

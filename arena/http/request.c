@@ -1,0 +1,245 @@
+/* libmicrohttpd 0.9.75 lets much through that a strict server refuses (two Content-Lengths, a length beside an encoding,
+ * NUL in a value): request_check walks the headers once and refuses it here, before any handler. A refused body is
+ * still read and dropped, up to a limit, since a reset would reach the client before our answer. */
+#include "http/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "http/guard.h"
+#include "http/route.h"
+
+struct request *request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer)
+{
+    struct request *request = calloc(1, sizeof *request);
+    if (!request)
+        return NULL;
+    request->server = server;
+    request->connection = connection;
+    request->peer = peer;
+    request->holds = 1;
+    request->started_ns = clock_mono_ns();
+    buf_init(&request->body, LIMIT_BODY_BYTES);
+    return request;
+}
+
+void request_hold(struct request *request)
+{
+    request->holds++;
+}
+
+void request_release(struct request *request)
+{
+    if (--request->holds)
+        return;
+    if (request->response && !request->shared)
+        MHD_destroy_response(request->response);
+    json_decref(request->json);
+    buf_done(&request->body);
+    free(request);
+}
+
+static struct text value_of(const struct request *request, enum MHD_ValueKind kind, const char *name)
+{
+    const char *value = NULL;
+    size_t length = 0;
+    if (!request->connection ||
+        MHD_lookup_connection_value_n(request->connection, kind, name, strlen(name), &value, &length) != MHD_YES || !value)
+        return (struct text){"", 0};
+    return (struct text){value, length};
+}
+
+struct text request_header(const struct request *request, const char *name)
+{
+    return value_of(request, MHD_HEADER_KIND, name);
+}
+
+struct text request_query(const struct request *request, const char *name)
+{
+    return value_of(request, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* --- headers --- */
+
+/* Those of which two would let two programs read two different requests. */
+static const char *const ONCE[] = {"Host",   "Content-Length", "Transfer-Encoding", "Content-Type",
+                                   "Origin", "Cookie",         "Idempotency-Key",   "Last-Event-ID"};
+enum { ONCE_COUNT = sizeof ONCE / sizeof *ONCE };
+
+struct header_walk {
+    unsigned seen[ONCE_COUNT];
+    size_t bytes;
+    bool control;
+};
+
+static enum MHD_Result look_at_header(void *user, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                                      const char *value, size_t length)
+{
+    (void)kind;
+    struct header_walk *walk = user;
+    walk->bytes += name_length + length + 4;
+    for (size_t i = 0; i < length; i++)
+        walk->control |= ((unsigned char)value[i] < 0x20 && value[i] != '\t') || value[i] == 0x7f;
+    for (size_t i = 0; i < ONCE_COUNT; i++)
+        if (strcasecmp(name, ONCE[i]) == 0)
+            walk->seen[i]++;
+    walk->control |= strlen(name) != name_length;
+    return MHD_YES;
+}
+
+static bool check_headers(struct request *request, struct err *err)
+{
+    struct header_walk walk = {0};
+    MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, look_at_header, &walk);
+    if (walk.bytes > LIMIT_HEADER_BYTES)
+        return err_set(err, ERR_HEADERS, "the headers are longer than %d bytes", LIMIT_HEADER_BYTES);
+    if (walk.control)
+        return err_set(err, ERR_BAD_REQUEST, "a header holds a control character");
+    for (size_t i = 0; i < ONCE_COUNT; i++)
+        if (walk.seen[i] > 1)
+            return err_set(err, ERR_BAD_REQUEST, "the header %s stands there more than once", ONCE[i]);
+    return true;
+}
+
+bool request_expects_body(const struct request *request, uint64_t *length)
+{
+    *length = 0;
+    if (request_header(request, "Transfer-Encoding").length) {
+        *length = UINT64_MAX;
+        return true;
+    }
+    return guard_length(request_header(request, "Content-Length"), length) && *length > 0;
+}
+
+static bool check_length(struct request *request, struct err *err)
+{
+    struct text encoding = request_header(request, "Transfer-Encoding");
+    struct text told = request_header(request, "Content-Length");
+    uint64_t length = 0;
+    if (encoding.length && told.data[0])
+        return err_set(err, ERR_BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
+    if (encoding.length && strcasecmp(encoding.data, "chunked") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "the only transfer encoding that is understood is chunked");
+    if (told.length && !guard_length(told, &length))
+        return err_set(err, ERR_BAD_REQUEST, "Content-Length is not a number of bytes");
+    if (length > LIMIT_BODY_BYTES)
+        return err_set(err, ERR_TOO_LARGE, "a request's body may have at most %d bytes", LIMIT_BODY_BYTES);
+    return true;
+}
+
+/* What a request that changes something must show. */
+static bool check_sender(struct request *request, struct err *err)
+{
+    if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
+        return true;
+    struct guard_sender sender = {.host = request_header(request, "Host"),
+                                  .origin = request_header(request, "Origin"),
+                                  .fetch_site = request_header(request, "Sec-Fetch-Site")};
+    if (!request->peer->administers && !guard_origin(request->context, &sender, err))
+        return false;
+    uint64_t length;
+    struct text type = request_header(request, "Content-Type");
+    if ((type.length || request_expects_body(request, &length)) && !guard_is_json(type))
+        return err_set(err, ERR_MEDIA_TYPE, "the body must be JSON, with Content-Type: application/json");
+    return true;
+}
+
+bool request_check(struct request *request, struct err *err)
+{
+    if (request->peer->bad_escape)
+        return err_set(err, ERR_BAD_REQUEST, "the address holds an escape that is not allowed");
+    if (!check_headers(request, err) || !check_length(request, err))
+        return false;
+    if (!request->peer->administers && !guard_host(request->context, request_header(request, "Host"), err))
+        return false;
+    return check_sender(request, err);
+}
+
+/* --- body --- */
+
+bool request_take(struct request *request, const char *bytes, size_t length)
+{
+    request->received += length;
+    if (request->refusal.code == ERR_NONE && !buf_add(&request->body, bytes, length)) {
+        bool full = request->received > LIMIT_BODY_BYTES;
+        if (full)
+            err_set(&request->refusal, ERR_TOO_LARGE, "a request's body may have at most %d bytes", LIMIT_BODY_BYTES);
+        else
+            err_set(&request->refusal, ERR_MEMORY, "out of memory");
+    }
+    return request->received <= LIMIT_DRAIN_BYTES;
+}
+
+static bool check_key(struct request *request, struct err *err)
+{
+    struct text key = request_header(request, "Idempotency-Key");
+    if (!key.length)
+        return true;
+    if (key.length > LIMIT_IDEMPOTENCY_KEY)
+        return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key is longer than %d bytes", LIMIT_IDEMPOTENCY_KEY);
+    for (size_t i = 0; i < key.length; i++)
+        if ((unsigned char)key.data[i] > 0x7e)
+            return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key holds bytes that are not ASCII");
+    request->key = key.data;
+    return true;
+}
+
+/* The value of our cookie; empty when there is none. */
+static struct text find_cookie(struct text header)
+{
+    const size_t name = sizeof SESSION_COOKIE - 1;
+    const char *at = header.data, *end = header.data + header.length;
+    while (at < end) {
+        while (at < end && (*at == ' ' || *at == ';'))
+            at++;
+        const char *stop = memchr(at, ';', (size_t)(end - at));
+        stop = stop ? stop : end;
+        if ((size_t)(stop - at) > name && memcmp(at, SESSION_COOKIE "=", name + 1) == 0)
+            return (struct text){at + name + 1, (size_t)(stop - at) - name - 1};
+        at = stop;
+    }
+    return (struct text){"", 0};
+}
+
+static void find_voter(struct request *request)
+{
+    struct text token = find_cookie(request_header(request, "Cookie"));
+    if (!token.length || !request->context->sessions)
+        return;
+    const struct voter *voter = sessions_find(request->context->sessions, token);
+    if (!voter)
+        return;
+    request->voter = *voter;
+    request->has_voter = true;
+}
+
+bool request_complete(struct request *request, struct err *err)
+{
+    find_voter(request);
+    if (!check_key(request, err))
+        return false;
+    if (!request->body.length || strcmp(request->method, "POST") != 0)
+        return true;
+    request->json = json_read(buf_text(&request->body), "the body", err);
+    if (request->json && !json_is_object(request->json))
+        return err_set(err, ERR_BAD_REQUEST, "the body must be a JSON object");
+    return request->json != NULL;
+}
+
+bool request_need_voter(struct request *request, struct err *err)
+{
+    if (request->has_voter)
+        return true;
+    if (!request->context->sessions)
+        return err_set(err, ERR_BUSY, "voters are not served here");
+    const struct voter *voter = sessions_start(request->context->sessions, request->token, err);
+    if (!voter)
+        return false;
+    request->voter = *voter;
+    request->has_voter = true;
+    return true;
+}

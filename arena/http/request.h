@@ -1,0 +1,82 @@
+/* One request, from its first header to the last byte of its reply.
+ *
+ * The server makes it, a handler answers it with one of reply.h's functions, at once or later on the loop: until then
+ * the connection sleeps. A handler that answers later holds the request (request_hold) and releases it when it has
+ * answered; if the client left meanwhile, the answer goes nowhere and nothing breaks. Texts are borrowed from the
+ * request. Loop's thread only. */
+#ifndef ARENA_HTTP_REQUEST_H
+#define ARENA_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <microhttpd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "http/context.h"
+#include "http/peer.h"
+#include "people/sessions.h"
+
+struct http_server;
+struct route;
+
+struct request {
+    struct http_server *server;
+    const struct http_context *context;
+    struct MHD_Connection *connection; /* NULL: the client is gone */
+    struct peer *peer;
+    const struct route *route; /* NULL: none fits */
+    const char *method;
+    const char *path;          /* decoded, without the query */
+    char part[64];             /* what stood for "*" in the route's pattern: an id */
+    const char *key;           /* Idempotency-Key; NULL: none */
+    struct buf body;
+    json_t *json;              /* the body, read; NULL: none */
+    struct voter voter;        /* who asks, when has_voter */
+    bool has_voter;
+    char token[SESSION_TOKEN_LENGTH + 1]; /* a new session's, for the Set-Cookie; "": none */
+
+    /* the reply */
+    struct err refusal;        /* found before the handler: told when the body has been read */
+    struct MHD_Response *response;
+    unsigned status;
+    int retry_after;           /* seconds, for 429 and 503; 0: none */
+    const char *allow;         /* for 405 */
+    bool suspended, dispatched, close_after;
+    bool endless;              /* an event stream: no deadline for taking it */
+    bool shared;               /* the response is not ours to destroy */
+    uint64_t received;         /* bytes of body, those dropped too */
+    int64_t started_ns;
+
+    int holds;
+    struct request *next, **link; /* the server's list */
+};
+
+/* Returns new with one hold (the server's); NULL without memory. */
+struct request *request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer);
+void request_hold(struct request *request);
+void request_release(struct request *request);
+
+/* A header's or a query parameter's value; empty when absent. */
+struct text request_header(const struct request *request, const char *name);
+struct text request_query(const struct request *request, const char *name);
+
+/* What its headers must be before anything else is looked at: lengths, doubles, NUL bytes, Host, Origin, content type.
+ * False with the refusal. */
+bool request_check(struct request *request, struct err *err);
+
+bool request_expects_body(const struct request *request, uint64_t *length); /* UINT64_MAX: a length it does not tell */
+
+/* Takes a piece of the body. False: more than is worth dropping, so the connection should end. */
+bool request_take(struct request *request, const char *bytes, size_t length);
+
+/* After the body: reads it as JSON, finds the voter behind the cookie, checks the Idempotency-Key. */
+bool request_complete(struct request *request, struct err *err);
+
+/* Makes sure that there is a voter: in local mode a first visitor gets a session, and its reply the cookie. */
+bool request_need_voter(struct request *request, struct err *err);
+
+#endif

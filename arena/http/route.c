@@ -1,0 +1,87 @@
+/* Some twenty rows: a walk is quick, and the table is the documentation. */
+#include "http/route.h"
+
+#include <string.h>
+
+#include "http/api.h"
+
+const struct route ROUTES[] = {
+    {"GET", "/healthz", api_healthz, ROUTE_OPEN, ACT_READ_BOARD},
+    {"GET", "/metrics", api_metrics, ROUTE_INSIDE, ACT_ADMINISTER},
+    {"GET", "/api/battles", api_battle_list, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/battles", api_battle_start, ROUTE_START, ACT_BATTLE},
+    {"GET", "/api/battles/*", api_battle_get, ROUTE_OWNER, ACT_BATTLE},
+    {"GET", "/api/battles/*/events", api_battle_events, ROUTE_OWNER, ACT_BATTLE},
+    {"POST", "/api/battles/*/turns", api_battle_turn, ROUTE_OWNER, ACT_BATTLE},
+    {"POST", "/api/battles/*/vote", api_battle_vote, ROUTE_OWNER, ACT_VOTE},
+    {"POST", "/api/battles/*/feedback", api_battle_feedback, ROUTE_OWNER, ACT_VOTE},
+    {"POST", "/api/battles/*/reveal", api_battle_reveal, ROUTE_OWNER, ACT_VOTE},
+    {"POST", "/api/battles/*/stop", api_battle_stop, ROUTE_OWNER, ACT_BATTLE},
+    {"POST", "/api/battles/*/skip", api_battle_skip, ROUTE_OWNER, ACT_BATTLE},
+    {"POST", "/api/battles/*/regenerate", api_battle_regenerate, ROUTE_OWNER, ACT_BATTLE},
+    {"GET", "/api/leaderboard", api_leaderboard, ROUTE_ACT, ACT_READ_BOARD},
+    {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
+    {NULL, NULL, NULL, ROUTE_OPEN, ACT_READ_BOARD},
+};
+
+/* Does `path` fit? Copies what stands for "*" into `part`; a part too long to be any id of ours does not fit. */
+static bool fits(const char *pattern, const char *path, char *part, size_t size)
+{
+    const char *star = strchr(pattern, '*');
+    if (!star)
+        return strcmp(pattern, path) == 0;
+    size_t before = (size_t)(star - pattern);
+    if (strncmp(pattern, path, before) != 0)
+        return false;
+    size_t length = strcspn(path + before, "/");
+    if (!length || length >= size || strcmp(path + before + length, star + 1) != 0)
+        return false;
+    memcpy(part, path + before, length);
+    part[length] = '\0';
+    return true;
+}
+
+static bool same_method(const char *method, const struct route *route)
+{
+    return strcmp(method, route->method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+/* What a path's rows allow, as the Allow header. */
+static const char *allowed(bool get, bool post)
+{
+    return get && post ? "GET, HEAD, POST" : get ? "GET, HEAD" : "POST";
+}
+
+bool route_find(struct request *request, struct err *err)
+{
+    bool get = false, post = false;
+    for (const struct route *route = ROUTES; route->method; route++) {
+        if (!fits(route->pattern, request->path, request->part, sizeof request->part))
+            continue;
+        if (same_method(request->method, route)) {
+            request->route = route;
+            return true;
+        }
+        get |= strcmp(route->method, "GET") == 0;
+        post |= strcmp(route->method, "POST") == 0;
+    }
+    if (!get && !post)
+        return err_set(err, ERR_NOT_FOUND, "there is nothing at this address");
+    request->allow = allowed(get, post);
+    return err_set(err, ERR_METHOD, "this address answers %s", request->allow);
+}
+
+bool route_admit(struct request *request, struct err *err)
+{
+    const struct route *route = request->route;
+    bool local = request->context->auth == AUTH_LOCAL || request->peer->administers;
+    if (route->access == ROUTE_OPEN || (route->access == ROUTE_INSIDE && request->peer->loopback))
+        return true;
+    if (!local && !voter_may(request->has_voter ? &request->voter : NULL, route->act, err))
+        return false;
+    if (route->access == ROUTE_START)
+        return request_need_voter(request, err);
+    if (route->access == ROUTE_OWNER && !request->has_voter)
+        return err_set(err, ERR_NOT_FOUND, "no such battle");
+    return true;
+}

@@ -1,0 +1,39 @@
+/* The table of routes: which handler answers what, and who may ask.
+ *
+ * A pattern is a path; "*" stands for one segment (an id), handed to the handler in request->part. What is in no row is
+ * an asset or nothing. */
+#ifndef ARENA_HTTP_ROUTE_H
+#define ARENA_HTTP_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "http/request.h"
+#include "people/voters.h"
+
+enum route_access {
+    ROUTE_OPEN,  /* anyone who may connect */
+    ROUTE_ACT,   /* who may `act`; in local mode everyone is the administrator */
+    ROUTE_START, /* the same, and in local mode a first visitor becomes a voter */
+    ROUTE_OWNER, /* the same, but a visitor without a session owns nothing: not found */
+    ROUTE_INSIDE /* loopback, or who may `act` */
+};
+
+struct route {
+    const char *method; /* "GET" answers HEAD too */
+    const char *pattern;
+    void (*handle)(struct request *request);
+    enum route_access access;
+    enum voter_act act;
+};
+
+extern const struct route ROUTES[]; /* ends with a NULL method */
+
+/* Fills request->route and part. ERR_METHOD with request->allow for a path that knows other methods. False with
+ * ERR_NOT_FOUND for a path that is in no row. */
+bool route_find(struct request *request, struct err *err);
+
+/* May this request's sender ask this route? Makes the voter where the route starts one. */
+bool route_admit(struct request *request, struct err *err);
+
+#endif

@@ -1,0 +1,516 @@
+/* libmicrohttpd hands us its epoll descriptor, which sits in the loop like any other socket. Its readiness only marks the
+ * server dirty; the work is done by MHD_run at the end of the turn. That is also what a resumed connection needs: after
+ * MHD_resume_connection the descriptor stays silent (0.9.75), so whoever resumes calls server_wake. Replies and streams
+ * that become ready within one turn are so written in one go.
+ *
+ * A request's life: on_request with its headers (checked, a refusal noted), with pieces of its body (kept, or dropped
+ * after a refusal), once more when all is there (handled: answered, or put to sleep until it is), and once more after
+ * waking (the answer is queued). on_completed ends it, however it ended. */
+#include "http/server.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "http/asset.h"
+#include "http/guard.h"
+#include "http/listener.h"
+#include "http/reply.h"
+#include "http/route.h"
+#include "http/server_internal.h"
+
+enum {
+    /* A connection's memory: the headers at their maximum, ours and the parser's. Touched only as far as it is used. */
+    CONNECTION_BYTES = 24 << 10,
+    DESCRIPTORS_ELSEWHERE = 512, /* files, upstreams, the database */
+    STOP_TICK_MS = 20,
+    STOP_GRACE_MS = 300, /* for the battles to end their streams themselves */
+    CUT_MS = 500 /* after LIMIT_STOP_SECONDS: for those that were cut to be noticed */
+};
+
+struct http_server {
+    const struct http_context *context;
+    struct MHD_Daemon *daemon;
+    struct loop_fd epoll;
+    struct loop_timer tick; /* once a second; faster while stopping */
+    struct listener tcp, local;
+    struct peers peers;
+    struct request *requests;
+    struct streams streams;
+    struct assets *assets;
+    struct MHD_Response *sorry;
+    struct http_figures figures;
+    size_t most_connections;
+    bool dirty, stopping;
+    int64_t end_at, stop_at, cut_at; /* of shutdown: the streams' end, the last reply, the last connection */
+    void (*stopped)(void *user);
+    void *stopped_user;
+    unsigned port;
+    char url[96];
+};
+
+/* --- for the other modules of this room --- */
+
+void server_wake(struct http_server *server)
+{
+    server->dirty = true;
+}
+
+void server_answered(struct request *request)
+{
+    if (!request->suspended)
+        return;
+    request->suspended = false;
+    MHD_resume_connection(request->connection);
+    server_wake(request->server);
+}
+
+struct MHD_Response *server_sorry(struct http_server *server)
+{
+    return server->sorry;
+}
+
+struct streams *server_streams(struct http_server *server)
+{
+    return &server->streams;
+}
+
+struct http_figures server_figures(const struct http_server *server)
+{
+    struct http_figures figures = server->figures;
+    figures.connections = server->peers.count;
+    figures.streams = server->streams.count;
+    return figures;
+}
+
+/* --- a request --- */
+
+static struct request *begin(struct http_server *server, struct MHD_Connection *connection, struct peer *peer,
+                             const char *url, const char *method)
+{
+    struct request *request = request_new(server, connection, peer);
+    if (!request)
+        return NULL;
+    request->context = server->context;
+    request->method = method;
+    request->path = url;
+    request->next = server->requests;
+    request->link = &server->requests;
+    if (request->next)
+        request->next->link = &request->next;
+    server->requests = request;
+    peer->busy = true;
+    return request;
+}
+
+static enum MHD_Result queue(struct request *request)
+{
+    unsigned class = request->status / 100;
+    request->server->figures.requests[class < 6 ? class : 0]++;
+    peer_due(request->peer, request->endless ? 0 : LIMIT_REPLY_SECONDS);
+    return MHD_queue_response(request->connection, request->status, request->response);
+}
+
+/* A refusal goes out before the body when the two ends may not agree where that body ends, when the client waits for our
+ * word before sending it, or when there is more than we care to read. */
+static bool refuse_at_once(const struct request *request)
+{
+    uint64_t length;
+    enum err_code code = request->refusal.code;
+    if (code == ERR_BAD_REQUEST || code == ERR_HEADERS)
+        return true;
+    bool waits = strcasecmp(request_header(request, "Expect").data, "100-continue") == 0;
+    return request_expects_body(request, &length) && (waits || (length != UINT64_MAX && length > LIMIT_DRAIN_BYTES));
+}
+
+/* A page for a person who mistyped, JSON for a program. */
+static bool wants_page(const struct request *request)
+{
+    return request->refusal.code == ERR_NOT_FOUND && strncmp(request->path, "/api/", 5) != 0 &&
+           strncmp(request->path, "/v1/", 4) != 0 && guard_accepts(request_header(request, "Accept"), "text/html");
+}
+
+static void refuse(struct request *request)
+{
+    if (wants_page(request) && assets_missing(request->server->assets, request))
+        return;
+    reply_error(request, &request->refusal);
+}
+
+static bool is_read(const struct request *request)
+{
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+/* With the headers alone: what can already be said against it? */
+static enum MHD_Result on_headers(struct request *request)
+{
+    struct err *err = &request->refusal;
+    request->close_after = request->server->stopping;
+    if (request->server->stopping)
+        err_set(err, ERR_BUSY, "the arena is shutting down: try again in a moment");
+    else if (request_check(request, err))
+        route_find(request, err);
+    if (err->code == ERR_NONE || !refuse_at_once(request))
+        return MHD_YES;
+    request->dispatched = request->close_after = true;
+    refuse(request);
+    return queue(request);
+}
+
+static void dispatch(struct request *request)
+{
+    struct err *err = &request->refusal;
+    request->dispatched = true;
+    peer_due(request->peer, 0);
+    if (err->code == ERR_NOT_FOUND && is_read(request) && assets_serve(request->server->assets, request))
+        return;
+    if (err->code == ERR_NONE && request_complete(request, err) && route_admit(request, err))
+        request->route->handle(request);
+    else
+        refuse(request);
+}
+
+static enum MHD_Result on_complete(struct request *request)
+{
+    if (!request->dispatched)
+        dispatch(request);
+    if (request->response)
+        return queue(request);
+    request->suspended = true;
+    MHD_suspend_connection(request->connection);
+    return MHD_YES;
+}
+
+/* --- what libmicrohttpd tells us --- */
+
+static struct peer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *bytes, size_t *size, void **context)
+{
+    (void)version;
+    struct request *request = *context;
+    if (!request) {
+        struct peer *peer = peer_of(connection);
+        request = peer ? begin(user, connection, peer, url, method) : NULL;
+        *context = request;
+        return request ? on_headers(request) : MHD_NO;
+    }
+    if (!*size)
+        return on_complete(request);
+    bool go_on = request_take(request, bytes, *size);
+    *size = 0;
+    return go_on ? MHD_YES : MHD_NO;
+}
+
+static void on_completed(void *user, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode how)
+{
+    (void)user, (void)connection, (void)how;
+    struct request *request = *context;
+    if (!request)
+        return;
+    *context = NULL;
+    request->connection = NULL;
+    request->peer->busy = false;
+    request->peer->bad_escape = false;
+    peer_due(request->peer, LIMIT_IDLE_SECONDS);
+    *request->link = request->next;
+    if (request->next)
+        request->next->link = request->link;
+    request_release(request);
+}
+
+static void on_connection(void *user, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct http_server *server = user;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        peers_remove(&server->peers, *context);
+        *context = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *context = info ? peers_add(&server->peers, info->connect_fd) : NULL;
+}
+
+/* The request line is there: from now on the rest of the request has its time. */
+static void *on_line(void *user, const char *uri, struct MHD_Connection *connection)
+{
+    (void)user, (void)uri;
+    struct peer *peer = peer_of(connection);
+    if (peer && !peer->busy)
+        peer_due(peer, LIMIT_REQUEST_SECONDS);
+    return NULL;
+}
+
+static size_t on_escape(void *user, struct MHD_Connection *connection, char *text)
+{
+    (void)user;
+    size_t length = strlen(text);
+    struct peer *peer = peer_of(connection);
+    if (!guard_unescape(text, &length) && peer)
+        peer->bad_escape = true;
+    return length;
+}
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *user, const char *format, va_list args)
+{
+    (void)user;
+    char line[256];
+    vsnprintf(line, sizeof line, format, args);
+    line[strcspn(line, "\n")] = '\0';
+    log_debug("http", "%s", line);
+}
+
+/* --- the loop's side --- */
+
+static void on_epoll(void *user, uint32_t events)
+{
+    (void)events;
+    server_wake(user);
+}
+
+static int on_turn_end(void *user)
+{
+    struct http_server *server = user;
+    for (int round = 0; server->dirty && round < 4; round++) {
+        server->dirty = false;
+        MHD_run(server->daemon);
+    }
+    MHD_UNSIGNED_LONG_LONG wait;
+    if (!server->dirty && (MHD_get_timeout(server->daemon, &wait) != MHD_YES || wait > 0))
+        return -1; /* we set no timeouts there, so only 0 means something */
+    server->dirty = true;
+    return 0;
+}
+
+static void turn_away(int fd)
+{
+    static const char BODY[] = "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections: try again soon\"}}";
+    char reply[512], drop[4096];
+    int length = snprintf(reply, sizeof reply,
+                          "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+                          "Content-Length: %zu\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
+                          sizeof BODY - 1, BODY);
+    /* What the client has sent is taken first: closing on unread bytes would reset the reply away. */
+    ssize_t dropped = read(fd, drop, sizeof drop);
+    if (write(fd, reply, (size_t)length) < 0)
+        log_debug("http", "turned a connection away without a word (%zd bytes read)", dropped);
+    close(fd);
+}
+
+static void on_accepted(void *user, int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct http_server *server = user;
+    if (server->peers.count >= server->most_connections) {
+        server->figures.turned_away++;
+        turn_away(fd);
+        return;
+    }
+    MHD_add_connection(server->daemon, fd, address, length); /* closes it when it fails */
+    server_wake(server);
+}
+
+static void end_waiting(struct http_server *server)
+{
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_BUSY, "the arena is shutting down: try again in a moment");
+    for (struct request *request = server->requests, *next; request; request = next) {
+        next = request->next;
+        if (request->suspended)
+            reply_error(request, &err);
+    }
+}
+
+static void stop_step(struct http_server *server, int64_t now)
+{
+    peers_cut_idle(&server->peers);
+    if (now >= server->end_at)
+        streams_end(&server->streams);
+    if (server->peers.count && now < server->stop_at) {
+        loop_timer_start(server->context->loop, &server->tick, now + STOP_TICK_MS * CLOCK_MS);
+        return;
+    }
+    if (server->peers.count && now < server->cut_at) {
+        end_waiting(server);
+        peers_cut_all(&server->peers);
+        server_wake(server);
+        loop_timer_start(server->context->loop, &server->tick, now + STOP_TICK_MS * CLOCK_MS);
+        return;
+    }
+    if (server->stopped)
+        server->stopped(server->stopped_user);
+}
+
+static void on_tick(void *user)
+{
+    struct http_server *server = user;
+    int64_t now = clock_mono_ns();
+    if (server->stopping) {
+        stop_step(server, now);
+        return;
+    }
+    peers_sweep(&server->peers, now);
+    streams_beat(&server->streams, now);
+    loop_timer_start(server->context->loop, &server->tick, now + CLOCK_S);
+}
+
+/* --- starting --- */
+
+/* As many descriptors as the system gives us, and from them how many connections. */
+static size_t connection_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 256;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > LIMIT_CONNECTIONS + DESCRIPTORS_ELSEWHERE)
+        return LIMIT_CONNECTIONS;
+    return limit.rlim_cur > 2 * DESCRIPTORS_ELSEWHERE ? limit.rlim_cur - DESCRIPTORS_ELSEWHERE : limit.rlim_cur / 2;
+}
+
+static bool open_listeners(struct http_server *server, const struct http_options *options, struct err *err)
+{
+    struct loop *loop = server->context->loop;
+    struct sockaddr_storage address;
+    socklen_t length;
+    if (!listener_read_address(options->listen, &address, &length, err))
+        return false;
+    if (server->context->auth == AUTH_LOCAL && !listener_is_loopback(&address))
+        return err_set(err, ERR_CONFIG,
+                       "will not listen on %s while \"auth\" is \"local\": everybody who reaches that address would be the "
+                       "administrator; listen on 127.0.0.1, or set another auth mode",
+                       options->listen);
+    server->tcp.accepted = server->local.accepted = on_accepted;
+    server->tcp.user = server->local.user = server;
+    if (!listener_open_tcp(&server->tcp, loop, &address, length, err))
+        return err_prefix(err, "%s", options->listen);
+    server->port = listener_port(&server->tcp);
+    const char *colon = strrchr(options->listen, ':');
+    snprintf(server->url, sizeof server->url, "http://%.*s:%u/", (int)(colon - options->listen), options->listen,
+             server->port);
+    return !options->socket_path || listener_open_unix(&server->local, loop, options->socket_path, err);
+}
+
+static bool start_daemon(struct http_server *server, struct err *err)
+{
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+        server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_line, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_escape, server, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)server->most_connections + 1, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)LIMIT_CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    const union MHD_DaemonInfo *info =
+        server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (!info)
+        return err_set(err, ERR_INTERNAL, "cannot start the HTTP server");
+    server->epoll = (struct loop_fd){.fd = info->epoll_fd, .ready = on_epoll, .user = server};
+    return loop_fd_start(server->context->loop, &server->epoll, EPOLLIN) ||
+           err_set(err, ERR_INTERNAL, "cannot watch the HTTP server");
+}
+
+static bool prepare_sorry(struct http_server *server)
+{
+    struct reply_headers headers = {
+        .policy = REPLY_DATA, .https = server->context->https, .content_type = "application/json"};
+    server->sorry = reply_prepare(TEXT("{\"error\":{\"code\":\"unavailable\",\"message\":\"out of memory\"}}"), false,
+                                  &headers);
+    return server->sorry != NULL;
+}
+
+struct http_server *http_server_new(const struct http_context *context, const struct http_options *options,
+                                    struct err *err)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    if (!server) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    server->context = context;
+    server->most_connections = connection_limit();
+    server->tick = (struct loop_timer){.expired = on_tick, .user = server};
+    loop_before_wait(context->loop, on_turn_end, server);
+    if (!prepare_sorry(server) || !(server->assets = assets_new(context->https, err)) || !start_daemon(server, err) ||
+        !open_listeners(server, options, err) ||
+        !loop_timer_start(context->loop, &server->tick, clock_mono_ns() + CLOCK_S)) {
+        http_server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+const char *http_server_url(const struct http_server *server)
+{
+    return server->url;
+}
+
+unsigned http_server_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+/* --- stopping --- */
+
+void http_server_stop(struct http_server *server, void (*done)(void *user), void *user)
+{
+    int64_t now = clock_mono_ns();
+    server->stopping = true;
+    server->stopped = done;
+    server->stopped_user = user;
+    server->end_at = now + STOP_GRACE_MS * CLOCK_MS;
+    server->stop_at = now + LIMIT_STOP_SECONDS * CLOCK_S;
+    server->cut_at = server->stop_at + CUT_MS * CLOCK_MS;
+    listener_close(&server->tcp);
+    listener_close(&server->local);
+    loop_timer_start(server->context->loop, &server->tick, now);
+}
+
+/* libmicrohttpd aborts the process when it is stopped with a sleeping connection: wake all of them and let them see
+ * their socket's end. */
+static void cut_everything(struct http_server *server)
+{
+    server->stopping = true;
+    for (int round = 0; server->peers.count && round < 8; round++) {
+        streams_end(&server->streams);
+        end_waiting(server);
+        peers_cut_all(&server->peers);
+        MHD_run(server->daemon);
+    }
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (!server)
+        return;
+    loop_before_wait_end(server->context->loop, on_turn_end, server);
+    loop_timer_stop(server->context->loop, &server->tick);
+    listener_close(&server->tcp);
+    listener_close(&server->local);
+    loop_fd_stop(server->context->loop, &server->epoll);
+    if (server->daemon) {
+        cut_everything(server);
+        MHD_stop_daemon(server->daemon);
+    }
+    assets_free(server->assets);
+    if (server->sorry)
+        MHD_destroy_response(server->sorry);
+    free(server);
+}

@@ -1,0 +1,171 @@
+/* libmicrohttpd asks for bytes (read_more) while the socket takes them; when there are none the connection is suspended,
+ * and whoever has news (the log, the heartbeat, the end) resumes it. All on one thread, so a flag is enough to know
+ * which; resuming one that is not suspended would be an error. A heartbeat is only sent when the log has nothing
+ * for us, so it can never fall inside an event. */
+#include "http/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "http/reply.h"
+#include "http/server_internal.h"
+
+/* Bytes that libmicrohttpd asks for at once: a turn's deltas of both lanes fit. */
+enum { BLOCK_BYTES = 4096 };
+
+/* Our own words: a greeting at once, so that the client knows it is connected and how soon to come back. */
+static const struct text GREETING = {"retry: 1000\n\n", 13};
+static const struct text HEARTBEAT = {":\n\n", 3};
+static const struct text SHUTDOWN = {"event: shutdown\ndata: {}\n\n", 26};
+
+struct stream {
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct peer *peer;
+    struct eventlog_viewer viewer;
+    struct text say; /* what is left of our own words */
+    bool saying;     /* they were begun: they come before anything else */
+    bool suspended, ending;
+    int64_t moved_ns; /* when bytes were last taken */
+    struct streams *streams;
+    struct stream *next, **link;
+};
+
+static void resume(void *user)
+{
+    struct stream *stream = user;
+    if (!stream->suspended)
+        return;
+    stream->suspended = false;
+    MHD_resume_connection(stream->connection);
+    server_wake(stream->server);
+}
+
+static size_t copy_some(char *out, size_t max, struct text text)
+{
+    size_t count = text.length < max ? text.length : max;
+    memcpy(out, text.data, count);
+    return count;
+}
+
+static size_t say_some(struct stream *stream, char *out, size_t max)
+{
+    size_t count = copy_some(out, max, stream->say);
+    stream->say.data += count;
+    stream->say.length -= count;
+    stream->saying = stream->say.length > 0;
+    return count;
+}
+
+static ssize_t read_more(void *user, uint64_t position, char *out, size_t max)
+{
+    (void)position;
+    struct stream *stream = user;
+    struct text pending = eventlog_pending(&stream->viewer);
+    stream->moved_ns = clock_mono_ns();
+    if (stream->say.length && (stream->saying || !pending.length))
+        return (ssize_t)say_some(stream, out, max);
+    if (pending.length) {
+        size_t count = copy_some(out, max, pending);
+        eventlog_advance(&stream->viewer, count);
+        return (ssize_t)count;
+    }
+    if (stream->ending || eventlog_ended(stream->viewer.log))
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    stream->suspended = true;
+    MHD_suspend_connection(stream->connection);
+    return 0;
+}
+
+static void stream_free(void *user)
+{
+    struct stream *stream = user;
+    eventlog_detach(&stream->viewer);
+    *stream->link = stream->next;
+    if (stream->next)
+        stream->next->link = stream->link;
+    stream->streams->count--;
+    free(stream);
+}
+
+static struct stream *stream_new(struct streams *streams, struct request *request)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return NULL;
+    stream->server = request->server;
+    stream->connection = request->connection;
+    stream->peer = request->peer;
+    stream->viewer = (struct eventlog_viewer){.more = resume, .user = stream};
+    stream->say = GREETING;
+    stream->saying = true;
+    stream->moved_ns = clock_mono_ns();
+    stream->streams = streams;
+    stream->next = streams->first;
+    stream->link = &streams->first;
+    if (stream->next)
+        stream->next->link = &stream->next;
+    streams->first = stream;
+    streams->count++;
+    return stream;
+}
+
+bool stream_open(struct streams *streams, struct request *request, struct eventlog *log, uint64_t last_id,
+                 struct err *err)
+{
+    struct stream *stream = stream_new(streams, request);
+    if (!stream)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    if (!eventlog_attach(log, &stream->viewer, last_id, err)) {
+        stream_free(stream);
+        return false;
+    }
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_more, stream, stream_free);
+    if (!response) {
+        stream_free(stream);
+        return err_set(err, ERR_MEMORY, "out of memory");
+    }
+    struct reply_headers headers = {
+        .policy = REPLY_DATA, .https = request->context->https, .content_type = "text/event-stream"};
+    /* A proxy that buffers would hold every token back until its buffer is full. */
+    if (!reply_dress(response, &headers) || MHD_add_response_header(response, "X-Accel-Buffering", "no") != MHD_YES) {
+        MHD_destroy_response(response); /* and with it the stream */
+        return err_set(err, ERR_MEMORY, "out of memory");
+    }
+    request->endless = true;
+    reply_with(request, MHD_HTTP_OK, response);
+    return true;
+}
+
+static void beat(struct stream *stream, int64_t now_ns)
+{
+    int64_t quiet = now_ns - stream->moved_ns;
+    if (stream->suspended && quiet >= LIMIT_HEARTBEAT_SECONDS * CLOCK_S) {
+        stream->say = HEARTBEAT;
+        resume(stream);
+    } else if (!stream->suspended && quiet >= LIMIT_STALL_SECONDS * CLOCK_S) {
+        peer_cut(stream->peer);
+        stream->moved_ns = now_ns;
+    }
+}
+
+void streams_beat(struct streams *streams, int64_t now_ns)
+{
+    for (struct stream *stream = streams->first; stream; stream = stream->next)
+        beat(stream, now_ns);
+}
+
+void streams_end(struct streams *streams)
+{
+    for (struct stream *stream = streams->first; stream; stream = stream->next) {
+        if (stream->ending)
+            continue;
+        stream->ending = true;
+        if (!stream->saying && !eventlog_ended(stream->viewer.log))
+            stream->say = SHUTDOWN;
+        resume(stream);
+    }
+}
