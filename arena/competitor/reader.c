@@ -1,0 +1,221 @@
+/* Providers' JSON is repaired before it is parsed: bytes that are not UTF-8, halves of surrogate pairs and escaped NULs
+ * become U+FFFD, so that an emoji cut by the token limit does not cost the answer. */
+#include "competitor/reader.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "competitor/fault.h"
+
+/* Value of four hexadecimal digits behind "\u", or -1. */
+static long escape_value(const char *at, size_t length)
+{
+    char digits[5] = "";
+    if (length < 6 || at[0] != '\\' || at[1] != 'u')
+        return -1;
+    memcpy(digits, at + 2, 4);
+    for (int i = 0; i < 4; i++)
+        if (!isxdigit((unsigned char)digits[i]))
+            return -1;
+    return strtol(digits, NULL, 16);
+}
+
+static bool is_high(long value)
+{
+    return value >= 0xd800 && value < 0xdc00;
+}
+
+static bool is_low(long value)
+{
+    return value >= 0xdc00 && value < 0xe000;
+}
+
+/* Replaces escapes that no JSON parser takes, in place: they are as long as what replaces them. */
+static void repair_escapes(char *json, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i++) {
+        if (json[i] != '\\')
+            continue;
+        long value = escape_value(json + i, length - i);
+        if (value < 0) {
+            i++; /* another escape: skip what it escapes */
+            continue;
+        }
+        if (is_high(value) && is_low(escape_value(json + i + 6, length - i - 6))) {
+            i += 11;
+            continue;
+        }
+        if (is_high(value) || is_low(value) || value == 0)
+            memcpy(json + i + 2, "fffd", 4);
+        i += 5;
+    }
+}
+
+static json_t *parse(char *data, size_t length)
+{
+    struct buf repaired;
+    buf_init(&repaired, 3 * (size_t)LIMIT_SSE_BYTES);
+    if (!utf8_valid(data, length)) {
+        if (!utf8_repair(&repaired, data, length)) {
+            buf_done(&repaired);
+            return NULL;
+        }
+        data = repaired.data;
+        length = repaired.length;
+    }
+    repair_escapes(data, length);
+    json_t *value = NULL;
+    int depth = 0, deepest = 0;
+    for (size_t i = 0; i < length; i++) {
+        depth += (data[i] == '{' || data[i] == '[') - (data[i] == '}' || data[i] == ']');
+        deepest = depth > deepest ? depth : deepest;
+    }
+    /* Brackets in strings count too: a bound that is wide for data and safe for jansson's recursion. */
+    if (deepest <= 1500) {
+        value = json_loadb(data, length, JSON_DECODE_ANY, NULL);
+        if (!value)
+            value = json_loadb(data, length, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+    }
+    buf_done(&repaired);
+    return value;
+}
+
+static bool is_done_marker(const struct buf *data)
+{
+    size_t length = data->length;
+    while (length && isspace((unsigned char)data->data[length - 1]))
+        length--;
+    return length == 6 && memcmp(data->data, "[DONE]", 6) == 0;
+}
+
+/* One event's data; true when it was understood (or rightly ignored). */
+static bool take_event(struct reader *reader, const char *name, struct buf *data)
+{
+    if (!data->length)
+        return true;
+    if (is_done_marker(data)) {
+        reader->saw_done = true;
+        return true;
+    }
+    json_t *value = parse(data->data, data->length);
+    if (!value)
+        return false;
+    const json_t *fault = fault_find(value);
+    if (fault)
+        reply_error(&reader->reply, 0, fault);
+    else if (strcmp(name, "error") == 0)
+        reply_error(&reader->reply, 0, value);
+    reader->dialect->event(&reader->reply, name, value);
+    json_decref(value);
+    return true;
+}
+
+static void on_event(void *user, const char *name, struct buf *data)
+{
+    struct reader *reader = user;
+    if (!take_event(reader, name, data))
+        reply_fail(&reader->reply, CHAT_PROTOCOL, "an event of the stream is not JSON: %.100s", data->data);
+}
+
+void reader_init(struct reader *reader, const struct dialect *dialect, bool stream,
+                 void (*delta)(void *user, enum chat_channel channel, struct text text), void *user)
+{
+    *reader = (struct reader){.dialect = dialect, .status = 200, .streams = stream};
+    reply_init(&reader->reply, delta, user);
+    buf_init(&reader->whole, LIMIT_SSE_BYTES);
+    sse_init(&reader->sse, on_event, reader);
+}
+
+void reader_done(struct reader *reader)
+{
+    buf_done(&reader->whole);
+    sse_done(&reader->sse);
+}
+
+static bool is_error_status(int status)
+{
+    return status < 200 || status >= 300;
+}
+
+void reader_status(struct reader *reader, int status)
+{
+    reader->status = status;
+    if (is_error_status(status))
+        reader->streams = false;
+}
+
+bool reader_feed(struct reader *reader, struct text bytes)
+{
+    bool ok = reader->streams ? sse_feed(&reader->sse, bytes) : buf_add_text(&reader->whole, bytes);
+    if (!ok)
+        reply_fail(&reader->reply, CHAT_PROTOCOL, "the response is larger than %d bytes", LIMIT_SSE_BYTES);
+    return ok;
+}
+
+/* A JSON value that came where none was expected, or that is all there is. */
+static void take_value(struct reader *reader, json_t *value)
+{
+    const json_t *fault = fault_find(value);
+    if (fault || is_error_status(reader->status))
+        reply_error(&reader->reply, is_error_status(reader->status) ? reader->status : 0, fault ? fault : value);
+    else
+        reader->dialect->whole(&reader->reply, json_is_array(value) ? json_array_get(value, 0) : value);
+}
+
+static void take_text(struct reader *reader, struct text text)
+{
+    struct fault fault;
+    fault_read_text(&fault, reader->status, text);
+    if (!is_error_status(reader->status))
+        fault.class = CHAT_PROTOCOL;
+    reply_fail(&reader->reply, fault.class, "%s", fault.message);
+}
+
+static bool is_blank(const struct buf *buf)
+{
+    for (size_t i = 0; i < buf->length; i++)
+        if (!isspace((unsigned char)buf->data[i]))
+            return false;
+    return true;
+}
+
+static void end_whole(struct reader *reader, struct buf *body)
+{
+    json_t *value = body->length ? parse(body->data, body->length) : NULL;
+    if (value)
+        take_value(reader, value);
+    else if (is_error_status(reader->status) || !is_blank(body))
+        take_text(reader, buf_text(body));
+    json_decref(value);
+}
+
+/* What stands after the last blank line, and lines that were no events: a bare error, or a page of HTML. */
+static void end_stream(struct reader *reader)
+{
+    struct sse *sse = &reader->sse;
+    sse_end(sse);
+    if (sse->has_data)
+        take_event(reader, sse->name, &sse->data); /* a cut event is no event: the verdict will be truncated */
+    if (is_blank(&sse->stray))
+        return;
+    json_t *value = parse(sse->stray.data, sse->stray.length);
+    if (value && (fault_find(value) || !reader->reply.finished))
+        take_value(reader, value);
+    else if (!value && !reader->reply.finished && !reader->reply.has[CHAT_TEXT])
+        take_text(reader, buf_text(&sse->stray));
+    json_decref(value);
+}
+
+enum chat_finish reader_end(struct reader *reader, bool clean, const char *why)
+{
+    if (reader->streams)
+        end_stream(reader);
+    else if (clean || reader->whole.length)
+        end_whole(reader, &reader->whole);
+    if (!clean && !reader->reply.finished)
+        reply_fail(&reader->reply, CHAT_NETWORK, "%s", why);
+    return reply_verdict(&reader->reply);
+}
