@@ -1,0 +1,111 @@
+/* Order matters for the time to a clear refusal: the cheap checks (architecture, tokenizer, template) come before the
+ * weights are packed. The file is closed at the end: nothing borrows from it. */
+#include "engine/model.h"
+
+#include "engine/error.h"
+#include "engine/gguf.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const size_t MODEL_MAX_DEFAULT_KV = (size_t)2 << 30;
+
+static size_t default_kv_bytes(void)
+{
+    size_t quarter = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 4;
+    return quarter < MODEL_MAX_DEFAULT_KV ? quarter : MODEL_MAX_DEFAULT_KV;
+}
+
+static bool read_name(struct engine_model *model, const struct gguf *file, const char *path, struct engine_error *error)
+{
+    struct gguf_text name;
+    const char *slash = strrchr(path, '/');
+    if (gguf_string(file, "general.name", &name) && name.length && name.length < 256 &&
+        !memchr(name.bytes, 0, name.length))
+        model->name = strndup(name.bytes, name.length);
+    else
+        model->name = strdup(slash ? slash + 1 : path);
+    return model->name || engine_no_memory(error, path);
+}
+
+/* A model without a template that can be used is still good for token ids; a template asked for by name is not
+ * optional. */
+static bool read_text(struct engine_model *model, const struct gguf *file, const char *template,
+                      struct engine_error *error)
+{
+    model->tokenizer = tokenizer_new(file, error);
+    if (!model->tokenizer)
+        return false;
+    if (tokenizer_size(model->tokenizer) > model->config.vocabulary)
+        return engine_fail(error, ENGINE_FORMAT, "%s: %d tokens in the vocabulary, %d rows in the embedding",
+                           gguf_name(file), tokenizer_size(model->tokenizer), model->config.vocabulary);
+    model->template = template_new(file, model->tokenizer, template, &model->template_error);
+    if (model->template || !template)
+        return true;
+    *error = model->template_error;
+    return false;
+}
+
+static bool choose_context(struct engine_model *model, int wanted, const char *path, struct engine_error *error)
+{
+    int own = model->config.context, most = own < CONFIG_DEFAULT_CONTEXT ? own : CONFIG_DEFAULT_CONTEXT;
+    int64_t room = (int64_t)model->backend->pages * CACHE_BLOCK;
+    if (wanted < 0 || wanted > own)
+        return engine_fail(error, ENGINE_REQUEST, "%s: a context of %d tokens; the model was made for at most %d", path,
+                           wanted, own);
+    if (wanted > room || room < CACHE_BLOCK)
+        return engine_fail(error, ENGINE_MEMORY, "%s: the KV cache has room for %lld tokens, the context needs %d: give "
+                           "it more memory or ask for a shorter context", path, (long long)room, wanted);
+    model->context = wanted ? wanted : most < room ? most : (int)room;
+    return true;
+}
+
+static bool load(struct engine_model *model, struct backend *backend, const struct gguf *file, const char *path,
+                 const struct engine_load_options *options, size_t kv_bytes, const struct model_override *override,
+                 struct engine_error *error)
+{
+    if (!config_read(&model->config, file, override->facts, error) || !read_name(model, file, path, error) ||
+        !read_text(model, file, options->chat_template, error))
+        return false;
+    struct backend_load load = {.quantize = options->weights, .kv_bytes = kv_bytes ? kv_bytes : default_kv_bytes(),
+                                .step_tokens = MODEL_STEP_TOKENS};
+    model->backend = backend->ops->load(backend, &model->config, file, &load, error);
+    if (!model->backend || !choose_context(model, options->context, path, error))
+        return false;
+    model->cache = cache_new(model->backend->pages, error);
+    return model->cache;
+}
+
+struct engine_model *model_new(struct backend *backend, const char *path, const struct engine_load_options *options,
+                               size_t kv_bytes, const struct model_override *override, struct engine_error *error)
+{
+    static const struct engine_load_options no_options;
+    static const struct model_override no_override;
+    struct gguf *file = gguf_open(path, error);
+    if (!file)
+        return NULL;
+    struct engine_model *model = calloc(1, sizeof *model);
+    bool ok = model ? load(model, backend, file, path, options ? options : &no_options, kv_bytes,
+                           override ? override : &no_override, error)
+                    : engine_no_memory(error, path);
+    gguf_close(file);
+    if (ok)
+        return model;
+    model_free(model);
+    return NULL;
+}
+
+void model_free(struct engine_model *model)
+{
+    if (!model)
+        return;
+    if (model->backend)
+        model->backend->backend->ops->unload(model->backend);
+    cache_free(model->cache);
+    template_free(model->template);
+    tokenizer_free(model->tokenizer);
+    config_done(&model->config);
+    free(model->name);
+    free(model);
+}

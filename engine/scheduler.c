@@ -1,0 +1,516 @@
+/* The lock guards what other threads touch: the inbox, the list of those alive, the counters. All else (waiting and
+ * running lists, pages, requests' state) is the scheduler's own, and steps and callbacks run without the lock, so that
+ * a callback may submit or cancel. */
+#include "engine/scheduler.h"
+
+#include "engine/error.h"
+#include "engine/threads.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MIXED_STEP_TOKENS = 128, /* of a step that also decodes: keeps the pause between a decoder's tokens short */
+};
+
+struct queue {
+    struct request *first, **end;
+};
+
+struct scheduler {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    /* Under the lock. */
+    struct queue inbox;
+    struct request *alive;
+    int alive_count;
+    uint64_t last_id;
+    bool stop, look; /* look: something other than an arrival has changed (a cancel, a model) */
+    struct engine_model *models;
+    struct engine_metrics metrics;
+    /* The thread's own. */
+    struct queue waiting;
+    struct request *running[SCHEDULER_MAX_RUNNING]; /* in the order of admission */
+    int running_count, max_running, max_alive;
+    struct backend_slice slices[SCHEDULER_MAX_RUNNING];
+    struct request *in_step[SCHEDULER_MAX_RUNNING];
+};
+
+/* ---- Lists ------------------------------------------------------------------------------------------------------ */
+
+static void queue_init(struct queue *queue)
+{
+    queue->first = NULL;
+    queue->end = &queue->first;
+}
+
+static void queue_append(struct queue *queue, struct request *r)
+{
+    r->next = NULL;
+    *queue->end = r;
+    queue->end = &r->next;
+}
+
+static void queue_prepend(struct queue *queue, struct request *r)
+{
+    r->next = queue->first;
+    queue->first = r;
+    if (!r->next)
+        queue->end = &r->next;
+}
+
+/* Takes out the request that `link` points to. */
+static struct request *queue_remove(struct queue *queue, struct request **link)
+{
+    struct request *r = *link;
+    *link = r->next;
+    if (queue->end == &r->next)
+        queue->end = link;
+    r->next = NULL;
+    return r;
+}
+
+static void running_remove(struct scheduler *s, struct request *r)
+{
+    int i = 0;
+    while (s->running[i] != r)
+        i++;
+    s->running_count--;
+    memmove(&s->running[i], &s->running[i + 1], (size_t)(s->running_count - i) * sizeof *s->running);
+}
+
+/* ---- Ends ------------------------------------------------------------------------------------------------------- */
+
+static void count_end(struct scheduler *s, const struct request *r, enum engine_finish finish)
+{
+    struct engine_metrics *m = &s->metrics;
+    double now = request_clock();
+    m->cancelled += finish == ENGINE_CANCELLED;
+    m->failed += finish == ENGINE_FAILED;
+    m->prompt_tokens += (uint64_t)r->prompt;
+    m->cached_tokens += (uint64_t)r->cached;
+    m->output_tokens += r->prompt ? r->tokens.count - (size_t)r->prompt : 0;
+    if (r->first_token > 0) {
+        m->prefill_seconds += r->first_token - r->admitted;
+        m->decode_seconds += now - r->first_token;
+    }
+}
+
+/* The request, which is in none of the thread's lists any more, is over. */
+static void end_request(struct scheduler *s, struct request *r, enum engine_finish finish,
+                        const struct engine_error *error)
+{
+    cache_release(r->model->cache, &r->sequence);
+    pthread_mutex_lock(&s->lock);
+    if (r->prev_alive)
+        r->prev_alive->next_alive = r->next_alive;
+    else
+        s->alive = r->next_alive;
+    if (r->next_alive)
+        r->next_alive->prev_alive = r->prev_alive;
+    s->alive_count--;
+    count_end(s, r, finish);
+    pthread_mutex_unlock(&s->lock);
+    request_end(r, finish, error);
+    request_free(r);
+}
+
+/* ---- Arrivals and cancels --------------------------------------------------------------------------------------- */
+
+static void take_arrivals(struct scheduler *s, struct queue arrivals)
+{
+    struct engine_error error = {0};
+    while (arrivals.first) {
+        struct request *r = queue_remove(&arrivals, &arrivals.first);
+        if (atomic_load(&r->cancelled))
+            end_request(s, r, ENGINE_CANCELLED, NULL);
+        else if (request_prepare(r, &error))
+            queue_append(&s->waiting, r);
+        else
+            end_request(s, r, ENGINE_FAILED, &error);
+    }
+}
+
+static void drop_cancelled(struct scheduler *s)
+{
+    for (struct request **link = &s->waiting.first; *link;)
+        if (atomic_load(&(*link)->cancelled))
+            end_request(s, queue_remove(&s->waiting, link), ENGINE_CANCELLED, NULL);
+        else
+            link = &(*link)->next;
+    for (int i = s->running_count; i-- > 0;) {
+        struct request *r = s->running[i];
+        if (!atomic_load(&r->cancelled))
+            continue;
+        running_remove(s, r);
+        end_request(s, r, ENGINE_CANCELLED, NULL);
+    }
+}
+
+/* ---- Admission -------------------------------------------------------------------------------------------------- */
+
+static int pages_for(int positions)
+{
+    return (positions + CACHE_BLOCK - 1) / CACHE_BLOCK;
+}
+
+/* A request starts when its model has pages for all its tokens and one more; known pages count as had. */
+static bool admit(struct scheduler *s, struct request *r)
+{
+    struct cache *cache = r->model->cache;
+    int known = 0;
+    if (!r->logits)
+        known = cache_match(cache, &r->sequence, r->tokens.ids, (int)r->tokens.count);
+    int needed = pages_for((int)r->tokens.count + (r->logits ? 0 : 1)) - r->sequence.count;
+    if (needed > cache_free_pages(cache)) {
+        cache_release(cache, &r->sequence);
+        return false;
+    }
+    r->computed = known;
+    if (r->admitted == 0) {
+        r->admitted = request_clock();
+        r->cached = known;
+    }
+    s->running[s->running_count++] = r;
+    return true;
+}
+
+static bool is_blocked(struct engine_model *const *blocked, int count, const struct engine_model *model)
+{
+    for (int i = 0; i < count; i++)
+        if (blocked[i] == model)
+            return true;
+    return false;
+}
+
+/* In order; a request that must wait holds up those behind it of the same model only. */
+static void admit_waiting(struct scheduler *s)
+{
+    struct engine_model *blocked[SCHEDULER_MAX_RUNNING];
+    int blocked_count = 0;
+    for (struct request **link = &s->waiting.first; *link && s->running_count < s->max_running;) {
+        struct request *r = *link;
+        if (is_blocked(blocked, blocked_count, r->model)) {
+            link = &r->next;
+        } else if (admit(s, r)) {
+            queue_remove(&s->waiting, link);
+        } else if (blocked_count < SCHEDULER_MAX_RUNNING) {
+            blocked[blocked_count++] = r->model;
+            link = &r->next;
+        } else {
+            break;
+        }
+    }
+}
+
+/* ---- Planning a step -------------------------------------------------------------------------------------------- */
+
+static int pending(const struct request *r)
+{
+    return (int)r->tokens.count - r->computed;
+}
+
+/* Is the page that comes next for `r` among those that `older` is still to compute from the same tokens? */
+static bool will_compute(const struct request *older, const struct request *r)
+{
+    int end = r->computed + CACHE_BLOCK;
+    return older->model == r->model && older->is_long == r->is_long && older->computed < end &&
+           (int)older->tokens.count >= end && r->computed % CACHE_BLOCK == 0 &&
+           !memcmp(older->tokens.ids, r->tokens.ids, (size_t)end * sizeof *r->tokens.ids);
+}
+
+/* Pages that others have computed meanwhile are taken; true if waiting for one that is coming is better. */
+static bool share_prefix(struct scheduler *s, int index)
+{
+    struct request *r = s->running[index];
+    if (r->logits || pending(r) <= CACHE_BLOCK || r->sequence.committed != r->sequence.count ||
+        r->computed != r->sequence.count * CACHE_BLOCK)
+        return false;
+    int known = cache_match(r->model->cache, &r->sequence, r->tokens.ids, (int)r->tokens.count);
+    if (known > r->computed) {
+        if (r->first_token == 0)
+            r->cached += known - r->computed;
+        r->computed = known;
+    }
+    for (int i = 0; i < index && pending(r) > CACHE_BLOCK; i++)
+        if (will_compute(s->running[i], r))
+            return true;
+    return false;
+}
+
+/* How many tokens each running request of the model computes in this step: those with one token to go first, then
+ * prompts in order. */
+static void plan_step(struct scheduler *s, const struct engine_model *model)
+{
+    int decoding = 0, left;
+    for (int i = 0; i < s->running_count; i++) {
+        struct request *r = s->running[i];
+        if (r->model != model)
+            continue;
+        r->guesses = 0;
+        r->planned = pending(r) == 1;
+        decoding += r->planned;
+    }
+    left = (decoding ? MIXED_STEP_TOKENS + decoding : MODEL_STEP_TOKENS) - decoding;
+    if (left > MODEL_STEP_TOKENS - decoding)
+        left = MODEL_STEP_TOKENS - decoding;
+    for (int i = 0; i < s->running_count && left > 0; i++) {
+        struct request *r = s->running[i];
+        if (r->model != model || r->planned || share_prefix(s, i))
+            continue;
+        r->planned = pending(r) < left ? pending(r) : left;
+        left -= r->planned;
+    }
+}
+
+/* The request gives its pages back and waits, in front of all others, to be computed again. */
+static void preempt(struct scheduler *s, struct request *r)
+{
+    running_remove(s, r);
+    cache_release(r->model->cache, &r->sequence);
+    r->computed = r->planned = 0;
+    queue_prepend(&s->waiting, r);
+}
+
+static struct request *youngest(const struct scheduler *s, const struct engine_model *model)
+{
+    for (int i = s->running_count; i-- > 0;)
+        if (s->running[i]->model == model)
+            return s->running[i];
+    return NULL;
+}
+
+/* Pages for what the request is to compute; the youngest make room, which may be itself. */
+static bool reserve_pages(struct scheduler *s, struct request *r)
+{
+    while (!cache_extend(r->model->cache, &r->sequence, r->computed + r->planned)) {
+        struct request *victim = youngest(s, r->model);
+        preempt(s, victim);
+        if (victim == r)
+            return false;
+    }
+    return true;
+}
+
+/* Older requests come first, so that a victim is never in the step already. Returns the number of slices. */
+static int make_slices(struct scheduler *s, const struct engine_model *model)
+{
+    int count = 0;
+    for (int i = 0; i < s->running_count; i++) {
+        struct request *r = s->running[i];
+        if (r->model != model || !r->planned || !reserve_pages(s, r))
+            continue;
+        s->in_step[count] = r;
+        s->slices[count++] = request_slice(r);
+    }
+    return count;
+}
+
+/* ---- Running a step --------------------------------------------------------------------------------------------- */
+
+static void fail_step(struct scheduler *s, int count, const struct engine_error *error)
+{
+    for (int i = 0; i < count; i++) {
+        running_remove(s, s->in_step[i]);
+        end_request(s, s->in_step[i], ENGINE_FAILED, error);
+    }
+}
+
+static void take_results(struct scheduler *s, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct request *r = s->in_step[i];
+        enum engine_finish finish;
+        bool over = request_take(r, &s->slices[i], &finish);
+        cache_commit(r->model->cache, &r->sequence, r->tokens.ids, r->computed);
+        if (!over)
+            continue;
+        running_remove(s, r);
+        end_request(s, r, finish, NULL);
+    }
+}
+
+static void run_model(struct scheduler *s, struct engine_model *model)
+{
+    const struct backend_ops *ops = model->backend->backend->ops;
+    struct engine_error error = {0};
+    plan_step(s, model);
+    struct backend_step step = {s->slices, make_slices(s, model)};
+    if (!step.count)
+        return;
+    if (ops->submit(model->backend, &step, &error) && ops->wait(model->backend, &error))
+        take_results(s, step.count);
+    else
+        fail_step(s, step.count, &error);
+    pthread_mutex_lock(&s->lock);
+    s->metrics.steps++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- The thread ------------------------------------------------------------------------------------------------- */
+
+static void publish(struct scheduler *s)
+{
+    s->metrics.running = s->running_count;
+    s->metrics.queued = s->alive_count - s->running_count;
+    s->metrics.kv_bytes_used = s->metrics.kv_bytes_total = 0;
+    for (const struct engine_model *m = s->models; m; m = m->next) {
+        int pages = cache_pages(m->cache);
+        s->metrics.kv_bytes_total += (size_t)pages * m->backend->page_bytes;
+        s->metrics.kv_bytes_used += (size_t)(pages - cache_free_pages(m->cache)) * m->backend->page_bytes;
+    }
+}
+
+/* Waits until there is something to do; returns false when it is time to stop. */
+static bool collect(struct scheduler *s, struct queue *arrivals, struct engine_model **models)
+{
+    pthread_mutex_lock(&s->lock);
+    publish(s);
+    while (!s->stop && !s->look && !s->inbox.first && !s->running_count && !s->waiting.first)
+        pthread_cond_wait(&s->news, &s->lock);
+    queue_init(arrivals);
+    if (s->inbox.first) {
+        *arrivals = s->inbox;
+        queue_init(&s->inbox);
+    }
+    *models = s->models;
+    s->look = false;
+    bool go_on = !s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return go_on;
+}
+
+static void end_all(struct scheduler *s, struct queue arrivals)
+{
+    while (arrivals.first)
+        end_request(s, queue_remove(&arrivals, &arrivals.first), ENGINE_CANCELLED, NULL);
+    while (s->waiting.first)
+        end_request(s, queue_remove(&s->waiting, &s->waiting.first), ENGINE_CANCELLED, NULL);
+    while (s->running_count)
+        end_request(s, s->running[--s->running_count], ENGINE_CANCELLED, NULL);
+}
+
+static void *scheduler_main(void *argument)
+{
+    struct scheduler *s = argument;
+    struct queue arrivals;
+    struct engine_model *models;
+    threads_lower_priority();
+    while (collect(s, &arrivals, &models)) {
+        take_arrivals(s, arrivals);
+        drop_cancelled(s);
+        admit_waiting(s);
+        for (struct engine_model *model = models; model; model = model->next)
+            run_model(s, model);
+    }
+    end_all(s, arrivals);
+    return NULL;
+}
+
+/* ---- For other threads ------------------------------------------------------------------------------------------ */
+
+struct scheduler *scheduler_new(int max_running, int max_queue, struct engine_error *error)
+{
+    max_running = max_running ? max_running : SCHEDULER_DEFAULT_RUNNING;
+    max_queue = max_queue ? max_queue : SCHEDULER_DEFAULT_QUEUE;
+    if (max_running < 1 || max_running > SCHEDULER_MAX_RUNNING || max_queue < 1 || max_queue > 1 << 20) {
+        engine_fail(error, ENGINE_REQUEST, "%d requests running and %d waiting: 1 to %d, and 1 to 2^20, are possible",
+                    max_running, max_queue, SCHEDULER_MAX_RUNNING);
+        return NULL;
+    }
+    struct scheduler *s = calloc(1, sizeof *s);
+    if (!s) {
+        engine_no_memory(error, "the scheduler");
+        return NULL;
+    }
+    s->max_running = max_running;
+    s->max_alive = max_running + max_queue;
+    queue_init(&s->inbox);
+    queue_init(&s->waiting);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->news, NULL);
+    if (!pthread_create(&s->thread, NULL, scheduler_main, s))
+        return s;
+    engine_fail(error, ENGINE_MEMORY, "cannot start the scheduler's thread");
+    free(s);
+    return NULL;
+}
+
+struct engine_model *scheduler_free(struct scheduler *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_signal(&s->news);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->news);
+    struct engine_model *models = s->models;
+    free(s);
+    return models;
+}
+
+void scheduler_add_model(struct scheduler *s, struct engine_model *model)
+{
+    pthread_mutex_lock(&s->lock);
+    model->next = s->models;
+    s->models = model;
+    s->look = true;
+    pthread_cond_signal(&s->news);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool has_room(struct scheduler *s, struct engine_error *error)
+{
+    if (s->stop)
+        return engine_fail(error, ENGINE_BUSY, "the engine is shutting down");
+    if (s->alive_count >= s->max_alive)
+        return engine_fail(error, ENGINE_BUSY, "%d requests are running or waiting: try again later", s->alive_count);
+    return true;
+}
+
+uint64_t scheduler_submit(struct scheduler *s, struct request *r, struct engine_error *error)
+{
+    uint64_t id = 0;
+    pthread_mutex_lock(&s->lock);
+    if (has_room(s, error)) {
+        id = r->id = ++s->last_id;
+        r->next_alive = s->alive;
+        if (s->alive)
+            s->alive->prev_alive = r;
+        s->alive = r;
+        s->alive_count++;
+        s->metrics.requests++;
+        queue_append(&s->inbox, r);
+        pthread_cond_signal(&s->news);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!id)
+        request_free(r);
+    return id;
+}
+
+void scheduler_cancel(struct scheduler *s, uint64_t id)
+{
+    pthread_mutex_lock(&s->lock);
+    for (struct request *r = s->alive; r; r = r->next_alive)
+        if (r->id == id) {
+            atomic_store(&r->cancelled, true);
+            s->look = true;
+            pthread_cond_signal(&s->news);
+            break;
+        }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void scheduler_metrics(struct scheduler *s, struct engine_metrics *metrics)
+{
+    pthread_mutex_lock(&s->lock);
+    *metrics = s->metrics;
+    metrics->queued = s->alive_count - metrics->running;
+    if (metrics->queued < 0)
+        metrics->queued = 0;
+    pthread_mutex_unlock(&s->lock);
+}
