@@ -4,8 +4,10 @@
  * for us, so it can never fall inside an event. */
 #include "http/stream.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -140,10 +142,18 @@ bool stream_open(struct streams *streams, struct request *request, struct eventl
     return true;
 }
 
+/* The client has closed its end: maybe it left, maybe it only has nothing more to say. Writing to it will tell. */
+static bool looks_gone(const struct stream *stream)
+{
+    char byte;
+    ssize_t count = recv(stream->peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void beat(struct stream *stream, int64_t now_ns)
 {
     int64_t quiet = now_ns - stream->moved_ns;
-    if (stream->suspended && quiet >= LIMIT_HEARTBEAT_SECONDS * CLOCK_S) {
+    if (stream->suspended && (quiet >= LIMIT_HEARTBEAT_SECONDS * CLOCK_S || looks_gone(stream))) {
         stream->say = HEARTBEAT;
         resume(stream);
     } else if (!stream->suspended && quiet >= LIMIT_STALL_SECONDS * CLOCK_S) {
