@@ -25,7 +25,7 @@ struct sessions;
 
 /* Reads the stored sessions through a connection of its own: call at start-up, before the loop runs. Borrows `store`. */
 struct sessions *sessions_new(struct store *store, enum auth_mode mode, struct err *err);
-void sessions_free(struct sessions *sessions);
+void sessions_free(struct sessions *sessions); /* after the store's last answers have run on the loop; NULL is allowed */
 
 /* The voter of a cookie's value, borrowed until the next call of this module; NULL: none, expired or malformed. */
 const struct voter *sessions_find(struct sessions *sessions, struct text token);
