@@ -46,7 +46,7 @@ export class Answer {
     this.pending = null;
     const began = performance.now();
     const rest = this.text.slice(this.settled);
-    const tokens = tokenise(rest);
+    const tokens = tokenise(`${rest}\n`);  // without its line end an open code block is taken for a paragraph
     for (const node of this.tail) node.remove();
     const final = this.countFinal(tokens, rest);
     for (const token of tokens.slice(0, final)) {

@@ -65,7 +65,7 @@ class BattlePage {
   showOver() {
     this.stream?.close();
     for (const turn of this.turns) {
-      turn.finish();
+      turn.finish(this.battle.state === "voted" ? undefined : "Nothing was written.");
       turn.choose(this.battle.winner);
     }
     this.heads.reveal(this.battle.models, this.battle.winner);
@@ -85,6 +85,7 @@ class BattlePage {
     this.battle = null;
     this.turns = [];
     byId("turns").replaceChildren();
+    byId("opening").replaceChildren();
     this.enter("compose");
   }
 
@@ -99,6 +100,8 @@ class BattlePage {
     const turn = new Turn(number, prompt);
     this.turns.push(turn);
     byId("turns").append(turn.node);
+    if (this.turns.length === 1) byId("opening").replaceChildren(turn.prompt);
+    else turn.node.prepend(turn.prompt);
     return turn;
   }
 
@@ -225,7 +228,7 @@ class BattlePage {
     this.enter("streaming");
     for (const lane of LANES) this.heads.say(lane, "");
     this.listen();
-    scrollTo({ top: this.turns.length > 1 ? turn.node.offsetTop - 130 : 0, behavior: "smooth" });
+    scrollTo({ top: this.turns.length > 1 ? turn.node.offsetTop - 140 : 0, behavior: "smooth" });
   }
 
   ask(prompt) {

@@ -3,12 +3,13 @@ import { el } from "./dom.js";
 import { bounds, intervalBar } from "./chart.js";
 
 const count = new Intl.NumberFormat();
+const NO_BREAK_DASH = "\u2060–\u2060";
 const whole = (rating) => String(Math.round(rating));
 const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(0)} %` : "–");
 
 export function record(model) {
   const ties = (model.ties ?? 0) + (model.both_bad ?? 0);
-  return `${count.format(model.wins ?? 0)}–${count.format(model.losses ?? 0)}–${count.format(ties)}`;
+  return [model.wins ?? 0, model.losses ?? 0, ties].map((n) => count.format(n)).join(NO_BREAK_DASH);
 }
 
 function nameCell(model, details, ...more) {

@@ -53,5 +53,5 @@ export function codeBlock(text, info = "") {
   });
   return el("div", { class: "code" },
     el("header", {}, el("span", {}, language || "text"), button),
-    el("pre", { tabindex: "0", role: "region", "aria-label": "Code" }, code));
+    el("pre", { tabindex: "0", role: "group", "aria-label": "Code" }, code));
 }

@@ -11,7 +11,7 @@ const ACTIONS = {
 const STORE = "keys";
 
 const typing = (node) => node instanceof Element && node.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
-const scrolls = (node) => node instanceof Element && node.closest("[role=region]");  // a wide table takes the arrows
+const scrolls = (node) => node instanceof Element && node.closest("[tabindex='0']");  // a wide table takes the arrows
 
 function enabled() {
   try { return localStorage.getItem(STORE) !== "off"; } catch { return true; }

@@ -81,7 +81,7 @@ export class LaneHeads {
       const chosen = winner === `model_${lane}`;
       if (models?.[lane]) who.replaceChildren(...modelName(models[lane]).childNodes);
       head.classList.toggle("chosen", chosen);
-      state.className = chosen ? "state choice" : "state";
+      state.className = chosen ? "state chose" : "state";
       state.replaceChildren(chosen ? "Your choice" : "");
     }
   }

@@ -97,7 +97,7 @@ function table(token, depth) {
   const shown = token.rows.slice(0, Math.max(1, Math.floor(CELLS_MAX / columns)));
   const header = token.header.slice(0, CELLS_MAX);
   const cut = token.rows.length - shown.length;
-  return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" },
+  return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": "Table" },
     el("table", {},
       el("thead", {}, row("th", header, token.align, depth)),
       el("tbody", {}, ...shown.map((cells) => row("td", cells.slice(0, CELLS_MAX), token.align, depth)))),
@@ -108,8 +108,8 @@ const BLOCK = {
   space: () => [],
   def: () => [],
   hr: () => [el("hr")],
-  // The page's own headings end at h2; an answer's begin below.
-  heading: (token, depth) => [el(`h${Math.min(6, token.depth + 2)}`, {}, ...inline(token.tokens, depth))],
+  // The page's own headings end at h2 and a model may skip levels: all are h3, told apart by their size.
+  heading: (token, depth) => [el("h3", { class: `level-${token.depth}` }, ...inline(token.tokens, depth))],
   paragraph: (token, depth) => [el("p", {}, ...inline(token.tokens, depth))],
   text: (token, depth) => [el("p", {}, ...INLINE.text(token, depth))],
   plain: (token) => [el("p", { class: "plain" }, token.text)],

@@ -39,7 +39,7 @@ export function pairMatrix(board) {
   return [
     el("h2", { id: "pairs-title" }, "Head to head"),
     el("p", { class: "note" }, "How often the row won against the column, in percent; a tie counts half. The small figure is the number of votes."),
-    el("div", { class: "matrix", tabindex: "0", role: "region", "aria-labelledby": "pairs-title" },
+    el("div", { class: "matrix", tabindex: "0", role: "group", "aria-labelledby": "pairs-title" },
       el("table", {}, el("caption", { class: "sr-only" }, "Win rates of every pair of ranked models"), el("thead", {}, head), el("tbody", {}, ...rows))),
   ];
 }

@@ -19,8 +19,9 @@ export class Turn {
       const node = el("section", { class: `lane ${lane}`, "aria-label": `Answer ${lane.toUpperCase()}, turn ${number}` });
       this.lanes[lane] = { node, answer, text: "", heard: "" };
     }
+    // The first prompt stands over the lanes' heads, later ones between the answers: the page places it.
     this.node = el("article", { class: "turn", "aria-label": `Turn ${number}` },
-      this.prompt, el("div", { class: "lanes" }, this.lanes.a.node, this.lanes.b.node));
+      el("div", { class: "lanes" }, this.lanes.a.node, this.lanes.b.node));
     this.ask(prompt);
     this.reset();
   }
@@ -85,13 +86,13 @@ export class Turn {
     node.removeAttribute("aria-busy");
   }
 
-  // The turn is over: what stands is the answer, and an empty one is said to be empty.
-  finish() {
+  // The turn is over: what stands is the answer, and of an empty one something is said.
+  finish(ofNothing = "This answer is empty.") {
     this.openBoth();
     for (const lane of LANES) {
       this.finishLane(lane);
       const { node, text } = this.lanes[lane];
-      if (text.trim() === "") node.replaceChildren(el("p", { class: "nothing" }, "This answer is empty."));
+      if (text.trim() === "") node.replaceChildren(el("p", { class: "nothing" }, ofNothing));
     }
   }
 
