@@ -47,9 +47,11 @@ static const struct {
 static const char *const KEYS[] = {
     "name",         "provider",     "model",         "path",    "organisation", "licence",    "base_url", "dialect",
     "api_key_env",  "api_key_file", "system",        "weights", "in_house",     "stream",     "params",   "allow_http",
-    "outputs_may_train", "aliases", "retries",       "price",   "weight",       "context",    "chat_template", NULL};
+    "outputs_may_train", "aliases", "retries",       "price",   "weight",       "context",    "chat_template",
+    "timeouts", NULL};
 static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p",     "top_k", "max_tokens",
                                          "seed",        "stop",  "reasoning", NULL};
+static const char *const TIMEOUT_KEYS[] = {"first_byte", "first_content", "idle", "total", NULL};
 static const char *const PRICE_KEYS[] = {"input", "output", "cached", "cache_write", NULL};
 
 static bool copy_text(char **out, const char *value, const char *what, struct err *err)
@@ -144,6 +146,21 @@ static bool read_price(struct competitor_config *config, const json_t *row, cons
            json_get_number_or(object, "cache_write", place, 0, 1e6, &config->price_cache_write, err);
 }
 
+static bool read_timeouts(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+{
+    const json_t *object = json_object_get(row, "timeouts");
+    char place[LIMIT_NAME_BYTES + 64];
+    config->first_byte_s = config->first_content_s = config->idle_s = config->total_s = NAN;
+    if (!object)
+        return true;
+    snprintf(place, sizeof place, "%s: timeouts", what);
+    return json_only_keys(object, TIMEOUT_KEYS, place, err) &&
+           json_get_number_or(object, "first_byte", place, 0.01, 86400, &config->first_byte_s, err) &&
+           json_get_number_or(object, "first_content", place, 0.01, 86400, &config->first_content_s, err) &&
+           json_get_number_or(object, "idle", place, 0.01, 86400, &config->idle_s, err) &&
+           json_get_number_or(object, "total", place, 0.01, 86400, &config->total_s, err);
+}
+
 static bool read_numbers(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
 {
     int64_t retries = -1, context = 0;
@@ -209,7 +226,7 @@ bool competitor_config_read(struct competitor_config *config, const json_t *row,
     snprintf(what, sizeof what, "competitor \"%s\"", name);
     bool ok = json_only_keys(row, KEYS, what, err) && read_texts(config, row, what, err) &&
               read_numbers(config, row, what, err) && read_params(config, row, what, err) &&
-              read_price(config, row, what, err) &&
+              read_price(config, row, what, err) && read_timeouts(config, row, what, err) &&
               read_list(row, "aliases", what, &config->aliases, &config->alias_count, err) && check(config, what, err);
     if (!ok && err)
         err->code = err->code == ERR_MEMORY ? ERR_MEMORY : ERR_CONFIG;

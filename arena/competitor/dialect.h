@@ -11,7 +11,8 @@ struct dialect_quirks {
     const char *cap_key;     /* "max_tokens" or "max_completion_tokens" */
     const char *seed_key;    /* "seed" or "random_seed" */
     bool no_stream_options;  /* refuses stream_options */
-    bool no_store;           /* has "store", on by default: switch it off */
+    bool no_store;           /* has "store" and padding, on by default: switch them off */
+    bool thinking_switch;    /* DeepSeek: "none" is {"thinking":{"type":"disabled"}} */
 };
 
 /* Request members that the model refused once (remembered by the adapter): they are left out from then on. */

@@ -29,6 +29,21 @@ static void write_messages(const struct dialect_request *request, struct json_ou
     json_put_close(out, ']');
 }
 
+static void write_reasoning(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
+{
+    const char *reasoning = request->params->reasoning;
+    bool none = strcmp(reasoning, "none") == 0;
+    if (!request->quirks->thinking_switch) {
+        dialect_put_string(body, sent, "reasoning_effort", reasoning);
+        return;
+    }
+    json_put_open(body, "thinking", '{');
+    dialect_put_string(body, sent, "type", none ? "disabled" : "enabled");
+    json_put_close(body, '}');
+    if (!none)
+        dialect_put_string(body, sent, "reasoning_effort", reasoning);
+}
+
 static void write_settings(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
 {
     const struct chat_params *params = request->params;
@@ -47,7 +62,7 @@ static void write_settings(const struct dialect_request *request, struct json_ou
     if (dialect_wants(request, MEMBER_STOP))
         dialect_put_stop(body, sent, "stop", params);
     if (dialect_wants(request, MEMBER_REASONING))
-        dialect_put_string(body, sent, "reasoning_effort", params->reasoning);
+        write_reasoning(request, body, sent);
 }
 
 static void write_request(const struct dialect_request *request, struct buf *body_bytes, struct buf *sent_bytes)
@@ -63,6 +78,8 @@ static void write_request(const struct dialect_request *request, struct buf *bod
     if (dialect_wants(request, MEMBER_STREAM_OPTIONS)) {
         json_put_open(&body, "stream_options", '{');
         json_put_bool(&body, "include_usage", true);
+        if (request->quirks->no_store)
+            json_put_bool(&body, "include_obfuscation", false);
         json_put_close(&body, '}');
     }
     if (request->quirks->no_store)

@@ -14,6 +14,7 @@
 #include "competitor/config.h"
 #include "competitor/fingerprint.h"
 #include "competitor/inhouse.h"
+#include "competitor/remote.h"
 #include "engine/engine.h"
 
 struct loaded {
@@ -30,7 +31,8 @@ struct roster {
     struct roster_options options;
     struct competitor *competitors;
     size_t count;
-    struct engine *engine; /* NULL until the first model */
+    struct engine *engine;  /* NULL until the first model */
+    struct remote_hub *hub; /* NULL until the first remote competitor */
     struct loaded *loaded;
     size_t loaded_count;
 };
@@ -154,7 +156,9 @@ static bool open_one(struct roster *roster, struct competitor *competitor, struc
         ok = loaded && inhouse_attach(competitor, roster->engine, loaded->model, roster->loop, err);
         weights = loaded ? loaded->fingerprint : NULL;
     } else {
-        ok = err_set(err, ERR_UNSUPPORTED, "provider \"%s\" cannot be called yet", competitor->config.provider);
+        if (!roster->hub)
+            roster->hub = remote_hub_new(roster->loop, err);
+        ok = roster->hub && remote_attach(competitor, roster->hub, roster->options.folder, err);
     }
     ok = ok && set_version(competitor, weights, err);
     return ok || err_prefix(err, "competitor \"%s\"", competitor->config.name);
@@ -211,6 +215,7 @@ void roster_free(struct roster *roster)
         free(competitor->effective);
         competitor_config_done(&competitor->config);
     }
+    remote_hub_free(roster->hub);
     for (size_t i = 0; i < roster->loaded_count; i++) {
         free(roster->loaded[i].path);
         free(roster->loaded[i].weights);

@@ -1,0 +1,11 @@
+/* What an answer cost, from its usage and the competitor's prices. */
+#ifndef ARENA_COMPETITOR_COST_H
+#define ARENA_COMPETITOR_COST_H
+
+#include "competitor/competitor.h"
+
+/* USD; NaN where a price or a count that it needs is unknown: unknown is never 0. What was read from the cache costs the
+ * cached price where there is one, else the input price; likewise what was written to it. */
+double cost_of(const struct competitor_config *config, const struct chat_usage *usage);
+
+#endif

@@ -1,0 +1,21 @@
+/* A provider's API as a competitor: attempts, retries, deadlines and secrets around a dialect.
+ *
+ * A hub holds what remote competitors share: the connections, and one limiter for each key at each endpoint. Loop's
+ * thread only. Retries follow the provider's own delays (bounded), else full jitter; a partial answer is discarded
+ * before the next attempt, never spliced; what a model refuses is left out from then on. */
+#ifndef ARENA_COMPETITOR_REMOTE_H
+#define ARENA_COMPETITOR_REMOTE_H
+
+#include "competitor/competitor.h"
+#include "loop/loop.h"
+
+struct remote_hub;
+
+struct remote_hub *remote_hub_new(struct loop *loop, struct err *err);
+void remote_hub_free(struct remote_hub *hub); /* after every remote competitor was closed; NULL is allowed */
+
+/* Makes `competitor` answer through its configured provider; finds its key (a key file is relative to `folder`). A key
+ * that is missing is no error here: its answers then end with class auth and say which variable is not set. */
+bool remote_attach(struct competitor *competitor, struct remote_hub *hub, const char *folder, struct err *err);
+
+#endif
