@@ -4,7 +4,7 @@
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/vector.h"
 
-enum { FLOAT_PANELS = 4, FLOAT_TOKENS = 5 };
+enum { FLOAT_PANELS = 4, FLOAT_TOKENS = 5, TOKEN_BLOCK = 126 };
 
 INLINE v16 load_weights(enum kernel_type type, const uint8_t *panel, size_t column)
 {
@@ -91,8 +91,8 @@ static void panels_bf16(const struct floats *k, int first, int last)
     float_panels(KERNEL_BF16, k, first, last);
 }
 
-void SIMD(matmul)(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
-                  int first, int last)
+static void matmul_tokens(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
+                          int first, int last)
 {
     struct floats k = {w, x, out, stride, pack_panel_bytes(w)};
     if (w->type == KERNEL_F32)
@@ -103,4 +103,19 @@ void SIMD(matmul)(const struct kernel_matrix *w, const struct kernel_activations
         panels_bf16(&k, first, last);
     else
         SIMD(matmul_int8)(w, x, out, stride, first, last);
+}
+
+/* Many tokens are taken a few at a time, so that their activations and the pages of their outputs stay close. */
+void SIMD(matmul)(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
+                  int first, int last)
+{
+    size_t columns = (size_t)x->columns;
+    for (int t = 0; t < x->tokens; t += TOKEN_BLOCK) {
+        struct kernel_activations part = *x;
+        part.tokens = x->tokens - t < TOKEN_BLOCK ? x->tokens - t : TOKEN_BLOCK;
+        part.values = x->values ? x->values + (size_t)t * x->stride : NULL;
+        part.quants = x->quants ? x->quants + (size_t)t * columns : NULL;
+        part.blocks = x->blocks ? x->blocks + (size_t)t * columns / 32 : NULL;
+        matmul_tokens(w, &part, out + (size_t)t * stride, stride, first, last);
+    }
 }

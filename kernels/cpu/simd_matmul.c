@@ -1,7 +1,8 @@
 /* Matrix products on int8 activations. Two ways through the same arithmetic, so that a number does not depend on which
- * was taken: with few tokens, a panel's blocks are decoded in registers and used at once, since memory is the limit;
- * with many, a slab of TILE_PANELS panels by SLAB_BLOCKS blocks is decoded into the first-level cache and multiplied with
- * all tokens, TILE_TOKENS at a time, since arithmetic is. Between slabs the sums rest in `out`, unrounded.
+ * was taken. Direct: a panel's blocks are decoded in registers and used at once for up to TILE_TOKENS tokens; more
+ * tokens pass over the panel again while it is in the cache. Slab: for K-quants, whose decoding is dear, and many tokens:
+ * TILE_PANELS panels by SLAB_BLOCKS blocks are decoded into the first-level cache and multiplied with all tokens. Between
+ * slabs the sums rest in `out`, unrounded.
  *
  * For each output: blocks in ascending order, in each an exact int32 sum, then fused float steps (scalar.c, block_step). */
 #include "kernels/cpu/pack.h"
@@ -9,8 +10,8 @@
 
 enum {
     SLAB_BLOCKS = 16,   /* 16 blocks of 2 panels: 22 KB */
-    DIRECT_TOKENS = 4,  /* with more tokens the slab wins */
-    PREFETCH = 2048,    /* bytes ahead in a panel's stream; a panel ends where the next begins */
+    DIRECT_TOKENS = 11, /* with more, the slab wins for K-quants; other types are decoded too cheaply for it */
+    PREFETCH = 4096,    /* bytes ahead in a panel's stream; a panel ends where the next begins */
 };
 
 /* ---- Facts of a type that shape its code; all fold to constants where the type is one ---- */
@@ -115,6 +116,13 @@ INLINE void decode(enum kernel_type type, const uint8_t *group, int at, struct d
     decode_scales(type, high + (size_t)s.group * s.high, at, d);
 }
 
+/* The hardware's own prefetching falls behind as soon as a few tokens share the read. */
+INLINE void prefetch_group(const uint8_t *group, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)group + PREFETCH + i, _MM_HINT_T0);
+}
+
 /* ---- Sums ---- */
 
 INLINE n16 first_start(struct shape s, const struct kernel_block *x)
@@ -155,24 +163,25 @@ INLINE v16 direct_block(struct shape s, const struct decoded *d, const int8_t *q
     return end_block(s, part, d->min, x, total);
 }
 
-INLINE void direct_panel(enum kernel_type type, const uint8_t *panel, const struct kernel_activations *x, int tokens,
-                         float *out, size_t stride, int rows)
+INLINE void direct_panel(enum kernel_type type, const uint8_t *panel, const struct kernel_activations *x, size_t token,
+                         int tokens, float *out, size_t stride, int rows)
 {
     const struct shape s = shape_of(type);
     size_t blocks = (size_t)x->columns / FORMAT_BLOCK;
-    v16 totals[DIRECT_TOKENS] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    v16 totals[TILE_TOKENS];
+    for (int t = 0; t < tokens; t++)
+        totals[t] = v_zero();
     for (size_t b = 0; b < blocks; b += (size_t)s.group, panel += s.bytes) {
-        for (size_t i = 0; i < s.bytes; i += 64)
-            _mm_prefetch((const char *)panel + PREFETCH + i, _MM_HINT_T0);
+        prefetch_group(panel, s.bytes);
         for (int at = 0; at < s.group && b + (size_t)at < blocks; at++) {
             struct decoded d;
             decode(type, panel, at, &d);
-            for (size_t t = 0, i = b + (size_t)at; t < (size_t)tokens; t++, i += blocks)
+            for (size_t t = 0, i = token * blocks + b + (size_t)at; t < (size_t)tokens; t++, i += blocks)
                 totals[t] = direct_block(s, &d, x->quants + i * FORMAT_BLOCK, x->blocks + i, totals[t]);
         }
     }
     for (size_t t = 0; t < (size_t)tokens; t++)
-        v_store_n(out + t * stride, totals[t], rows);
+        v_store_n(out + (token + t) * stride, totals[t], rows);
 }
 
 /* ---- Many tokens: through a slab ---- */
@@ -187,8 +196,11 @@ INLINE void fill_slab(enum kernel_type type, const uint8_t *panel, int from, int
 {
     const struct shape s = shape_of(type);
     for (int b = from; b < from + blocks; b++, slab++) {
+        const uint8_t *group = panel + (size_t)(b / s.group) * s.bytes;
         struct decoded d;
-        decode(type, panel + (size_t)(b / s.group) * s.bytes, b % s.group, &d);
+        if (b % s.group == 0)
+            prefetch_group(group, s.bytes);
+        decode(type, group, b % s.group, &d);
         for (int j = 0; j < 8; j++)
             b_store(slab->codes[j][place], d.codes[j]);
         v_store(slab->scale[0][place], d.scale[0]);
@@ -318,46 +330,51 @@ INLINE void direct_panels(enum kernel_type type, const struct kernel_matrix *w, 
                           float *out, size_t stride, int first, int last)
 {
     size_t panel_bytes = pack_panel_bytes(w);
+    size_t tokens = (size_t)x->tokens, tiles = (tokens + TILE_TOKENS - 1) / TILE_TOKENS;
     for (int p = first; p < last; p++) {
         const uint8_t *panel = w->data + (size_t)p * panel_bytes;
         float *to = out + (size_t)p * ROWS;
         int rows = rows_of(w, p);
-        if (x->tokens == 1)
-            direct_panel(type, panel, x, 1, to, stride, rows);
-        else if (x->tokens == 2)
-            direct_panel(type, panel, x, 2, to, stride, rows);
-        else if (x->tokens == 3)
-            direct_panel(type, panel, x, 3, to, stride, rows);
-        else
-            direct_panel(type, panel, x, 4, to, stride, rows);
+        for (size_t i = 0; i < tiles; i++) {
+            size_t token = i * tokens / tiles;
+            switch ((i + 1) * tokens / tiles - token) {
+#define DIRECT_HEIGHT(n)                                            \
+    case n:                                                         \
+        direct_panel(type, panel, x, token, n, to, stride, rows);   \
+        break
+                DIRECT_HEIGHT(1);
+                DIRECT_HEIGHT(2);
+#if defined(__AVX512F__)
+                DIRECT_HEIGHT(3);
+                DIRECT_HEIGHT(4);
+                DIRECT_HEIGHT(5);
+                DIRECT_HEIGHT(6);
+#endif
+            }
+        }
     }
 }
 
 #define FOR_TYPES(each) \
     each(Q8_0) each(Q4_0) each(Q4_1) each(Q5_0) each(Q5_1) each(Q4_K) each(Q5_K) each(Q6_K) each(IQ4_NL) each(MXFP4)
 
-#define TYPE_FUNCTIONS(type)                                                                                       \
-    static void direct_##type(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,       \
+#define TYPE_FUNCTION(type)                                                                                        \
+    static void matmul_##type(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,       \
                               size_t stride, int first, int last)                                                  \
     {                                                                                                              \
-        direct_panels(KERNEL_##type, w, x, out, stride, first, last);                                              \
-    }                                                                                                              \
-    static void slab_##type(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,         \
-                            size_t stride, int first, int last)                                                    \
-    {                                                                                                              \
-        slab_panels(KERNEL_##type, w, x, out, stride, first, last);                                                \
+        if (shape_of(KERNEL_##type).group == 8 && x->tokens > DIRECT_TOKENS)                                       \
+            slab_panels(KERNEL_##type, w, x, out, stride, first, last);                                            \
+        else                                                                                                       \
+            direct_panels(KERNEL_##type, w, x, out, stride, first, last);                                          \
     }
-FOR_TYPES(TYPE_FUNCTIONS)
+FOR_TYPES(TYPE_FUNCTION)
 
 void SIMD(matmul_int8)(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
                        int first, int last)
 {
-#define TYPE_CASE(type)                                       \
-    case KERNEL_##type:                                       \
-        if (x->tokens <= DIRECT_TOKENS)                       \
-            direct_##type(w, x, out, stride, first, last);    \
-        else                                                  \
-            slab_##type(w, x, out, stride, first, last);      \
+#define TYPE_CASE(type)                                 \
+    case KERNEL_##type:                                 \
+        matmul_##type(w, x, out, stride, first, last);  \
         return;
     switch (w->type) {
         FOR_TYPES(TYPE_CASE)
