@@ -10,7 +10,8 @@
  * Loop's thread only.
  *
  *     event    data
- *     delta    {"turn":1,"lane":"a","text":"…"}     text in whole characters, never empty
+ *     delta    {"turn":1,"lane":"a","text":"…"}     whole characters; always one of a and one of b, the text
+                                                     of a lane that has no more to show being empty
  *     lane     {"turn":1,"lane":"a","state":"streaming"|"done"}      for both lanes at once
  *     reset    {"turn":1}         forget what was shown of this turn: it comes again
  *     ready    {"turn":1}         both answers stand; the vote is open

@@ -1,0 +1,462 @@
+/* The rules of a battle's life, action by action. Each `prepare` names the states it may start from; what is then stored
+ * is checked again by the store, in the transaction. */
+#include "battle/actions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "battle/hall_state.h"
+#include "battle/matchmaker.h"
+#include "battle/record.h"
+#include "battle/view.h"
+#include "board/live.h"
+
+#define WHAT "the request"
+
+static struct story *story_of(const struct op *op)
+{
+    return &op->resident->battle->story;
+}
+
+/* --- states --- */
+
+static const char *const ADVICE[] = {
+    [BATTLE_STREAMING] = "the answers are still coming: wait until both have ended, or stop them",
+    [BATTLE_READY] = "nothing was voted yet: vote first",
+    [BATTLE_VOTED] = "the vote is cast: start another battle",
+    [BATTLE_SKIPPED] = "it was skipped: start another battle",
+    [BATTLE_VOID] = "it was cancelled and does not count: start another battle",
+    [BATTLE_EXPIRED] = "it has expired: start another battle",
+};
+
+static bool refuse_state(enum battle_state state, struct err *err)
+{
+    enum err_code code = state == BATTLE_VOTED ? ERR_ALREADY_VOTED : ERR_WRONG_STATE;
+    return err_set(err, code, "this battle is %s: %s", battle_state_word(state), ADVICE[state]);
+}
+
+static bool must_be_ready(const struct op *op, struct err *err)
+{
+    enum battle_state state = story_of(op)->state;
+    return state == BATTLE_READY || refuse_state(state, err);
+}
+
+static bool may_stream(const struct op *op, struct err *err)
+{
+    size_t most = LIMIT_STREAMING_PER_VOTER;
+    if (hall_streaming_of(op->hall, op->voter) < most)
+        return true;
+    return err_set(err, ERR_TOO_MANY, "%zu battles are streaming for you already: wait for one, or stop it", most);
+}
+
+/* --- the prompt --- */
+
+static bool read_prompt(const struct op *op, struct text *out, struct err *err)
+{
+    const char *prompt;
+    if (!json_get_string(op->body, "prompt", WHAT, &prompt, err))
+        return false;
+    size_t length = json_string_length(json_object_get(op->body, "prompt"));
+    if (length > LIMIT_PROMPT_BYTES)
+        return err_set(err, ERR_PROMPT_TOO_LONG, "the prompt has %zu bytes, %d are the most: shorten it", length,
+                       LIMIT_PROMPT_BYTES);
+    if (!utf8_valid(prompt, length))
+        return err_set(err, ERR_BAD_UTF8, "the prompt is not UTF-8 from byte %zu on",
+                       utf8_find_invalid(prompt, length));
+    if (strspn(prompt, " \t\r\n") == length)
+        return err_set(err, ERR_PROMPT_EMPTY, "the prompt is empty: write something to answer");
+    *out = (struct text){prompt, length};
+    return true;
+}
+
+/* --- start --- */
+
+static bool draw(struct op *op, struct match *match, struct err *err)
+{
+    struct competitor *list[LIMIT_COMPETITORS];
+    size_t count = hall_competitors(op->hall, list);
+    return matchmaker_draw(match, list, count, &MATCHMAKER_BY_WEIGHT, &op->hall->rng, err);
+}
+
+static struct battle *new_battle(struct op *op, const struct match *match, struct text prompt, struct err *err)
+{
+    struct story story;
+    story_init(&story);
+    random_id(story.id);
+    random_bytes(story.nonce, sizeof story.nonce);
+    memcpy(story.voter, op->voter, sizeof story.voter);
+    story.state = BATTLE_STREAMING;
+    story.created_ms = op->now_ms;
+    story.pair_probability = match->pair_probability;
+    story.side_probability = match->side_probability;
+    bool good = story_add_turn(&story, prompt, err) != NULL;
+    struct battle *battle = good ? battle_new(&op->hall->host, &story, 1, err) : NULL;
+    story_done(&story);
+    if (battle && battle_set_side(battle, 0, match->side[0], err) && battle_set_side(battle, 1, match->side[1], err))
+        return battle;
+    battle_free(battle);
+    return NULL;
+}
+
+static bool prepare_start(struct op *op, struct err *err)
+{
+    struct text prompt;
+    struct match match;
+    if (!read_prompt(op, &prompt, err) || !may_stream(op, err) || !draw(op, &match, err))
+        return false;
+    if (!residents_make_room(&op->hall->residents))
+        return err_set(err, ERR_BUSY, "%d battles are under way, which is the most: try again in a minute",
+                       LIMIT_BATTLES_LIVE);
+    struct battle *battle = new_battle(op, &match, prompt, err);
+    if (!battle)
+        return false;
+    op->resident = residents_add(&op->hall->residents, op->hall, battle);
+    if (!op->resident) {
+        battle_free(battle);
+        return err_set(err, ERR_MEMORY, "out of memory");
+    }
+    op->needs_job = true;
+    op->status = 201;
+    view_step(&op->out, story_of(op));
+    return true;
+}
+
+static bool apply_start(struct db *tx, struct op *op, struct err *err)
+{
+    return record_start(tx, story_of(op), op->version, err);
+}
+
+static void start_committed(struct op *op)
+{
+    op->hall->figures.started++;
+    for (int i = 0; i < 2; i++)
+        story_of(op)->side[i].version_id = op->version[i];
+    if (!op->hall->stopping)
+        battle_stream(op->resident->battle, false);
+}
+
+static void start_undone(struct op *op)
+{
+    residents_remove(&op->hall->residents, op->resident);
+    op->resident = NULL;
+}
+
+/* --- the next turn, or the last again --- */
+
+static bool may_go_on(const struct op *op, struct err *err)
+{
+    const struct battle *battle = op->resident->battle;
+    if (!must_be_ready(op, err) || !may_stream(op, err))
+        return false;
+    if (!battle->competitor[0] || !battle->competitor[1])
+        return err_set(err, ERR_WRONG_STATE, "a model of this battle is no longer here: vote on what stands, or skip");
+    if (!battle_has_room(battle))
+        return err_set(err, ERR_TOO_LARGE, "this battle has grown as long as it may: vote on what stands");
+    return true;
+}
+
+/* The step's answer is written before it is stored: it says what will be so when it is sent. */
+static void answer_streaming(struct op *op)
+{
+    struct story after = *story_of(op); /* a shallow look ahead, freed by nobody */
+    after.state = BATTLE_STREAMING;
+    view_step(&op->out, &after);
+    op->needs_job = true;
+}
+
+static bool prepare_turn(struct op *op, struct err *err)
+{
+    struct text prompt;
+    if (!read_prompt(op, &prompt, err) || !may_go_on(op, err) || !story_add_turn(story_of(op), prompt, err))
+        return false;
+    answer_streaming(op);
+    return true;
+}
+
+static bool apply_turn(struct db *tx, struct op *op, struct err *err)
+{
+    const struct story *story = story_of(op);
+    return record_turn(tx, story->id, (int)story->turn_count, buf_text(&story_last(story)->prompt), op->now_ms, err);
+}
+
+static void turn_committed(struct op *op)
+{
+    story_of(op)->state = BATTLE_STREAMING;
+    if (!op->hall->stopping)
+        battle_stream(op->resident->battle, false);
+}
+
+static void turn_undone(struct op *op)
+{
+    story_drop_turn(story_of(op));
+}
+
+static bool prepare_regenerate(struct op *op, struct err *err)
+{
+    if (!may_go_on(op, err))
+        return false;
+    answer_streaming(op);
+    return true;
+}
+
+static bool apply_regenerate(struct db *tx, struct op *op, struct err *err)
+{
+    return record_again(tx, story_of(op)->id, op->now_ms, err);
+}
+
+static void regenerate_committed(struct op *op)
+{
+    story_of(op)->state = BATTLE_STREAMING;
+    if (!op->hall->stopping)
+        battle_stream(op->resident->battle, true);
+}
+
+/* --- stop and skip --- */
+
+static bool prepare_stop(struct op *op, struct err *err)
+{
+    enum battle_state state = story_of(op)->state;
+    if (state == BATTLE_STREAMING && op->resident->battle->streaming)
+        battle_stop(op->resident->battle); /* its turn is being stored now, and this request waits for that */
+    else if (state != BATTLE_READY)
+        return refuse_state(state, err);
+    view_step(&op->out, story_of(op));
+    return true;
+}
+
+static bool prepare_skip(struct op *op, struct err *err)
+{
+    op->from = story_of(op)->state;
+    op->needs_job = op->from == BATTLE_READY || op->from == BATTLE_STREAMING;
+    struct story after = *story_of(op); /* a shallow look ahead, freed by nobody */
+    after.state = BATTLE_SKIPPED;
+    view_step(&op->out, &after);
+    return op->needs_job || op->from == BATTLE_SKIPPED || refuse_state(op->from, err);
+}
+
+static bool apply_skip(struct db *tx, struct op *op, struct err *err)
+{
+    return battles_change(tx, op->battle, op->from, BATTLE_SKIPPED, NULL, op->now_ms, err);
+}
+
+static void skip_committed(struct op *op)
+{
+    op->hall->figures.skipped++;
+    op->resident->settling = SETTLING_NO;
+    battle_cut(op->resident->battle);
+    story_of(op)->state = BATTLE_SKIPPED;
+    battle_tell_void(op->resident->battle, "skipped");
+}
+
+/* --- the vote --- */
+
+static bool prepare_vote(struct op *op, struct err *err)
+{
+    const char *winner;
+    op->reveal = true;
+    if (!json_get_string(op->body, "winner", WHAT, &winner, err) ||
+        !json_get_bool_or(op->body, "reveal", WHAT, &op->reveal, err))
+        return false;
+    if (!winner_from(winner, &op->winner))
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"winner\" is \"%.40s\"; it must be model_a, model_b, tie or both_bad",
+                       winner);
+    op->needs_job = true;
+    return must_be_ready(op, err);
+}
+
+/* The story as it is once this vote stands. */
+static void take_vote(struct story *story, const struct vote_result *result, bool revealed)
+{
+    story->state = BATTLE_VOTED;
+    story->voted = true;
+    story->winner = result->winner;
+    story->counted = result->counted;
+    story->revealed = revealed;
+}
+
+static bool apply_vote(struct db *tx, struct op *op, struct err *err)
+{
+    const struct battle *battle = op->resident->battle;
+    struct story after = battle->story; /* a shallow look ahead, freed by nobody */
+    int64_t delay_ns = battle->ended_ns ? clock_mono_ns() - battle->ended_ns : -CLOCK_MS;
+    struct vote_cast vote = {.battle = after.id,
+                             .voter = op->voter,
+                             .winner = op->winner,
+                             .judge = JUDGE_HUMAN,
+                             .counted = VOTE_COUNTED,
+                             .delay_ms = delay_ns / CLOCK_MS,
+                             .read_ms = -1,
+                             .now_ms = op->now_ms};
+    if (!votes_cast(tx, &vote, &op->result, err) ||
+        (op->reveal && !battles_set_revealed(tx, after.id, op->now_ms, err)))
+        return false;
+    take_vote(&after, &op->result, op->reveal);
+    view_vote(&op->out, &after);
+    return true;
+}
+
+static void vote_committed(struct op *op)
+{
+    struct story *story = story_of(op);
+    op->hall->figures.voted++;
+    take_vote(story, &op->result, op->reveal);
+    if (op->hall->options.live && story->counted == VOTE_COUNTED) {
+        struct live_vote vote = {.seq = (uint64_t)op->result.seq,
+                                 .model_a = story->side[0].name,
+                                 .model_b = story->side[1].name,
+                                 .winner = winner_word(story->winner)};
+        live_vote(op->hall->options.live, &vote);
+    }
+    battle_tell_voted(op->resident->battle);
+}
+
+/* --- after the vote --- */
+
+static bool must_be_voted(const struct op *op, struct err *err)
+{
+    enum battle_state state = story_of(op)->state;
+    return state == BATTLE_VOTED ||
+           err_set(err, ERR_WRONG_STATE, "this battle is %s: %s", battle_state_word(state), ADVICE[state]);
+}
+
+/* A list of short strings. */
+static bool check_reasons(const json_t *list, struct err *err)
+{
+    size_t i;
+    const json_t *reason;
+    if (!json_is_array(list) || json_array_size(list) > LIMIT_REASONS)
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"reasons\": expected a list of at most %d", LIMIT_REASONS);
+    json_array_foreach (list, i, reason)
+        if (!json_is_string(reason) || json_string_length(reason) > LIMIT_NAME_BYTES)
+            return err_set(err, ERR_BAD_REQUEST, WHAT ": \"reasons\": expected strings of at most %d bytes",
+                           LIMIT_NAME_BYTES);
+    return true;
+}
+
+/* Either one list, or one for each side. */
+static bool read_reasons(struct op *op, struct err *err)
+{
+    static const char *const SIDES[] = {"a", "b", NULL};
+    const json_t *reasons = json_object_get(op->body, "reasons");
+    if (!reasons)
+        return true;
+    if (json_is_object(reasons)) {
+        const json_t *a = json_object_get(reasons, "a"), *b = json_object_get(reasons, "b");
+        if (!json_only_keys(reasons, SIDES, WHAT ": \"reasons\"", err) || (a && !check_reasons(a, err)) ||
+            (b && !check_reasons(b, err)))
+            return false;
+    } else if (!check_reasons(reasons, err)) {
+        return false;
+    }
+    char *text = json_dumps(reasons, JSON_COMPACT);
+    bool good = text && buf_add_string(&op->reasons, text);
+    free(text);
+    return good || err_set(err, ERR_MEMORY, "out of memory");
+}
+
+/* What the voter thinks to have recognised: "no", a side, "both", or an object with guesses. */
+static bool read_recognised(struct op *op, struct err *err)
+{
+    const json_t *recognised = json_object_get(op->body, "recognised");
+    const char *word = json_string_value(recognised);
+    if (!recognised || json_is_null(recognised) || json_is_false(recognised))
+        return true;
+    if (word && (strcmp(word, "no") == 0 || strcmp(word, "none") == 0))
+        return true;
+    if (!word && !json_is_true(recognised) && !json_is_object(recognised))
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"recognised\": expected a word, true or false, or an object");
+    char *text = json_dumps(recognised, JSON_COMPACT | JSON_ENCODE_ANY);
+    bool good = text && strlen(text) <= LIMIT_COMMENT_BYTES && buf_add_string(&op->recognised, text);
+    free(text);
+    return good || err_set(err, ERR_TOO_LARGE, WHAT ": \"recognised\" is longer than %d bytes", LIMIT_COMMENT_BYTES);
+}
+
+static bool prepare_feedback(struct op *op, struct err *err)
+{
+    const char *comment = NULL;
+    if (!json_get_string_or(op->body, "comment", WHAT, &comment, err) || !read_reasons(op, err) ||
+        !read_recognised(op, err) || !must_be_voted(op, err))
+        return false;
+    if (comment && !buf_add_string(&op->comment, comment))
+        return err_set(err, ERR_TOO_LARGE, "the comment is longer than %d bytes: shorten it", LIMIT_COMMENT_BYTES);
+    if (story_of(op)->revealed)
+        return err_set(err, ERR_WRONG_STATE, "the names are shown already: feedback comes between vote and reveal");
+    view_vote(&op->out, story_of(op));
+    op->needs_job = true;
+    return true;
+}
+
+static struct text text_or_none(const struct buf *buf)
+{
+    return buf->length ? buf_text(buf) : (struct text){NULL, 0};
+}
+
+static bool apply_feedback(struct db *tx, struct op *op, struct err *err)
+{
+    struct vote_feedback feedback = {text_or_none(&op->reasons), text_or_none(&op->comment),
+                                     text_or_none(&op->recognised)};
+    return votes_feedback(tx, op->battle, op->voter, &feedback, op->now_ms, err);
+}
+
+static bool prepare_reveal(struct op *op, struct err *err)
+{
+    if (!must_be_voted(op, err))
+        return false;
+    op->needs_job = !story_of(op)->revealed;
+    struct story after = *story_of(op);
+    after.revealed = true;
+    view_vote(&op->out, &after);
+    return true;
+}
+
+static bool apply_reveal(struct db *tx, struct op *op, struct err *err)
+{
+    return battles_set_revealed(tx, op->battle, op->now_ms, err);
+}
+
+static void reveal_committed(struct op *op)
+{
+    story_of(op)->revealed = true;
+}
+
+/* --- reading --- */
+
+static bool prepare_get(struct op *op, struct err *err)
+{
+    struct text shown[2];
+    (void)err;
+    battle_shown(op->resident->battle, shown);
+    view_battle(&op->out, story_of(op), shown);
+    return true;
+}
+
+static bool prepare_events(struct op *op, struct err *err)
+{
+    (void)op;
+    (void)err;
+    return true;
+}
+
+static const char *const NO_KEYS[] = {NULL};
+static const char *const PROMPT_KEYS[] = {"prompt", NULL};
+static const char *const VOTE_KEYS[] = {"winner", "reveal", NULL};
+static const char *const FEEDBACK_KEYS[] = {"reasons", "comment", "recognised", NULL};
+
+const struct action ACTIONS[HALL_ACTIONS + 1] = {
+    [HALL_START] = {"start ", PROMPT_KEYS, false, prepare_start, apply_start, start_committed, start_undone},
+    [HALL_LIST] = {.keys = NO_KEYS},
+    [HALL_GET] = {.keys = NO_KEYS, .prepare = prepare_get},
+    [HALL_TURN] = {"turn ", PROMPT_KEYS, true, prepare_turn, apply_turn, turn_committed, turn_undone},
+    [HALL_VOTE] = {"vote ", VOTE_KEYS, true, prepare_vote, apply_vote, vote_committed, NULL},
+    [HALL_FEEDBACK] = {"feedback ", FEEDBACK_KEYS, true, prepare_feedback, apply_feedback, NULL, NULL},
+    [HALL_REVEAL] = {"reveal ", NO_KEYS, true, prepare_reveal, apply_reveal, reveal_committed, NULL},
+    [HALL_STOP] = {.keys = NO_KEYS, .waits = true, .prepare = prepare_stop},
+    [HALL_SKIP] = {"skip ", NO_KEYS, true, prepare_skip, apply_skip, skip_committed, NULL},
+    [HALL_REGENERATE] = {"regenerate ", NO_KEYS, true, prepare_regenerate, apply_regenerate, regenerate_committed,
+                         NULL},
+    [HALL_EVENTS] = {.keys = NO_KEYS, .prepare = prepare_events},
+};

@@ -1,0 +1,84 @@
+/* One walk adds the weights up, one draw picks a point below the sum, a second walk finds the pair it falls on: exact
+ * probabilities for any rule, at n^2 / 2 weights a battle (33,000 at the limit of competitors: microseconds). */
+#include "battle/matchmaker.h"
+
+#include <math.h>
+#include <string.h>
+
+static double product_of_weights(void *user, const struct competitor *one, const struct competitor *other)
+{
+    (void)user;
+    return one->config.weight * other->config.weight;
+}
+
+const struct matchmaker_rule MATCHMAKER_BY_WEIGHT = {product_of_weights, NULL};
+
+static double pair_weight(const struct matchmaker_rule *rule, const struct competitor *one,
+                          const struct competitor *other)
+{
+    if (one->availability != COMPETITOR_ACTIVE || other->availability != COMPETITOR_ACTIVE ||
+        strcmp(one->version, other->version) == 0)
+        return 0;
+    double weight = rule->weight(rule->user, one, other);
+    return weight > 0 && isfinite(weight) ? weight : 0;
+}
+
+/* Adds weights in a fixed order until they pass `stop`; the pair where that happens, or the last that has any weight. */
+static double walk(struct competitor *const *list, size_t count, const struct matchmaker_rule *rule, double stop,
+                   struct match *match)
+{
+    double sum = 0;
+    for (size_t j = 1; j < count; j++) {
+        for (size_t i = 0; i < j; i++) {
+            double weight = pair_weight(rule, list[i], list[j]);
+            if (weight <= 0)
+                continue;
+            sum += weight;
+            *match = (struct match){{list[i], list[j]}, weight, 0.5};
+            if (sum > stop)
+                return sum;
+        }
+    }
+    return sum;
+}
+
+bool matchmaker_draw(struct match *match, struct competitor *const *list, size_t count,
+                     const struct matchmaker_rule *rule, struct rng *rng, struct err *err)
+{
+    double sum = walk(list, count, rule, INFINITY, match);
+    if (!(sum > 0))
+        return err_set(err, ERR_BUSY,
+                       "a battle needs two different active competitors: configure or resume another one");
+    walk(list, count, rule, rng_uniform(rng) * sum, match);
+    match->pair_probability /= sum;
+    if (rng_below(rng, 2)) {
+        struct competitor *left = match->side[0];
+        match->side[0] = match->side[1];
+        match->side[1] = left;
+    }
+    return true;
+}
+
+static bool among(const char *version, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(version, list[i]) == 0)
+            return true;
+    return false;
+}
+
+struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count, const char *const *not,
+                                         size_t not_count, struct rng *rng)
+{
+    struct competitor *drawn = NULL;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        double weight = list[i]->config.weight;
+        if (list[i]->availability != COMPETITOR_ACTIVE || !(weight > 0) || among(list[i]->version, not, not_count))
+            continue;
+        sum += weight; /* one pass: each newcomer takes the place with its share of the sum so far */
+        if (rng_uniform(rng) * sum < weight)
+            drawn = list[i];
+    }
+    return drawn;
+}

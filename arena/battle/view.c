@@ -1,0 +1,165 @@
+/* Every function asks the story itself whether names may be told (told_all), so that no caller can get it wrong. */
+#include "battle/view.h"
+
+#include <time.h>
+
+static bool told_all(const struct story *story)
+{
+    return story->voted && story->revealed;
+}
+
+static void time_member(struct json_out *out, const char *key, int64_t ms)
+{
+    char text[32];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm parts;
+    gmtime_r(&seconds, &parts);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    json_put_cstring(out, key, text);
+}
+
+static void model(struct json_out *out, const char *key, const struct story_side *side)
+{
+    json_put_open(out, key, '{');
+    json_put_cstring(out, "name", side->name);
+    json_put_cstring(out, "organisation", side->organisation);
+    json_put_cstring(out, "licence", side->licence);
+    json_put_bool(out, "in_house", side->in_house);
+    json_put_cstring(out, "version", side->version);
+    json_put_close(out, '}');
+}
+
+static void models(struct json_out *out, const struct story *story)
+{
+    char nonce[2 * BATTLE_NONCE_SIZE + 1];
+    if (!told_all(story)) {
+        json_put_null(out, "models");
+        return;
+    }
+    json_put_open(out, "models", '{');
+    model(out, "a", &story->side[0]);
+    model(out, "b", &story->side[1]);
+    json_put_close(out, '}');
+    hex_encode(story->nonce, BATTLE_NONCE_SIZE, nonce);
+    json_put_cstring(out, "nonce", nonce);
+}
+
+static void head(struct json_out *out, const struct story *story)
+{
+    json_put_cstring(out, "battle_id", story->id);
+    json_put_cstring(out, "state", battle_state_word(story->state));
+}
+
+static void commitment(struct json_out *out, const struct story *story)
+{
+    char digest[DIGEST_HEX + 1];
+    story_commitment(story, digest);
+    json_put_cstring(out, "commitment", digest);
+}
+
+static void vote(struct json_out *out, const struct story *story)
+{
+    if (!story->voted)
+        return;
+    bool counted = story->counted == VOTE_COUNTED;
+    json_put_cstring(out, "winner", winner_word(story->winner));
+    json_put_bool(out, "counted", counted);
+    json_put_cstring(out, "reason", counted ? NULL : vote_counted_word(story->counted));
+    json_put_bool(out, "revealed", story->revealed);
+    models(out, story);
+}
+
+static void answer_facts(struct json_out *out, const struct story_answer *answer)
+{
+    json_put_cstring(out, "finish", answer->finish);
+    json_put_bool(out, "refusal", answer->refused);
+    if (answer->output_tokens >= 0)
+        json_put_int(out, "output_tokens", answer->output_tokens);
+    if (answer->first_content_ns > 0)
+        json_put_int(out, "first_content_ms", answer->first_content_ns / 1000000);
+    if (answer->total_ns > 0)
+        json_put_int(out, "total_ms", answer->total_ns / 1000000);
+    json_put_real(out, "cost_usd", answer->cost_usd);
+}
+
+static void answer(struct json_out *out, const char *key, const struct story_turn *turn, int side, struct text shown,
+                   bool all)
+{
+    const struct story_answer *said = &turn->answer[side];
+    json_put_open(out, key, '{');
+    json_put_string(out, "text", turn->answered ? buf_text(&said->text) : shown);
+    if (all && turn->answered)
+        answer_facts(out, said);
+    json_put_close(out, '}');
+}
+
+void view_battle(struct buf *buf, const struct story *story, const struct text shown[2])
+{
+    struct json_out out = json_out_to(buf);
+    json_put_open(&out, NULL, '{');
+    head(&out, story);
+    time_member(&out, "created", story->created_ms);
+    if (story->state == BATTLE_VOID)
+        json_put_cstring(&out, "code", story->void_code);
+    json_put_int(&out, "turn", (int64_t)story->turn_count);
+    json_put_open(&out, "turns", '[');
+    for (size_t i = 0; i < story->turn_count; i++) {
+        const struct story_turn *turn = &story->turns[i];
+        json_put_open(&out, NULL, '{');
+        json_put_int(&out, "turn", (int64_t)i + 1);
+        json_put_string(&out, "prompt", buf_text(&turn->prompt));
+        answer(&out, "a", turn, 0, shown[0], told_all(story));
+        answer(&out, "b", turn, 1, shown[1], told_all(story));
+        json_put_close(&out, '}');
+    }
+    json_put_close(&out, ']');
+    commitment(&out, story);
+    vote(&out, story);
+    json_put_close(&out, '}');
+}
+
+void view_step(struct buf *buf, const struct story *story)
+{
+    struct json_out out = json_out_to(buf);
+    json_put_open(&out, NULL, '{');
+    head(&out, story);
+    json_put_int(&out, "turn", (int64_t)story->turn_count);
+    commitment(&out, story);
+    json_put_close(&out, '}');
+}
+
+void view_vote(struct buf *buf, const struct story *story)
+{
+    struct json_out out = json_out_to(buf);
+    json_put_open(&out, NULL, '{');
+    head(&out, story);
+    vote(&out, story);
+    commitment(&out, story);
+    json_put_close(&out, '}');
+}
+
+void view_error(struct buf *buf, const struct err *err, const struct story *story)
+{
+    struct json_out out = json_out_to(buf);
+    json_put_open(&out, NULL, '{');
+    json_put_open(&out, "error", '{');
+    json_put_cstring(&out, "code", err_word(err->code));
+    json_put_cstring(&out, "message", err->message);
+    json_put_close(&out, '}');
+    if (story) {
+        head(&out, story);
+        vote(&out, story);
+    }
+    json_put_close(&out, '}');
+}
+
+void view_summary(struct json_out *out, const struct story *story, struct text prompt, int turns)
+{
+    json_put_open(out, NULL, '{');
+    head(out, story);
+    time_member(out, "created", story->created_ms);
+    json_put_int(out, "turn", turns);
+    json_put_string(out, "prompt", prompt);
+    vote(out, story);
+    json_put_close(out, '}');
+}
