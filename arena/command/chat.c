@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "command/config.h"
+#include "command/settings.h"
 #include "competitor/roster.h"
 #include "loop/loop.h"
 
@@ -203,7 +203,7 @@ static int talk_about(struct talk *talk, const char *prompt, struct err *err)
     return code;
 }
 
-static int run_with(struct loop *loop, const struct config *config, const char *name, const char *prompt, bool json)
+static int run_with(struct loop *loop, const struct settings *config, const char *name, const char *prompt, bool json)
 {
     struct err err = ERR_INIT;
     struct roster_options options = {.folder = config->folder, .only = name};
@@ -247,14 +247,14 @@ static int run(int argc, char **argv)
         fprintf(stderr, "arena chat: which model?\nTry: arena help chat\n");
         return EXIT_USAGE;
     }
-    struct config config;
-    if (!config_load(&config, config_path, data, &err))
+    struct settings config;
+    if (!settings_load(&config, config_path, data, &err))
         return command_fail(&command_chat, &err);
     struct loop *loop = loop_new(&err);
     int code = loop ? run_with(loop, &config, argv[1], positional > 1 ? argv[2] : NULL, format == 1)
                     : command_fail(&command_chat, &err);
     loop_free(loop);
-    config_done(&config);
+    settings_done(&config);
     return code;
 }
 

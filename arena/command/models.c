@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command/config.h"
+#include "command/settings.h"
 #include "competitor/roster.h"
 
 static const char *or_dash(const char *text)
@@ -58,14 +58,14 @@ static int run(int argc, char **argv)
         fprintf(stderr, "arena models: unknown action \"%s\"\nTry: arena help models\n", argv[1]);
         return EXIT_USAGE;
     }
-    struct config config;
-    if (!config_load(&config, config_path, data, &err))
+    struct settings config;
+    if (!settings_load(&config, config_path, data, &err))
         return command_fail(&command_models, &err);
     struct roster_options options = {.folder = config.folder, .unopened = true};
     struct roster *roster = roster_open(NULL, config.competitors, &options, &err);
     int code = roster ? list(roster) : command_fail(&command_models, &err);
     roster_free(roster);
-    config_done(&config);
+    settings_done(&config);
     return code;
 }
 

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "battle/hall.h"
 #include "board/live.h"
-#include "command/config.h"
+#include "command/settings.h"
 #include "competitor/roster.h"
 #include "http/server.h"
 #include "loop/loop.h"
@@ -30,7 +30,7 @@
 enum { WORKERS = 2, STOP_SECONDS = 4 };
 
 struct house {
-    struct config config;
+    struct settings config;
     struct loop *loop;
     struct store *store;
     struct workers *workers;
@@ -178,7 +178,7 @@ static void close_house(struct house *house)
     if (house->signals.fd > 0)
         close(house->signals.fd);
     loop_free(house->loop);
-    config_done(&house->config);
+    settings_done(&house->config);
 }
 
 static int serve(struct house *house, const char *listen, const char *data, struct err *err)
@@ -206,7 +206,7 @@ static int run(int argc, char **argv)
         return EXIT_USAGE;
     prctl(PR_SET_DUMPABLE, 0); /* keys live in this process: no core dump may carry them away */
     struct house house = {0};
-    if (!config_load(&house.config, config, data, &err))
+    if (!settings_load(&house.config, config, data, &err))
         return command_fail(&command_serve, &err);
     int code = serve(&house, listen, data, &err);
     close_house(&house);

@@ -1,14 +1,14 @@
 /* The configuration file (design: one JSON object, schema/config.schema.json): its outermost keys, and defaults where
  * there is none. The rows of "competitors" are read by competitor/config.h. */
-#ifndef ARENA_COMMAND_CONFIG_H
-#define ARENA_COMMAND_CONFIG_H
+#ifndef ARENA_COMMAND_SETTINGS_H
+#define ARENA_COMMAND_SETTINGS_H
 
 #include <jansson.h>
 
 #include "base/err.h"
 #include "people/voters.h"
 
-struct config {
+struct settings {
     json_t *root;              /* NULL: no file, all defaults */
     char *folder;              /* the file's folder: relative paths start there */
     const json_t *competitors; /* NULL: the default in-house pair */
@@ -16,10 +16,10 @@ struct config {
     int64_t min_votes;         /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
 };
 
-#define CONFIG_MIN_VOTES 10 /* below this an interval spans hundreds of points: a rank would be a guess */
+#define SETTINGS_MIN_VOTES 10 /* below this an interval spans hundreds of points: a rank would be a guess */
 
 /* `path` NULL: DIR/arena.json where it exists, else the defaults. Errors name the file, the line or the key. */
-bool config_load(struct config *config, const char *path, const char *data_dir, struct err *err);
-void config_done(struct config *config);
+bool settings_load(struct settings *settings, const char *path, const char *data_dir, struct err *err);
+void settings_done(struct settings *settings);
 
 #endif
