@@ -99,11 +99,8 @@ static bool names_version(const struct request *request, const struct asset *ass
            memcmp(version.data, asset->etag + 1, version.length) == 0;
 }
 
-bool assets_serve(struct assets *assets, struct request *request)
+static void serve(const struct assets *assets, struct request *request, const struct asset *asset)
 {
-    const struct asset *asset = find(request->path);
-    if (!asset)
-        return false;
     const struct shelf *shelf = &assets->shelves[asset - ASSETS];
     bool compressed = has_form(asset, FORM_GZIP) && guard_accepts(request_header(request, "Accept-Encoding"), "gzip");
     enum form form = compressed ? FORM_GZIP : FORM_PLAIN;
@@ -112,6 +109,21 @@ bool assets_serve(struct assets *assets, struct request *request)
         reply_shared(request, MHD_HTTP_NOT_MODIFIED, shelf->unchanged[form]);
     else
         reply_shared(request, MHD_HTTP_OK, names_version(request, asset) ? shelf->forever[form] : shelf->whole[form]);
+}
+
+bool assets_answer(struct assets *assets, struct request *request)
+{
+    const struct asset *asset = find(request->path);
+    struct err err = ERR_INIT;
+    if (!asset)
+        return false;
+    if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0) {
+        serve(assets, request, asset);
+        return true;
+    }
+    request->allow = "GET, HEAD";
+    err_set(&err, ERR_METHOD, "this address answers %s", request->allow);
+    reply_error(request, &err);
     return true;
 }
 

@@ -85,7 +85,7 @@ bool guard_is_loopback(struct text name)
     struct in6_addr six;
     if (same_word(name, "localhost"))
         return true;
-    if (name.length >= sizeof copy)
+    if (name.length >= sizeof copy || memchr(name.data, '\0', name.length))
         return false;
     memcpy(copy, name.data, name.length);
     copy[name.length] = '\0';

@@ -145,11 +145,6 @@ static void refuse(struct request *request)
     reply_error(request, &request->refusal);
 }
 
-static bool is_read(const struct request *request)
-{
-    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-}
-
 /* With the headers alone: what can already be said against it? */
 static enum MHD_Result on_headers(struct request *request)
 {
@@ -171,7 +166,7 @@ static void dispatch(struct request *request)
     struct err *err = &request->refusal;
     request->dispatched = true;
     peer_due(request->peer, 0);
-    if (err->code == ERR_NOT_FOUND && is_read(request) && assets_serve(request->server->assets, request))
+    if (err->code == ERR_NOT_FOUND && assets_answer(request->server->assets, request))
         return;
     if (err->code == ERR_NONE && request_complete(request, err) && route_admit(request, err))
         request->route->handle(request);
