@@ -5,7 +5,7 @@
 #include "command/command.h"
 
 const struct command *const COMMANDS[] = {
-    &command_serve, &command_chat, &command_models, NULL,
+    &command_serve, &command_chat, &command_models, &command_leaderboard, NULL,
 };
 
 static int help(const char *name)

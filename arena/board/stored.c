@@ -1,0 +1,200 @@
+/* One pass over the votes. Versions become model numbers as they first appear; voters and prompts become the small
+ * numbers that clustered intervals want. */
+#include "board/stored.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "board/hash.h"
+#include "board/row.h"
+#include "board/select.h"
+#include "store/vote_rows.h"
+
+struct loading {
+    struct stored_votes *votes;
+    const struct stored_filter *filter;
+    struct hash_keys voters, prompts;
+    struct row_spec spec;
+    struct select select;
+    struct buf scratch;
+    struct err *err;
+    bool failed;
+};
+
+/* Outcomes and stored winners are the same four, named apart in two rooms that do not know each other. */
+static enum outcome outcome_of(enum winner winner)
+{
+    static const enum outcome OUTCOME[] = {
+        [WINNER_A] = OUTCOME_A,
+        [WINNER_B] = OUTCOME_B,
+        [WINNER_TIE] = OUTCOME_TIE,
+        [WINNER_BOTH_BAD] = OUTCOME_BOTH_BAD,
+    };
+    return OUTCOME[winner];
+}
+
+static bool model_of(struct loading *loading, int64_t version, size_t *model)
+{
+    struct stored_votes *votes = loading->votes;
+    for (*model = 0; *model < votes->models; ++*model)
+        if (votes->versions[*model] == version)
+            return true;
+    if (!tally_grow(&votes->tally, votes->models + 1, loading->err))
+        return false;
+    int64_t *versions = realloc(votes->versions, (votes->models + 1) * sizeof *versions);
+    if (!versions)
+        return err_set(loading->err, ERR_MEMORY, "out of memory");
+    votes->versions = versions;
+    versions[votes->models++] = version;
+    return true;
+}
+
+static bool number_of(struct hash_keys *keys, uint64_t key, uint32_t *number)
+{
+    bool added;
+    *number = BALLOT_NONE;
+    return key == 0 || hash_keys_add(keys, key, number, &added);
+}
+
+static bool is_wanted(struct loading *loading, const struct vote_row *row)
+{
+    struct row_field fields[ROW_FIELDS_MAX];
+    const char *skip;
+    uint32_t lines = 0;
+    bool blank = false;
+    if (!loading->select.count && !loading->select.decisive)
+        return true;
+    struct text tags = row->tags.length ? row->tags : TEXT("{}");
+    return row_read(&loading->spec, tags.data, tags.data + tags.length, fields, &blank, &lines, &skip, NULL) &&
+           select_matches(&loading->select, &loading->spec, fields, outcome_of(row->winner), &loading->scratch);
+}
+
+static bool add(struct loading *loading, const struct vote_row *row)
+{
+    struct stored_votes *votes = loading->votes;
+    struct ballot ballot = {.outcome = (uint8_t)outcome_of(row->winner)};
+    size_t a, b;
+    if (!model_of(loading, row->version_a, &a) || !model_of(loading, row->version_b, &b))
+        return false;
+    if (a == b)
+        return true; /* an A/A battle measures the voters, not the models */
+    ballot.a = (uint16_t)a;
+    ballot.b = (uint16_t)b;
+    if (!number_of(&loading->voters, (uint64_t)row->voter, &ballot.voter) ||
+        !number_of(&loading->prompts, row->prompt, &ballot.prompt))
+        return err_set(loading->err, ERR_MEMORY, "out of memory");
+    votes->votes++;
+    return tally_add(&votes->tally, a, b, outcome_of(row->winner), 1, loading->err) &&
+           ballots_add(&votes->ballots, ballot, NULL, loading->err);
+}
+
+static bool on_vote(void *user, const struct vote_row *row)
+{
+    struct loading *loading = user;
+    if (loading->filter->up_to && row->seq > loading->filter->up_to)
+        return false;
+    loading->votes->last_seq = row->seq;
+    if (row->counted != VOTE_COUNTED) {
+        loading->votes->not_counted++;
+        return true;
+    }
+    if (is_wanted(loading, row) && !add(loading, row))
+        loading->failed = true;
+    return !loading->failed;
+}
+
+/* The version that carries its competitor's plain name: the newest that the arena itself ran, else the imported one. */
+static bool is_plain(const struct versions *versions, const struct version_record *record)
+{
+    for (size_t i = 0; i < versions->count; i++) {
+        const struct version_record *other = &versions->list[i];
+        if (other->competitor == record->competitor && other->imported <= record->imported &&
+            (other->imported < record->imported || other->id > record->id))
+            return false;
+    }
+    return true;
+}
+
+bool stored_label(const struct versions *versions, int64_t version, struct buf *out)
+{
+    const struct version_record *record = versions_find(versions, version);
+    if (!record || !buf_add_string(out, record->name))
+        return false;
+    if (is_plain(versions, record))
+        return true;
+    return record->imported ? buf_add_string(out, "@imported") : buf_printf(out, "@%.8s", record->digest);
+}
+
+static bool name_models(struct stored_votes *votes, struct db *db, struct err *err)
+{
+    struct versions versions;
+    if (!versions_load(db, &versions, err))
+        return false;
+    votes->names = calloc(votes->models ? votes->models : 1, sizeof *votes->names);
+    bool ok = votes->names != NULL;
+    for (size_t i = 0; ok && i < votes->models; i++) {
+        struct buf label;
+        buf_init(&label, 1024);
+        ok = stored_label(&versions, votes->versions[i], &label) && (votes->names[i] = buf_take(&label, NULL));
+        buf_done(&label);
+    }
+    versions_done(&versions);
+    return ok || err_set(err, ERR_STORE, "a vote's competitor version cannot be found");
+}
+
+static bool load(struct loading *loading, struct db *db)
+{
+    const char *category = loading->filter->category;
+    struct vote_filter filter = VOTE_FILTER_ALL;
+    filter.judge = loading->filter->judge;
+    if (category && strcmp(category, "overall") != 0) {
+        filter.with_tags = true;
+        if (!select_category(&loading->select, &loading->spec, category, loading->err))
+            return false;
+    }
+    if (!votes_each(db, &filter, on_vote, loading, loading->err) || loading->failed)
+        return false;
+    loading->votes->ballots.voters = loading->voters.count;
+    loading->votes->ballots.prompts = loading->prompts.count;
+    return name_models(loading->votes, db, loading->err);
+}
+
+struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter, struct err *err)
+{
+    struct loading *loading = calloc(1, sizeof *loading);
+    struct stored_votes *votes = calloc(1, sizeof *votes);
+    if (!loading || !votes) {
+        free(loading);
+        free(votes);
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    *loading = (struct loading){.votes = votes, .filter = filter, .err = err};
+    tally_init(&votes->tally);
+    ballots_init(&votes->ballots, 0);
+    hash_keys_init(&loading->voters, false);
+    hash_keys_init(&loading->prompts, false);
+    buf_init(&loading->scratch, 1 << 20);
+    bool ok = load(loading, db);
+    hash_keys_done(&loading->voters);
+    hash_keys_done(&loading->prompts);
+    buf_done(&loading->scratch);
+    free(loading);
+    if (ok)
+        return votes;
+    stored_votes_free(votes);
+    return NULL;
+}
+
+void stored_votes_free(struct stored_votes *votes)
+{
+    if (!votes)
+        return;
+    for (size_t i = 0; votes->names && i < votes->models; i++)
+        free(votes->names[i]);
+    free(votes->names);
+    free(votes->versions);
+    ballots_done(&votes->ballots);
+    tally_done(&votes->tally);
+    free(votes);
+}

@@ -1,0 +1,38 @@
+/* The arena's own votes as a board wants them: read from the store, one model a competitor version.
+ *
+ * Votes never cross versions: the newest version of a competitor carries its plain name, an older one its name, an "@"
+ * and the first eight digits of its digest. Only counted votes are taken. A board of the same votes is therefore the
+ * same wherever it is fitted: live, by `arena leaderboard`, by `arena verify`. Any thread with its own reader. */
+#ifndef ARENA_BOARD_STORED_H
+#define ARENA_BOARD_STORED_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "rating/ballot.h"
+#include "rating/tally.h"
+#include "store/competitors.h"
+
+struct stored_votes {
+    struct tally tally;
+    struct ballots ballots;
+    char **names;      /* of each model */
+    int64_t *versions; /* of each model */
+    size_t models;
+    uint64_t votes, not_counted;
+    int64_t last_seq;
+};
+
+struct stored_filter {
+    const char *category; /* NULL or "overall": all votes */
+    int judge;            /* enum judge_kind; -1: any */
+    int64_t up_to;        /* votes up to this seq; 0: all */
+};
+
+/* Returns new (stored_votes_free). ERR_NOT_FOUND for a category that does not exist. */
+struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter, struct err *err);
+void stored_votes_free(struct stored_votes *votes);
+
+/* The label of a version among all that are known; false without memory or for an unknown one. */
+bool stored_label(const struct versions *versions, int64_t version, struct buf *out);
+
+#endif

@@ -1,0 +1,117 @@
+/* `arena leaderboard`: the stored arena's board, fitted when called. */
+#include "command/command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "board/leaderboard.h"
+#include "board/render.h"
+#include "board/stored.h"
+#include "command/settings.h"
+#include "store/store.h"
+
+static const char *const FORMATS[] = {"table", "json", "csv", "md", "html", NULL};
+static const char *const METHODS[] = {"bt", "elo", NULL};
+
+struct wish {
+    const char *data, *config, *category, *output;
+    int format, method;
+    int64_t min_votes; /* -1: as configured */
+    bool style;
+};
+
+static int columns_of_terminal(void)
+{
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static bool write_out(const struct wish *wish, const struct buf *text, struct err *err)
+{
+    if (wish->output)
+        return file_write(wish->output, buf_text(text), 0644, err);
+    if (fwrite(text->data, 1, text->length, stdout) == text->length && fflush(stdout) == 0)
+        return true;
+    return err_set(err, ERR_IO, "cannot write to standard output");
+}
+
+static bool show(const struct wish *wish, const struct stored_votes *votes, struct err *err)
+{
+    struct leaderboard_options options;
+    struct leaderboard_votes input = {.tally = &votes->tally,
+                                      .names = (const char *const *)votes->names,
+                                      .ballots = &votes->ballots,
+                                      .skipped = 0};
+    struct buf text;
+    leaderboard_options_init(&options);
+    options.method = wish->method ? LEADERBOARD_ELO : LEADERBOARD_BT;
+    options.style = wish->style;
+    options.detail = true;
+    options.category = wish->category;
+    options.min_votes = (uint64_t)wish->min_votes;
+    struct leaderboard *board = leaderboard_fit(&input, &options, err);
+    if (!board)
+        return false;
+    buf_init(&text, RENDER_MAX);
+    bool ok = render(&text, board, (enum render_format)wish->format, columns_of_terminal())
+                  ? write_out(wish, &text, err)
+                  : err_set(err, ERR_MEMORY, "out of memory");
+    buf_done(&text);
+    leaderboard_free(board);
+    return ok;
+}
+
+static bool load_and_show(struct wish *wish, struct err *err)
+{
+    struct settings settings;
+    if (!settings_load(&settings, wish->config, wish->data, err))
+        return false;
+    if (wish->min_votes < 0)
+        wish->min_votes = settings.min_votes;
+    settings_done(&settings);
+    struct db *db = store_read_open(wish->data, err);
+    if (!db)
+        return false;
+    struct stored_filter filter = {.category = wish->category, .judge = -1};
+    struct stored_votes *votes = stored_votes_load(db, &filter, err);
+    db_close(db);
+    bool ok = votes && show(wish, votes, err);
+    stored_votes_free(votes);
+    return ok;
+}
+
+static int run(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    struct wish wish = {.data = "arena-data", .min_votes = -1};
+    int positional;
+    const struct option_spec specs[] = {{"data", OPTION_TEXT, &wish.data, NULL, 0, 0},
+                                        {"config", OPTION_TEXT, &wish.config, NULL, 0, 0},
+                                        {"category", OPTION_TEXT, &wish.category, NULL, 0, 0},
+                                        {"method", OPTION_CHOICE, &wish.method, METHODS, 0, 0},
+                                        {"style", OPTION_FLAG, &wish.style, NULL, 0, 0},
+                                        {"min-votes", OPTION_INT, &wish.min_votes, NULL, 0, 1e9},
+                                        {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
+                                        {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
+                                        {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
+    if (!options_read(&command_leaderboard, argc, argv, specs, &positional, 0))
+        return EXIT_USAGE;
+    return load_and_show(&wish, &err) ? EXIT_OK : command_fail(&command_leaderboard, &err);
+}
+
+const struct command command_leaderboard = {
+    "leaderboard", "the stored arena's board",
+    "Usage: arena leaderboard [--data DIR] [--category C] [--method bt|elo] [--style] [--min-votes N]\n"
+    "                         [--format table|json|csv|md|html] [--output FILE]\n\n"
+    "Fits the stored votes and prints the board: ratings with intervals, rank ranges, and the models that cannot be\n"
+    "ranked yet with what is missing. Works while the arena is being served. html is one self-contained page.\n\n"
+    "  --data DIR       the data directory; ./arena-data by default\n"
+    "  --category C     only votes of one category (coding, math, multiturn, …); all by default\n"
+    "  --method bt|elo  Bradley-Terry (default) or online Elo\n"
+    "  --style          control for length and Markdown\n"
+    "  --min-votes N    fewer votes, and a model is not ranked; as configured by default\n"
+    "  --output FILE    write there instead of standard output\n",
+    run};
