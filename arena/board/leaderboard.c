@@ -29,6 +29,29 @@ void leaderboard_options_init(struct leaderboard_options *options)
                                             .elo_initial = RATING_INITIAL};
 }
 
+bool leaderboard_options_check(const struct leaderboard_options *options, struct err *err)
+{
+    bool elo = options->method == LEADERBOARD_ELO, half = options->ties == LEADERBOARD_TIES_HALF;
+    bool context = options->style || options->position;
+    const struct {
+        bool bad;
+        const char *why;
+    } RULES[] = {
+        {elo && (!half || context || options->reweighted || options->compatible),
+         "elo has no --ties, --style, --position, --reweighted or --compatible"},
+        {elo && (options->interval == LEADERBOARD_CI_SANDWICH || options->interval == LEADERBOARD_CI_CLUSTERED),
+         "elo has bootstrap intervals only"},
+        {context && !half, "--style and --position count a tie as half; leave --ties out"},
+        {!half && options->reweighted, "--reweighted counts a tie as half; leave --ties out"},
+        {!half && options->compatible, "arena-rank counts a tie as half; leave --ties out"},
+        {options->compatible && options->interval == LEADERBOARD_CI_CLUSTERED, "arena-rank has no clustered intervals"},
+    };
+    for (size_t k = 0; k < sizeof RULES / sizeof *RULES; k++)
+        if (RULES[k].bad)
+            return err_set(err, ERR_BAD_REQUEST, "%s", RULES[k].why);
+    return true;
+}
+
 /* Everything needed while a board is being made. */
 struct build {
     const struct leaderboard_votes *votes;

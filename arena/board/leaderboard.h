@@ -56,6 +56,9 @@ struct leaderboard_options {
 
 void leaderboard_options_init(struct leaderboard_options *options); /* the defaults named above */
 
+/* Refuses combinations that mean nothing (Elo with ties of its own, …). */
+bool leaderboard_options_check(const struct leaderboard_options *options, struct err *err);
+
 struct leaderboard_votes {
     const struct tally *tally;
     const char *const *names;      /* one per model, unique */
