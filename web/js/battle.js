@@ -69,6 +69,7 @@ class BattlePage {
       turn.choose(this.battle.winner);
     }
     this.heads.reveal(this.battle.models, this.battle.winner);
+    if (this.phase === "voted") this.tagAnswers();
     this.dock.outcome(this.battle);
     this.dock.focus("outcome-title");
   }
@@ -125,8 +126,16 @@ class BattlePage {
     const turn = this.addTurn(stored.turn, stored.prompt);
     const last = stored.turn === this.battle.turns.length;
     if (last && state === "streaming") return;
-    for (const lane of LANES) turn.tell(lane, stored[lane]?.text ?? stored[lane] ?? "");
+    for (const lane of LANES) turn.tell(lane, stored[lane].text);
     turn.finish();
+  }
+
+  // What the server tells of the answers only after the vote.
+  async tagAnswers() {
+    const { battle } = this;
+    const now = battle.turns ? battle : await battles.read(this.id).catch(() => null);
+    if (battle !== this.battle || now?.state !== "voted") return;
+    for (const stored of now.turns) for (const lane of LANES) this.turns[stored.turn - 1]?.tag(lane, stored[lane]);
   }
 
   // ---- the event stream ----
@@ -184,7 +193,7 @@ class BattlePage {
   async reload() {
     const battle = await battles.read(this.id).catch(() => null);
     if (!battle || battle.battle_id !== this.id || this.phase === battle.state) return;
-    Object.assign(this.battle, battle);
+    this.battle = battle;
     this.enter(battle.state);
   }
 
@@ -226,7 +235,7 @@ class BattlePage {
   startTurn(prompt) {
     const turn = this.addTurn(this.turns.length + 1, prompt);
     this.enter("streaming");
-    for (const lane of LANES) this.heads.say(lane, "");
+    this.heads.unread();
     this.listen();
     scrollTo({ top: this.turns.length > 1 ? turn.node.offsetTop - 140 : 0, behavior: "smooth" });
   }
@@ -246,7 +255,7 @@ class BattlePage {
     if (!this.heads.bothSeen()) { announce(byId("vote-hint").textContent); return false; }
     this.dock.press(winner);
     this.attempt((key) => battles.vote(this.id, winner, key), (vote) => {
-      Object.assign(this.battle, vote);
+      this.battle = vote;
       this.enter("voted");
       this.channel?.postMessage("voted");
       announce(`A was ${vote.models?.a.name}. B was ${vote.models?.b.name}.`);
@@ -272,7 +281,7 @@ class BattlePage {
     this.attempt(() => battles.act(this.id, "regenerate"), () => {
       this.turns.at(-1).reset();
       this.enter("streaming");
-      for (const lane of LANES) this.heads.say(lane, "");
+      this.heads.unread();
       this.listen();
     });
     return true;

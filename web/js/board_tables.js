@@ -7,9 +7,8 @@ const NO_BREAK_DASH = "\u2060–\u2060";
 const whole = (rating) => String(Math.round(rating));
 const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(0)} %` : "–");
 
-export function record(model) {
-  const ties = (model.ties ?? 0) + (model.both_bad ?? 0);
-  return [model.wins ?? 0, model.losses ?? 0, ties].map((n) => count.format(n)).join(NO_BREAK_DASH);
+function record(model) {
+  return [model.wins, model.losses, model.ties].map((n) => count.format(n)).join(NO_BREAK_DASH);
 }
 
 function nameCell(model, details, ...more) {

@@ -14,7 +14,7 @@ export function modelName(model) {
 }
 
 export class LaneHeads {
-  // seen() is called each time another lane comes into view.
+  // onSeen() is called each time another lane comes into view.
   constructor(node, battleNode, onSeen) {
     this.node = node;
     this.battleNode = battleNode;
@@ -61,6 +61,13 @@ export class LaneHeads {
       if (!this.seen[each]) head.append(el("span", { class: "dot", role: "img", "aria-label": "not read yet" }));
     }
     this.onSeen?.();
+  }
+
+  // New answers come: what was read of the lane out of view was the old one.
+  unread() {
+    this.seen = { a: false, b: false };
+    for (const lane of LANES) this.say(lane, "");
+    this.show(this.shown);
   }
 
   bothSeen() {

@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { Answer } from "./answer.js";
 import { LANES } from "./lanes.js";
+import { answerFacts } from "./words.js";
 
 const LONG_PROMPT = 700;
 
@@ -98,6 +99,14 @@ export class Turn {
 
   words(lane) {
     return this.lanes[lane].text.split(/\s+/).filter(Boolean).length;
+  }
+
+  // After the vote: how the answer ended and how long it took, under it.
+  tag(lane, stored) {
+    const facts = answerFacts(stored);
+    const { node } = this.lanes[lane];
+    node.querySelector(".facts")?.remove();
+    if (facts) node.append(el("p", { class: "facts" }, facts));
   }
 
   choose(winner) {

@@ -36,22 +36,34 @@ export function voidSentence(code) {
 }
 
 const NOT_COUNTED = {
-  named_itself: "An answer gave away which model wrote it, so the vote is kept but does not move the leaderboard.",
-  flagged: "An answer gave away which model wrote it, so the vote is kept but does not move the leaderboard.",
+  self_identified: "An answer gave away which model wrote it, so the vote is kept but does not move the leaderboard.",
+  not_blind: "The names were known before this vote, so it is kept but does not move the leaderboard.",
+  daily_cap: "You have given as many votes as count in one day. This one is kept but does not move the leaderboard.",
 };
 
 export function countedSentence(vote) {
-  if (vote.counted === true || vote.counted === undefined) return "Your vote is on the leaderboard.";
-  const reason = typeof vote.counted === "string" ? vote.counted : vote.reason ?? vote.not_counted;
-  return NOT_COUNTED[reason] ?? "Your vote is kept but does not move the leaderboard.";
+  if (vote.counted) return "Your vote is on the leaderboard.";
+  return NOT_COUNTED[vote.reason] ?? "Your vote is kept but does not move the leaderboard.";
 }
 
-export const WINNER = {
-  model_a: "A is better",
-  model_b: "B is better",
-  tie: "Tie",
-  both_bad: "Both bad",
+const FINISH = {
+  length: "stopped at its length limit",
+  content_filter: "cut by the provider’s filter",
+  refusal: "refused",
+  empty: "empty",
 };
+const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+
+// What may be told of an answer once its model is named. Empty before the vote: then the server tells none of it.
+export function answerFacts(answer) {
+  return [
+    answer.refusal ? FINISH.refusal : FINISH[answer.finish],
+    answer.output_tokens !== undefined && `${answer.output_tokens} tokens`,
+    answer.first_content_ms !== undefined && `first words after ${seconds(answer.first_content_ms)}`,
+    answer.total_ms !== undefined && `${seconds(answer.total_ms)} in all`,
+    typeof answer.cost_usd === "number" && answer.cost_usd > 0 && `$${answer.cost_usd.toPrecision(2)}`,
+  ].filter(Boolean).join(" · ");
+}
 
 export const OUTCOME = {
   model_a: "You chose A",
