@@ -5,26 +5,26 @@
 #include "http/request.h"
 
 /* api_status.c */
-void api_healthz(struct request *request);
-void api_metrics(struct request *request);
+void api_healthz(struct http_request *request);
+void api_metrics(struct http_request *request);
 
 /* api_battles.c: each maps to one action of the hall */
-void api_battle_list(struct request *request);
-void api_battle_start(struct request *request);
-void api_battle_get(struct request *request);
-void api_battle_events(struct request *request);
-void api_battle_turn(struct request *request);
-void api_battle_vote(struct request *request);
-void api_battle_feedback(struct request *request);
-void api_battle_reveal(struct request *request);
-void api_battle_stop(struct request *request);
-void api_battle_skip(struct request *request);
-void api_battle_regenerate(struct request *request);
+void api_battle_list(struct http_request *request);
+void api_battle_start(struct http_request *request);
+void api_battle_get(struct http_request *request);
+void api_battle_events(struct http_request *request);
+void api_battle_turn(struct http_request *request);
+void api_battle_vote(struct http_request *request);
+void api_battle_feedback(struct http_request *request);
+void api_battle_reveal(struct http_request *request);
+void api_battle_stop(struct http_request *request);
+void api_battle_skip(struct http_request *request);
+void api_battle_regenerate(struct http_request *request);
 
 /* api_board.c */
-void api_leaderboard(struct request *request);
+void api_leaderboard(struct http_request *request);
 
 /* api_models.c */
-void api_models(struct request *request);
+void api_models(struct http_request *request);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 #include "battle/hall.h"
-#include "http/reply.h"
+#include "http/response.h"
 #include "http/server_internal.h"
 #include "people/rates.h"
 
@@ -16,20 +16,20 @@ enum { LIST_MOST = 100 };
 
 static void on_reply(void *user, const struct hall_reply *reply)
 {
-    struct request *request = user;
+    struct http_request *request = user;
     if (reply->status == 429 || reply->status == 503)
         request->retry_after = 1;
-    reply_json(request, (unsigned)reply->status, reply->body);
-    request_release(request);
+    response_json(request, (unsigned)reply->status, reply->body);
+    http_request_release(request);
 }
 
 /* Sends the request to the hall; `more` has what the action needs besides. */
-static void ask(struct request *request, enum hall_action action, struct hall_request more)
+static void ask(struct http_request *request, enum hall_action action, struct hall_request more)
 {
     struct err err = ERR_INIT;
     if (!request->context->hall) {
         err_set(&err, ERR_BUSY, "battles are not served here");
-        reply_error(request, &err);
+        response_error(request, &err);
         return;
     }
     more.voter = request->voter.id;
@@ -38,73 +38,73 @@ static void ask(struct request *request, enum hall_action action, struct hall_re
     more.body = request->json;
     more.reply = on_reply;
     more.user = request;
-    request_hold(request);
+    http_request_hold(request);
     hall_ask(request->context->hall, action, &more);
 }
 
-static void ask_plain(struct request *request, enum hall_action action)
+static void ask_plain(struct http_request *request, enum hall_action action)
 {
     ask(request, action, (struct hall_request){0});
 }
 
 /* In local mode nobody is counted: its one user may do what the machine can. A repeated request costs nothing new, but
  * here we cannot know yet that it is one; the buckets are wide enough for honest retries. */
-static bool take_rate(struct request *request, enum rate_kind kind)
+static bool take_rate(struct http_request *request, enum rate_kind kind)
 {
     struct err err = ERR_INIT;
     const struct http_context *context = request->context;
     if (context->auth == AUTH_LOCAL || !context->rates ||
         rates_take(context->rates, kind, request->voter.id, &request->retry_after, &err))
         return true;
-    reply_error(request, &err);
+    response_error(request, &err);
     return false;
 }
 
-void api_battle_start(struct request *request)
+void api_battle_start(struct http_request *request)
 {
     if (take_rate(request, RATE_BATTLE))
         ask_plain(request, HALL_START);
 }
 
-void api_battle_turn(struct request *request)
+void api_battle_turn(struct http_request *request)
 {
     if (take_rate(request, RATE_TURN))
         ask_plain(request, HALL_TURN);
 }
 
-void api_battle_vote(struct request *request)
+void api_battle_vote(struct http_request *request)
 {
     if (take_rate(request, RATE_VOTE))
         ask_plain(request, HALL_VOTE);
 }
 
-void api_battle_regenerate(struct request *request)
+void api_battle_regenerate(struct http_request *request)
 {
     if (take_rate(request, RATE_TURN))
         ask_plain(request, HALL_REGENERATE);
 }
 
-void api_battle_get(struct request *request)
+void api_battle_get(struct http_request *request)
 {
     ask_plain(request, HALL_GET);
 }
 
-void api_battle_feedback(struct request *request)
+void api_battle_feedback(struct http_request *request)
 {
     ask_plain(request, HALL_FEEDBACK);
 }
 
-void api_battle_reveal(struct request *request)
+void api_battle_reveal(struct http_request *request)
 {
     ask_plain(request, HALL_REVEAL);
 }
 
-void api_battle_stop(struct request *request)
+void api_battle_stop(struct http_request *request)
 {
     ask_plain(request, HALL_STOP);
 }
 
-void api_battle_skip(struct request *request)
+void api_battle_skip(struct http_request *request)
 {
     ask_plain(request, HALL_SKIP);
 }
@@ -123,17 +123,17 @@ static bool read_limit(struct text text, int *out, struct err *err)
     return true;
 }
 
-void api_battle_list(struct request *request)
+void api_battle_list(struct http_request *request)
 {
     struct err err = ERR_INIT;
     struct hall_request more = {0};
-    struct text before = request_query(request, "before");
-    if (!read_limit(request_query(request, "limit"), &more.limit, &err)) {
-        reply_error(request, &err);
+    struct text before = http_request_query(request, "before");
+    if (!read_limit(http_request_query(request, "limit"), &more.limit, &err)) {
+        response_error(request, &err);
         return;
     }
     if (!request->has_voter) { /* a first visitor has none yet, and needs no session to see so */
-        reply_json(request, 200, text_of("{\"battles\":[],\"next\":null}"));
+        response_json(request, 200, text_of("{\"battles\":[],\"next\":null}"));
         return;
     }
     more.before = before.length ? before.data : NULL;
@@ -144,12 +144,12 @@ void api_battle_list(struct request *request)
 
 /* Last-Event-ID as the browser sends it, or the same in the query for a first connection that goes on from elsewhere.
  * What is no number reads from the start. */
-static uint64_t last_event_id(const struct request *request)
+static uint64_t last_event_id(const struct http_request *request)
 {
-    struct text text = request_header(request, "Last-Event-ID");
+    struct text text = http_request_header(request, "Last-Event-ID");
     char *end = NULL;
     if (!text.length)
-        text = request_query(request, "last_event_id");
+        text = http_request_query(request, "last_event_id");
     if (!text.length || text.data[0] < '0' || text.data[0] > '9')
         return 0;
     errno = 0;
@@ -159,28 +159,28 @@ static uint64_t last_event_id(const struct request *request)
 
 static void on_opened(void *user, struct eventlog *log, const struct err *err)
 {
-    struct request *request = user;
+    struct http_request *request = user;
     struct err problem = ERR_INIT;
     if (!log) {
-        reply_error(request, err);
+        response_error(request, err);
     } else if (request->connection && !request->response) {
         uint64_t last_id = last_event_id(request);
         /* Nothing will ever follow: 204 tells an EventSource not to come back. */
         if (eventlog_ended(log) && last_id && last_id == eventlog_last_id(log))
-            reply_empty(request, MHD_HTTP_NO_CONTENT);
+            response_empty(request, MHD_HTTP_NO_CONTENT);
         else if (!stream_open(server_streams(request->server), request, log, last_id, &problem))
-            reply_error(request, &problem);
+            response_error(request, &problem);
     }
     eventlog_release(log);
-    request_release(request);
+    http_request_release(request);
 }
 
-void api_battle_events(struct request *request)
+void api_battle_events(struct http_request *request)
 {
     if (!request->context->hall) {
         ask_plain(request, HALL_GET);
         return;
     }
-    request_hold(request);
+    http_request_hold(request);
     hall_events(request->context->hall, request->voter.id, request->part, on_opened, request);
 }

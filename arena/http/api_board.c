@@ -7,7 +7,7 @@
 
 #include "board/live.h"
 #include "http/guard.h"
-#include "http/reply.h"
+#include "http/response.h"
 #include "http/server_internal.h"
 
 /* A flag in the query: absent and "0" are no. */
@@ -19,42 +19,42 @@ static bool read_flag(struct text text, bool *out, struct err *err)
     return err_set(err, ERR_BAD_REQUEST, "style is 0 or 1");
 }
 
-static void answer(struct request *request, struct live_snapshot *snapshot)
+static void answer(struct http_request *request, struct live_snapshot *snapshot)
 {
     static const struct text NOTHING = {"", 0};
-    bool same = guard_matches(request_header(request, "If-None-Match"), snapshot->etag);
-    bool gzip = snapshot->gzip.length && guard_accepts(request_header(request, "Accept-Encoding"), "gzip");
-    struct reply_headers headers = {.policy = REPLY_DATA,
+    bool same = guard_matches(http_request_header(request, "If-None-Match"), snapshot->etag);
+    bool gzip = snapshot->gzip.length && guard_accepts(http_request_header(request, "Accept-Encoding"), "gzip");
+    struct response_headers headers = {.policy = RESPONSE_DATA,
                                     .https = request->context->https,
                                     .content_type = "application/json",
                                     .etag = snapshot->etag,
                                     .encoding = gzip && !same ? "gzip" : NULL,
                                     .cache_control = "no-cache"};
     struct text body = same ? NOTHING : gzip ? snapshot->gzip : snapshot->json;
-    reply_with(request, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, reply_prepare(body, true, &headers));
+    response_with(request, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response_prepare(body, true, &headers));
 }
 
 static void on_board(void *user, struct live_snapshot *snapshot, const struct err *err)
 {
-    struct request *request = user;
+    struct http_request *request = user;
     if (!snapshot)
-        reply_error(request, err);
+        response_error(request, err);
     else if (request->connection)
         answer(request, snapshot);
-    request_release(request);
+    http_request_release(request);
 }
 
-void api_leaderboard(struct request *request)
+void api_leaderboard(struct http_request *request)
 {
     struct err err = ERR_INIT;
-    struct text category = request_query(request, "category"), method = request_query(request, "method");
+    struct text category = http_request_query(request, "category"), method = http_request_query(request, "method");
     struct live_query query = {.category = category.length ? category.data : NULL,
                                .method = method.length ? method.data : NULL};
-    if (!read_flag(request_query(request, "style"), &query.style, &err) ||
+    if (!read_flag(http_request_query(request, "style"), &query.style, &err) ||
         (!request->context->live && !err_set(&err, ERR_BUSY, "leaderboards are not served here"))) {
-        reply_error(request, &err);
+        response_error(request, &err);
         return;
     }
-    request_hold(request);
+    http_request_hold(request);
     live_ask(request->context->live, &query, on_board, request);
 }

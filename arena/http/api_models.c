@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "competitor/roster.h"
-#include "http/reply.h"
+#include "http/response.h"
 
 enum { MODEL_BYTES_MAX = 4096 };
 
@@ -32,7 +32,7 @@ static void write_model(struct json_out *out, const struct competitor *competito
     json_put_close(out, '}');
 }
 
-void api_models(struct request *request)
+void api_models(struct http_request *request)
 {
     const struct roster *roster = request->context->roster;
     size_t count = roster ? roster_count(roster) : 0;
@@ -46,8 +46,8 @@ void api_models(struct request *request)
     json_put_close(&out, ']');
     json_put_close(&out, '}');
     if (buf.failed)
-        reply_with(request, 503, NULL);
+        response_with(request, 503, NULL);
     else
-        reply_json(request, 200, buf_text(&buf));
+        response_json(request, 200, buf_text(&buf));
     buf_done(&buf);
 }

@@ -7,18 +7,18 @@
 
 #include "battle/hall.h"
 #include "board/live.h"
-#include "http/reply.h"
+#include "http/response.h"
 #include "http/server_internal.h"
 #include "store/store.h"
 
 enum { METRICS_MAX = 64 << 10 };
 
-void api_healthz(struct request *request)
+void api_healthz(struct http_request *request)
 {
     struct store_stats stats = {.healthy = true};
     if (request->context->store)
         store_stats(request->context->store, &stats);
-    reply_json(request, stats.healthy ? 200 : 503,
+    response_json(request, stats.healthy ? 200 : 503,
                text_of(stats.healthy ? "{\"status\":\"ok\"}" : "{\"status\":\"store_unavailable\"}"));
 }
 
@@ -92,7 +92,7 @@ static void write_process(struct buf *out)
     figure(out, "process_max_resident_bytes", "gauge", "Most memory it ever held.", (double)usage.ru_maxrss * 1024);
 }
 
-void api_metrics(struct request *request)
+void api_metrics(struct http_request *request)
 {
     const struct http_context *context = request->context;
     struct buf out;
@@ -106,8 +106,8 @@ void api_metrics(struct request *request)
         write_store(&out, context->store);
     write_process(&out);
     if (out.failed)
-        reply_with(request, 503, NULL);
+        response_with(request, 503, NULL);
     else
-        reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_text(&out));
+        response_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_text(&out));
     buf_done(&out);
 }

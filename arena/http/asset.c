@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "http/guard.h"
-#include "http/reply.h"
+#include "http/response.h"
 
 enum form { FORM_PLAIN, FORM_GZIP, FORMS };
 
@@ -34,16 +34,16 @@ static bool has_form(const struct asset *asset, enum form form)
 static bool fill(struct shelf *shelf, const struct asset *asset, enum form form, bool https)
 {
     static const struct text NOTHING = {"", 0};
-    struct reply_headers headers = {.policy = REPLY_PAGE,
+    struct response_headers headers = {.policy = RESPONSE_PAGE,
                                     .https = https,
                                     .content_type = asset->content_type,
                                     .etag = form == FORM_GZIP ? asset->etag_gzip : asset->etag,
                                     .encoding = form == FORM_GZIP ? "gzip" : NULL};
     struct text bytes = bytes_of(asset, form);
-    shelf->whole[form] = reply_prepare(bytes, false, &headers);
-    shelf->unchanged[form] = reply_prepare(NOTHING, false, &headers);
+    shelf->whole[form] = response_prepare(bytes, false, &headers);
+    shelf->unchanged[form] = response_prepare(NOTHING, false, &headers);
     headers.cache_control = FOREVER;
-    shelf->forever[form] = reply_prepare(bytes, false, &headers);
+    shelf->forever[form] = response_prepare(bytes, false, &headers);
     return shelf->whole[form] && shelf->unchanged[form] && shelf->forever[form];
 }
 
@@ -92,26 +92,26 @@ static const struct asset *find(const char *url)
 }
 
 /* "?v=" with the tag, without its quotes. */
-static bool names_version(const struct request *request, const struct asset *asset)
+static bool names_version(const struct http_request *request, const struct asset *asset)
 {
-    struct text version = request_query(request, "v");
+    struct text version = http_request_query(request, "v");
     return version.length && version.length + 2 == strlen(asset->etag) &&
            memcmp(version.data, asset->etag + 1, version.length) == 0;
 }
 
-static void serve(const struct assets *assets, struct request *request, const struct asset *asset)
+static void serve(const struct assets *assets, struct http_request *request, const struct asset *asset)
 {
     const struct shelf *shelf = &assets->shelves[asset - ASSETS];
-    bool compressed = has_form(asset, FORM_GZIP) && guard_accepts(request_header(request, "Accept-Encoding"), "gzip");
+    bool compressed = has_form(asset, FORM_GZIP) && guard_accepts(http_request_header(request, "Accept-Encoding"), "gzip");
     enum form form = compressed ? FORM_GZIP : FORM_PLAIN;
-    struct text known = request_header(request, "If-None-Match");
+    struct text known = http_request_header(request, "If-None-Match");
     if (guard_matches(known, asset->etag) || guard_matches(known, asset->etag_gzip))
-        reply_shared(request, MHD_HTTP_NOT_MODIFIED, shelf->unchanged[form]);
+        response_shared(request, MHD_HTTP_NOT_MODIFIED, shelf->unchanged[form]);
     else
-        reply_shared(request, MHD_HTTP_OK, names_version(request, asset) ? shelf->forever[form] : shelf->whole[form]);
+        response_shared(request, MHD_HTTP_OK, names_version(request, asset) ? shelf->forever[form] : shelf->whole[form]);
 }
 
-bool assets_answer(struct assets *assets, struct request *request)
+bool assets_answer(struct assets *assets, struct http_request *request)
 {
     const struct asset *asset = find(request->path);
     struct err err = ERR_INIT;
@@ -123,15 +123,15 @@ bool assets_answer(struct assets *assets, struct request *request)
     }
     request->allow = "GET, HEAD";
     err_set(&err, ERR_METHOD, "this address answers %s", request->allow);
-    reply_error(request, &err);
+    response_error(request, &err);
     return true;
 }
 
-bool assets_missing(struct assets *assets, struct request *request)
+bool assets_missing(struct assets *assets, struct http_request *request)
 {
     const struct asset *asset = find("/404");
     if (!asset)
         return false;
-    reply_shared(request, MHD_HTTP_NOT_FOUND, assets->shelves[asset - ASSETS].whole[FORM_PLAIN]);
+    response_shared(request, MHD_HTTP_NOT_FOUND, assets->shelves[asset - ASSETS].whole[FORM_PLAIN]);
     return true;
 }

@@ -27,7 +27,7 @@ struct assets;
 struct assets *assets_new(bool https, struct err *err);
 void assets_free(struct assets *assets);
 
-bool assets_answer(struct assets *assets, struct request *request);  /* false: no such file; not answered */
-bool assets_missing(struct assets *assets, struct request *request); /* the 404 page; false: there is none */
+bool assets_answer(struct assets *assets, struct http_request *request);  /* false: no such file; not answered */
+bool assets_missing(struct assets *assets, struct http_request *request); /* the 404 page; false: there is none */
 
 #endif

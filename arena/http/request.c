@@ -1,5 +1,5 @@
 /* libmicrohttpd 0.9.75 lets much through that a strict server refuses (two Content-Lengths, a length beside an encoding,
- * NUL in a value): request_check walks the headers once and refuses it here, before any handler. A refused body is
+ * NUL in a value): http_request_check walks the headers once and refuses it here, before any handler. A refused body is
  * still read and dropped, up to a limit, since a reset would reach the client before our answer. */
 #include "http/request.h"
 
@@ -13,9 +13,9 @@
 #include "http/guard.h"
 #include "http/route.h"
 
-struct request *request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer)
+struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer)
 {
-    struct request *request = calloc(1, sizeof *request);
+    struct http_request *request = calloc(1, sizeof *request);
     if (!request)
         return NULL;
     request->server = server;
@@ -27,12 +27,12 @@ struct request *request_new(struct http_server *server, struct MHD_Connection *c
     return request;
 }
 
-void request_hold(struct request *request)
+void http_request_hold(struct http_request *request)
 {
     request->holds++;
 }
 
-void request_release(struct request *request)
+void http_request_release(struct http_request *request)
 {
     if (--request->holds)
         return;
@@ -43,7 +43,7 @@ void request_release(struct request *request)
     free(request);
 }
 
-static struct text value_of(const struct request *request, enum MHD_ValueKind kind, const char *name)
+static struct text value_of(const struct http_request *request, enum MHD_ValueKind kind, const char *name)
 {
     const char *value = NULL;
     size_t length = 0;
@@ -53,12 +53,12 @@ static struct text value_of(const struct request *request, enum MHD_ValueKind ki
     return (struct text){value, length};
 }
 
-struct text request_header(const struct request *request, const char *name)
+struct text http_request_header(const struct http_request *request, const char *name)
 {
     return value_of(request, MHD_HEADER_KIND, name);
 }
 
-struct text request_query(const struct request *request, const char *name)
+struct text http_request_query(const struct http_request *request, const char *name)
 {
     return value_of(request, MHD_GET_ARGUMENT_KIND, name);
 }
@@ -91,7 +91,7 @@ static enum MHD_Result look_at_header(void *user, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
-static bool check_headers(struct request *request, struct err *err)
+static bool check_headers(struct http_request *request, struct err *err)
 {
     struct header_walk walk = {0};
     MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, look_at_header, &walk);
@@ -105,20 +105,20 @@ static bool check_headers(struct request *request, struct err *err)
     return true;
 }
 
-bool request_expects_body(const struct request *request, uint64_t *length)
+bool http_request_expects_body(const struct http_request *request, uint64_t *length)
 {
     *length = 0;
-    if (request_header(request, "Transfer-Encoding").length) {
+    if (http_request_header(request, "Transfer-Encoding").length) {
         *length = UINT64_MAX;
         return true;
     }
-    return guard_length(request_header(request, "Content-Length"), length) && *length > 0;
+    return guard_length(http_request_header(request, "Content-Length"), length) && *length > 0;
 }
 
-static bool check_length(struct request *request, struct err *err)
+static bool check_length(struct http_request *request, struct err *err)
 {
-    struct text encoding = request_header(request, "Transfer-Encoding");
-    struct text told = request_header(request, "Content-Length");
+    struct text encoding = http_request_header(request, "Transfer-Encoding");
+    struct text told = http_request_header(request, "Content-Length");
     uint64_t length = 0;
     if (encoding.length && told.data[0])
         return err_set(err, ERR_BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
@@ -132,36 +132,36 @@ static bool check_length(struct request *request, struct err *err)
 }
 
 /* What a request that changes something must show. */
-static bool check_sender(struct request *request, struct err *err)
+static bool check_sender(struct http_request *request, struct err *err)
 {
     if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
         return true;
-    struct guard_sender sender = {.host = request_header(request, "Host"),
-                                  .origin = request_header(request, "Origin"),
-                                  .fetch_site = request_header(request, "Sec-Fetch-Site")};
+    struct guard_sender sender = {.host = http_request_header(request, "Host"),
+                                  .origin = http_request_header(request, "Origin"),
+                                  .fetch_site = http_request_header(request, "Sec-Fetch-Site")};
     if (!request->peer->administers && !guard_origin(request->context, &sender, err))
         return false;
     uint64_t length;
-    struct text type = request_header(request, "Content-Type");
-    if ((type.length || request_expects_body(request, &length)) && !guard_is_json(type))
+    struct text type = http_request_header(request, "Content-Type");
+    if ((type.length || http_request_expects_body(request, &length)) && !guard_is_json(type))
         return err_set(err, ERR_MEDIA_TYPE, "the body must be JSON, with Content-Type: application/json");
     return true;
 }
 
-bool request_check(struct request *request, struct err *err)
+bool http_request_check(struct http_request *request, struct err *err)
 {
     if (request->peer->bad_escape)
         return err_set(err, ERR_BAD_REQUEST, "the address holds an escape that is not allowed");
     if (!check_headers(request, err) || !check_length(request, err))
         return false;
-    if (!request->peer->administers && !guard_host(request->context, request_header(request, "Host"), err))
+    if (!request->peer->administers && !guard_host(request->context, http_request_header(request, "Host"), err))
         return false;
     return check_sender(request, err);
 }
 
 /* --- body --- */
 
-bool request_take(struct request *request, const char *bytes, size_t length)
+bool http_request_take(struct http_request *request, const char *bytes, size_t length)
 {
     request->received += length;
     if (request->refusal.code == ERR_NONE && !buf_add(&request->body, bytes, length)) {
@@ -174,9 +174,9 @@ bool request_take(struct request *request, const char *bytes, size_t length)
     return request->received <= LIMIT_DRAIN_BYTES;
 }
 
-static bool check_key(struct request *request, struct err *err)
+static bool check_key(struct http_request *request, struct err *err)
 {
-    struct text key = request_header(request, "Idempotency-Key");
+    struct text key = http_request_header(request, "Idempotency-Key");
     if (!key.length)
         return true;
     if (key.length > LIMIT_IDEMPOTENCY_KEY)
@@ -205,9 +205,9 @@ static struct text find_cookie(struct text header)
     return (struct text){"", 0};
 }
 
-static void find_voter(struct request *request)
+static void find_voter(struct http_request *request)
 {
-    struct text token = find_cookie(request_header(request, "Cookie"));
+    struct text token = find_cookie(http_request_header(request, "Cookie"));
     if (!token.length || !request->context->sessions)
         return;
     const struct voter *voter = sessions_find(request->context->sessions, token);
@@ -217,7 +217,7 @@ static void find_voter(struct request *request)
     request->has_voter = true;
 }
 
-bool request_complete(struct request *request, struct err *err)
+bool http_request_complete(struct http_request *request, struct err *err)
 {
     find_voter(request);
     if (!check_key(request, err))
@@ -230,7 +230,7 @@ bool request_complete(struct request *request, struct err *err)
     return request->json != NULL;
 }
 
-bool request_need_voter(struct request *request, struct err *err)
+bool http_request_need_voter(struct http_request *request, struct err *err)
 {
     if (request->has_voter)
         return true;

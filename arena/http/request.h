@@ -1,7 +1,7 @@
 /* One request, from its first header to the last byte of its reply.
  *
- * The server makes it, a handler answers it with one of reply.h's functions, at once or later on the loop: until then
- * the connection sleeps. A handler that answers later holds the request (request_hold) and releases it when it has
+ * The server makes it, a handler answers it with one of response.h's functions, at once or later on the loop: until then
+ * the connection sleeps. A handler that answers later holds the request (http_request_hold) and releases it when it has
  * answered; if the client left meanwhile, the answer goes nowhere and nothing breaks. Texts are borrowed from the
  * request. Loop's thread only. */
 #ifndef ARENA_HTTP_REQUEST_H
@@ -23,7 +23,7 @@
 struct http_server;
 struct route;
 
-struct request {
+struct http_request {
     struct http_server *server;
     const struct http_context *context;
     struct MHD_Connection *connection; /* NULL: the client is gone */
@@ -52,31 +52,31 @@ struct request {
     int64_t started_ns;
 
     int holds;
-    struct request *next, **link; /* the server's list */
+    struct http_request *next, **link; /* the server's list */
 };
 
 /* Returns new with one hold (the server's); NULL without memory. */
-struct request *request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer);
-void request_hold(struct request *request);
-void request_release(struct request *request);
+struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer);
+void http_request_hold(struct http_request *request);
+void http_request_release(struct http_request *request);
 
 /* A header's or a query parameter's value; empty when absent. */
-struct text request_header(const struct request *request, const char *name);
-struct text request_query(const struct request *request, const char *name);
+struct text http_request_header(const struct http_request *request, const char *name);
+struct text http_request_query(const struct http_request *request, const char *name);
 
 /* What its headers must be before anything else is looked at: lengths, doubles, NUL bytes, Host, Origin, content type.
  * False with the refusal. */
-bool request_check(struct request *request, struct err *err);
+bool http_request_check(struct http_request *request, struct err *err);
 
-bool request_expects_body(const struct request *request, uint64_t *length); /* UINT64_MAX: a length it does not tell */
+bool http_request_expects_body(const struct http_request *request, uint64_t *length); /* UINT64_MAX: a length it does not tell */
 
 /* Takes a piece of the body. False: more than is worth dropping, so the connection should end. */
-bool request_take(struct request *request, const char *bytes, size_t length);
+bool http_request_take(struct http_request *request, const char *bytes, size_t length);
 
 /* After the body: reads it as JSON, finds the voter behind the cookie, checks the Idempotency-Key. */
-bool request_complete(struct request *request, struct err *err);
+bool http_request_complete(struct http_request *request, struct err *err);
 
 /* Makes sure that there is a voter: in local mode a first visitor gets a session, and its reply the cookie. */
-bool request_need_voter(struct request *request, struct err *err);
+bool http_request_need_voter(struct http_request *request, struct err *err);
 
 #endif

@@ -52,7 +52,7 @@ static const char *allowed(bool get, bool post)
     return get && post ? "GET, HEAD, POST" : get ? "GET, HEAD" : "POST";
 }
 
-bool route_find(struct request *request, struct err *err)
+bool route_find(struct http_request *request, struct err *err)
 {
     bool get = false, post = false;
     for (const struct route *route = ROUTES; route->method; route++) {
@@ -71,7 +71,7 @@ bool route_find(struct request *request, struct err *err)
     return err_set(err, ERR_METHOD, "this address answers %s", request->allow);
 }
 
-bool route_admit(struct request *request, struct err *err)
+bool route_admit(struct http_request *request, struct err *err)
 {
     const struct route *route = request->route;
     bool local = request->context->auth == AUTH_LOCAL || request->peer->administers;
@@ -80,7 +80,7 @@ bool route_admit(struct request *request, struct err *err)
     if (!local && !voter_may(request->has_voter ? &request->voter : NULL, route->act, err))
         return false;
     if (route->access == ROUTE_START)
-        return request_need_voter(request, err);
+        return http_request_need_voter(request, err);
     if (route->access == ROUTE_OWNER && !request->has_voter)
         return err_set(err, ERR_NOT_FOUND, "no such battle");
     return true;

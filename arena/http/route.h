@@ -22,7 +22,7 @@ enum route_access {
 struct route {
     const char *method; /* "GET" answers HEAD too */
     const char *pattern;
-    void (*handle)(struct request *request);
+    void (*handle)(struct http_request *request);
     enum route_access access;
     enum voter_act act;
 };
@@ -31,9 +31,9 @@ extern const struct route ROUTES[]; /* ends with a NULL method */
 
 /* Fills request->route and part. ERR_METHOD with request->allow for a path that knows other methods. False with
  * ERR_NOT_FOUND for a path that is in no row. */
-bool route_find(struct request *request, struct err *err);
+bool route_find(struct http_request *request, struct err *err);
 
 /* May this request's sender ask this route? Makes the voter where the route starts one. */
-bool route_admit(struct request *request, struct err *err);
+bool route_admit(struct http_request *request, struct err *err);
 
 #endif

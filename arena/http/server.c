@@ -23,7 +23,7 @@
 #include "http/asset.h"
 #include "http/guard.h"
 #include "http/listener.h"
-#include "http/reply.h"
+#include "http/response.h"
 #include "http/route.h"
 #include "http/server_internal.h"
 
@@ -43,7 +43,7 @@ struct http_server {
     struct loop_timer tick; /* once a second; faster while stopping */
     struct listener tcp, local;
     struct peers peers;
-    struct request *requests;
+    struct http_request *requests;
     struct streams streams;
     struct assets *assets;
     struct MHD_Response *sorry;
@@ -64,7 +64,7 @@ void server_wake(struct http_server *server)
     server->dirty = true;
 }
 
-void server_answered(struct request *request)
+void server_answered(struct http_request *request)
 {
     if (!request->suspended)
         return;
@@ -93,10 +93,10 @@ struct http_figures server_figures(const struct http_server *server)
 
 /* --- a request --- */
 
-static struct request *begin(struct http_server *server, struct MHD_Connection *connection, struct peer *peer,
+static struct http_request *begin(struct http_server *server, struct MHD_Connection *connection, struct peer *peer,
                              const char *url, const char *method)
 {
-    struct request *request = request_new(server, connection, peer);
+    struct http_request *request = http_request_new(server, connection, peer);
     if (!request)
         return NULL;
     request->context = server->context;
@@ -111,7 +111,7 @@ static struct request *begin(struct http_server *server, struct MHD_Connection *
     return request;
 }
 
-static enum MHD_Result queue(struct request *request)
+static enum MHD_Result queue(struct http_request *request)
 {
     unsigned class = request->status / 100;
     request->server->figures.requests[class < 6 ? class : 0]++;
@@ -121,38 +121,38 @@ static enum MHD_Result queue(struct request *request)
 
 /* A refusal goes out before the body when the two ends may not agree where that body ends, when the client waits for our
  * word before sending it, or when there is more than we care to read. */
-static bool refuse_at_once(const struct request *request)
+static bool refuse_at_once(const struct http_request *request)
 {
     uint64_t length;
     enum err_code code = request->refusal.code;
     if (code == ERR_BAD_REQUEST || code == ERR_HEADERS)
         return true;
-    bool waits = strcasecmp(request_header(request, "Expect").data, "100-continue") == 0;
-    return request_expects_body(request, &length) && (waits || (length != UINT64_MAX && length > LIMIT_DRAIN_BYTES));
+    bool waits = strcasecmp(http_request_header(request, "Expect").data, "100-continue") == 0;
+    return http_request_expects_body(request, &length) && (waits || (length != UINT64_MAX && length > LIMIT_DRAIN_BYTES));
 }
 
 /* A page for a person who mistyped, JSON for a program. */
-static bool wants_page(const struct request *request)
+static bool wants_page(const struct http_request *request)
 {
     return request->refusal.code == ERR_NOT_FOUND && strncmp(request->path, "/api/", 5) != 0 &&
-           strncmp(request->path, "/v1/", 4) != 0 && guard_accepts(request_header(request, "Accept"), "text/html");
+           strncmp(request->path, "/v1/", 4) != 0 && guard_accepts(http_request_header(request, "Accept"), "text/html");
 }
 
-static void refuse(struct request *request)
+static void refuse(struct http_request *request)
 {
     if (wants_page(request) && assets_missing(request->server->assets, request))
         return;
-    reply_error(request, &request->refusal);
+    response_error(request, &request->refusal);
 }
 
 /* With the headers alone: what can already be said against it? */
-static enum MHD_Result on_headers(struct request *request)
+static enum MHD_Result on_headers(struct http_request *request)
 {
     struct err *err = &request->refusal;
     request->close_after = request->server->stopping;
     if (request->server->stopping)
         err_set(err, ERR_BUSY, "the arena is shutting down: try again in a moment");
-    else if (request_check(request, err))
+    else if (http_request_check(request, err))
         route_find(request, err);
     if (err->code == ERR_NONE || !refuse_at_once(request))
         return MHD_YES;
@@ -161,20 +161,20 @@ static enum MHD_Result on_headers(struct request *request)
     return queue(request);
 }
 
-static void dispatch(struct request *request)
+static void dispatch(struct http_request *request)
 {
     struct err *err = &request->refusal;
     request->dispatched = true;
     peer_due(request->peer, 0);
     if (err->code == ERR_NOT_FOUND && assets_answer(request->server->assets, request))
         return;
-    if (err->code == ERR_NONE && request_complete(request, err) && route_admit(request, err))
+    if (err->code == ERR_NONE && http_request_complete(request, err) && route_admit(request, err))
         request->route->handle(request);
     else
         refuse(request);
 }
 
-static enum MHD_Result on_complete(struct request *request)
+static enum MHD_Result on_complete(struct http_request *request)
 {
     if (!request->dispatched)
         dispatch(request);
@@ -197,7 +197,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
                                   const char *version, const char *bytes, size_t *size, void **context)
 {
     (void)version;
-    struct request *request = *context;
+    struct http_request *request = *context;
     if (!request) {
         struct peer *peer = peer_of(connection);
         request = peer ? begin(user, connection, peer, url, method) : NULL;
@@ -206,7 +206,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     }
     if (!*size)
         return on_complete(request);
-    bool go_on = request_take(request, bytes, *size);
+    bool go_on = http_request_take(request, bytes, *size);
     *size = 0;
     return go_on ? MHD_YES : MHD_NO;
 }
@@ -215,7 +215,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
                          enum MHD_RequestTerminationCode how)
 {
     (void)user, (void)connection, (void)how;
-    struct request *request = *context;
+    struct http_request *request = *context;
     if (!request)
         return;
     *context = NULL;
@@ -226,7 +226,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     *request->link = request->next;
     if (request->next)
         request->next->link = request->link;
-    request_release(request);
+    http_request_release(request);
 }
 
 static void on_connection(void *user, struct MHD_Connection *connection, void **context,
@@ -324,10 +324,10 @@ static void end_waiting(struct http_server *server)
 {
     struct err err = ERR_INIT;
     err_set(&err, ERR_BUSY, "the arena is shutting down: try again in a moment");
-    for (struct request *request = server->requests, *next; request; request = next) {
+    for (struct http_request *request = server->requests, *next; request; request = next) {
         next = request->next;
         if (request->suspended)
-            reply_error(request, &err);
+            response_error(request, &err);
     }
 }
 
@@ -424,9 +424,9 @@ static bool start_daemon(struct http_server *server, struct err *err)
 
 static bool prepare_sorry(struct http_server *server)
 {
-    struct reply_headers headers = {
-        .policy = REPLY_DATA, .https = server->context->https, .content_type = "application/json"};
-    server->sorry = reply_prepare(TEXT("{\"error\":{\"code\":\"unavailable\",\"message\":\"out of memory\"}}"), false,
+    struct response_headers headers = {
+        .policy = RESPONSE_DATA, .https = server->context->https, .content_type = "application/json"};
+    server->sorry = response_prepare(TEXT("{\"error\":{\"code\":\"unavailable\",\"message\":\"out of memory\"}}"), false,
                                   &headers);
     return server->sorry != NULL;
 }

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "http/reply.h"
+#include "http/response.h"
 #include "http/server_internal.h"
 
 /* Bytes that libmicrohttpd asks for at once: a turn's deltas of both lanes fit. */
@@ -92,7 +92,7 @@ static void stream_free(void *user)
     free(stream);
 }
 
-static struct stream *stream_new(struct streams *streams, struct request *request)
+static struct stream *stream_new(struct streams *streams, struct http_request *request)
 {
     struct stream *stream = calloc(1, sizeof *stream);
     if (!stream)
@@ -114,7 +114,7 @@ static struct stream *stream_new(struct streams *streams, struct request *reques
     return stream;
 }
 
-bool stream_open(struct streams *streams, struct request *request, struct eventlog *log, uint64_t last_id,
+bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log, uint64_t last_id,
                  struct err *err)
 {
     struct stream *stream = stream_new(streams, request);
@@ -130,15 +130,15 @@ bool stream_open(struct streams *streams, struct request *request, struct eventl
         stream_free(stream);
         return err_set(err, ERR_MEMORY, "out of memory");
     }
-    struct reply_headers headers = {
-        .policy = REPLY_DATA, .https = request->context->https, .content_type = "text/event-stream"};
+    struct response_headers headers = {
+        .policy = RESPONSE_DATA, .https = request->context->https, .content_type = "text/event-stream"};
     /* A proxy that buffers would hold every token back until its buffer is full. */
-    if (!reply_dress(response, &headers) || MHD_add_response_header(response, "X-Accel-Buffering", "no") != MHD_YES) {
+    if (!response_dress(response, &headers) || MHD_add_response_header(response, "X-Accel-Buffering", "no") != MHD_YES) {
         MHD_destroy_response(response); /* and with it the stream */
         return err_set(err, ERR_MEMORY, "out of memory");
     }
     request->endless = true;
-    reply_with(request, MHD_HTTP_OK, response);
+    response_with(request, MHD_HTTP_OK, response);
     return true;
 }
 

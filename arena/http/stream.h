@@ -24,7 +24,7 @@ struct streams {
 
 /* Answers the request with the log from behind `last_id` on. Borrows the log (the viewer takes its own hold). False
  * with `err`, unanswered: too many viewers, no memory. */
-bool stream_open(struct streams *streams, struct request *request, struct eventlog *log, uint64_t last_id,
+bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log, uint64_t last_id,
                  struct err *err);
 
 void streams_beat(struct streams *streams, int64_t now_ns); /* once a second: heartbeats and stalled readers */

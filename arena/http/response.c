@@ -1,5 +1,5 @@
 /* The headers stand in tables, so that no reply can forget one. */
-#include "http/reply.h"
+#include "http/response.h"
 
 #include <stdio.h>
 
@@ -24,8 +24,8 @@ static const struct header EVERYWHERE[] = {
 static const struct {
     const char *policy, *cache_control;
 } POLICIES[] = {
-    [REPLY_DATA] = {"default-src 'none'; frame-ancestors 'none'", "no-store"},
-    [REPLY_PAGE] = {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    [RESPONSE_DATA] = {"default-src 'none'; frame-ancestors 'none'", "no-store"},
+    [RESPONSE_PAGE] = {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
                     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
                     "require-trusted-types-for 'script'; trusted-types 'none'",
                     "no-cache"},
@@ -44,7 +44,7 @@ static bool add_all(struct MHD_Response *response, const struct header *headers)
     return fine;
 }
 
-bool reply_dress(struct MHD_Response *response, const struct reply_headers *headers)
+bool response_dress(struct MHD_Response *response, const struct response_headers *headers)
 {
     const char *cache = headers->cache_control ? headers->cache_control : POLICIES[headers->policy].cache_control;
     const struct header own[] = {
@@ -60,12 +60,12 @@ bool reply_dress(struct MHD_Response *response, const struct reply_headers *head
     return add_all(response, EVERYWHERE) && add_all(response, own);
 }
 
-struct MHD_Response *reply_prepare(struct text body, bool copy, const struct reply_headers *headers)
+struct MHD_Response *response_prepare(struct text body, bool copy, const struct response_headers *headers)
 {
     /* libmicrohttpd only reads a persistent buffer; its signature is older than const. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         body.length, (void *)(uintptr_t)body.data, copy ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
-    if (response && !reply_dress(response, headers)) {
+    if (response && !response_dress(response, headers)) {
         MHD_destroy_response(response);
         return NULL;
     }
@@ -73,7 +73,7 @@ struct MHD_Response *reply_prepare(struct text body, bool copy, const struct rep
 }
 
 /* The headers that belong to this request alone. */
-static bool add_own(struct request *request, struct MHD_Response *response)
+static bool add_own(struct http_request *request, struct MHD_Response *response)
 {
     char line[160];
     bool fine = add(response, "Allow", request->allow);
@@ -91,7 +91,7 @@ static bool add_own(struct request *request, struct MHD_Response *response)
     return fine;
 }
 
-void reply_with(struct request *request, unsigned status, struct MHD_Response *response)
+void response_with(struct http_request *request, unsigned status, struct MHD_Response *response)
 {
     if (request->response || !request->connection) { /* answered already (shutdown), or nobody is there */
         if (response)
@@ -99,7 +99,7 @@ void reply_with(struct request *request, unsigned status, struct MHD_Response *r
         return;
     }
     if (!response) { /* without memory: what stands ready for the server's whole life */
-        reply_shared(request, MHD_HTTP_SERVICE_UNAVAILABLE, server_sorry(request->server));
+        response_shared(request, MHD_HTTP_SERVICE_UNAVAILABLE, server_sorry(request->server));
         return;
     }
     request->response = response;
@@ -107,7 +107,7 @@ void reply_with(struct request *request, unsigned status, struct MHD_Response *r
     server_answered(request);
 }
 
-void reply_shared(struct request *request, unsigned status, struct MHD_Response *response)
+void response_shared(struct http_request *request, unsigned status, struct MHD_Response *response)
 {
     if (request->response || !request->connection)
         return;
@@ -117,33 +117,33 @@ void reply_shared(struct request *request, unsigned status, struct MHD_Response 
     server_answered(request);
 }
 
-static void reply_bytes(struct request *request, unsigned status, const char *content_type, struct text text)
+static void response_bytes(struct http_request *request, unsigned status, const char *content_type, struct text text)
 {
-    struct reply_headers headers = {.policy = REPLY_DATA, .https = request->context->https, .content_type = content_type};
-    struct MHD_Response *response = reply_prepare(text, true, &headers);
+    struct response_headers headers = {.policy = RESPONSE_DATA, .https = request->context->https, .content_type = content_type};
+    struct MHD_Response *response = response_prepare(text, true, &headers);
     if (response && !add_own(request, response)) {
         MHD_destroy_response(response);
         response = NULL;
     }
-    reply_with(request, status, response);
+    response_with(request, status, response);
 }
 
-void reply_json(struct request *request, unsigned status, struct text json)
+void response_json(struct http_request *request, unsigned status, struct text json)
 {
-    reply_bytes(request, status, "application/json", json);
+    response_bytes(request, status, "application/json", json);
 }
 
-void reply_text(struct request *request, unsigned status, const char *content_type, struct text text)
+void response_text(struct http_request *request, unsigned status, const char *content_type, struct text text)
 {
-    reply_bytes(request, status, content_type, text);
+    response_bytes(request, status, content_type, text);
 }
 
-void reply_empty(struct request *request, unsigned status)
+void response_empty(struct http_request *request, unsigned status)
 {
-    reply_bytes(request, status, NULL, (struct text){"", 0});
+    response_bytes(request, status, NULL, (struct text){"", 0});
 }
 
-void reply_error(struct request *request, const struct err *err)
+void response_error(struct http_request *request, const struct err *err)
 {
     struct buf buf;
     buf_init(&buf, 8 * ERR_MESSAGE_MAX);
@@ -158,8 +158,8 @@ void reply_error(struct request *request, const struct err *err)
     if ((status == 503 || status == 429) && !request->retry_after)
         request->retry_after = 1;
     if (buf.failed)
-        reply_with(request, (unsigned)status, NULL);
+        response_with(request, (unsigned)status, NULL);
     else
-        reply_json(request, (unsigned)status, buf_text(&buf));
+        response_json(request, (unsigned)status, buf_text(&buf));
     buf_done(&buf);
 }
