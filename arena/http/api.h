@@ -1,4 +1,5 @@
-/* The handlers of the routes, a file for each area of the API. Each answers its request once, at once or later. */
+/* The handlers of the routes, a file for each area of the API. Each answers its request once, at
+ * once or later. */
 #ifndef ARENA_HTTP_API_H
 #define ARENA_HTTP_API_H
 

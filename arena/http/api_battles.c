@@ -1,5 +1,6 @@
-/* /api/battles: each route is one action of the hall, which decides everything and renders the reply. Here only what
- * belongs to HTTP: query, rate, Last-Event-ID, and a request that must outlive its client until the hall has answered. */
+/* /api/battles: each route is one action of the hall, which decides everything and renders the
+ * reply. Here only what belongs to HTTP: query, rate, Last-Event-ID, and a request that must
+ * outlive its client until the hall has answered. */
 #include "http/api.h"
 
 #include <errno.h>
@@ -47,8 +48,9 @@ static void ask_plain(struct http_request *request, enum hall_action action)
     ask(request, action, (struct hall_request){0});
 }
 
-/* In local mode nobody is counted: its one user may do what the machine can. A repeated request costs nothing new, but
- * here we cannot know yet that it is one; the buckets are wide enough for honest retries. */
+/* In local mode nobody is counted: its one user may do what the machine can. A repeated request
+ * costs nothing new, but here we cannot know yet that it is one; the buckets are wide enough for
+ * honest retries. */
 static bool take_rate(struct http_request *request, enum rate_kind kind)
 {
     struct err err = ERR_INIT;
@@ -142,8 +144,8 @@ void api_battle_list(struct http_request *request)
 
 /* --- the event stream --- */
 
-/* Last-Event-ID as the browser sends it, or the same in the query for a first connection that goes on from elsewhere.
- * What is no number reads from the start. */
+/* Last-Event-ID as the browser sends it, or the same in the query for a first connection that goes
+ * on from elsewhere. What is no number reads from the start. */
 static uint64_t last_event_id(const struct http_request *request)
 {
     struct text text = http_request_header(request, "Last-Event-ID");

@@ -1,5 +1,5 @@
-/* GET /api/leaderboard: a snapshot's bytes, as they stand. The ready response of the snapshot asked for last is kept, so
- * that a board which many look at costs a look-up and a reference. */
+/* GET /api/leaderboard: a snapshot's bytes, as they stand. The ready response of the snapshot asked
+ * for last is kept, so that a board which many look at costs a look-up and a reference. */
 #include "http/api.h"
 
 #include <stdlib.h>
@@ -23,15 +23,17 @@ static void answer(struct http_request *request, struct live_snapshot *snapshot)
 {
     static const struct text NOTHING = {"", 0};
     bool same = guard_matches(http_request_header(request, "If-None-Match"), snapshot->etag);
-    bool gzip = snapshot->gzip.length && guard_accepts(http_request_header(request, "Accept-Encoding"), "gzip");
+    bool gzip = snapshot->gzip.length &&
+                guard_accepts(http_request_header(request, "Accept-Encoding"), "gzip");
     struct response_headers headers = {.policy = RESPONSE_DATA,
-                                    .https = request->context->https,
-                                    .content_type = "application/json",
-                                    .etag = snapshot->etag,
-                                    .encoding = gzip && !same ? "gzip" : NULL,
-                                    .cache_control = "no-cache"};
+                                       .https = request->context->https,
+                                       .content_type = "application/json",
+                                       .etag = snapshot->etag,
+                                       .encoding = gzip && !same ? "gzip" : NULL,
+                                       .cache_control = "no-cache"};
     struct text body = same ? NOTHING : gzip ? snapshot->gzip : snapshot->json;
-    response_with(request, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response_prepare(body, true, &headers));
+    response_with(request, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK,
+                  response_prepare(body, true, &headers));
 }
 
 static void on_board(void *user, struct live_snapshot *snapshot, const struct err *err)
@@ -47,7 +49,8 @@ static void on_board(void *user, struct live_snapshot *snapshot, const struct er
 void api_leaderboard(struct http_request *request)
 {
     struct err err = ERR_INIT;
-    struct text category = http_request_query(request, "category"), method = http_request_query(request, "method");
+    struct text category = http_request_query(request, "category"),
+                method = http_request_query(request, "method");
     struct live_query query = {.category = category.length ? category.data : NULL,
                                .method = method.length ? method.data : NULL};
     if (!read_flag(http_request_query(request, "style"), &query.style, &err) ||

@@ -1,4 +1,5 @@
-/* GET /api/models: who may be met here. The order is the configuration's and says nothing of any battle. */
+/* GET /api/models: who may be met here. The order is the configuration's and says nothing of any
+ * battle. */
 #include "http/api.h"
 
 #include "base/json.h"
@@ -10,8 +11,9 @@ enum { MODEL_BYTES_MAX = 4096 };
 
 static const char *state_word(enum competitor_state state)
 {
-    static const char *const WORDS[] = {
-        [COMPETITOR_ACTIVE] = "active", [COMPETITOR_PAUSED] = "paused", [COMPETITOR_RETIRED] = "retired"};
+    static const char *const WORDS[] = {[COMPETITOR_ACTIVE] = "active",
+                                        [COMPETITOR_PAUSED] = "paused",
+                                        [COMPETITOR_RETIRED] = "retired"};
     return WORDS[state];
 }
 

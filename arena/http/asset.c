@@ -1,4 +1,5 @@
-/* Responses are shared by all requests that want the same bytes: serving a file is a look-up and a reference. */
+/* Responses are shared by all requests that want the same bytes: serving a file is a look-up and a
+ * reference. */
 #include "http/asset.h"
 
 #include <stdlib.h>
@@ -35,10 +36,10 @@ static bool fill(struct shelf *shelf, const struct asset *asset, enum form form,
 {
     static const struct text NOTHING = {"", 0};
     struct response_headers headers = {.policy = RESPONSE_PAGE,
-                                    .https = https,
-                                    .content_type = asset->content_type,
-                                    .etag = form == FORM_GZIP ? asset->etag_gzip : asset->etag,
-                                    .encoding = form == FORM_GZIP ? "gzip" : NULL};
+                                       .https = https,
+                                       .content_type = asset->content_type,
+                                       .etag = form == FORM_GZIP ? asset->etag_gzip : asset->etag,
+                                       .encoding = form == FORM_GZIP ? "gzip" : NULL};
     struct text bytes = bytes_of(asset, form);
     shelf->whole[form] = response_prepare(bytes, false, &headers);
     shelf->unchanged[form] = response_prepare(NOTHING, false, &headers);
@@ -53,7 +54,8 @@ struct assets *assets_new(bool https, struct err *err)
     bool fine = assets && (assets->shelves = calloc(ASSET_COUNT + 1, sizeof *assets->shelves));
     for (size_t i = 0; fine && i < ASSET_COUNT; i++)
         for (enum form form = FORM_PLAIN; fine && form < FORMS; form++)
-            fine = !has_form(&ASSETS[i], form) || fill(&assets->shelves[i], &ASSETS[i], form, https);
+            fine =
+                !has_form(&ASSETS[i], form) || fill(&assets->shelves[i], &ASSETS[i], form, https);
     if (fine)
         return assets;
     assets_free(assets);
@@ -99,16 +101,19 @@ static bool names_version(const struct http_request *request, const struct asset
            memcmp(version.data, asset->etag + 1, version.length) == 0;
 }
 
-static void serve(const struct assets *assets, struct http_request *request, const struct asset *asset)
+static void serve(const struct assets *assets, struct http_request *request,
+                  const struct asset *asset)
 {
     const struct shelf *shelf = &assets->shelves[asset - ASSETS];
-    bool compressed = has_form(asset, FORM_GZIP) && guard_accepts(http_request_header(request, "Accept-Encoding"), "gzip");
+    bool compressed = has_form(asset, FORM_GZIP) &&
+                      guard_accepts(http_request_header(request, "Accept-Encoding"), "gzip");
     enum form form = compressed ? FORM_GZIP : FORM_PLAIN;
     struct text known = http_request_header(request, "If-None-Match");
     if (guard_matches(known, asset->etag) || guard_matches(known, asset->etag_gzip))
         response_shared(request, MHD_HTTP_NOT_MODIFIED, shelf->unchanged[form]);
     else
-        response_shared(request, MHD_HTTP_OK, names_version(request, asset) ? shelf->forever[form] : shelf->whole[form]);
+        response_shared(request, MHD_HTTP_OK,
+                        names_version(request, asset) ? shelf->forever[form] : shelf->whole[form]);
 }
 
 bool assets_answer(struct assets *assets, struct http_request *request)

@@ -1,7 +1,7 @@
 /* The rooms that a handler may use, put together by the command that serves.
  *
- * The server borrows all of it until http_server_free. Everything here lives on the loop's thread. A room that is NULL
- * is not there (unit tests): its routes answer 503. */
+ * The server borrows all of it until http_server_free. Everything here lives on the loop's thread.
+ * A room that is NULL is not there (unit tests): its routes answer 503. */
 #ifndef ARENA_HTTP_CONTEXT_H
 #define ARENA_HTTP_CONTEXT_H
 
@@ -28,7 +28,8 @@ struct http_context {
 
     enum auth_mode auth;      /* AUTH_LOCAL: loopback addresses and loopback names only */
     bool https;               /* a proxy in front speaks TLS: cookies are Secure, HSTS is sent */
-    const char *const *hosts; /* names that may stand in Host besides the loopback ones; NULL-terminated, or NULL */
+    const char *const *hosts; /* names that may stand in Host besides the loopback ones;
+                                 NULL-terminated, or NULL */
 };
 
 #endif

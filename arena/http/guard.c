@@ -107,7 +107,8 @@ bool guard_host(const struct http_context *context, struct text host, struct err
     return err_set(err, ERR_BAD_HOST, "this server does not answer to the name in the Host header");
 }
 
-bool guard_origin(const struct http_context *context, const struct guard_sender *sender, struct err *err)
+bool guard_origin(const struct http_context *context, const struct guard_sender *sender,
+                  struct err *err)
 {
     struct text site = sender->fetch_site, origin = sender->origin;
     if (site.length && !same_word(site, "same-origin") && !same_word(site, "none"))
@@ -116,7 +117,8 @@ bool guard_origin(const struct http_context *context, const struct guard_sender 
         return true;
     const char *scheme = context->https ? "https://" : "http://";
     size_t length = strlen(scheme);
-    if (origin.length == length + sender->host.length && strncasecmp(origin.data, scheme, length) == 0 &&
+    if (origin.length == length + sender->host.length &&
+        strncasecmp(origin.data, scheme, length) == 0 &&
         strncasecmp(origin.data + length, sender->host.data, sender->host.length) == 0)
         return true;
     return err_set(err, ERR_BAD_ORIGIN, "the request's Origin is not this server's own");

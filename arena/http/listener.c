@@ -1,5 +1,5 @@
-/* A socket left in the data directory by a killed process is removed before ours is bound: the directory's lock has
- * told already that nobody else lives there. */
+/* A socket left in the data directory by a killed process is removed before ours is bound: the
+ * directory's lock has told already that nobody else lives there. */
 #include "http/listener.h"
 
 #include <arpa/inet.h>
@@ -27,7 +27,8 @@ static bool read_port(const char *text, in_port_t *port)
     return !*end && value <= 65535;
 }
 
-bool listener_read_address(const char *text, struct sockaddr_storage *address, socklen_t *length, struct err *err)
+bool listener_read_address(const char *text, struct sockaddr_storage *address, socklen_t *length,
+                           struct err *err)
 {
     struct sockaddr_in *four = (struct sockaddr_in *)address;
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
@@ -57,7 +58,9 @@ bool listener_read_address(const char *text, struct sockaddr_storage *address, s
             return true;
     }
 bad:
-    return err_set(err, ERR_CONFIG, "cannot listen on \"%.100s\": an address looks like 127.0.0.1:8080 or [::1]:8080", text);
+    return err_set(
+        err, ERR_CONFIG,
+        "cannot listen on \"%.100s\": an address looks like 127.0.0.1:8080 or [::1]:8080", text);
 }
 
 bool listener_is_loopback(const struct sockaddr_storage *address)
@@ -67,7 +70,8 @@ bool listener_is_loopback(const struct sockaddr_storage *address)
     return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
-/* Out of descriptors: epoll would tell us of the same client again and again, so look away for a moment. */
+/* Out of descriptors: epoll would tell us of the same client again and again, so look away for a
+ * moment. */
 static void pause_accepting(struct listener *listener)
 {
     log_warning("http", "cannot accept a connection: %s", strerror(errno));
@@ -89,7 +93,8 @@ static void on_ready(void *user, uint32_t events)
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage address = {0};
         socklen_t length = sizeof address;
-        int fd = accept4(listener->handle.fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(listener->handle.fd, (struct sockaddr *)&address, &length,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             listener->accepted(listener->user, fd, (struct sockaddr *)&address, length);
             continue;
@@ -109,28 +114,32 @@ static bool start(struct listener *listener, struct loop *loop, int fd)
     return listen(fd, BACKLOG) == 0 && loop_fd_start(loop, &listener->handle, EPOLLIN);
 }
 
-bool listener_open_tcp(struct listener *listener, struct loop *loop, const struct sockaddr_storage *address,
-                       socklen_t length, struct err *err)
+bool listener_open_tcp(struct listener *listener, struct loop *loop,
+                       const struct sockaddr_storage *address, socklen_t length, struct err *err)
 {
     int one = 1, fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)address, length) == 0 && start(listener, loop, fd))
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)address, length) == 0 &&
+        start(listener, loop, fd))
         return true;
     int errnum = errno;
     if (fd >= 0)
         close(fd);
     if (errnum == EADDRINUSE)
-        return err_set(err, ERR_CONFLICT, "the port is taken by another program: give another one with --listen, or end it");
+        return err_set(
+            err, ERR_CONFLICT,
+            "the port is taken by another program: give another one with --listen, or end it");
     return err_sys(err, ERR_IO, errnum, "cannot listen there");
 }
 
-bool listener_open_unix(struct listener *listener, struct loop *loop, const char *path, struct err *err)
+bool listener_open_unix(struct listener *listener, struct loop *loop, const char *path,
+                        struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
-        return err_set(err, ERR_CONFIG, "the path %s is too long for a socket: at most %zu bytes", path,
-                       sizeof address.sun_path - 1);
+        return err_set(err, ERR_CONFIG, "the path %s is too long for a socket: at most %zu bytes",
+                       path, sizeof address.sun_path - 1);
     memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     unlink(path);

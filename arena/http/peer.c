@@ -1,4 +1,5 @@
-/* A plain list walked once a second: 8,000 comparisons are cheaper than moving a timer twice with every request. */
+/* A plain list walked once a second: 8,000 comparisons are cheaper than moving a timer twice with
+ * every request. */
 #include "http/peer.h"
 
 #include <arpa/inet.h>
@@ -10,7 +11,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
-/* Small enough that a slow reader is felt soon, large enough for any reply of ours at once but the largest. */
+/* Small enough that a slow reader is felt soon, large enough for any reply of ours at once but the
+ * largest. */
 enum { SEND_BUFFER_BYTES = 64 << 10 };
 
 static void learn_address(struct peer *peer)
@@ -26,7 +28,8 @@ static void learn_address(struct peer *peer)
         peer->loopback = ntohl(four->sin_addr.s_addr) >> 24 == 127;
     } else if (address.ss_family == AF_INET6) {
         struct in6_addr *six = &((struct sockaddr_in6 *)&address)->sin6_addr;
-        peer->loopback = IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+        peer->loopback =
+            IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
     }
 }
 

@@ -1,9 +1,10 @@
 /* Connections: who is there, and until when.
  *
- * libmicrohttpd's own timeout only sees inactivity: a client that sends a byte a second holds its slot for ever. So
- * every connection has one deadline for what it is doing now (sending a request, taking a reply, idling) and a sweep
- * once a second shuts those down that are past it. Streams have none: their own rules end them (stream.h). A peer lives
- * from libmicrohttpd's notice of a new connection to its notice of the end. Loop's thread only. */
+ * libmicrohttpd's own timeout only sees inactivity: a client that sends a byte a second holds its
+ * slot for ever. So every connection has one deadline for what it is doing now (sending a request,
+ * taking a reply, idling) and a sweep once a second shuts those down that are past it. Streams have
+ * none: their own rules end them (stream.h). A peer lives from libmicrohttpd's notice of a new
+ * connection to its notice of the end. Loop's thread only. */
 #ifndef ARENA_HTTP_PEER_H
 #define ARENA_HTTP_PEER_H
 
@@ -13,11 +14,11 @@
 
 struct peer {
     int fd;
-    int64_t deadline;  /* clock_mono_ns; INT64_MAX: none */
-    bool administers;  /* came over the data directory's socket */
+    int64_t deadline; /* clock_mono_ns; INT64_MAX: none */
+    bool administers; /* came over the data directory's socket */
     bool loopback;
-    bool bad_escape;   /* the request line under way holds an escape that is not allowed */
-    bool busy;         /* a request is under way */
+    bool bad_escape; /* the request line under way holds an escape that is not allowed */
+    bool busy;       /* a request is under way */
     struct peer *next, **link;
 };
 
@@ -31,7 +32,7 @@ struct peer *peers_add(struct peers *peers, int fd);
 void peers_remove(struct peers *peers, struct peer *peer); /* frees it; NULL is allowed */
 
 void peer_due(struct peer *peer, int seconds); /* from now; 0: no deadline */
-void peer_cut(struct peer *peer);              /* shuts the socket down; libmicrohttpd then sees its end */
+void peer_cut(struct peer *peer); /* shuts the socket down; libmicrohttpd then sees its end */
 
 void peers_sweep(struct peers *peers, int64_t now_ns); /* cuts who is past its deadline */
 void peers_cut_idle(struct peers *peers);              /* cuts who has no request under way */

@@ -1,6 +1,7 @@
-/* libmicrohttpd 0.9.75 lets much through that a strict server refuses (two Content-Lengths, a length beside an encoding,
- * NUL in a value): http_request_check walks the headers once and refuses it here, before any handler. A refused body is
- * still read and dropped, up to a limit, since a reset would reach the client before our answer. */
+/* libmicrohttpd 0.9.75 lets much through that a strict server refuses (two Content-Lengths, a
+ * length beside an encoding, NUL in a value): http_request_check walks the headers once and refuses
+ * it here, before any handler. A refused body is still read and dropped, up to a limit, since a
+ * reset would reach the client before our answer. */
 #include "http/request.h"
 
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 #include "http/guard.h"
 #include "http/route.h"
 
-struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer)
+struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection,
+                                      struct peer *peer)
 {
     struct http_request *request = calloc(1, sizeof *request);
     if (!request)
@@ -43,12 +45,15 @@ void http_request_release(struct http_request *request)
     free(request);
 }
 
-static struct text value_of(const struct http_request *request, enum MHD_ValueKind kind, const char *name)
+static struct text value_of(const struct http_request *request, enum MHD_ValueKind kind,
+                            const char *name)
 {
     const char *value = NULL;
     size_t length = 0;
     if (!request->connection ||
-        MHD_lookup_connection_value_n(request->connection, kind, name, strlen(name), &value, &length) != MHD_YES || !value)
+        MHD_lookup_connection_value_n(request->connection, kind, name, strlen(name), &value,
+                                      &length) != MHD_YES ||
+        !value)
         return (struct text){"", 0};
     return (struct text){value, length};
 }
@@ -66,8 +71,9 @@ struct text http_request_query(const struct http_request *request, const char *n
 /* --- headers --- */
 
 /* Those of which two would let two programs read two different requests. */
-static const char *const ONCE[] = {"Host",   "Content-Length", "Transfer-Encoding", "Content-Type",
-                                   "Origin", "Cookie",         "Idempotency-Key",   "Last-Event-ID"};
+static const char *const ONCE[] = {
+    "Host",   "Content-Length", "Transfer-Encoding", "Content-Type",
+    "Origin", "Cookie",         "Idempotency-Key",   "Last-Event-ID"};
 enum { ONCE_COUNT = sizeof ONCE / sizeof *ONCE };
 
 struct header_walk {
@@ -76,8 +82,8 @@ struct header_walk {
     bool control;
 };
 
-static enum MHD_Result look_at_header(void *user, enum MHD_ValueKind kind, const char *name, size_t name_length,
-                                      const char *value, size_t length)
+static enum MHD_Result look_at_header(void *user, enum MHD_ValueKind kind, const char *name,
+                                      size_t name_length, const char *value, size_t length)
 {
     (void)kind;
     struct header_walk *walk = user;
@@ -96,12 +102,14 @@ static bool check_headers(struct http_request *request, struct err *err)
     struct header_walk walk = {0};
     MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, look_at_header, &walk);
     if (walk.bytes > LIMIT_HEADER_BYTES)
-        return err_set(err, ERR_HEADERS, "the headers are longer than %d bytes", LIMIT_HEADER_BYTES);
+        return err_set(err, ERR_HEADERS, "the headers are longer than %d bytes",
+                       LIMIT_HEADER_BYTES);
     if (walk.control)
         return err_set(err, ERR_BAD_REQUEST, "a header holds a control character");
     for (size_t i = 0; i < ONCE_COUNT; i++)
         if (walk.seen[i] > 1)
-            return err_set(err, ERR_BAD_REQUEST, "the header %s stands there more than once", ONCE[i]);
+            return err_set(err, ERR_BAD_REQUEST, "the header %s stands there more than once",
+                           ONCE[i]);
     return true;
 }
 
@@ -121,13 +129,16 @@ static bool check_length(struct http_request *request, struct err *err)
     struct text told = http_request_header(request, "Content-Length");
     uint64_t length = 0;
     if (encoding.length && told.data[0])
-        return err_set(err, ERR_BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "Content-Length and Transfer-Encoding exclude each other");
     if (encoding.length && strcasecmp(encoding.data, "chunked") != 0)
-        return err_set(err, ERR_BAD_REQUEST, "the only transfer encoding that is understood is chunked");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "the only transfer encoding that is understood is chunked");
     if (told.length && !guard_length(told, &length))
         return err_set(err, ERR_BAD_REQUEST, "Content-Length is not a number of bytes");
     if (length > LIMIT_BODY_BYTES)
-        return err_set(err, ERR_TOO_LARGE, "a request's body may have at most %d bytes", LIMIT_BODY_BYTES);
+        return err_set(err, ERR_TOO_LARGE, "a request's body may have at most %d bytes",
+                       LIMIT_BODY_BYTES);
     return true;
 }
 
@@ -144,7 +155,8 @@ static bool check_sender(struct http_request *request, struct err *err)
     uint64_t length;
     struct text type = http_request_header(request, "Content-Type");
     if ((type.length || http_request_expects_body(request, &length)) && !guard_is_json(type))
-        return err_set(err, ERR_MEDIA_TYPE, "the body must be JSON, with Content-Type: application/json");
+        return err_set(err, ERR_MEDIA_TYPE,
+                       "the body must be JSON, with Content-Type: application/json");
     return true;
 }
 
@@ -154,7 +166,8 @@ bool http_request_check(struct http_request *request, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "the address holds an escape that is not allowed");
     if (!check_headers(request, err) || !check_length(request, err))
         return false;
-    if (!request->peer->administers && !guard_host(request->context, http_request_header(request, "Host"), err))
+    if (!request->peer->administers &&
+        !guard_host(request->context, http_request_header(request, "Host"), err))
         return false;
     return check_sender(request, err);
 }
@@ -167,7 +180,8 @@ bool http_request_take(struct http_request *request, const char *bytes, size_t l
     if (request->refusal.code == ERR_NONE && !buf_add(&request->body, bytes, length)) {
         bool full = request->received > LIMIT_BODY_BYTES;
         if (full)
-            err_set(&request->refusal, ERR_TOO_LARGE, "a request's body may have at most %d bytes", LIMIT_BODY_BYTES);
+            err_set(&request->refusal, ERR_TOO_LARGE, "a request's body may have at most %d bytes",
+                    LIMIT_BODY_BYTES);
         else
             err_set(&request->refusal, ERR_MEMORY, "out of memory");
     }
@@ -180,7 +194,8 @@ static bool check_key(struct http_request *request, struct err *err)
     if (!key.length)
         return true;
     if (key.length > LIMIT_IDEMPOTENCY_KEY)
-        return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key is longer than %d bytes", LIMIT_IDEMPOTENCY_KEY);
+        return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key is longer than %d bytes",
+                       LIMIT_IDEMPOTENCY_KEY);
     for (size_t i = 0; i < key.length; i++)
         if ((unsigned char)key.data[i] > 0x7e)
             return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key holds bytes that are not ASCII");

@@ -1,9 +1,10 @@
 /* One request, from its first header to the last byte of its reply.
  *
- * The server makes it, a handler answers it with one of response.h's functions, at once or later on the loop: until then
- * the connection sleeps. A handler that answers later holds the request (http_request_hold) and releases it when it has
- * answered; if the client left meanwhile, the answer goes nowhere and nothing breaks. Texts are borrowed from the
- * request. Loop's thread only. */
+ * The server makes it, a handler answers it with one of response.h's functions, at once or later on
+ * the loop: until then the connection sleeps. A handler that answers later holds the request
+ * (http_request_hold) and releases it when it has answered; if the client left meanwhile, the
+ * answer goes nowhere and nothing breaks. Texts are borrowed from the request. Loop's thread only.
+ */
 #ifndef ARENA_HTTP_REQUEST_H
 #define ARENA_HTTP_REQUEST_H
 
@@ -30,25 +31,25 @@ struct http_request {
     struct peer *peer;
     const struct route *route; /* NULL: none fits */
     const char *method;
-    const char *path;          /* decoded, without the query */
-    char part[64];             /* what stood for "*" in the route's pattern: an id */
-    const char *key;           /* Idempotency-Key; NULL: none */
+    const char *path; /* decoded, without the query */
+    char part[64];    /* what stood for "*" in the route's pattern: an id */
+    const char *key;  /* Idempotency-Key; NULL: none */
     struct buf body;
-    json_t *json;              /* the body, read; NULL: none */
-    struct voter voter;        /* who asks, when has_voter */
+    json_t *json;       /* the body, read; NULL: none */
+    struct voter voter; /* who asks, when has_voter */
     bool has_voter;
     char token[SESSION_TOKEN_LENGTH + 1]; /* a new session's, for the Set-Cookie; "": none */
 
     /* the reply */
-    struct err refusal;        /* found before the handler: told when the body has been read */
+    struct err refusal; /* found before the handler: told when the body has been read */
     struct MHD_Response *response;
     unsigned status;
-    int retry_after;           /* seconds, for 429 and 503; 0: none */
-    const char *allow;         /* for 405 */
+    int retry_after;   /* seconds, for 429 and 503; 0: none */
+    const char *allow; /* for 405 */
     bool suspended, dispatched, close_after;
-    bool endless;              /* an event stream: no deadline for taking it */
-    bool shared;               /* the response is not ours to destroy */
-    uint64_t received;         /* bytes of body, those dropped too */
+    bool endless;      /* an event stream: no deadline for taking it */
+    bool shared;       /* the response is not ours to destroy */
+    uint64_t received; /* bytes of body, those dropped too */
     int64_t started_ns;
 
     int holds;
@@ -56,7 +57,8 @@ struct http_request {
 };
 
 /* Returns new with one hold (the server's); NULL without memory. */
-struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection, struct peer *peer);
+struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection,
+                                      struct peer *peer);
 void http_request_hold(struct http_request *request);
 void http_request_release(struct http_request *request);
 
@@ -64,19 +66,22 @@ void http_request_release(struct http_request *request);
 struct text http_request_header(const struct http_request *request, const char *name);
 struct text http_request_query(const struct http_request *request, const char *name);
 
-/* What its headers must be before anything else is looked at: lengths, doubles, NUL bytes, Host, Origin, content type.
- * False with the refusal. */
+/* What its headers must be before anything else is looked at: lengths, doubles, NUL bytes, Host,
+ * Origin, content type. False with the refusal. */
 bool http_request_check(struct http_request *request, struct err *err);
 
-bool http_request_expects_body(const struct http_request *request, uint64_t *length); /* UINT64_MAX: a length it does not tell */
+bool http_request_expects_body(const struct http_request *request,
+                               uint64_t *length); /* UINT64_MAX: a length it does not tell */
 
 /* Takes a piece of the body. False: more than is worth dropping, so the connection should end. */
 bool http_request_take(struct http_request *request, const char *bytes, size_t length);
 
-/* After the body: reads it as JSON, finds the voter behind the cookie, checks the Idempotency-Key. */
+/* After the body: reads it as JSON, finds the voter behind the cookie, checks the Idempotency-Key.
+ */
 bool http_request_complete(struct http_request *request, struct err *err);
 
-/* Makes sure that there is a voter: in local mode a first visitor gets a session, and its reply the cookie. */
+/* Makes sure that there is a voter: in local mode a first visitor gets a session, and its reply the
+ * cookie. */
 bool http_request_need_voter(struct http_request *request, struct err *err);
 
 #endif

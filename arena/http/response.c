@@ -25,10 +25,12 @@ static const struct {
     const char *policy, *cache_control;
 } POLICIES[] = {
     [RESPONSE_DATA] = {"default-src 'none'; frame-ancestors 'none'", "no-store"},
-    [RESPONSE_PAGE] = {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-                    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-                    "require-trusted-types-for 'script'; trusted-types 'none'",
-                    "no-cache"},
+    [RESPONSE_PAGE] =
+        {"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src "
+         "'self'; "
+         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+         "require-trusted-types-for 'script'; trusted-types 'none'",
+         "no-cache"},
 };
 
 static bool add(struct MHD_Response *response, const char *name, const char *value)
@@ -46,7 +48,8 @@ static bool add_all(struct MHD_Response *response, const struct header *headers)
 
 bool response_dress(struct MHD_Response *response, const struct response_headers *headers)
 {
-    const char *cache = headers->cache_control ? headers->cache_control : POLICIES[headers->policy].cache_control;
+    const char *cache =
+        headers->cache_control ? headers->cache_control : POLICIES[headers->policy].cache_control;
     const struct header own[] = {
         {"Content-Security-Policy", POLICIES[headers->policy].policy},
         {"Strict-Transport-Security", headers->https ? "max-age=31536000" : NULL},
@@ -60,11 +63,13 @@ bool response_dress(struct MHD_Response *response, const struct response_headers
     return add_all(response, EVERYWHERE) && add_all(response, own);
 }
 
-struct MHD_Response *response_prepare(struct text body, bool copy, const struct response_headers *headers)
+struct MHD_Response *response_prepare(struct text body, bool copy,
+                                      const struct response_headers *headers)
 {
     /* libmicrohttpd only reads a persistent buffer; its signature is older than const. */
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        body.length, (void *)(uintptr_t)body.data, copy ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body.length, (void *)(uintptr_t)body.data,
+                                        copy ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
     if (response && !response_dress(response, headers)) {
         MHD_destroy_response(response);
         return NULL;
@@ -84,7 +89,8 @@ static bool add_own(struct http_request *request, struct MHD_Response *response)
     if (request->close_after)
         fine &= add(response, "Connection", "close");
     if (request->token[0]) {
-        snprintf(line, sizeof line, SESSION_COOKIE "=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", request->token,
+        snprintf(line, sizeof line,
+                 SESSION_COOKIE "=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", request->token,
                  SESSION_DAYS * 86400, request->context->https ? "; Secure" : "");
         fine &= add(response, "Set-Cookie", line);
     }
@@ -93,7 +99,8 @@ static bool add_own(struct http_request *request, struct MHD_Response *response)
 
 void response_with(struct http_request *request, unsigned status, struct MHD_Response *response)
 {
-    if (request->response || !request->connection) { /* answered already (shutdown), or nobody is there */
+    if (request->response ||
+        !request->connection) { /* answered already (shutdown), or nobody is there */
         if (response)
             MHD_destroy_response(response);
         return;
@@ -117,9 +124,11 @@ void response_shared(struct http_request *request, unsigned status, struct MHD_R
     server_answered(request);
 }
 
-static void response_bytes(struct http_request *request, unsigned status, const char *content_type, struct text text)
+static void response_bytes(struct http_request *request, unsigned status, const char *content_type,
+                           struct text text)
 {
-    struct response_headers headers = {.policy = RESPONSE_DATA, .https = request->context->https, .content_type = content_type};
+    struct response_headers headers = {
+        .policy = RESPONSE_DATA, .https = request->context->https, .content_type = content_type};
     struct MHD_Response *response = response_prepare(text, true, &headers);
     if (response && !add_own(request, response)) {
         MHD_destroy_response(response);
@@ -133,7 +142,8 @@ void response_json(struct http_request *request, unsigned status, struct text js
     response_bytes(request, status, "application/json", json);
 }
 
-void response_text(struct http_request *request, unsigned status, const char *content_type, struct text text)
+void response_text(struct http_request *request, unsigned status, const char *content_type,
+                   struct text text)
 {
     response_bytes(request, status, content_type, text);
 }

@@ -24,7 +24,8 @@ const struct route ROUTES[] = {
     {NULL, NULL, NULL, ROUTE_OPEN, ACT_READ_BOARD},
 };
 
-/* Does `path` fit? Copies what stands for "*" into `part`; a part too long to be any id of ours does not fit. */
+/* Does `path` fit? Copies what stands for "*" into `part`; a part too long to be any id of ours
+ * does not fit. */
 static bool fits(const char *pattern, const char *path, char *part, size_t size)
 {
     const char *star = strchr(pattern, '*');
@@ -43,7 +44,8 @@ static bool fits(const char *pattern, const char *path, char *part, size_t size)
 
 static bool same_method(const char *method, const struct route *route)
 {
-    return strcmp(method, route->method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+    return strcmp(method, route->method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
 /* What a path's rows allow, as the Allow header. */

@@ -1,7 +1,7 @@
 /* The table of routes: which handler answers what, and who may ask.
  *
- * A pattern is a path; "*" stands for one segment (an id), handed to the handler in request->part. What is in no row is
- * an asset or nothing. */
+ * A pattern is a path; "*" stands for one segment (an id), handed to the handler in request->part.
+ * What is in no row is an asset or nothing. */
 #ifndef ARENA_HTTP_ROUTE_H
 #define ARENA_HTTP_ROUTE_H
 
@@ -29,8 +29,8 @@ struct route {
 
 extern const struct route ROUTES[]; /* ends with a NULL method */
 
-/* Fills request->route and part. ERR_METHOD with request->allow for a path that knows other methods. False with
- * ERR_NOT_FOUND for a path that is in no row. */
+/* Fills request->route and part. ERR_METHOD with request->allow for a path that knows other
+ * methods. False with ERR_NOT_FOUND for a path that is in no row. */
 bool route_find(struct http_request *request, struct err *err);
 
 /* May this request's sender ask this route? Makes the voter where the route starts one. */

@@ -1,11 +1,13 @@
-/* libmicrohttpd hands us its epoll descriptor, which sits in the loop like any other socket. Its readiness only marks the
- * server dirty; the work is done by MHD_run at the end of the turn. That is also what a resumed connection needs: after
- * MHD_resume_connection the descriptor stays silent (0.9.75), so whoever resumes calls server_wake. Replies and streams
- * that become ready within one turn are so written in one go.
+/* libmicrohttpd hands us its epoll descriptor, which sits in the loop like any other socket. Its
+ * readiness only marks the server dirty; the work is done by MHD_run at the end of the turn. That
+ * is also what a resumed connection needs: after MHD_resume_connection the descriptor stays silent
+ * (0.9.75), so whoever resumes calls server_wake. Replies and streams that become ready within one
+ * turn are so written in one go.
  *
- * A request's life: on_request with its headers (checked, a refusal noted), with pieces of its body (kept, or dropped
- * after a refusal), once more when all is there (handled: answered, or put to sleep until it is), and once more after
- * waking (the answer is queued). on_completed ends it, however it ended. */
+ * A request's life: on_request with its headers (checked, a refusal noted), with pieces of its body
+ * (kept, or dropped after a refusal), once more when all is there (handled: answered, or put to
+ * sleep until it is), and once more after waking (the answer is queued). on_completed ends it,
+ * however it ended. */
 #include "http/server.h"
 
 #include <netinet/in.h>
@@ -28,12 +30,13 @@
 #include "http/server_internal.h"
 
 enum {
-    /* A connection's memory: the headers at their maximum, ours and the parser's. Touched only as far as it is used. */
+    /* A connection's memory: the headers at their maximum, ours and the parser's. Touched only as
+       far as it is used. */
     CONNECTION_BYTES = 24 << 10,
     DESCRIPTORS_ELSEWHERE = 512, /* files, upstreams, the database */
     STOP_TICK_MS = 20,
     STOP_GRACE_MS = 300, /* for the battles to end their streams themselves */
-    CUT_MS = 500 /* after LIMIT_STOP_SECONDS: for those that were cut to be noticed */
+    CUT_MS = 500         /* after LIMIT_STOP_SECONDS: for those that were cut to be noticed */
 };
 
 struct http_server {
@@ -50,7 +53,8 @@ struct http_server {
     struct http_figures figures;
     size_t most_connections;
     bool dirty, stopping;
-    int64_t end_at, stop_at, cut_at; /* of shutdown: the streams' end, the last reply, the last connection */
+    int64_t end_at, stop_at,
+        cut_at; /* of shutdown: the streams' end, the last reply, the last connection */
     void (*stopped)(void *user);
     void *stopped_user;
     unsigned port;
@@ -93,8 +97,8 @@ struct http_figures server_figures(const struct http_server *server)
 
 /* --- a request --- */
 
-static struct http_request *begin(struct http_server *server, struct MHD_Connection *connection, struct peer *peer,
-                             const char *url, const char *method)
+static struct http_request *begin(struct http_server *server, struct MHD_Connection *connection,
+                                  struct peer *peer, const char *url, const char *method)
 {
     struct http_request *request = http_request_new(server, connection, peer);
     if (!request)
@@ -119,8 +123,8 @@ static enum MHD_Result queue(struct http_request *request)
     return MHD_queue_response(request->connection, request->status, request->response);
 }
 
-/* A refusal goes out before the body when the two ends may not agree where that body ends, when the client waits for our
- * word before sending it, or when there is more than we care to read. */
+/* A refusal goes out before the body when the two ends may not agree where that body ends, when the
+ * client waits for our word before sending it, or when there is more than we care to read. */
 static bool refuse_at_once(const struct http_request *request)
 {
     uint64_t length;
@@ -128,14 +132,16 @@ static bool refuse_at_once(const struct http_request *request)
     if (code == ERR_BAD_REQUEST || code == ERR_HEADERS)
         return true;
     bool waits = strcasecmp(http_request_header(request, "Expect").data, "100-continue") == 0;
-    return http_request_expects_body(request, &length) && (waits || (length != UINT64_MAX && length > LIMIT_DRAIN_BYTES));
+    return http_request_expects_body(request, &length) &&
+           (waits || (length != UINT64_MAX && length > LIMIT_DRAIN_BYTES));
 }
 
 /* A page for a person who mistyped, JSON for a program. */
 static bool wants_page(const struct http_request *request)
 {
     return request->refusal.code == ERR_NOT_FOUND && strncmp(request->path, "/api/", 5) != 0 &&
-           strncmp(request->path, "/v1/", 4) != 0 && guard_accepts(http_request_header(request, "Accept"), "text/html");
+           strncmp(request->path, "/v1/", 4) != 0 &&
+           guard_accepts(http_request_header(request, "Accept"), "text/html");
 }
 
 static void refuse(struct http_request *request)
@@ -189,12 +195,14 @@ static enum MHD_Result on_complete(struct http_request *request)
 
 static struct peer *peer_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 
-static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *bytes, size_t *size, void **context)
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *bytes,
+                                  size_t *size, void **context)
 {
     (void)version;
     struct http_request *request = *context;
@@ -238,7 +246,8 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
         *context = NULL;
         return;
     }
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     *context = info ? peers_add(&server->peers, info->connect_fd) : NULL;
 }
 
@@ -262,7 +271,8 @@ static size_t on_escape(void *user, struct MHD_Connection *connection, char *tex
     return length;
 }
 
-__attribute__((format(printf, 2, 0))) static void on_log(void *user, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_log(void *user, const char *format,
+                                                         va_list args)
 {
     (void)user;
     char line[256];
@@ -295,13 +305,15 @@ static int on_turn_end(void *user)
 
 static void turn_away(int fd)
 {
-    static const char BODY[] = "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections: try again soon\"}}";
+    static const char BODY[] =
+        "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections: try again soon\"}}";
     char reply[512], drop[4096];
     int length = snprintf(reply, sizeof reply,
                           "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
                           "Content-Length: %zu\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s",
                           sizeof BODY - 1, BODY);
-    /* What the client has sent is taken first: closing on unread bytes would reset the reply away. */
+    /* What the client has sent is taken first: closing on unread bytes would reset the reply away.
+     */
     ssize_t dropped = read(fd, drop, sizeof drop);
     if (write(fd, reply, (size_t)length) < 0)
         log_debug("http", "turned a connection away without a word (%zd bytes read)", dropped);
@@ -375,12 +387,15 @@ static size_t connection_limit(void)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > LIMIT_CONNECTIONS + DESCRIPTORS_ELSEWHERE)
+    if (limit.rlim_cur == RLIM_INFINITY ||
+        limit.rlim_cur > LIMIT_CONNECTIONS + DESCRIPTORS_ELSEWHERE)
         return LIMIT_CONNECTIONS;
-    return limit.rlim_cur > 2 * DESCRIPTORS_ELSEWHERE ? limit.rlim_cur - DESCRIPTORS_ELSEWHERE : limit.rlim_cur / 2;
+    return limit.rlim_cur > 2 * DESCRIPTORS_ELSEWHERE ? limit.rlim_cur - DESCRIPTORS_ELSEWHERE
+                                                      : limit.rlim_cur / 2;
 }
 
-static bool open_listeners(struct http_server *server, const struct http_options *options, struct err *err)
+static bool open_listeners(struct http_server *server, const struct http_options *options,
+                           struct err *err)
 {
     struct loop *loop = server->context->loop;
     struct sockaddr_storage address;
@@ -389,7 +404,8 @@ static bool open_listeners(struct http_server *server, const struct http_options
         return false;
     if (server->context->auth == AUTH_LOCAL && !listener_is_loopback(&address))
         return err_set(err, ERR_CONFIG,
-                       "will not listen on %s while \"auth\" is \"local\": everybody who reaches that address would be the "
+                       "will not listen on %s while \"auth\" is \"local\": everybody who reaches "
+                       "that address would be the "
                        "administrator; listen on 127.0.0.1, or set another auth mode",
                        options->listen);
     server->tcp.accepted = server->local.accepted = on_accepted;
@@ -398,21 +414,24 @@ static bool open_listeners(struct http_server *server, const struct http_options
         return err_prefix(err, "%s", options->listen);
     server->port = listener_port(&server->tcp);
     const char *colon = strrchr(options->listen, ':');
-    snprintf(server->url, sizeof server->url, "http://%.*s:%u/", (int)(colon - options->listen), options->listen,
-             server->port);
-    return !options->socket_path || listener_open_unix(&server->local, loop, options->socket_path, err);
+    snprintf(server->url, sizeof server->url, "http://%.*s:%u/", (int)(colon - options->listen),
+             options->listen, server->port);
+    return !options->socket_path ||
+           listener_open_unix(&server->local, loop, options->socket_path, err);
 }
 
 static bool start_daemon(struct http_server *server, struct err *err)
 {
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-        server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_line, server,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_line, server,
         MHD_OPTION_UNESCAPE_CALLBACK, on_escape, server, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)server->most_connections + 1, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)LIMIT_CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        (unsigned)LIMIT_CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info)
@@ -424,15 +443,17 @@ static bool start_daemon(struct http_server *server, struct err *err)
 
 static bool prepare_sorry(struct http_server *server)
 {
-    struct response_headers headers = {
-        .policy = RESPONSE_DATA, .https = server->context->https, .content_type = "application/json"};
-    server->sorry = response_prepare(TEXT("{\"error\":{\"code\":\"unavailable\",\"message\":\"out of memory\"}}"), false,
-                                  &headers);
+    struct response_headers headers = {.policy = RESPONSE_DATA,
+                                       .https = server->context->https,
+                                       .content_type = "application/json"};
+    server->sorry = response_prepare(
+        TEXT("{\"error\":{\"code\":\"unavailable\",\"message\":\"out of memory\"}}"), false,
+        &headers);
     return server->sorry != NULL;
 }
 
-struct http_server *http_server_new(const struct http_context *context, const struct http_options *options,
-                                    struct err *err)
+struct http_server *http_server_new(const struct http_context *context,
+                                    const struct http_options *options, struct err *err)
 {
     struct http_server *server = calloc(1, sizeof *server);
     if (!server) {
@@ -443,8 +464,8 @@ struct http_server *http_server_new(const struct http_context *context, const st
     server->most_connections = connection_limit();
     server->tick = (struct loop_timer){.expired = on_tick, .user = server};
     loop_before_wait(context->loop, on_turn_end, server);
-    if (!prepare_sorry(server) || !(server->assets = assets_new(context->https, err)) || !start_daemon(server, err) ||
-        !open_listeners(server, options, err) ||
+    if (!prepare_sorry(server) || !(server->assets = assets_new(context->https, err)) ||
+        !start_daemon(server, err) || !open_listeners(server, options, err) ||
         !loop_timer_start(context->loop, &server->tick, clock_mono_ns() + CLOCK_S)) {
         http_server_free(server);
         return NULL;
@@ -478,8 +499,8 @@ void http_server_stop(struct http_server *server, void (*done)(void *user), void
     loop_timer_start(server->context->loop, &server->tick, now);
 }
 
-/* libmicrohttpd aborts the process when it is stopped with a sleeping connection: wake all of them and let them see
- * their socket's end. */
+/* libmicrohttpd aborts the process when it is stopped with a sleeping connection: wake all of them
+ * and let them see their socket's end. */
 static void cut_everything(struct http_server *server)
 {
     server->stopping = true;

@@ -13,9 +13,10 @@ struct http_figures {
     size_t connections, streams;
 };
 
-void server_wake(struct http_server *server);      /* libmicrohttpd has something to do */
-void server_answered(struct http_request *request);     /* its reply stands: wake its connection */
-struct MHD_Response *server_sorry(struct http_server *server); /* a 503 made at start-up; borrowed */
+void server_wake(struct http_server *server);       /* libmicrohttpd has something to do */
+void server_answered(struct http_request *request); /* its reply stands: wake its connection */
+struct MHD_Response *
+server_sorry(struct http_server *server); /* a 503 made at start-up; borrowed */
 struct streams *server_streams(struct http_server *server);
 struct http_figures server_figures(const struct http_server *server);
 

@@ -1,7 +1,8 @@
-/* libmicrohttpd asks for bytes (read_more) while the socket takes them; when there are none the connection is suspended,
- * and whoever has news (the log, the heartbeat, the end) resumes it. All on one thread, so a flag is enough to know
- * which; resuming one that is not suspended would be an error. A heartbeat is only sent when the log has nothing
- * for us, so it can never fall inside an event. */
+/* libmicrohttpd asks for bytes (read_more) while the socket takes them; when there are none the
+ * connection is suspended, and whoever has news (the log, the heartbeat, the end) resumes it. All
+ * on one thread, so a flag is enough to know which; resuming one that is not suspended would be an
+ * error. A heartbeat is only sent when the log has nothing for us, so it can never fall inside an
+ * event. */
 #include "http/stream.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 /* Bytes that libmicrohttpd asks for at once: a turn's deltas of both lanes fit. */
 enum { BLOCK_BYTES = 4096 };
 
-/* Our own words: a greeting at once, so that the client knows it is connected and how soon to come back. */
+/* Our own words: a greeting at once, so that the client knows it is connected and how soon to come
+ * back. */
 static const struct text GREETING = {"retry: 1000\n\n", 13};
 static const struct text HEARTBEAT = {":\n\n", 3};
 static const struct text SHUTDOWN = {"event: shutdown\ndata: {}\n\n", 26};
@@ -114,8 +116,8 @@ static struct stream *stream_new(struct streams *streams, struct http_request *r
     return stream;
 }
 
-bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log, uint64_t last_id,
-                 struct err *err)
+bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log,
+                 uint64_t last_id, struct err *err)
 {
     struct stream *stream = stream_new(streams, request);
     if (!stream)
@@ -124,16 +126,18 @@ bool stream_open(struct streams *streams, struct http_request *request, struct e
         stream_free(stream);
         return false;
     }
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_more, stream, stream_free);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_more, stream, stream_free);
     if (!response) {
         stream_free(stream);
         return err_set(err, ERR_MEMORY, "out of memory");
     }
-    struct response_headers headers = {
-        .policy = RESPONSE_DATA, .https = request->context->https, .content_type = "text/event-stream"};
+    struct response_headers headers = {.policy = RESPONSE_DATA,
+                                       .https = request->context->https,
+                                       .content_type = "text/event-stream"};
     /* A proxy that buffers would hold every token back until its buffer is full. */
-    if (!response_dress(response, &headers) || MHD_add_response_header(response, "X-Accel-Buffering", "no") != MHD_YES) {
+    if (!response_dress(response, &headers) ||
+        MHD_add_response_header(response, "X-Accel-Buffering", "no") != MHD_YES) {
         MHD_destroy_response(response); /* and with it the stream */
         return err_set(err, ERR_MEMORY, "out of memory");
     }
@@ -142,7 +146,8 @@ bool stream_open(struct streams *streams, struct http_request *request, struct e
     return true;
 }
 
-/* The client has closed its end: maybe it left, maybe it only has nothing more to say. Writing to it will tell. */
+/* The client has closed its end: maybe it left, maybe it only has nothing more to say. Writing to
+ * it will tell. */
 static bool looks_gone(const struct stream *stream)
 {
     char byte;

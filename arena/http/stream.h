@@ -1,10 +1,11 @@
 /* Event streams: a battle's log, sent to one viewer for as long as both want it.
  *
- * A stream is a cursor into the log (battle/eventlog.h) behind a connection that sleeps whenever there is nothing to
- * read. It is freed with its response, whoever ends first. A comment every LIMIT_HEARTBEAT_SECONDS finds clients that
- * disappeared, since only a write can; a reader that takes nothing for LIMIT_STALL_SECONDS although something waits
- * is cut off and may come back with Last-Event-ID. Memory a stream: this struct and its connection; the log is shared.
- * Loop's thread only. */
+ * A stream is a cursor into the log (battle/eventlog.h) behind a connection that sleeps whenever
+ * there is nothing to read. It is freed with its response, whoever ends first. A comment every
+ * LIMIT_HEARTBEAT_SECONDS finds clients that disappeared, since only a write can; a reader that
+ * takes nothing for LIMIT_STALL_SECONDS although something waits is cut off and may come back with
+ * Last-Event-ID. Memory a stream: this struct and its connection; the log is shared. Loop's thread
+ * only. */
 #ifndef ARENA_HTTP_STREAM_H
 #define ARENA_HTTP_STREAM_H
 
@@ -22,14 +23,16 @@ struct streams {
     size_t count;
 };
 
-/* Answers the request with the log from behind `last_id` on. Borrows the log (the viewer takes its own hold). False
- * with `err`, unanswered: too many viewers, no memory. */
-bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log, uint64_t last_id,
-                 struct err *err);
+/* Answers the request with the log from behind `last_id` on. Borrows the log (the viewer takes its
+ * own hold). False with `err`, unanswered: too many viewers, no memory. */
+bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log,
+                 uint64_t last_id, struct err *err);
 
-void streams_beat(struct streams *streams, int64_t now_ns); /* once a second: heartbeats and stalled readers */
+void streams_beat(struct streams *streams,
+                  int64_t now_ns); /* once a second: heartbeats and stalled readers */
 
-/* Ends all: each reads what its log still holds, then the `shutdown` event where the log has no end of its own. */
+/* Ends all: each reads what its log still holds, then the `shutdown` event where the log has no end
+ * of its own. */
 void streams_end(struct streams *streams);
 
 #endif

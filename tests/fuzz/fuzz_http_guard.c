@@ -1,5 +1,6 @@
-/* Everything that reads a header's or an address's text, with any bytes: the first one says which. Properties: what
- * is let in as a loopback name contains nothing else; a decoded address is UTF-8 without control characters. */
+/* Everything that reads a header's or an address's text, with any bytes: the first one says which.
+ * Properties: what is let in as a loopback name contains nothing else; a decoded address is UTF-8
+ * without control characters. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -14,12 +14,24 @@ static void host_names(void **state)
     static const struct {
         const char *host, *name;
     } ROWS[] = {
-        {"localhost", "localhost"},    {"localhost:8080", "localhost"}, {"127.0.0.1:1", "127.0.0.1"},
-        {"[::1]:8080", "::1"},         {"[::1]", "::1"},                {"a-b.example:80", "a-b.example"},
-        {"", ""},                      {":80", ""},                     {"a:", ""},
-        {"a:b", ""},                   {"a:123456", ""},                {"[::1", ""},
-        {"[::1]x", ""},                {"[::1]:", ""},                  {"a b", ""},
-        {"user@localhost", ""},        {"localhost:80:80", ""},         {"localhost/", ""},
+        {"localhost", "localhost"},
+        {"localhost:8080", "localhost"},
+        {"127.0.0.1:1", "127.0.0.1"},
+        {"[::1]:8080", "::1"},
+        {"[::1]", "::1"},
+        {"a-b.example:80", "a-b.example"},
+        {"", ""},
+        {":80", ""},
+        {"a:", ""},
+        {"a:b", ""},
+        {"a:123456", ""},
+        {"[::1", ""},
+        {"[::1]x", ""},
+        {"[::1]:", ""},
+        {"a b", ""},
+        {"user@localhost", ""},
+        {"localhost:80:80", ""},
+        {"localhost/", ""},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         struct text name = guard_host_name(t(ROWS[i].host));
@@ -38,9 +50,16 @@ static void hosts(void **state)
     assert_true(guard_host(&local, t("LOCALHOST"), &err));
     assert_true(guard_host(&local, t("127.9.9.9:80"), &err));
     assert_true(guard_host(&local, t("[::1]:80"), &err));
-    static const char *const FOREIGN[] = {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1",
-                                          "0.0.0.0",      "[::2]:80",               "127.1",                  "",
-                                          "2130706433",   "arena.example"};
+    static const char *const FOREIGN[] = {"evil.example",
+                                          "localhost.evil.example",
+                                          "127.0.0.1.evil.example",
+                                          "10.0.0.1",
+                                          "0.0.0.0",
+                                          "[::2]:80",
+                                          "127.1",
+                                          "",
+                                          "2130706433",
+                                          "arena.example"};
     for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++) {
         err.code = ERR_NONE;
         if (guard_host(&local, t(FOREIGN[i]), &err) || err.code != ERR_BAD_HOST)
@@ -98,7 +117,8 @@ static void lengths(void **state)
     assert_true(guard_length(t("0"), &length));
     assert_true(guard_length(t("262144"), &length));
     assert_int_equal(length, 262144);
-    static const char *const BAD[] = {"", "-1", "+1", " 1", "1 ", "1,1", "0x10", "1e3", "99999999999999999999"};
+    static const char *const BAD[] = {
+        "", "-1", "+1", " 1", "1 ", "1,1", "0x10", "1e3", "99999999999999999999"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         assert_false(guard_length(t(BAD[i]), &length));
 }
@@ -109,9 +129,21 @@ static void escapes(void **state)
     static const struct {
         const char *from, *to; /* NULL: refused */
     } ROWS[] = {
-        {"/plain", "/plain"},  {"/%41%2f", "/A/"},   {"/%C3%A4", "/ä"},     {"/%00", NULL},     {"/%0a", NULL},
-        {"/%", NULL},          {"/%4", NULL},        {"/%zz", NULL},        {"/%ff", NULL},     {"/%C3", NULL},
-        {"/%7f", NULL},        {"/a%20b", "/a b"},   {"", ""},              {"/%2525", "/%25"}, {"/\x01", NULL},
+        {"/plain", "/plain"},
+        {"/%41%2f", "/A/"},
+        {"/%C3%A4", "/ä"},
+        {"/%00", NULL},
+        {"/%0a", NULL},
+        {"/%", NULL},
+        {"/%4", NULL},
+        {"/%zz", NULL},
+        {"/%ff", NULL},
+        {"/%C3", NULL},
+        {"/%7f", NULL},
+        {"/a%20b", "/a b"},
+        {"", ""},
+        {"/%2525", "/%25"},
+        {"/\x01", NULL},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char text[32];
@@ -150,8 +182,9 @@ static void tags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(host_names), cmocka_unit_test(hosts),   cmocka_unit_test(origins), cmocka_unit_test(content_types),
-        cmocka_unit_test(lengths),    cmocka_unit_test(escapes), cmocka_unit_test(accepted), cmocka_unit_test(tags),
+        cmocka_unit_test(host_names),    cmocka_unit_test(hosts),   cmocka_unit_test(origins),
+        cmocka_unit_test(content_types), cmocka_unit_test(lengths), cmocka_unit_test(escapes),
+        cmocka_unit_test(accepted),      cmocka_unit_test(tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

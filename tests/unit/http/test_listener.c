@@ -14,12 +14,23 @@ static void addresses(void **state)
         const char *text;
         bool fine, loopback;
     } ROWS[] = {
-        {"127.0.0.1:8080", true, true}, {"localhost:0", true, true},   {"[::1]:80", true, true},
-        {"0.0.0.0:80", true, false},    {"[::]:80", true, false},      {"192.168.1.1:80", true, false},
-        {"127.0.0.1", false, false},    {":80", false, false},         {"127.0.0.1:", false, false},
-        {"127.0.0.1:65536", false, false}, {"127.0.0.1:-1", false, false}, {"127.0.0.1:80x", false, false},
-        {"example.com:80", false, false},  {"::1:80", false, false},       {"", false, false},
-        {"127.0.0.1: 80", false, false},   {"[127.0.0.1]:80", false, false},
+        {"127.0.0.1:8080", true, true},
+        {"localhost:0", true, true},
+        {"[::1]:80", true, true},
+        {"0.0.0.0:80", true, false},
+        {"[::]:80", true, false},
+        {"192.168.1.1:80", true, false},
+        {"127.0.0.1", false, false},
+        {":80", false, false},
+        {"127.0.0.1:", false, false},
+        {"127.0.0.1:65536", false, false},
+        {"127.0.0.1:-1", false, false},
+        {"127.0.0.1:80x", false, false},
+        {"example.com:80", false, false},
+        {"::1:80", false, false},
+        {"", false, false},
+        {"127.0.0.1: 80", false, false},
+        {"[127.0.0.1]:80", false, false},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         struct sockaddr_storage address;

@@ -1,4 +1,5 @@
-/* The server on its loop without any other room: starting, refusing, idling, stopping under open connections. */
+/* The server on its loop without any other room: starting, refusing, idling, stopping under open
+ * connections. */
 #include "testing.h"
 
 #include <arpa/inet.h>
@@ -31,7 +32,8 @@ static void start(struct fixture *f)
 
 static int dial(struct fixture *f)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((in_port_t)http_server_port(f->server))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((in_port_t)http_server_port(f->server))};
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
@@ -72,8 +74,10 @@ static void answers(void **state)
         {"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", "404", "\"not_found\""},
         {"POST /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "405", "\"method_not_allowed\""},
         {"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421", "\"bad_host\""},
-        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400", "\"bad_request\""},
-        {"POST /api/battles HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400",
+         "\"bad_request\""},
+        {"POST /api/battles HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+         "application/json\r\nContent-Length: 2\r\n\r\n{}",
          "503", "\"busy\""},
     };
     struct fixture f;
@@ -114,7 +118,8 @@ static void idles(void **state)
     for (int64_t end = clock_mono_ns() + CLOCK_S; clock_mono_ns() < end;)
         loop_turn(f.loop, 100);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    double used = (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
+    double used =
+        (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
     assert_true(used < 0.1);
     close(fd);
     http_server_free(f.server);
