@@ -1,0 +1,209 @@
+"""The remote client over real HTTP: recorded responses, faults, retries, deadlines, secrets. Every case is `arena chat`."""
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from arena_server import binary
+from replay_provider import KEY, ReplayProvider, Reply, chat
+
+FIXTURES = pathlib.Path(os.environ.get("ARENA_FIXTURES") or "/nonexistent") / "providers"
+PROVIDER_OF = {"openai-chat": "openai", "openai-responses": "openai", "anthropic": "anthropic", "gemini": "google"}
+
+
+def sse(*events, done=True):
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    return (text + ("data: [DONE]\n\n" if done else "")).encode()
+
+
+def delta(text=None, finish=None):
+    return {"model": "m-1", "choices": [{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}]}
+
+
+GOOD = sse(delta("Hello, "), delta("world."), delta(finish="stop"),
+           {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}})
+
+
+def fixtures():
+    if not FIXTURES.is_dir():
+        return []
+    files = sorted(path for path in FIXTURES.rglob("*") if path.suffix in (".sse", ".body"))
+    return files[:: 4 if os.environ.get("ARENA_VARIANT") == "asan" else 1]
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="ARENA_FIXTURES is not set: recorded responses are not replayed")
+@pytest.mark.parametrize("path", fixtures(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_recorded_responses_over_http(path):
+    expect = json.loads(path.with_name(path.stem + ".expect.json").read_text())
+    dialect = expect["dialect"].removesuffix("-json")
+    dialect = "openai-chat" if dialect == "error" else dialect
+    stream = path.suffix == ".sse"
+    reply = Reply(path.read_bytes(), status=expect["http_status"], headers=expect["headers"])
+    with ReplayProvider([reply]) as endpoint:
+        got, code, _ = chat(endpoint.config(PROVIDER_OF[dialect], dialect=dialect, stream=stream))
+    if expect["dialect"] == "error":
+        assert got["error"]["class"] == expect["class"]
+        assert got["error"]["retryable"] == expect["retryable"]
+        assert got["error"]["status"] == expect["http_status"]
+    else:
+        assert got["text"] == expect["text"]
+        assert got["reasoning"] == expect["reasoning"]
+        assert got["refusal"] == expect["refusal"]
+        assert got["finish"] in (expect["finish_norm"] or "truncated", "empty")
+        for key, value in (expect["usage"] or {}).items():
+            assert key == "total" or value is None or got["usage"][key] == value
+        assert expect["model"] in (None, "", got["model"])
+    assert (code == 0) == (got["finish"] not in ("error", "truncated"))
+
+
+def test_what_is_sent():
+    config_of = {"params": {"temperature": 0.5, "max_tokens": 99, "stop": ["END"], "seed": 7}, "system": "Be brief."}
+    paths = {"openai": "/v1/chat/completions", "mistral": "/v1/chat/completions", "anthropic": "/v1/messages",
+             "google": "/v1beta/models/some-model:streamGenerateContent?alt=sse"}
+    bodies = {}
+    for provider, path in paths.items():
+        with ReplayProvider([Reply(GOOD)]) as endpoint:
+            got, _, _ = chat(endpoint.config(provider, **config_of), " spaces stay \n")
+        request = endpoint.requests[0]
+        assert (request["method"], request["path"]) == ("POST", path)
+        bodies[provider] = (request["body"], request["headers"], got["sent"])
+    body, headers, sent = bodies["openai"]
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " spaces stay \n"}]
+    assert body["max_completion_tokens"] == 99 and "max_tokens" not in body and body["seed"] == 7
+    assert body["stream_options"]["include_usage"] is True and body["store"] is False
+    assert sent == {"max_completion_tokens": 99, "temperature": 0.5, "seed": 7, "stop": ["END"], "stream": True}
+    body, _, _ = bodies["mistral"]
+    assert body["random_seed"] == 7 and body["max_tokens"] == 99 and "stream_options" not in body
+    body, headers, _ = bodies["anthropic"]
+    assert headers["x-api-key"] == KEY and headers["anthropic-version"] == "2023-06-01"
+    assert body["system"] == "Be brief." and body["stop_sequences"] == ["END"] and "seed" not in body
+    body, headers, _ = bodies["google"]
+    assert headers["x-goog-api-key"] == KEY and KEY not in path
+    assert body["systemInstruction"]["parts"][0]["text"] == "Be brief."
+    assert body["generationConfig"] == {"maxOutputTokens": 99, "temperature": 0.5, "seed": 7, "stopSequences": ["END"]}
+
+
+def test_a_server_fault_is_tried_again_and_a_bad_request_is_not():
+    with ReplayProvider([Reply(b'{"error":{"message":"boom"}}', status=500), Reply(GOOD)]) as endpoint:
+        got, code, _ = chat(endpoint.config(retries=2))
+    assert (got["text"], got["attempts"], code) == ("Hello, world.", 2, 0)
+    with ReplayProvider([Reply(b'{"error":{"message":"no such thing"}}', status=400), Reply(GOOD)]) as endpoint:
+        got, code, _ = chat(endpoint.config(retries=2))
+    assert (got["error"]["class"], got["attempts"], code) == ("bad_request", 1, 1)
+
+
+@pytest.mark.parametrize("headers, body, least", [
+    ({"Retry-After": "1"}, b"{}", 1.0), ({"retry-after-ms": "700"}, b"{}", 0.7), ({"retry-after-ms": "0"}, b"{}", 0.25),
+    ({}, b'{"error":{"message":"Please try again in 600ms"}}', 0.6),
+    ({}, b'{"error":{"status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"0.8s"}]}}', 0.8)])
+def test_the_providers_delay_is_kept(headers, body, least):
+    with ReplayProvider([Reply(body, status=429, headers=headers), Reply(GOOD)]) as endpoint:
+        began = time.monotonic()
+        got, _, _ = chat(endpoint.config(retries=1))
+    assert got["attempts"] == 2 and least <= time.monotonic() - began < least + 20
+
+
+def test_a_long_delay_is_not_waited_for():
+    with ReplayProvider([Reply(b"{}", status=429, headers={"Retry-After": "3600"})]) as endpoint:
+        got, _, _ = chat(endpoint.config(retries=3), timeout=20)
+    assert (got["error"]["class"], got["attempts"]) == ("rate_limit", 1)
+
+
+def test_a_partial_answer_is_discarded_never_spliced():
+    half = sse(delta("Half an ans"), done=False)
+    with ReplayProvider([Reply(half, reset=True), Reply(GOOD)]) as endpoint:
+        got, code, _ = chat(endpoint.config(retries=1))
+    assert (got["text"], got["finish"], got["attempts"], code) == ("Hello, world.", "stop", 2, 0)
+    with ReplayProvider([Reply(half)]) as endpoint:
+        got, code, _ = chat(endpoint.config())
+    assert (got["text"], got["finish"], code) == ("Half an ans", "truncated", 1)
+
+
+def test_what_the_model_refuses_is_left_out():
+    refusal = json.dumps({"error": {"message": "Unsupported value: 'temperature' does not support 0.5 with this model.",
+                                    "code": "unsupported_value", "param": "temperature"}}).encode()
+    with ReplayProvider([Reply(refusal, status=400), Reply(GOOD)]) as endpoint:
+        got, _, _ = chat(endpoint.config(retries=1, params={"temperature": 0.5, "max_tokens": 50}))
+    assert got["finish"] == "stop"
+    assert "temperature" in endpoint.requests[0]["body"] and "temperature" not in endpoint.requests[1]["body"]
+    assert "temperature" not in got["sent"] and got["sent"]["max_tokens"] == 50
+
+
+@pytest.mark.parametrize("reply", [Reply(hang="headers"), Reply(hang="middle"), Reply(b": ping\n\n" * 3, hang="body"),
+                                   Reply(sse(delta("Hm"), done=False), hang="body"),
+                                   Reply(b": ping\n\n" * 400, piece=8, gap=0.02)], ids=lambda r: r.hang or "pings")
+def test_deadlines_end_a_silent_endpoint(reply):
+    timeouts = {"first_byte": 0.7, "first_content": 0.9, "idle": 0.6, "total": 5}
+    with ReplayProvider([reply]) as endpoint:
+        began = time.monotonic()
+        got, code, _ = chat(endpoint.config(timeouts=timeouts))
+    assert (got["error"]["class"], code) == ("timeout", 1) and time.monotonic() - began < 25
+
+
+def test_faults_of_the_connection_and_of_the_content():
+    with ReplayProvider([Reply(b"<html><body>502 Bad Gateway</body></html>")]) as endpoint:
+        got, _, _ = chat(endpoint.config())
+    assert (got["finish"], got["error"]["class"]) == ("error", "protocol")
+    with ReplayProvider([Reply(b"", status=302, headers={"Location": "http://127.0.0.1:1/"})]) as endpoint:
+        got, _, _ = chat(endpoint.config())
+    assert got["error"]["class"] == "protocol" and len(endpoint.requests) == 1
+    with ReplayProvider([Reply(b"data: " + b"x" * (9 << 20), piece=1 << 20)]) as endpoint:
+        got, _, _ = chat(endpoint.config())
+    assert got["error"]["class"] == "protocol"
+    got, _, _ = chat({"competitors": [{"name": "it", "provider": "openai-compatible", "model": "m", "retries": 0,
+                                       "base_url": "http://127.0.0.1:1/v1"}]})
+    assert got["error"]["class"] == "network"
+
+
+def test_a_key_is_never_shown():
+    echo = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}}).encode()
+    with ReplayProvider([Reply(echo, status=401)]) as endpoint:
+        got, _, everything = chat(endpoint.config())
+    assert got["error"]["class"] == "auth"
+    assert KEY.encode() not in everything and KEY[3:14].encode() not in everything
+    got, _, _ = chat({"competitors": [{"name": "it", "provider": "openai", "model": "m"}]}, key=None)
+    assert got["error"]["class"] in ("auth", "network") and "OPENAI_API_KEY" in got["error"]["message"]
+
+
+def test_cost_is_known_or_unknown_never_guessed():
+    usage = {"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100,
+                                      "prompt_tokens_details": {"cached_tokens": 400}}}
+    body = sse(delta("x"), delta(finish="stop"), usage)
+    with ReplayProvider([Reply(body)]) as endpoint:
+        got, _, _ = chat(endpoint.config(price={"input": 2, "cached": 0.5, "output": 10}))
+        assert abs(got["cost_usd"] - (600 * 2 + 400 * 0.5 + 100 * 10) / 1e6) < 1e-12
+        got, _, _ = chat(endpoint.config())
+        assert got["cost_usd"] is None
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="ARENA_FIXTURES is not set")
+def test_costs_are_the_servers_own():
+    rows = json.loads((FIXTURES / "cost_checks.json").read_text())
+    for row in [row for kind in ("xai", "openrouter") for row in rows[kind]]:
+        paths = [path for path in FIXTURES.glob(row["fixture"] + ".*") if path.suffix in (".sse", ".body")]
+        if not paths:
+            continue
+        expect = json.loads(paths[0].with_name(paths[0].stem + ".expect.json").read_text())
+        with ReplayProvider([Reply(paths[0].read_bytes())]) as endpoint:
+            price = {"price": row["usd_per_mtok"]} if "usd_per_mtok" in row else {}
+            got, _, _ = chat(endpoint.config("xai", dialect=expect["dialect"].removesuffix("-json"),
+                                             stream=paths[0].suffix == ".sse", **price))
+        assert abs(got["cost_usd"] - row["server_cost_usd"]) < 1e-12, row["fixture"]
+
+
+def test_bad_configurations_are_refused_with_a_reason():
+    cases = [({"provider": "nobody"}, "provider"), ({"provider": "openai", "model": ""}, "model"),
+             ({"provider": "openai", "model": "m", "base_url": "http://example.com/v1"}, "http"),
+             ({"provider": "openai", "model": "m", "temprature": 1}, "temprature"),
+             ({"provider": "openai", "model": "m", "params": {"temperature": "hot"}}, "temperature")]
+    for row, word in cases:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"competitors": [{"name": "it", **row}]}, file)
+            file.flush()
+            done = subprocess.run([binary(), "chat", "it", "hi", "--config", file.name], capture_output=True, text=True)
+        assert done.returncode == 2 and word in done.stderr and "it" in done.stderr, done.stderr
