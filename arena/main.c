@@ -5,7 +5,8 @@
 #include "command/command.h"
 
 const struct command *const COMMANDS[] = {
-    &command_serve, &command_chat, &command_models, &command_leaderboard, NULL,
+    &command_serve, &command_chat, &command_models, &command_leaderboard,
+    &command_rank,  &command_verify, NULL,
 };
 
 static int help(const char *name)
