@@ -33,7 +33,7 @@ struct fault_op {
 struct fault_image {
     char path[256];
     uint8_t *bytes;
-    size_t length;
+    size_t length, capacity;
     struct fault_op *ops;
     size_t count, room;
 };
@@ -75,12 +75,14 @@ static inline void fault_forget_ops(struct fault_image *image)
 
 static inline void fault_resize(struct fault_image *image, size_t length)
 {
-    uint8_t *bytes = realloc(image->bytes, length > 0 ? length : 1);
-    if (bytes == NULL)
-        abort();
+    if (length > image->capacity) {
+        image->capacity = length * 2;
+        image->bytes = realloc(image->bytes, image->capacity);
+        if (image->bytes == NULL)
+            abort();
+    }
     if (length > image->length)
-        memset(bytes + image->length, 0, length - image->length);
-    image->bytes = bytes;
+        memset(image->bytes + image->length, 0, length - image->length);
     image->length = length;
 }
 

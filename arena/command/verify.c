@@ -1,0 +1,111 @@
+/* `arena verify`: has anybody changed the votes? Reads only, beside a running arena too; everything in one view. */
+#include "command/command.h"
+
+#include <stdio.h>
+
+#include "base/digest.h"
+#include "store/boards.h"
+#include "store/ledger.h"
+
+struct checking {
+    struct db *db;
+    int64_t problems, boards;
+    struct err err;
+};
+
+static void problem(void *user, const char *line)
+{
+    struct checking *checking = user;
+    checking->problems++;
+    printf("WRONG: %s\n", line);
+}
+
+static bool check_chain(struct checking *checking)
+{
+    struct ledger_report report;
+    char head[DIGEST_HEX + 1];
+    if (!ledger_verify(checking->db, &report, &checking->err))
+        return false;
+    if (report.first_bad != 0) {
+        problem(checking, report.problem);
+        return true;
+    }
+    hex_encode(report.head, DIGEST_SIZE, head);
+    printf("ledger: %lld votes in an unbroken chain, %lld of them erased; its end is %s\n", (long long)report.votes,
+           (long long)report.erased, head);
+    return true;
+}
+
+static bool check_invariants(struct checking *checking)
+{
+    int64_t count;
+    if (!ledger_invariants(checking->db, problem, checking, &count, &checking->err))
+        return false;
+    if (count == 0)
+        printf("records: every invariant holds\n");
+    return true;
+}
+
+/* A board says on which votes it stands by the hash of the last of them. */
+static bool check_board(void *user, const struct board_record *record)
+{
+    struct checking *checking = user;
+    struct db_rows rows;
+    uint8_t hash[DIGEST_SIZE] = {0};
+    checking->boards++;
+    if (!db_select(checking->db, &rows, "SELECT hash FROM votes WHERE seq = ?", DB_VALUES(DB_INT(record->last_seq)),
+                   &checking->err))
+        return false;
+    bool known = record->last_seq == 0 || (db_next(&rows) && db_bytes(&rows, 0, hash, DIGEST_SIZE));
+    if (!db_end(&rows, &checking->err))
+        return false;
+    if (known && digest_same(hash, record->data_hash, DIGEST_SIZE))
+        return true;
+    char line[128];
+    snprintf(line, sizeof line, "board %lld does not stand on the first %lld votes of this ledger", (long long)record->id,
+             (long long)record->last_seq);
+    problem(checking, line);
+    return true;
+}
+
+static bool check_boards(struct checking *checking)
+{
+    int64_t before = checking->problems;
+    if (!boards_each(checking->db, 0, check_board, checking, &checking->err) || checking->err.code != ERR_NONE)
+        return false;
+    if (checking->problems == before)
+        printf("boards: %lld stored, each on votes of this ledger\n", (long long)checking->boards);
+    return true;
+}
+
+static int verify(const struct command *command, const char *dir)
+{
+    struct checking checking = {.err = ERR_INIT};
+    checking.db = store_read_open(dir, &checking.err);
+    bool done = checking.db != NULL && store_read_begin(checking.db, &checking.err) && check_chain(&checking) &&
+                check_invariants(&checking) && check_boards(&checking);
+    db_close(checking.db);
+    if (!done)
+        return command_fail(command, &checking.err);
+    return checking.problems == 0 ? EXIT_OK : EXIT_NO;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *dir = "./arena-data";
+    int positional;
+    const struct option_spec specs[] = {{.name = "data", .kind = OPTION_TEXT, .out = &dir}, {.name = NULL}};
+    if (!options_read(&command_verify, argc, argv, specs, &positional, 0))
+        return EXIT_USAGE;
+    return verify(&command_verify, dir);
+}
+
+const struct command command_verify = {
+    "verify", "check that no stored vote was changed, removed or inserted",
+    "Usage: arena verify [--data DIR]\n\n"
+    "Walks the ledger of votes: each carries the hash of the one before it, over salted digests of who voted, on which\n"
+    "texts, between which versions. Names the first vote that was changed, removed or inserted; checks the records'\n"
+    "invariants, and that every stored board stands on votes of this ledger. Works beside a running arena.\n\n"
+    "  --data DIR   the arena's data directory; ./arena-data by default\n\n"
+    "Exit code: 0 all is well, 1 something is not (each on a line that begins with WRONG), 2 there is nothing to check.\n",
+    run};
