@@ -3,6 +3,9 @@
 #include "kernels/cpu/tables.h"
 
 #include <string.h>
+#if defined(KERNELS_X86)
+#include <cpuid.h>
+#endif
 
 #define KERNEL_TABLE(set)                                                                                       \
     {                                                                                                           \
@@ -17,9 +20,16 @@ static bool always(void)
 }
 
 #if defined(KERNELS_X86)
+/* clang 14's __builtin_cpu_supports does not know f16c: CPUID leaf 1, ECX bit 29. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c >> 29 & 1);
+}
+
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
 static bool has_avx512(void)

@@ -23,7 +23,8 @@ struct row {
 struct attention_tile {
     _Alignas(64) float sums[TILE_ROWS][KERNEL_MAX_HEAD_DIM];
     float weights[TILE_ROWS][BLOCK];
-    float lanes[TILE_ROWS][16], largest[TILE_ROWS], keep[TILE_ROWS];
+    float lanes[TILE_ROWS][16];
+    float largest[16], keep[16]; /* a row each; 16, to be handled as one register */
     struct row rows[TILE_ROWS];
 };
 
@@ -53,18 +54,21 @@ INLINE v16 finish_score(const struct kernel_attention *a, v16 score, int low, in
     return v_keep(score, low, high, -INFINITY);
 }
 
-/* From scores to weights: the running maximum and the sum of weights move on. */
+/* What each row keeps of its sums when its maximum moves from `before` to `largest`. */
+INLINE void weigh_past(struct attention_tile *tile, const float before[16])
+{
+    v_store(tile->keep, v_exp(v_sub(v_load(before), v_load(tile->largest))));
+}
+
+/* From scores to weights; the sum of weights moves on. */
 INLINE void weigh(struct attention_tile *tile, int r, v16 a, v16 b)
 {
-    float before = tile->largest[r], now = v_largest(v_max(v_max(a, b), v_set(before)));
-    v16 top = v_set(now), keep = v_exp(v_set(before - now));
+    v16 top = v_set(tile->largest[r]);
     a = v_exp(v_sub(a, top));
     b = v_exp(v_sub(b, top));
     v_store(tile->weights[r], a);
     v_store(tile->weights[r] + 16, b);
-    v_store(tile->lanes[r], v_fma(v_load(tile->lanes[r]), keep, v_add(a, b)));
-    tile->largest[r] = now;
-    v_store_part(&tile->keep[r], keep, 1);
+    v_store(tile->lanes[r], v_fma(v_load(tile->lanes[r]), v_set(tile->keep[r]), v_add(a, b)));
 }
 
 INLINE void score_block(const struct kernel_attention *a, struct attention_tile *tile, int rows, const uint8_t *keys,
@@ -81,10 +85,17 @@ INLINE void score_block(const struct kernel_attention *a, struct attention_tile 
             high[r] = v_fma(q, second, high[r]);
         }
     }
+    float before[16];
+    v_store(before, v_load(tile->largest));
     for (int r = 0; r < rows; r++) {
         int from = tile->rows[r].low - base, to = tile->rows[r].position - base;
-        weigh(tile, r, finish_score(a, low[r], from, to), finish_score(a, high[r], from - 16, to - 16));
+        low[r] = finish_score(a, low[r], from, to);
+        high[r] = finish_score(a, high[r], from - 16, to - 16);
+        tile->largest[r] = v_largest(v_max(v_max(low[r], high[r]), v_set(before[r])));
     }
+    weigh_past(tile, before);
+    for (int r = 0; r < rows; r++)
+        weigh(tile, r, low[r], high[r]);
 }
 
 /* Adds weighted values to `registers` x 16 of the sums, from dimension d. */
@@ -170,6 +181,7 @@ void SIMD(attention)(const struct kernel_attention *a, int kv_head, int first, i
     struct attention_tile tile;
     int group = a->heads / a->kv_heads, total = (last - first) * group;
     int tiles = (total + TILE_ROWS - 1) / TILE_ROWS;
+    memset(tile.largest, 0, sizeof(tile.largest));
     for (int i = 0; i < tiles; i++) {
         int from = (int)((int64_t)i * total / tiles), rows = (int)((int64_t)(i + 1) * total / tiles) - from;
         for (int r = 0; r < rows; r++)
