@@ -46,6 +46,9 @@
 #define LIMIT_QUICK_CHECK_BYTES (256 << 20) /* a larger database is not read whole at start-up: a second's worth */
 #define LIMIT_READ_ROWS 20000          /* votes read in one go: longer reads would keep the log from being cut */
 
+/* --- Boards ------------------------------------------------------------------------------------------------------- */
+#define LIMIT_BOARDS 32                /* boards kept current (category x method): each holds its votes, 20 bytes a vote */
+
 /* --- Loop --------------------------------------------------------------------------------------------------------- */
 #define LIMIT_WORKER_QUEUE 1024        /* waiting jobs of the worker pool */
 

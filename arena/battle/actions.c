@@ -304,13 +304,8 @@ static void vote_committed(struct op *op)
     struct story *story = story_of(op);
     op->hall->figures.voted++;
     take_vote(story, &op->result, op->reveal);
-    if (op->hall->options.live && story->counted == VOTE_COUNTED) {
-        struct live_vote vote = {.seq = (uint64_t)op->result.seq,
-                                 .model_a = story->side[0].name,
-                                 .model_b = story->side[1].name,
-                                 .winner = winner_word(story->winner)};
-        live_vote(op->hall->options.live, &vote);
-    }
+    if (op->hall->options.live)
+        live_changed(op->hall->options.live, op->result.seq);
     battle_tell_voted(op->resident->battle);
 }
 

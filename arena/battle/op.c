@@ -256,6 +256,7 @@ void op_run(struct op *op)
         }
     }
     op->now_ms = clock_wall_ms();
+    buf_clear(&op->out); /* it may have been here before it waited in line */
     if (action->prepare(op, &err)) {
         if (op->needs_job)
             submit(op);

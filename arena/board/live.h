@@ -1,12 +1,14 @@
 /* The board, kept current vote by vote.
  *
- * Tallies stand in memory, one per category; a committed vote moves them on the loop's thread, a worker refits (from a
- * copy, in milliseconds), and the loop swaps in a new snapshot: JSON rendered once, immutable, counted. While a fit runs
- * further votes wait for the next one, so any number of votes costs at most one fit at a time for each board shown.
- * The tallies are built from the stored votes by a worker at start, and could be rebuilt so at any time: nothing is
- * known here that the store does not know. Published snapshots are kept as `boards` records.
+ * Each board that is shown (a category under a method) keeps its votes in memory as tallies and ballots. When votes were
+ * committed a worker adds just those to them, refits in milliseconds and renders; the loop swaps the new snapshot in:
+ * JSON rendered once, immutable, counted. While a fit runs further votes wait for the next one, so however many votes
+ * come, each board has at most one fit under way. Nothing is known here that the store does not know: a board is made
+ * from the stored votes at start, by the same reader as `arena leaderboard`. Snapshots are kept as `boards` records, at
+ * most one every LIVE_HISTORY_SECONDS a board.
  *
- * Loop's thread only; snapshots too. Limits: LIMIT_BOARDS boards (category x style x method) are kept current. */
+ * Loop's thread only, snapshots too; a fit under way belongs to its worker. Limit: LIMIT_BOARDS boards; past it the one
+ * that was not asked for the longest goes. */
 #ifndef ARENA_BOARD_LIVE_H
 #define ARENA_BOARD_LIVE_H
 
@@ -16,6 +18,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+
+#define LIVE_HISTORY_SECONDS 600
 
 struct live;
 struct loop;
@@ -29,29 +33,25 @@ struct live_options {
     uint64_t min_votes; /* a model with fewer is listed as unranked */
 };
 
-/* One board as it was after `votes` votes. */
+/* One board as it was after the votes up to `seq`. */
 struct live_snapshot {
-    struct text json;     /* the object of design.md, section 6 */
-    struct text gzip;     /* the same, compressed; empty where that gains nothing */
-    char etag[40];        /* quoted, as the header wants it; changes exactly when `json` does */
+    struct text json; /* the object of design.md, section 6 */
+    struct text gzip; /* the same, compressed; empty where that gains nothing */
+    char etag[40];    /* quoted, as the header wants it; the same exactly as long as `json` is */
+    int64_t seq;
     uint64_t votes;
     size_t holds;
 };
 
 struct live *live_new(const struct live_options *options, struct err *err);
-/* Reads the stored votes; votes told of meanwhile are not lost. `ready` is called once, with NULL or what failed. */
+/* Makes the default board. `ready` is called once, with NULL or what failed. */
 void live_start(struct live *live, void (*ready)(void *user, const struct err *err), void *user);
-void live_free(struct live *live); /* after the workers are freed; snapshots held elsewhere live on */
+/* After the workers are freed and the loop has heard their last messages. Whoever still waits for a board is told
+ * ERR_BUSY; snapshots held elsewhere live on. */
+void live_free(struct live *live);
 
-/* A vote was committed. Names are competitors' names; `winner` one of the four words; `seq` its place in the ledger (a
- * vote told twice is counted once). */
-struct live_vote {
-    uint64_t seq;
-    const char *model_a, *model_b;
-    const char *winner;
-    const char *category; /* NULL: only the overall board */
-};
-void live_vote(struct live *live, const struct live_vote *vote);
+/* Votes up to `seq` are committed: the default board follows at once, the others when they are asked for. */
+void live_changed(struct live *live, int64_t seq);
 
 /* Which board. NULL members: the default (overall, bt). */
 struct live_query {
@@ -60,10 +60,10 @@ struct live_query {
     bool style;
 };
 
-/* Hands out the board with every vote that was told of before this call. `reply` is called exactly once: at once when
- * the board is current (the rule), else after the fit under way; a board whose fits take long is handed out as it
- * stands. The snapshot is borrowed for the call (live_hold keeps it); NULL with `err` for a category or method that
- * does not exist, or when the board could not be made. */
+/* Hands out a board with every vote that was told of before this call. `reply` is called exactly once: at once when the
+ * board is current (the rule), else after the fit under way; a board whose fits take longer than a moment is handed out
+ * as it stands. The snapshot is borrowed for the call (live_hold keeps it); NULL with `err` for a category or method
+ * that does not exist, or when the board could not be made. */
 void live_ask(struct live *live, const struct live_query *query,
               void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err), void *user);
 
@@ -72,9 +72,9 @@ void live_release(struct live_snapshot *snapshot);               /* NULL is allo
 
 /* For metrics. */
 struct live_figures {
-    uint64_t votes, fits;
+    uint64_t votes, fits; /* votes: on the default board */
     int64_t last_fit_ns;
-    bool loading;
+    bool loading; /* the default board is not there yet */
 };
 struct live_figures live_figures(const struct live *live);
 

@@ -10,12 +10,16 @@
 #include "board/select.h"
 #include "store/vote_rows.h"
 
-struct loading {
-    struct stored_votes *votes;
-    const struct stored_filter *filter;
+struct stored_state {
+    struct stored_filter filter;
     struct hash_keys voters, prompts;
     struct row_spec spec;
     struct select select;
+};
+
+struct loading {
+    struct stored_votes *votes;
+    struct stored_state *state;
     struct buf scratch;
     struct err *err;
     bool failed;
@@ -62,11 +66,11 @@ static bool is_wanted(struct loading *loading, const struct vote_row *row)
     const char *skip;
     uint32_t lines = 0;
     bool blank = false;
-    if (!loading->select.count && !loading->select.decisive)
+    if (!loading->state->select.count && !loading->state->select.decisive)
         return true;
     struct text tags = row->tags.length ? row->tags : TEXT("{}");
-    return row_read(&loading->spec, tags.data, tags.data + tags.length, fields, &blank, &lines, &skip, NULL) &&
-           select_matches(&loading->select, &loading->spec, fields, outcome_of(row->winner), &loading->scratch);
+    return row_read(&loading->state->spec, tags.data, tags.data + tags.length, fields, &blank, &lines, &skip, NULL) &&
+           select_matches(&loading->state->select, &loading->state->spec, fields, outcome_of(row->winner), &loading->scratch);
 }
 
 static bool add(struct loading *loading, const struct vote_row *row)
@@ -80,8 +84,8 @@ static bool add(struct loading *loading, const struct vote_row *row)
         return true; /* an A/A battle measures the voters, not the models */
     ballot.a = (uint16_t)a;
     ballot.b = (uint16_t)b;
-    if (!number_of(&loading->voters, (uint64_t)row->voter, &ballot.voter) ||
-        !number_of(&loading->prompts, row->prompt, &ballot.prompt))
+    if (!number_of(&loading->state->voters, (uint64_t)row->voter, &ballot.voter) ||
+        !number_of(&loading->state->prompts, row->prompt, &ballot.prompt))
         return err_set(loading->err, ERR_MEMORY, "out of memory");
     votes->votes++;
     return tally_add(&votes->tally, a, b, outcome_of(row->winner), 1, loading->err) &&
@@ -91,7 +95,7 @@ static bool add(struct loading *loading, const struct vote_row *row)
 static bool on_vote(void *user, const struct vote_row *row)
 {
     struct loading *loading = user;
-    if (loading->filter->up_to && row->seq > loading->filter->up_to)
+    if (loading->state->filter.up_to && row->seq > loading->state->filter.up_to)
         return false;
     loading->votes->last_seq = row->seq;
     if (row->counted != VOTE_COUNTED) {
@@ -125,12 +129,23 @@ bool stored_label(const struct versions *versions, int64_t version, struct buf *
     return record->imported ? buf_add_string(out, "@imported") : buf_printf(out, "@%.8s", record->digest);
 }
 
+static void forget_names(struct stored_votes *votes)
+{
+    for (size_t i = 0; votes->names && i < votes->named; i++)
+        free(votes->names[i]);
+    free(votes->names);
+    votes->names = NULL;
+    votes->named = 0;
+}
+
 static bool name_models(struct stored_votes *votes, struct db *db, struct err *err)
 {
     struct versions versions;
     if (!versions_load(db, &versions, err))
         return false;
+    forget_names(votes);
     votes->names = calloc(votes->models ? votes->models : 1, sizeof *votes->names);
+    votes->named = votes->names ? votes->models : 0;
     bool ok = votes->names != NULL;
     for (size_t i = 0; ok && i < votes->models; i++) {
         struct buf label;
@@ -142,45 +157,46 @@ static bool name_models(struct stored_votes *votes, struct db *db, struct err *e
     return ok || err_set(err, ERR_STORE, "a vote's competitor version cannot be found");
 }
 
-static bool load(struct loading *loading, struct db *db)
+bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *err)
 {
-    const char *category = loading->filter->category;
+    struct stored_state *state = votes->state;
+    struct loading loading = {.votes = votes, .state = state, .err = err};
     struct vote_filter filter = VOTE_FILTER_ALL;
-    filter.judge = loading->filter->judge;
-    if (category && strcmp(category, "overall") != 0) {
-        filter.with_tags = true;
-        if (!select_category(&loading->select, &loading->spec, category, loading->err))
-            return false;
-    }
-    if (!votes_each(db, &filter, on_vote, loading, loading->err) || loading->failed)
-        return false;
-    loading->votes->ballots.voters = loading->voters.count;
-    loading->votes->ballots.prompts = loading->prompts.count;
-    return name_models(loading->votes, db, loading->err);
+    filter.after = votes->last_seq;
+    filter.judge = state->filter.judge;
+    filter.with_tags = state->select.count > 0;
+    buf_init(&loading.scratch, 1 << 20);
+    bool ok = votes_each(db, &filter, on_vote, &loading, err) && !loading.failed;
+    buf_done(&loading.scratch);
+    votes->ballots.voters = state->voters.count;
+    votes->ballots.prompts = state->prompts.count;
+    return ok && name_models(votes, db, err);
+}
+
+static bool choose(struct stored_state *state, const struct stored_filter *filter, struct err *err)
+{
+    state->filter = *filter;
+    if (!filter->category || strcmp(filter->category, "overall") == 0)
+        return true;
+    return select_category(&state->select, &state->spec, filter->category, err);
 }
 
 struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter, struct err *err)
 {
-    struct loading *loading = calloc(1, sizeof *loading);
     struct stored_votes *votes = calloc(1, sizeof *votes);
-    if (!loading || !votes) {
-        free(loading);
+    struct stored_state *state = calloc(1, sizeof *state);
+    if (!votes || !state) {
         free(votes);
+        free(state);
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
     }
-    *loading = (struct loading){.votes = votes, .filter = filter, .err = err};
+    votes->state = state;
     tally_init(&votes->tally);
     ballots_init(&votes->ballots, 0);
-    hash_keys_init(&loading->voters, false);
-    hash_keys_init(&loading->prompts, false);
-    buf_init(&loading->scratch, 1 << 20);
-    bool ok = load(loading, db);
-    hash_keys_done(&loading->voters);
-    hash_keys_done(&loading->prompts);
-    buf_done(&loading->scratch);
-    free(loading);
-    if (ok)
+    hash_keys_init(&state->voters, false);
+    hash_keys_init(&state->prompts, false);
+    if (choose(state, filter, err) && stored_votes_more(votes, db, err))
         return votes;
     stored_votes_free(votes);
     return NULL;
@@ -190,9 +206,10 @@ void stored_votes_free(struct stored_votes *votes)
 {
     if (!votes)
         return;
-    for (size_t i = 0; votes->names && i < votes->models; i++)
-        free(votes->names[i]);
-    free(votes->names);
+    forget_names(votes);
+    hash_keys_done(&votes->state->voters);
+    hash_keys_done(&votes->state->prompts);
+    free(votes->state);
     free(votes->versions);
     ballots_done(&votes->ballots);
     tally_done(&votes->tally);

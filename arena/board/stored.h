@@ -17,19 +17,24 @@ struct stored_votes {
     struct ballots ballots;
     char **names;      /* of each model */
     int64_t *versions; /* of each model */
-    size_t models;
+    size_t models, named; /* named: how many `names` there are */
     uint64_t votes, not_counted;
     int64_t last_seq;
+    struct stored_state *state; /* what makes it possible to go on from last_seq */
 };
 
 struct stored_filter {
-    const char *category; /* NULL or "overall": all votes */
+    const char *category; /* NULL or "overall": all votes; must live as long as the votes */
     int judge;            /* enum judge_kind; -1: any */
     int64_t up_to;        /* votes up to this seq; 0: all */
 };
 
 /* Returns new (stored_votes_free). ERR_NOT_FOUND for a category that does not exist. */
 struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter, struct err *err);
+
+/* Adds the votes that were cast since, and names the models anew (a newer version may have taken a plain name). What it
+ * gives is what loading everything would give. After an error the votes are of no more use. */
+bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *err);
 void stored_votes_free(struct stored_votes *votes);
 
 /* The label of a version among all that are known; false without memory or for an unknown one. */
