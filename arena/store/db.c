@@ -67,13 +67,15 @@ static int configure(sqlite3 *handle, enum db_mode mode)
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
-    int result = sqlite3_exec(handle, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000",
-                              NULL, NULL, NULL);
-    if (result != SQLITE_OK || mode == DB_READ)
+    int result = sqlite3_exec(handle, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+    if (result != SQLITE_OK)
         return result;
+    if (mode == DB_READ)
+        return sqlite3_exec(handle, "PRAGMA cache_size = -16000", NULL, NULL, NULL);
+    /* The writer's cache (in KiB) holds what a large import changes at a time: spilled pages would be written twice. */
     return sqlite3_exec(handle,
-                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-                        "PRAGMA journal_size_limit = 33554432",
+                        "PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                        "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 33554432",
                         NULL, NULL, NULL);
 }
 

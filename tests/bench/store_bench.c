@@ -226,7 +226,7 @@ int main(int argc, char **argv)
     if (read) {
         bench_reads(&bench, argc > 3 ? atoll(argv[3]) : 1000000);
     } else {
-        int wanted = 40000 * (int)(seconds + 1);
+        int wanted = 15000 * (int)(seconds + 1);
         bench.battles = calloc((size_t)wanted + BATTLES_A_REFILL, STORE_ID_SIZE);
         bench.latencies = calloc(LATENCIES_MAX, sizeof *bench.latencies);
         must(store_apply(bench.store, prepare, &bench, &err), &err);
