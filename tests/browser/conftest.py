@@ -1,0 +1,76 @@
+"""Real pages of the real server in Debian's Chromium, without a network: whatever asks for another host fails its test.
+
+`arena` is a server with two scripted models whose names appear nowhere else; `visit` opens browsers of a size."""
+import os
+import pathlib
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from arena_server import ArenaServer
+from fake_provider import FakeProvider
+from pages import NAMES, ORGANISATIONS, Visit, script
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not os.access(CHROMIUM, os.X_OK):
+        pytest.skip("browser: Debian's chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def models():
+    with FakeProvider() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def arena(models):
+    competitors = [models.competitor(name, organisation=maker) for name, maker in zip(NAMES, ORGANISATIONS)]
+    competitors[0]["in_house"] = True
+    with ArenaServer(config={"competitors": competitors, "limits": {"min_votes": 3}}) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def plain_answers(models):
+    models.scripts.clear()
+    models.scripts.update({name: script(name) for name in NAMES})
+
+
+@pytest.fixture
+def visit(chromium, arena):
+    """visit(size="desktop", theme="light") opens a browser of its own: another voter."""
+    open_visits = []
+
+    def start(size="desktop", theme="light", server=None):
+        width, height = SIZES[size]
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme,
+                                       has_touch=size == "phone", is_mobile=size == "phone", reduced_motion="reduce")
+        open_visits.append(Visit(context, (server or arena).origin, size))
+        return open_visits[-1]
+
+    yield start
+    for opened in open_visits:
+        opened.close()
+    for opened in open_visits:
+        opened.complain()
+
+
+@pytest.fixture(params=SIZES)
+def size(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def axe():
+    import axe_playwright_python
+    return (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()

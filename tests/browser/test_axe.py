@@ -1,0 +1,74 @@
+"""axe-core finds nothing to object to, on any page in any state, on a desk and on a phone, in light and in dark."""
+import pytest
+
+from pages import ANSWER, NAMES, OVER, READY, STREAMING, script
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request):
+    return request.param
+
+
+def check(voter, axe, state):
+    voter.page.evaluate(axe)
+    found = voter.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    said = [(rule["id"], rule["impact"], [node["target"] for node in rule["nodes"]][:5]) for rule in found["violations"]]
+    assert said == [], f"{state}: {said}"
+    assert voter.overflow() == 0, state
+
+
+def small_targets(voter):
+    """Buttons and links of the page itself that are smaller than a fingertip."""
+    return voter.page.evaluate("""() => [...document.querySelectorAll("header button, header a, .dock button, dialog[open] button")]
+        .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 44).map((node) => node.outerHTML.slice(0, 80))""")
+
+
+def test_the_states_of_a_battle(visit, axe, size, theme, models):
+    for name in NAMES:
+        models.scripts[name] = script(name, text=models.scripts[name].text + "\n\n```sh\nls # all\n```\n\n|a|\n|-|\n|1|\n\n$x^2$", gap=0.05)
+    voter = visit(size, theme).open()
+    check(voter, axe, "empty")
+    voter.page.click("#open-help")
+    check(voter, axe, "help")
+    voter.page.keyboard.press("Escape")
+    voter.ask()
+    voter.page.wait_for_selector(STREAMING)
+    voter.page.wait_for_selector(ANSWER)
+    check(voter, axe, "streaming")
+    voter.page.wait_for_selector(READY)
+    check(voter, axe, "ready")
+    if size == "phone":
+        assert small_targets(voter) == []
+    voter.page.click("#follow-up")
+    check(voter, axe, "follow-up")
+    voter.vote()
+    check(voter, axe, "revealed")
+    voter.page.click("#open-history")
+    voter.page.wait_for_selector(".past")
+    check(voter, axe, "history")
+
+
+def test_what_went_wrong(visit, axe, size, theme, models):
+    voter = visit(size, theme)
+    voter.allowed.append("404")
+    voter.open("/?battle=0")
+    voter.page.wait_for_selector("#problem:not([hidden])")
+    check(voter, axe, "unknown battle")
+    voter.open("/no/such/page")
+    check(voter, axe, "404")
+    assert "does not exist" in voter.page.inner_text("h1")
+    for name in NAMES:
+        models.scripts[name] = script(name, fault="reset")
+    voter.open().ask()
+    voter.page.wait_for_selector(OVER)
+    check(voter, axe, "void")
+
+
+def test_the_theme_can_be_chosen(visit):
+    voter = visit(theme="light").open()
+    assert voter.page.evaluate("document.documentElement.dataset.theme") == "light"
+    voter.page.click("#theme")
+    voter.page.click("#theme")
+    assert voter.page.evaluate("document.documentElement.dataset.theme") == "dark"
+    voter.open("/leaderboard")
+    assert voter.page.evaluate("document.documentElement.dataset.theme") == "dark"

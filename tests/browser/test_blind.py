@@ -1,0 +1,60 @@
+"""Before the vote no byte, node or storage of the browser names a model; after it all of them may."""
+import re
+
+from pages import NAMES, ORGANISATIONS, READY, STREAMING
+
+
+def told(text):
+    return [word for word in NAMES + ORGANISATIONS if word.lower() in text.lower()]
+
+
+def test_no_name_before_the_vote(visit, size):
+    voter = visit(size)
+    received = []
+
+    def keep(route):
+        answer = route.fetch()
+        received.append(f"{route.request.url} {answer.headers} {answer.text()}")
+        route.fulfill(response=answer)
+
+    voter.page.route(re.compile("/api/(?!.*events)"), keep)
+    voter.open().ask()
+    voter.page.wait_for_selector(STREAMING)
+    assert told(voter.everything()) == []
+    voter.page.wait_for_selector(READY)
+    voter.read_both()
+    assert told(voter.everything()) == []
+    voter.page.reload()
+    voter.page.wait_for_selector(READY)
+    assert told(voter.everything()) == []
+    assert len(received) >= 2 and [told(answer) for answer in received] == [[]] * len(received)
+    voter.page.unroute_all(behavior="wait")
+    voter.vote()
+    assert len(told(voter.everything())) == 4
+
+
+def test_both_lanes_open_together(visit, models):
+    models.scripts[NAMES[0]].first = 1.5
+    voter = visit().open()
+    voter.page.evaluate("""() => {
+        window.seen = [];
+        const look = () => {
+            const filled = [...document.querySelectorAll(".lane")].map((lane) => Boolean(lane.querySelector(".answer")?.textContent));
+            if (filled.length) window.seen.push(filled.join());
+            if (!window.over) requestAnimationFrame(look);
+        };
+        look();
+    }""")
+    voter.ready()
+    voter.page.evaluate("window.over = true")
+    seen = set(voter.page.evaluate("window.seen"))
+    assert "false,false" in seen and "true,true" in seen
+    assert seen <= {"false,false", "true,true"}, seen
+
+
+def test_nothing_of_a_battle_is_kept_in_the_browser(visit):
+    voter = visit().open().ready()
+    voter.vote()
+    kept = voter.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+    assert told(kept) == []
+    assert voter.battle_id() not in kept
