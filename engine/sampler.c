@@ -1,10 +1,11 @@
-/* No full sort anywhere: a vocabulary has up to 256k tokens, and sorting it would cost more than the model's last
- * layer. The k largest are found from the maxima of blocks of 64: the k-th largest block maximum is a lower bound for
- * the k-th largest logit, and only blocks that reach it are looked into. top_p asks for the 64 largest, then for eight
- * times as many, until they hold enough of the mass.
+/* No full sort anywhere: a vocabulary has up to 256k tokens, and sorting it would cost more than the model's
+ * last layer. The k largest are found from the maxima of blocks of 64: the k-th largest block maximum is a
+ * lower bound for the k-th largest logit, and only blocks that reach it are looked into. top_p asks for the
+ * 64 largest, then for eight times as many, until they hold enough of the mass.
  *
- * Exponentials are our own polynomial, four at a time in the compiler's portable vectors, so that every machine gets the
- * same digits and none waits for libm; its relative error is below 2e-7. Sums run in a fixed order: blocks of floats into doubles. */
+ * Exponentials are our own polynomial, four at a time in the compiler's portable vectors, so that every
+ * machine gets the same digits and none waits for libm; its relative error is below 2e-7. Sums run in a fixed
+ * order: blocks of floats into doubles. */
 #include "engine/sampler.h"
 
 #include <math.h>
@@ -37,7 +38,8 @@ struct sampler {
     size_t seen_count;
 };
 
-/* ---- Settings ------------------------------------------------------------------------------------------- */
+/* ---- Settings -------------------------------------------------------------------------------------------
+ */
 
 struct range {
     const char *name;
@@ -58,16 +60,18 @@ bool sampler_check(const struct engine_sampling *sampling, int vocabulary, struc
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
-            return engine_fail(error, ENGINE_REQUEST, "%s is %g: it must be between %g and %g", ranges[i].name,
-                               ranges[i].value, ranges[i].low, ranges[i].high);
+            return engine_fail(error, ENGINE_REQUEST, "%s is %g: it must be between %g and %g",
+                               ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high);
     for (size_t i = 0; i < sampling->logit_biases; i++) {
         const struct engine_bias *bias = &sampling->logit_bias[i];
         if (bias->token < 0 || bias->token >= vocabulary)
-            return engine_fail(error, ENGINE_REQUEST, "logit_bias names token %d: the vocabulary has %d tokens",
-                               bias->token, vocabulary);
+            return engine_fail(error, ENGINE_REQUEST,
+                               "logit_bias names token %d: the vocabulary has %d tokens", bias->token,
+                               vocabulary);
         if (!(bias->bias >= -100 && bias->bias <= 100))
-            return engine_fail(error, ENGINE_REQUEST, "logit_bias of token %d is %g: it must be between -100 and 100",
-                               bias->token, bias->bias);
+            return engine_fail(error, ENGINE_REQUEST,
+                               "logit_bias of token %d is %g: it must be between -100 and 100", bias->token,
+                               bias->bias);
     }
     return true;
 }
@@ -109,7 +113,8 @@ static bool allocate(struct sampler *sampler)
     return ok;
 }
 
-struct sampler *sampler_new(const struct engine_sampling *sampling, int vocabulary, struct engine_error *error)
+struct sampler *sampler_new(const struct engine_sampling *sampling, int vocabulary,
+                            struct engine_error *error)
 {
     if (!sampler_check(sampling, vocabulary, error))
         return NULL;
@@ -148,7 +153,8 @@ void sampler_see(struct sampler *sampler, int32_t token, bool drawn)
     sampler->drawn[token] += drawn;
 }
 
-/* ---- Numbers -------------------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------------------
+ */
 
 /* splitmix64's mixing of a counter: neighbouring counters and seeds give unrelated numbers. */
 static uint64_t mix(uint64_t value)
@@ -167,8 +173,8 @@ double sampler_uniform(uint64_t seed, uint64_t position)
 typedef float four __attribute__((vector_size(16)));
 typedef int32_t four_bits __attribute__((vector_size(16)));
 
-/* exp(x) for x <= 0; 0 below -88 and for NaN. exp(x) = 2^n exp(r), n the nearest integer to x / ln 2: adding and
- * taking away 1.5 * 2^23 rounds to it, and n = -127 makes the power's bits zero. */
+/* exp(x) for x <= 0; 0 below -88 and for NaN. exp(x) = 2^n exp(r), n the nearest integer to x / ln 2: adding
+ * and taking away 1.5 * 2^23 rounds to it, and n = -127 makes the power's bits zero. */
 static inline four exponential4(four x)
 {
     const four lowest = {-88, -88, -88, -88};
@@ -230,7 +236,8 @@ static float block_maxima(const struct sampler *sampler, const float *logits)
     return top;
 }
 
-/* ---- The likeliest -------------------------------------------------------------------------------------- */
+/* ---- The likeliest --------------------------------------------------------------------------------------
+ */
 
 /* The k-th largest (k from 0) of `count` numbers, which are put into another order. */
 static float nth_largest(float *values, int count, int k)
@@ -297,7 +304,8 @@ static void likeliest(struct sampler *sampler, const float *logits, int k)
         sampler->candidate_count = (size_t)k;
 }
 
-/* ---- Drawing -------------------------------------------------------------------------------------------- */
+/* ---- Drawing --------------------------------------------------------------------------------------------
+ */
 
 static void penalise(struct sampler *sampler)
 {
@@ -399,7 +407,8 @@ static bool cut_to_mass(struct sampler *sampler, double total, double share, dou
     return false;
 }
 
-/* top_p over all tokens: looks at more and more of the likeliest until they hold enough. Returns what they weigh. */
+/* top_p over all tokens: looks at more and more of the likeliest until they hold enough. Returns what they
+ * weigh. */
 static double nucleus(struct sampler *sampler, const float *logits, float top, float scale)
 {
     double total = exponentials(sampler, logits, top, scale), kept;
@@ -425,13 +434,15 @@ static double cut_to_share(struct sampler *sampler, double share)
     return sum;
 }
 
-static int32_t draw_filtered(struct sampler *sampler, const float *logits, float top, float scale, double uniform)
+static int32_t draw_filtered(struct sampler *sampler, const float *logits, float top, float scale,
+                             double uniform)
 {
     const struct engine_sampling *sampling = &sampler->sampling;
     bool nuclear = sampling->top_p > 0 && sampling->top_p < 1;
     double total;
     if (sampling->top_k > 0) {
-        likeliest(sampler, logits, sampling->top_k < sampler->vocabulary ? sampling->top_k : sampler->vocabulary);
+        likeliest(sampler, logits,
+                  sampling->top_k < sampler->vocabulary ? sampling->top_k : sampler->vocabulary);
         total = candidate_weights(sampler, top, scale);
         if (nuclear)
             cut_to_mass(sampler, total, sampling->top_p, &total);
@@ -456,13 +467,14 @@ int32_t sampler_draw(struct sampler *sampler, const float *logits, uint64_t posi
         return argmax(sampler, logits, top);
     float scale = (float)(1.0 / sampling->temperature);
     double uniform = sampler_uniform(sampling->seed, position);
-    bool filtered = sampling->top_k > 0 || (sampling->top_p > 0 && sampling->top_p < 1) || sampling->min_p > 0;
+    bool filtered =
+        sampling->top_k > 0 || (sampling->top_p > 0 && sampling->top_p < 1) || sampling->min_p > 0;
     return filtered ? draw_filtered(sampler, logits, top, scale, uniform)
                     : draw_any(sampler, logits, top, scale, uniform);
 }
 
-float sampler_logprobs(struct sampler *sampler, const float *logits, int32_t token, struct engine_logprob *top,
-                       int tops)
+float sampler_logprobs(struct sampler *sampler, const float *logits, int32_t token,
+                       struct engine_logprob *top, int tops)
 {
     float largest = block_maxima(sampler, logits);
     double sum = exponentials(sampler, logits, largest, 1);

@@ -1,6 +1,6 @@
-/* Two steps with one buffer: bytes become whole characters (at most three bytes wait in `partial`), characters wait in
- * `text` as long as their tail may begin a stop string. `text` is [taken | ready | held]: what stream_take has given
- * away, what it may give next, and what has to wait. */
+/* Two steps with one buffer: bytes become whole characters (at most three bytes wait in `partial`),
+ * characters wait in `text` as long as their tail may begin a stop string. `text` is [taken | ready | held]:
+ * what stream_take has given away, what it may give next, and what has to wait. */
 #include "engine/stream.h"
 
 #include <stdlib.h>
@@ -45,7 +45,8 @@ static bool add_stop(struct stream *stream, const char *text, struct engine_erro
 struct stream *stream_new(const char *const *stop, size_t stops, struct engine_error *error)
 {
     if (stops > STREAM_MAX_STOPS) {
-        engine_fail(error, ENGINE_REQUEST, "%zu stop strings: at most %d are allowed", stops, STREAM_MAX_STOPS);
+        engine_fail(error, ENGINE_REQUEST, "%zu stop strings: at most %d are allowed", stops,
+                    STREAM_MAX_STOPS);
         return NULL;
     }
     struct stream *stream = calloc(1, sizeof *stream);
@@ -141,7 +142,8 @@ static bool stop_at(const struct stream *stream, size_t at, bool *held)
     return false;
 }
 
-/* Goes through what is not ready yet, up to the first place where a stop string stands or may come to stand. */
+/* Goes through what is not ready yet, up to the first place where a stop string stands or may come to stand.
+ */
 static void scan(struct stream *stream, bool final)
 {
     for (; stream->ready < stream->length; stream->ready++) {

@@ -1,7 +1,7 @@
-/* The model's own template is interpreted rather than recognised and written again in C: default system prompts, trims,
- * dates and orders of roles differ from one release of a model to the next, and a template that is only nearly right
- * costs answers without anyone seeing why. Trust travels beside the bytes (template_value.h), so that the tokenizer can
- * refuse special tokens to what a message brought. */
+/* The model's own template is interpreted rather than recognised and written again in C: default system
+ * prompts, trims, dates and orders of roles differ from one release of a model to the next, and a template
+ * that is only nearly right costs answers without anyone seeing why. Trust travels beside the bytes
+ * (template_value.h), so that the tokenizer can refuse special tokens to what a message brought. */
 #include "engine/template.h"
 
 #include <stdio.h>
@@ -51,7 +51,8 @@ static void list_names(char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *name);
 }
 
-/* ---- Rendering ------------------------------------------------------------------------------------------ */
+/* ---- Rendering ------------------------------------------------------------------------------------------
+ */
 
 /* The text of a special token, as templates are given it. */
 static struct value token_text(const struct tokenizer *tokenizer, int32_t id)
@@ -61,20 +62,22 @@ static struct value token_text(const struct tokenizer *tokenizer, int32_t id)
     return value_text((struct marked){text, NULL, length});
 }
 
-static bool check_messages(const struct engine_message *messages, size_t count, size_t *longest, size_t *total,
-                           struct engine_error *error)
+static bool check_messages(const struct engine_message *messages, size_t count, size_t *longest,
+                           size_t *total, struct engine_error *error)
 {
     static const char *const roles[] = {"system", "user", "assistant"};
     if (count == 0 || count > MAX_MESSAGES)
-        return engine_fail(error, ENGINE_REQUEST, "a conversation has 1 to %d messages, not %zu", MAX_MESSAGES, count);
+        return engine_fail(error, ENGINE_REQUEST, "a conversation has 1 to %d messages, not %zu",
+                           MAX_MESSAGES, count);
     for (size_t i = 0; i < count; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof roles / sizeof *roles; k++)
             known = known || strcmp(messages[i].role, roles[k]) == 0;
         if (!known)
-            return engine_fail(error, ENGINE_REQUEST,
-                               "message %zu has the role \"%.40s\": \"system\", \"user\" and \"assistant\" are known",
-                               i + 1, messages[i].role);
+            return engine_fail(
+                error, ENGINE_REQUEST,
+                "message %zu has the role \"%.40s\": \"system\", \"user\" and \"assistant\" are known", i + 1,
+                messages[i].role);
         *longest = *longest < messages[i].length ? messages[i].length : *longest;
         *total += messages[i].length;
     }
@@ -171,7 +174,8 @@ char *template_text(const struct template *template, const struct engine_message
     return copy;
 }
 
-/* ---- Making --------------------------------------------------------------------------------------------- */
+/* ---- Making ---------------------------------------------------------------------------------------------
+ */
 
 /* Jinja reads every kind of line end as \n. */
 static char *copy_source(const char *source, size_t *length)
@@ -189,10 +193,10 @@ static char *copy_source(const char *source, size_t *length)
     return copy;
 }
 
-/* Chooses the source: what is asked for by name (or given as Jinja itself), else the model's own. A name that the
- * model's own template answers to means that one. */
-static bool choose_source(const struct gguf *file, const char *name, struct marked *source, const char **called,
-                          struct engine_error *error)
+/* Chooses the source: what is asked for by name (or given as Jinja itself), else the model's own. A name that
+ * the model's own template answers to means that one. */
+static bool choose_source(const struct gguf *file, const char *name, struct marked *source,
+                          const char **called, struct engine_error *error)
 {
     struct gguf_text own = {"", 0};
     char names[200] = "";
@@ -202,9 +206,10 @@ static bool choose_source(const struct gguf *file, const char *name, struct mark
     *called = template_recognise(own.bytes, own.length);
     *source = (struct marked){own.bytes, NULL, own.length};
     if (!name && own.length == 0)
-        return engine_fail(error, ENGINE_UNSUPPORTED,
-                           "the model carries no chat template: give one in its configuration (\"chat_template\": %s)",
-                           names);
+        return engine_fail(
+            error, ENGINE_UNSUPPORTED,
+            "the model carries no chat template: give one in its configuration (\"chat_template\": %s)",
+            names);
     if (!name || (own.length > 0 && strcmp(name, *called) == 0))
         return true;
     if (strstr(name, "{{") || strstr(name, "{%")) {
@@ -214,7 +219,8 @@ static bool choose_source(const struct gguf *file, const char *name, struct mark
     }
     const char *known = template_named_source(name);
     if (!known)
-        return engine_fail(error, ENGINE_UNSUPPORTED, "chat template \"%.60s\" is not known: %s are", name, names);
+        return engine_fail(error, ENGINE_UNSUPPORTED, "chat template \"%.60s\" is not known: %s are", name,
+                           names);
     *source = marked_literal(known);
     *called = name;
     return true;

@@ -1,5 +1,5 @@
-/* Jinja's filters and tests and Python's methods, as far as chat templates use them. One table each. What is not here
- * fails by name when it is reached, so that a template which calls it only for tools still works. */
+/* Jinja's filters and tests and Python's methods, as far as chat templates use them. One table each. What is
+ * not here fails by name when it is reached, so that a template which calls it only for tools still works. */
 #include <string.h>
 #include <time.h>
 
@@ -7,7 +7,8 @@
 #include "engine/template_eval.h"
 #include "engine/utf8.h"
 
-typedef struct value (*builtin)(struct rendering *rendering, struct value subject, const struct arguments *arguments);
+typedef struct value (*builtin)(struct rendering *rendering, struct value subject,
+                                const struct arguments *arguments);
 
 static const struct value undefined = {.kind = VALUE_UNDEFINED};
 
@@ -31,14 +32,15 @@ static struct value wrong_kind(struct rendering *rendering, const char *what)
     return rendering_fail(rendering, ENGINE_UNSUPPORTED, "uses \"%s\" on another kind of value", what);
 }
 
-/* ---- Texts ---------------------------------------------------------------------------------------------- */
+/* ---- Texts ----------------------------------------------------------------------------------------------
+ */
 
 /* Python's str.isspace for one character. */
 static bool is_space(uint32_t point)
 {
-    return (point >= 9 && point <= 13) || (point >= 0x1C && point <= 0x20) || point == 0x85 || point == 0xA0 ||
-           point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 || point == 0x2029 ||
-           point == 0x202F || point == 0x205F || point == 0x3000;
+    return (point >= 9 && point <= 13) || (point >= 0x1C && point <= 0x20) || point == 0x85 ||
+           point == 0xA0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 ||
+           point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x3000;
 }
 
 /* Is the character at `at` to be stripped? White space where `set` is empty. */
@@ -69,19 +71,25 @@ static struct marked strip(struct marked text, struct marked set, bool left, boo
     return marked_part(text, from, to);
 }
 
-static struct value strip_both(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value strip_both(struct rendering *rendering, struct value subject,
+                               const struct arguments *arguments)
 {
-    return value_text(strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), true, true));
+    return value_text(
+        strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), true, true));
 }
 
-static struct value strip_left(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value strip_left(struct rendering *rendering, struct value subject,
+                               const struct arguments *arguments)
 {
-    return value_text(strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), true, false));
+    return value_text(
+        strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), true, false));
 }
 
-static struct value strip_right(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value strip_right(struct rendering *rendering, struct value subject,
+                                const struct arguments *arguments)
 {
-    return value_text(strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), false, true));
+    return value_text(
+        strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), false, true));
 }
 
 static void add(struct rendering *rendering, struct marked_buffer *buffer, struct marked text)
@@ -90,7 +98,8 @@ static void add(struct rendering *rendering, struct marked_buffer *buffer, struc
         rendering_has(rendering, marked_add(rendering->pool, buffer, text));
 }
 
-static struct value replace(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value replace(struct rendering *rendering, struct value subject,
+                            const struct arguments *arguments)
 {
     struct marked text = rendering_text(rendering, subject), old = text_argument(arguments, 0, "old"),
                   new = text_argument(arguments, 1, "new");
@@ -110,7 +119,8 @@ static struct value replace(struct rendering *rendering, struct value subject, c
 }
 
 /* Letters of ASCII change case, others stay. */
-static struct value change_case(struct rendering *rendering, struct value subject, bool upper, bool first_only)
+static struct value change_case(struct rendering *rendering, struct value subject, bool upper,
+                                bool first_only)
 {
     struct marked text = rendering_text(rendering, subject);
     struct marked_buffer buffer = {0};
@@ -126,25 +136,29 @@ static struct value change_case(struct rendering *rendering, struct value subjec
     return value_text(marked_done(&buffer));
 }
 
-static struct value to_upper(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value to_upper(struct rendering *rendering, struct value subject,
+                             const struct arguments *arguments)
 {
     (void)arguments;
     return change_case(rendering, subject, true, false);
 }
 
-static struct value to_lower(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value to_lower(struct rendering *rendering, struct value subject,
+                             const struct arguments *arguments)
 {
     (void)arguments;
     return change_case(rendering, subject, false, false);
 }
 
-static struct value capitalize(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value capitalize(struct rendering *rendering, struct value subject,
+                               const struct arguments *arguments)
 {
     (void)arguments;
     return change_case(rendering, subject, false, true);
 }
 
-static struct value title(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value title(struct rendering *rendering, struct value subject,
+                          const struct arguments *arguments)
 {
     struct value lower = to_lower(rendering, subject, arguments);
     struct marked_buffer buffer = {0};
@@ -158,13 +172,15 @@ static struct value title(struct rendering *rendering, struct value subject, con
     return value_text(marked_done(&buffer));
 }
 
-static struct value starts_with(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value starts_with(struct rendering *rendering, struct value subject,
+                                const struct arguments *arguments)
 {
     struct marked text = rendering_text(rendering, subject), part = text_argument(arguments, 0, "prefix");
     return value_bool(marked_equal(marked_part(text, 0, part.length), part));
 }
 
-static struct value ends_with(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value ends_with(struct rendering *rendering, struct value subject,
+                              const struct arguments *arguments)
 {
     struct marked text = rendering_text(rendering, subject), part = text_argument(arguments, 0, "suffix");
     return value_bool(part.length <= text.length &&
@@ -181,7 +197,8 @@ static struct value find(struct rendering *rendering, struct value subject, cons
     return value_number(characters);
 }
 
-static struct value count_parts(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value count_parts(struct rendering *rendering, struct value subject,
+                                const struct arguments *arguments)
 {
     struct marked text = rendering_text(rendering, subject), part = text_argument(arguments, 0, "sub");
     int64_t count = 0;
@@ -222,7 +239,8 @@ static struct value split_blanks(struct rendering *rendering, struct marked text
     return parts;
 }
 
-static struct value split(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value split(struct rendering *rendering, struct value subject,
+                          const struct arguments *arguments)
 {
     struct marked text = rendering_text(rendering, subject), by = text_argument(arguments, 0, "sep");
     struct value most = argument(arguments, 1, "maxsplit");
@@ -231,7 +249,8 @@ static struct value split(struct rendering *rendering, struct value subject, con
         return split_blanks(rendering, text);
     struct value parts = new_list(rendering);
     size_t done = 0;
-    for (size_t at; left > 0 && !rendering->failed && (at = marked_find(text, by, done)) != SIZE_MAX; left--) {
+    for (size_t at; left > 0 && !rendering->failed && (at = marked_find(text, by, done)) != SIZE_MAX;
+         left--) {
         append(rendering, parts, value_text(marked_part(text, done, at)));
         done = at + by.length;
     }
@@ -239,7 +258,8 @@ static struct value split(struct rendering *rendering, struct value subject, con
     return parts;
 }
 
-static struct value split_lines(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value split_lines(struct rendering *rendering, struct value subject,
+                                const struct arguments *arguments)
 {
     (void)arguments;
     struct marked text = rendering_text(rendering, subject);
@@ -266,27 +286,32 @@ static struct value join(struct rendering *rendering, struct value list, struct 
     return value_text(marked_done(&buffer));
 }
 
-static struct value join_filter(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value join_filter(struct rendering *rendering, struct value subject,
+                                const struct arguments *arguments)
 {
     return join(rendering, subject, text_argument(arguments, 0, "d"));
 }
 
-static struct value join_method(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value join_method(struct rendering *rendering, struct value subject,
+                                const struct arguments *arguments)
 {
     return join(rendering, argument(arguments, 0, "iterable"), rendering_text(rendering, subject));
 }
 
-static struct value to_text(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value to_text(struct rendering *rendering, struct value subject,
+                            const struct arguments *arguments)
 {
     (void)arguments;
     return value_text(rendering_text(rendering, subject));
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------------------- */
+/* ---- JSON -----------------------------------------------------------------------------------------------
+ */
 
 static void write_json_text(struct rendering *rendering, struct marked_buffer *out, struct marked text)
 {
-    static const char codes[] = "\"\\\n\r\t\b\f", *const names[] = {"\\\"", "\\\\", "\\n", "\\r", "\\t", "\\b", "\\f"};
+    static const char codes[] = "\"\\\n\r\t\b\f", *const names[] = {"\\\"", "\\\\", "\\n", "\\r",
+                                                                    "\\t",  "\\b",  "\\f"};
     add(rendering, out, marked_literal("\""));
     size_t done = 0;
     for (size_t i = 0; i < text.length && !rendering->failed; i++) {
@@ -334,7 +359,8 @@ static void write_json(struct rendering *rendering, struct marked_buffer *out, s
     }
 }
 
-static struct value to_json(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value to_json(struct rendering *rendering, struct value subject,
+                            const struct arguments *arguments)
 {
     (void)arguments;
     struct marked_buffer out = {0};
@@ -342,9 +368,11 @@ static struct value to_json(struct rendering *rendering, struct value subject, c
     return value_text(marked_done(&out));
 }
 
-/* ---- Lists and dictionaries ----------------------------------------------------------------------------- */
+/* ---- Lists and dictionaries -----------------------------------------------------------------------------
+ */
 
-static struct value length(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value length(struct rendering *rendering, struct value subject,
+                           const struct arguments *arguments)
 {
     (void)arguments;
     int64_t count = 0;
@@ -361,7 +389,8 @@ static struct value length(struct rendering *rendering, struct value subject, co
     return value_number(count);
 }
 
-static struct value first(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value first(struct rendering *rendering, struct value subject,
+                          const struct arguments *arguments)
 {
     (void)arguments;
     if (subject.kind != VALUE_LIST)
@@ -377,7 +406,8 @@ static struct value last(struct rendering *rendering, struct value subject, cons
     return subject.list->count > 0 ? subject.list->items[subject.list->count - 1] : undefined;
 }
 
-static struct value reverse(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value reverse(struct rendering *rendering, struct value subject,
+                            const struct arguments *arguments)
 {
     (void)arguments;
     if (subject.kind != VALUE_LIST)
@@ -406,7 +436,8 @@ static struct value entries(struct rendering *rendering, struct value subject, b
     return list;
 }
 
-static struct value items(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value items(struct rendering *rendering, struct value subject,
+                          const struct arguments *arguments)
 {
     (void)arguments;
     return entries(rendering, subject, true, true);
@@ -418,7 +449,8 @@ static struct value keys(struct rendering *rendering, struct value subject, cons
     return entries(rendering, subject, true, false);
 }
 
-static struct value values(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value values(struct rendering *rendering, struct value subject,
+                           const struct arguments *arguments)
 {
     (void)arguments;
     return entries(rendering, subject, false, true);
@@ -430,10 +462,13 @@ static struct value get(struct rendering *rendering, struct value subject, const
         return wrong_kind(rendering, "get");
     const struct value *found = value_find(subject.dict, text_argument(arguments, 0, "key"));
     struct value otherwise = argument(arguments, 1, "default");
-    return found ? *found : otherwise.kind != VALUE_UNDEFINED ? otherwise : (struct value){.kind = VALUE_NONE};
+    return found                               ? *found
+           : otherwise.kind != VALUE_UNDEFINED ? otherwise
+                                               : (struct value){.kind = VALUE_NONE};
 }
 
-static struct value to_list(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value to_list(struct rendering *rendering, struct value subject,
+                            const struct arguments *arguments)
 {
     (void)arguments;
     if (subject.kind == VALUE_DICT)
@@ -441,7 +476,8 @@ static struct value to_list(struct rendering *rendering, struct value subject, c
     return subject.kind == VALUE_LIST ? subject : wrong_kind(rendering, "list");
 }
 
-static struct value otherwise(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value otherwise(struct rendering *rendering, struct value subject,
+                              const struct arguments *arguments)
 {
     (void)rendering;
     bool also_false = value_truth(argument(arguments, 1, "boolean"));
@@ -456,7 +492,8 @@ static struct value same(struct rendering *rendering, struct value subject, cons
     return subject;
 }
 
-static struct value to_integer(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value to_integer(struct rendering *rendering, struct value subject,
+                               const struct arguments *arguments)
 {
     (void)rendering, (void)arguments;
     int64_t number = 0;
@@ -471,7 +508,8 @@ static struct value to_integer(struct rendering *rendering, struct value subject
     return value_number(number);
 }
 
-/* ---- Choosing from lists -------------------------------------------------------------------------------- */
+/* ---- Choosing from lists --------------------------------------------------------------------------------
+ */
 
 static struct arguments rest(const struct arguments *arguments, size_t from)
 {
@@ -482,8 +520,8 @@ static struct arguments rest(const struct arguments *arguments, size_t from)
 }
 
 /* select, reject, selectattr, rejectattr. */
-static struct value choose(struct rendering *rendering, struct value subject, const struct arguments *arguments,
-                           bool attribute, bool wanted)
+static struct value choose(struct rendering *rendering, struct value subject,
+                           const struct arguments *arguments, bool attribute, bool wanted)
 {
     struct marked key = attribute ? text_argument(arguments, 0, "attribute") : marked_literal("");
     struct marked test = text_argument(arguments, attribute, "test");
@@ -501,22 +539,26 @@ static struct value choose(struct rendering *rendering, struct value subject, co
     return list;
 }
 
-static struct value select_items(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value select_items(struct rendering *rendering, struct value subject,
+                                 const struct arguments *arguments)
 {
     return choose(rendering, subject, arguments, false, true);
 }
 
-static struct value reject_items(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value reject_items(struct rendering *rendering, struct value subject,
+                                 const struct arguments *arguments)
 {
     return choose(rendering, subject, arguments, false, false);
 }
 
-static struct value select_by(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value select_by(struct rendering *rendering, struct value subject,
+                              const struct arguments *arguments)
 {
     return choose(rendering, subject, arguments, true, true);
 }
 
-static struct value reject_by(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value reject_by(struct rendering *rendering, struct value subject,
+                              const struct arguments *arguments)
 {
     return choose(rendering, subject, arguments, true, false);
 }
@@ -540,11 +582,18 @@ static struct value map(struct rendering *rendering, struct value subject, const
     return list;
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------------------
+ */
 
 enum kind_bits {
-    UNDEFINED = 1 << VALUE_UNDEFINED, NONE = 1 << VALUE_NONE, BOOL = 1 << VALUE_BOOL, NUMBER = 1 << VALUE_NUMBER,
-    TEXT = 1 << VALUE_TEXT, LIST = 1 << VALUE_LIST, DICT = 1 << VALUE_DICT, MACRO = 1 << VALUE_MACRO
+    UNDEFINED = 1 << VALUE_UNDEFINED,
+    NONE = 1 << VALUE_NONE,
+    BOOL = 1 << VALUE_BOOL,
+    NUMBER = 1 << VALUE_NUMBER,
+    TEXT = 1 << VALUE_TEXT,
+    LIST = 1 << VALUE_LIST,
+    DICT = 1 << VALUE_DICT,
+    MACRO = 1 << VALUE_MACRO
 };
 
 static const struct {
@@ -565,7 +614,8 @@ static const struct {
     {"ge", 0, 1, 1}, {"<", 1, 0, 0},           {">", 0, 0, 1},
 };
 
-static bool test_number(struct rendering *rendering, struct marked name, struct value subject, struct value by)
+static bool test_number(struct rendering *rendering, struct marked name, struct value subject,
+                        struct value by)
 {
     int64_t divisor = by.kind == VALUE_NUMBER ? by.number : 2;
     if ((subject.kind != VALUE_NUMBER && subject.kind != VALUE_BOOL) || divisor == 0) {
@@ -582,7 +632,8 @@ static bool contains(struct value container, struct value sought)
     for (size_t i = 0; container.kind == VALUE_LIST && i < container.list->count; i++)
         if (value_equal(container.list->items[i], sought))
             return true;
-    return container.kind == VALUE_DICT && sought.kind == VALUE_TEXT && value_find(container.dict, sought.text);
+    return container.kind == VALUE_DICT && sought.kind == VALUE_TEXT &&
+           value_find(container.dict, sought.text);
 }
 
 bool builtin_test(struct rendering *rendering, struct marked name, struct value subject,
@@ -606,12 +657,13 @@ bool builtin_test(struct rendering *rendering, struct marked name, struct value 
         return contains(other, subject);
     if (marked_is(name, "odd") || marked_is(name, "even") || marked_is(name, "divisibleby"))
         return test_number(rendering, name, subject, other);
-    rendering_fail(rendering, ENGINE_UNSUPPORTED, "uses a test that is not supported: \"%.*s\"", (int)name.length,
-                   name.bytes);
+    rendering_fail(rendering, ENGINE_UNSUPPORTED, "uses a test that is not supported: \"%.*s\"",
+                   (int)name.length, name.bytes);
     return false;
 }
 
-/* ---- Tables --------------------------------------------------------------------------------------------- */
+/* ---- Tables ---------------------------------------------------------------------------------------------
+ */
 
 struct builtin_name {
     const char *name;
@@ -619,23 +671,53 @@ struct builtin_name {
 };
 
 static const struct builtin_name filters[] = {
-    {"trim", strip_both},      {"length", length},        {"count", length},        {"replace", replace},
-    {"upper", to_upper},       {"lower", to_lower},       {"capitalize", capitalize}, {"title", title},
-    {"join", join_filter},     {"string", to_text},       {"tojson", to_json},      {"first", first},
-    {"last", last},            {"reverse", reverse},      {"items", items},         {"list", to_list},
-    {"default", otherwise},    {"d", otherwise},          {"safe", same},           {"int", to_integer},
-    {"select", select_items},  {"reject", reject_items},  {"selectattr", select_by}, {"rejectattr", reject_by},
+    {"trim", strip_both},
+    {"length", length},
+    {"count", length},
+    {"replace", replace},
+    {"upper", to_upper},
+    {"lower", to_lower},
+    {"capitalize", capitalize},
+    {"title", title},
+    {"join", join_filter},
+    {"string", to_text},
+    {"tojson", to_json},
+    {"first", first},
+    {"last", last},
+    {"reverse", reverse},
+    {"items", items},
+    {"list", to_list},
+    {"default", otherwise},
+    {"d", otherwise},
+    {"safe", same},
+    {"int", to_integer},
+    {"select", select_items},
+    {"reject", reject_items},
+    {"selectattr", select_by},
+    {"rejectattr", reject_by},
     {"map", map},
 };
 
 static const struct builtin_name text_methods[] = {
-    {"strip", strip_both},      {"lstrip", strip_left},   {"rstrip", strip_right},  {"replace", replace},
-    {"split", split},           {"splitlines", split_lines}, {"startswith", starts_with}, {"endswith", ends_with},
-    {"upper", to_upper},        {"lower", to_lower},      {"capitalize", capitalize}, {"title", title},
-    {"join", join_method},      {"find", find},           {"count", count_parts},
+    {"strip", strip_both},
+    {"lstrip", strip_left},
+    {"rstrip", strip_right},
+    {"replace", replace},
+    {"split", split},
+    {"splitlines", split_lines},
+    {"startswith", starts_with},
+    {"endswith", ends_with},
+    {"upper", to_upper},
+    {"lower", to_lower},
+    {"capitalize", capitalize},
+    {"title", title},
+    {"join", join_method},
+    {"find", find},
+    {"count", count_parts},
 };
 
-static const struct builtin_name dict_methods[] = {{"items", items}, {"keys", keys}, {"values", values}, {"get", get}};
+static const struct builtin_name dict_methods[] = {
+    {"items", items}, {"keys", keys}, {"values", values}, {"get", get}};
 
 static builtin look_up(const struct builtin_name *names, size_t count, struct marked name)
 {
@@ -665,14 +747,16 @@ struct value builtin_method(struct rendering *rendering, struct marked name, str
                                                : NULL;
     if (run)
         return run(rendering, subject, arguments);
-    return rendering_fail(rendering, ENGINE_UNSUPPORTED, "calls a method that is not supported here: \"%.*s\"",
-                          (int)name.length, name.bytes);
+    return rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                          "calls a method that is not supported here: \"%.*s\"", (int)name.length,
+                          name.bytes);
 }
 
-/* ---- Functions ------------------------------------------------------------------------------------------ */
+/* ---- Functions ------------------------------------------------------------------------------------------
+ */
 
-/* Today, as the template writes it. The name is not defined for `is defined`: a template that has a date of its own
- * uses that one, so that the same conversation gives the same tokens tomorrow. */
+/* Today, as the template writes it. The name is not defined for `is defined`: a template that has a date of
+ * its own uses that one, so that the same conversation gives the same tokens tomorrow. */
 static struct value strftime_now(struct rendering *rendering, const struct arguments *arguments)
 {
     struct marked format = text_argument(arguments, 0, "format");
@@ -694,7 +778,8 @@ static struct value strftime_now(struct rendering *rendering, const struct argum
 
 static struct value range(struct rendering *rendering, const struct arguments *arguments)
 {
-    struct value bound[3] = {argument(arguments, 0, ""), argument(arguments, 1, ""), argument(arguments, 2, "")};
+    struct value bound[3] = {argument(arguments, 0, ""), argument(arguments, 1, ""),
+                             argument(arguments, 2, "")};
     int64_t from = arguments->count > 1 ? bound[0].number : 0, to = bound[arguments->count > 1].number;
     int64_t by = arguments->count > 2 ? bound[2].number : 1;
     for (size_t i = 0; i < arguments->count && i < 3; i++)
@@ -719,7 +804,8 @@ static struct value new_namespace(struct rendering *rendering, const struct argu
     return dict;
 }
 
-struct value builtin_function(struct rendering *rendering, struct marked name, const struct arguments *arguments)
+struct value builtin_function(struct rendering *rendering, struct marked name,
+                              const struct arguments *arguments)
 {
     if (marked_is(name, "namespace") || marked_is(name, "dict"))
         return new_namespace(rendering, arguments);

@@ -1,5 +1,6 @@
-/* A tree walker. Scopes follow Jinja's rule: a loop's body and a macro have a scope of their own, `if` has not, and
- * `set` writes to the innermost scope only (a namespace's attributes are how templates get around that). */
+/* A tree walker. Scopes follow Jinja's rule: a loop's body and a macro have a scope of their own, `if` has
+ * not, and `set` writes to the innermost scope only (a namespace's attributes are how templates get around
+ * that). */
 #include "engine/template_eval.h"
 
 #include <stdarg.h>
@@ -61,7 +62,8 @@ struct marked rendering_text(struct rendering *rendering, struct value value)
     return marked_literal(digits);
 }
 
-/* ---- Variables ------------------------------------------------------------------------------------------ */
+/* ---- Variables ------------------------------------------------------------------------------------------
+ */
 
 static const struct value *find_variable(const struct rendering *rendering, struct marked name)
 {
@@ -83,7 +85,8 @@ struct value rendering_attribute(struct rendering *rendering, struct value value
     if (value.kind == VALUE_UNDEFINED || value.kind == VALUE_NONE) {
         const char *what = value.kind == VALUE_NONE ? "none" : "something undefined";
         if (value.kind == VALUE_UNDEFINED)
-            rendering_fail(rendering, ENGINE_UNSUPPORTED, "asks %s for \"%.*s\"", what, (int)key.length, key.bytes);
+            rendering_fail(rendering, ENGINE_UNSUPPORTED, "asks %s for \"%.*s\"", what, (int)key.length,
+                           key.bytes);
         return undefined;
     }
     const struct value *found = value.kind == VALUE_DICT ? value_find(value.dict, key) : NULL;
@@ -120,7 +123,8 @@ static void assign_all(struct rendering *rendering, const struct node *targets, 
     }
 }
 
-/* ---- Items and slices ----------------------------------------------------------------------------------- */
+/* ---- Items and slices -----------------------------------------------------------------------------------
+ */
 
 /* Byte offset of character `index` of a text that may be cut anywhere; its length past the end. */
 static size_t character_offset(struct marked text, int64_t index)
@@ -180,7 +184,8 @@ static struct value slice(struct rendering *rendering, const struct node *node)
     struct value stride = node->d ? evaluate(rendering, node->d) : value_number(1);
     int64_t by = stride.kind == VALUE_NUMBER && stride.number != 0 ? stride.number : 1;
     if (object.kind != VALUE_LIST && object.kind != VALUE_TEXT)
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "slices what is no list or text (line %d)", node->line);
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "slices what is no list or text (line %d)",
+                              node->line);
     bool list = object.kind == VALUE_LIST;
     int64_t count = list ? (int64_t)object.list->count : count_characters(object.text);
     int64_t low = by < 0 ? -1 : 0, high = by < 0 ? count - 1 : count;
@@ -198,14 +203,16 @@ static struct value slice(struct rendering *rendering, const struct node *node)
     return part;
 }
 
-/* ---- Operators ------------------------------------------------------------------------------------------ */
+/* ---- Operators ------------------------------------------------------------------------------------------
+ */
 
 static struct value join_texts(struct rendering *rendering, struct marked first, struct marked second)
 {
     if (first.length == 0 || second.length == 0)
         return value_text(first.length ? first : second);
     size_t length = first.length + second.length;
-    struct marked_buffer buffer = {pool_get(rendering->pool, length), pool_get(rendering->pool, length), 0, length};
+    struct marked_buffer buffer = {pool_get(rendering->pool, length), pool_get(rendering->pool, length), 0,
+                                   length};
     if (!rendering_has(rendering, buffer.bytes && buffer.marks))
         return undefined;
     rendering_has(rendering, marked_add(rendering->pool, &buffer, first) &&
@@ -278,7 +285,8 @@ static struct value compare(struct rendering *rendering, const struct node *node
 {
     int order;
     if (!value_compare(first, second, &order))
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "compares what has no order (line %d)", node->line);
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "compares what has no order (line %d)",
+                              node->line);
     bool equal = node->text.length == 2;
     return value_bool(node->text.bytes[0] == '<' ? order < 0 || (equal && order == 0)
                                                  : order > 0 || (equal && order == 0));
@@ -310,7 +318,8 @@ static struct value binary(struct rendering *rendering, const struct node *node)
                           (int)operator.length, operator.bytes, node->line);
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------------------
+ */
 
 static void read_arguments(struct rendering *rendering, const struct node *node, struct arguments *arguments)
 {
@@ -336,7 +345,8 @@ static struct value capture(struct rendering *rendering, const struct node *body
     return value_text(marked_done(&buffer));
 }
 
-static struct value call_macro(struct rendering *rendering, const struct node *macro, const struct arguments *given)
+static struct value call_macro(struct rendering *rendering, const struct node *macro,
+                               const struct arguments *given)
 {
     struct scope *caller = rendering->scope, *outermost = caller;
     while (outermost->outer)
@@ -370,14 +380,16 @@ static struct value call(struct rendering *rendering, const struct node *node)
     if (rendering->failed)
         return undefined;
     if (callee->kind != NODE_NAME)
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "calls what is no function (line %d)", node->line);
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "calls what is no function (line %d)",
+                              node->line);
     const struct value *variable = find_variable(rendering, callee->text);
     if (variable && variable->kind == VALUE_MACRO)
         return call_macro(rendering, variable->macro, &arguments);
     return builtin_function(rendering, callee->text, &arguments);
 }
 
-/* ---- Expressions ---------------------------------------------------------------------------------------- */
+/* ---- Expressions ----------------------------------------------------------------------------------------
+ */
 
 static struct value make_list(struct rendering *rendering, const struct node *items)
 {
@@ -396,7 +408,8 @@ static struct value make_dict(struct rendering *rendering, const struct node *en
         return undefined;
     for (; entries && !rendering->failed; entries = entries->next) {
         struct marked key = rendering_text(rendering, evaluate(rendering, entries->b));
-        rendering_has(rendering, value_store(rendering->pool, dict.dict, key, evaluate(rendering, entries->a)));
+        rendering_has(rendering,
+                      value_store(rendering->pool, dict.dict, key, evaluate(rendering, entries->a)));
     }
     return dict;
 }
@@ -407,7 +420,8 @@ static struct value test(struct rendering *rendering, const struct node *node)
     struct arguments arguments;
     struct value subject = evaluate(rendering, node->a);
     read_arguments(rendering, node->b, &arguments);
-    return rendering->failed ? undefined : value_bool(builtin_test(rendering, node->text, subject, &arguments));
+    return rendering->failed ? undefined
+                             : value_bool(builtin_test(rendering, node->text, subject, &arguments));
 }
 
 static struct value filter(struct rendering *rendering, const struct node *node)
@@ -422,7 +436,8 @@ static struct value negate(struct rendering *rendering, const struct node *node)
 {
     struct value value = evaluate(rendering, node->a);
     if (!numeric(value))
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "negates what is no number (line %d)", node->line);
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "negates what is no number (line %d)",
+                              node->line);
     return value_number(-value.number);
 }
 
@@ -496,7 +511,8 @@ static struct value evaluate(struct rendering *rendering, const struct node *nod
     return rendering->failed ? undefined : value;
 }
 
-/* ---- Statements ----------------------------------------------------------------------------------------- */
+/* ---- Statements -----------------------------------------------------------------------------------------
+ */
 
 /* What a `for` goes over: a list, a dictionary's keys, a text's characters. */
 static struct value iterate(struct rendering *rendering, struct value value, int line)
@@ -508,12 +524,13 @@ static struct value iterate(struct rendering *rendering, struct value value, int
         return undefined;
     if (value.kind == VALUE_DICT) {
         for (size_t i = 0; i < value.dict->count; i++)
-            rendering_has(rendering, value_append(rendering->pool, list.list, value_text(value.dict->entries[i].key)));
+            rendering_has(rendering,
+                          value_append(rendering->pool, list.list, value_text(value.dict->entries[i].key)));
     } else if (value.kind == VALUE_TEXT) {
         for (size_t at = 0, next; at < value.text.length && !rendering->failed; at = next) {
             next = at + utf8_next(value.text.bytes + at, value.text.length - at).length;
-            rendering_has(rendering,
-                          value_append(rendering->pool, list.list, value_text(marked_part(value.text, at, next))));
+            rendering_has(rendering, value_append(rendering->pool, list.list,
+                                                  value_text(marked_part(value.text, at, next))));
         }
     } else if (value.kind != VALUE_UNDEFINED) {
         return rendering_fail(rendering, ENGINE_UNSUPPORTED, "loops over what holds nothing (line %d)", line);
@@ -589,7 +606,8 @@ static void run_for(struct rendering *rendering, const struct node *node)
 
 static void run_if(struct rendering *rendering, const struct node *node)
 {
-    while (node && node->kind == NODE_IF && !node->next) { /* a chain of elif is gone through without nesting */
+    while (node && node->kind == NODE_IF &&
+           !node->next) { /* a chain of elif is gone through without nesting */
         if (value_truth(evaluate(rendering, node->a))) {
             run(rendering, node->b);
             return;

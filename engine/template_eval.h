@@ -1,7 +1,7 @@
 /* Running a template's tree. Internal to the templates.
  *
- * The first failure is kept in the rendering and everything ends quickly after it. Loops, macros and the text itself
- * are bounded, so that a hostile template ends too. */
+ * The first failure is kept in the rendering and everything ends quickly after it. Loops, macros and the text
+ * itself are bounded, so that a hostile template ends too. */
 #ifndef ENGINE_TEMPLATE_EVAL_H
 #define ENGINE_TEMPLATE_EVAL_H
 
@@ -51,6 +51,7 @@ bool builtin_test(struct rendering *rendering, struct marked name, struct value 
                   const struct arguments *arguments);
 struct value builtin_method(struct rendering *rendering, struct marked name, struct value subject,
                             const struct arguments *arguments);
-struct value builtin_function(struct rendering *rendering, struct marked name, const struct arguments *arguments);
+struct value builtin_function(struct rendering *rendering, struct marked name,
+                              const struct arguments *arguments);
 
 #endif

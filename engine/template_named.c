@@ -1,5 +1,6 @@
-/* Written from the formats' descriptions, as short as they can be said in Jinja. A model's own template is what runs
- * where there is one; recognising it serves people who look at a model, and names that are asked for. */
+/* Written from the formats' descriptions, as short as they can be said in Jinja. A model's own template is
+ * what runs where there is one; recognising it serves people who look at a model, and names that are asked
+ * for. */
 #include "engine/template_named.h"
 
 #include <stdbool.h>
@@ -15,19 +16,21 @@
 #define TURNS_WITHOUT_SYSTEM "{% for m in messages if m.role != 'system' %}"
 
 static const char chatml[] =
-    TURNS "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}" END_TURNS "{{ '<|im_start|>assistant\\n' }}";
+    TURNS "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}" END_TURNS
+          "{{ '<|im_start|>assistant\\n' }}";
 
 static const char llama2[] =
     "{% set ns = namespace(system='') %}"
     "{% if messages[0].role == 'system' %}"
-    "{% set ns.system = '<<SYS>>\\n' + messages[0].content + '\\n<</SYS>>\\n\\n' %}{% endif %}" TURNS_WITHOUT_SYSTEM
+    "{% set ns.system = '<<SYS>>\\n' + messages[0].content + '\\n<</SYS>>\\n\\n' %}{% endif "
+    "%}" TURNS_WITHOUT_SYSTEM
     "{% if m.role == 'user' %}{{ bos_token + '[INST] ' + ns.system + m.content | trim + ' [/INST]' }}"
     "{% set ns.system = '' %}"
     "{% else %}{{ ' ' + m.content | trim + ' ' + eos_token }}{% endif %}" END_TURNS;
 
 static const char llama3[] =
-    "{{ bos_token }}" TURNS
-    "{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' + m.content | trim + '<|eot_id|>' }}" END_TURNS
+    "{{ bos_token }}" TURNS "{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' + m.content | "
+                            "trim + '<|eot_id|>' }}" END_TURNS
     "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}";
 
 static const char mistral[] =
@@ -42,14 +45,15 @@ static const char mistral_tekken[] =
 
 static const char gemma[] =
     "{{ bos_token }}" SYSTEM_APART TURNS_WITHOUT_SYSTEM
-    "{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\\n' + ns.system + m.content | trim"
+    "{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\\n' + ns.system + m.content | "
+    "trim"
     " + '<end_of_turn>\\n' }}{% set ns.system = '' %}" END_TURNS "{{ '<start_of_turn>model\\n' }}";
 
 static const char phi3[] =
     TURNS "{{ '<|' + m.role + '|>\\n' + m.content + '<|end|>\\n' }}" END_TURNS "{{ '<|assistant|>\\n' }}";
 
-static const char zephyr[] =
-    TURNS "{{ '<|' + m.role + '|>\\n' + m.content + eos_token + '\\n' }}" END_TURNS "{{ '<|assistant|>\\n' }}";
+static const char zephyr[] = TURNS "{{ '<|' + m.role + '|>\\n' + m.content + eos_token + '\\n' }}" END_TURNS
+                                   "{{ '<|assistant|>\\n' }}";
 
 static const char tulu[] =
     "{{ bos_token }}" TURNS "{{ '<|' + m.role + '|>\\n' + m.content + '\\n' }}"
@@ -58,8 +62,15 @@ static const char tulu[] =
 static const struct {
     const char *name, *source;
 } named[] = {
-    {"chatml", chatml},   {"llama2", llama2}, {"llama3", llama3}, {"mistral", mistral}, {"mistral-tekken", mistral_tekken},
-    {"gemma", gemma},     {"phi3", phi3},     {"zephyr", zephyr}, {"tulu", tulu},
+    {"chatml", chatml},
+    {"llama2", llama2},
+    {"llama3", llama3},
+    {"mistral", mistral},
+    {"mistral-tekken", mistral_tekken},
+    {"gemma", gemma},
+    {"phi3", phi3},
+    {"zephyr", zephyr},
+    {"tulu", tulu},
 };
 
 static const char *const names[] = {"chatml", "llama2", "llama3", "mistral", "mistral-tekken",

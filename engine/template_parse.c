@@ -1,5 +1,6 @@
-/* Recursive descent over a lexer that knows two worlds: text outside of tags, tokens inside. The first failure is kept
- * and every token after it is the tag's end, so that the grammar reads without error handling in every line. */
+/* Recursive descent over a lexer that knows two worlds: text outside of tags, tokens inside. The first
+ * failure is kept and every token after it is the tag's end, so that the grammar reads without error handling
+ * in every line. */
 #include "engine/template_parse.h"
 
 #include <stdlib.h>
@@ -61,7 +62,8 @@ static struct node *make_pair(struct parser *parser, enum node_kind kind, struct
     return node;
 }
 
-/* ---- Inside tags: tokens -------------------------------------------------------------------------------- */
+/* ---- Inside tags: tokens --------------------------------------------------------------------------------
+ */
 
 static bool is_space(char byte)
 {
@@ -70,7 +72,8 @@ static bool is_space(char byte)
 
 static bool is_name(char byte)
 {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' || (byte >= '0' && byte <= '9');
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' ||
+           (byte >= '0' && byte <= '9');
 }
 
 static char peek(const struct parser *parser, size_t ahead)
@@ -98,7 +101,8 @@ static int64_t hexadecimal(const char *digits, size_t count)
     return value;
 }
 
-/* One escape sequence, after its backslash, as Python has it; returns the bytes written. Unknown ones stay. */
+/* One escape sequence, after its backslash, as Python has it; returns the bytes written. Unknown ones stay.
+ */
 static size_t unescape(struct parser *parser, char *out)
 {
     static const char names[] = "ntrabfv0\\'\"", values[] = "\n\t\r\a\b\f\v\0\\'\"";
@@ -265,7 +269,8 @@ static struct marked take_name(struct parser *parser)
     return name;
 }
 
-/* ---- Expressions, loosest first ------------------------------------------------------------------------- */
+/* ---- Expressions, loosest first -------------------------------------------------------------------------
+ */
 
 static struct node *parse_expression(struct parser *parser);
 static struct node *parse_or(struct parser *parser);
@@ -389,7 +394,7 @@ static bool at_slice_end(const struct parser *parser)
 static struct node *parse_subscript(struct parser *parser, struct node *object)
 {
     struct node *start = at_slice_end(parser) ? NULL : parse_expression(parser);
-    if (skip_operator(parser, "]"))
+    if (start && skip_operator(parser, "]"))
         return make_pair(parser, NODE_ITEM, object, start);
     struct node *slice = make_pair(parser, NODE_SLICE, object, start);
     expect_operator(parser, ":");
@@ -430,8 +435,8 @@ static struct node *parse_test_arguments(struct parser *parser)
     bool word = parser->now.kind == LEX_NAME;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         word = word && !at_name(parser, others[i]);
-    if (!word && parser->now.kind != LEX_STRING && parser->now.kind != LEX_INTEGER && !at_operator(parser, "[") &&
-        !at_operator(parser, "{"))
+    if (!word && parser->now.kind != LEX_STRING && parser->now.kind != LEX_INTEGER &&
+        !at_operator(parser, "[") && !at_operator(parser, "{"))
         return NULL;
     return make_pair(parser, NODE_ARGUMENT, parse_postfix(parser, parse_primary(parser)), NULL);
 }
@@ -549,7 +554,8 @@ static struct node *parse_expression(struct parser *parser)
     return node;
 }
 
-/* ---- Statements ----------------------------------------------------------------------------------------- */
+/* ---- Statements -----------------------------------------------------------------------------------------
+ */
 
 static struct node *parse_body(struct parser *parser, const char *const *ends);
 
@@ -712,7 +718,8 @@ static struct node *parse_output(struct parser *parser)
     return node;
 }
 
-/* ---- Outside of tags: text ------------------------------------------------------------------------------ */
+/* ---- Outside of tags: text ------------------------------------------------------------------------------
+ */
 
 /* Where the next tag opens; the source's length when none does. */
 static size_t find_tag(const struct parser *parser, size_t from)
@@ -723,7 +730,8 @@ static size_t find_tag(const struct parser *parser, size_t from)
     return parser->length;
 }
 
-/* The text up to the next tag, less the white space that the tags around it take. NULL when nothing is left. */
+/* The text up to the next tag, less the white space that the tags around it take. NULL when nothing is left.
+ */
 static struct node *parse_text(struct parser *parser)
 {
     if (parser->strip_next)
@@ -776,8 +784,8 @@ static void open_tag(struct parser *parser)
     advance(parser);
 }
 
-/* Statements up to a tag that begins with one of `ends` (left as the current token), or to the end where ends is
- * NULL. */
+/* Statements up to a tag that begins with one of `ends` (left as the current token), or to the end where ends
+ * is NULL. */
 static struct node *parse_body(struct parser *parser, const char *const *ends)
 {
     struct node *first = NULL, **end = &first;

@@ -198,7 +198,8 @@ bool value_compare(struct value first, struct value second, int *order)
         return false;
     size_t shorter = first.text.length < second.text.length ? first.text.length : second.text.length;
     int difference = shorter ? memcmp(first.text.bytes, second.text.bytes, shorter) : 0;
-    *order = difference ? difference : (first.text.length > second.text.length) - (first.text.length < second.text.length);
+    *order = difference ? difference
+                        : (first.text.length > second.text.length) - (first.text.length < second.text.length);
     return true;
 }
 
@@ -214,7 +215,8 @@ bool marked_is(struct marked text, const char *literal)
 
 bool marked_equal(struct marked first, struct marked second)
 {
-    return first.length == second.length && (first.length == 0 || memcmp(first.bytes, second.bytes, first.length) == 0);
+    return first.length == second.length &&
+           (first.length == 0 || memcmp(first.bytes, second.bytes, first.length) == 0);
 }
 
 struct marked marked_part(struct marked text, size_t from, size_t to)

@@ -1,5 +1,6 @@
-/* What a chat template computes with: Python's simple values, texts whose every byte is marked as the template's own or
- * a message's, and a pool that owns them all until the rendering ends. Internal to the templates. */
+/* What a chat template computes with: Python's simple values, texts whose every byte is marked as the
+ * template's own or a message's, and a pool that owns them all until the rendering ends. Internal to the
+ * templates. */
 #ifndef ENGINE_TEMPLATE_VALUE_H
 #define ENGINE_TEMPLATE_VALUE_H
 

@@ -1,6 +1,7 @@
-/* Encoding goes in three steps: special tokens are cut out of the text (where they are allowed), the stretches between
- * them are cut into words, and each word is merged. A stretch may hold bytes of a template and of a user side by side:
- * words form over that border as they would in one text, only special tokens do not. */
+/* Encoding goes in three steps: special tokens are cut out of the text (where they are allowed), the
+ * stretches between them are cut into words, and each word is merged. A stretch may hold bytes of a template
+ * and of a user side by side: words form over that border as they would in one text, only special tokens do
+ * not. */
 #include "engine/tokenizer.h"
 
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 
 enum { TEXT_LIMIT = 64 << 20 };
 
-/* ---- Lists ---------------------------------------------------------------------------------------------- */
+/* ---- Lists ----------------------------------------------------------------------------------------------
+ */
 
 bool token_list_add(struct token_list *list, int32_t id, struct engine_error *error)
 {
@@ -35,7 +37,8 @@ void token_list_done(struct token_list *list)
     *list = (struct token_list){0};
 }
 
-/* ---- Life ----------------------------------------------------------------------------------------------- */
+/* ---- Life -----------------------------------------------------------------------------------------------
+ */
 
 struct tokenizer *tokenizer_new(const struct gguf *file, struct engine_error *error)
 {
@@ -59,7 +62,8 @@ void tokenizer_free(struct tokenizer *tokenizer)
     free(tokenizer);
 }
 
-/* ---- Encoding ------------------------------------------------------------------------------------------- */
+/* ---- Encoding -------------------------------------------------------------------------------------------
+ */
 
 /* One call's text and scratch space. */
 struct encoding {
@@ -134,7 +138,8 @@ static bool encode_words(struct encoding *encoding, const char *text, size_t len
     return true;
 }
 
-/* SentencePiece: the stretch as a whole, a space in front of it if the model wants one, U+2581 read as a space. */
+/* SentencePiece: the stretch as a whole, a space in front of it if the model wants one, U+2581 read as a
+ * space. */
 static bool encode_characters(struct encoding *encoding, const char *text, size_t length)
 {
     const struct vocab *vocab = &encoding->tokenizer->vocab;
@@ -173,7 +178,8 @@ static bool trusted_all(const struct encoding *encoding, size_t from, size_t len
     return !encoding->trusted || memchr(encoding->trusted + from, 0, length) == NULL;
 }
 
-/* The special token at this place, or -1. One that a user's bytes are part of is none; a shorter one may be. */
+/* The special token at this place, or -1. One that a user's bytes are part of is none; a shorter one may be.
+ */
 static int32_t special_at(const struct encoding *encoding, size_t at)
 {
     const struct vocab *vocab = &encoding->tokenizer->vocab;
@@ -245,8 +251,9 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
     return ok;
 }
 
-bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text, const unsigned char *trusted,
-                             size_t length, struct token_list *list, struct engine_error *error)
+bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text,
+                             const unsigned char *trusted, size_t length, struct token_list *list,
+                             struct engine_error *error)
 {
     struct encoding encoding = {.tokenizer = tokenizer, .text = text, .trusted = trusted, .length = length,
                                 .after_special = true, .list = list, .error = error};
@@ -255,7 +262,8 @@ bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text
     return ok;
 }
 
-/* ---- Decoding ------------------------------------------------------------------------------------------- */
+/* ---- Decoding -------------------------------------------------------------------------------------------
+ */
 
 const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id, bool special, size_t *length)
 {
@@ -291,7 +299,8 @@ char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, si
     return text;
 }
 
-/* ---- Facts ---------------------------------------------------------------------------------------------- */
+/* ---- Facts ----------------------------------------------------------------------------------------------
+ */
 
 int tokenizer_size(const struct tokenizer *tokenizer)
 {

@@ -1,13 +1,14 @@
-/* Text to token ids and back, as the model's own vocabulary has it: byte-level BPE ("gpt2" in GGUF, with the model's
- * pre-tokenizer) and SentencePiece ("llama").
+/* Text to token ids and back, as the model's own vocabulary has it: byte-level BPE ("gpt2" in GGUF, with the
+ * model's pre-tokenizer) and SentencePiece ("llama").
  *
- * A tokenizer copies what it needs: the file may be closed after tokenizer_new. Immutable from then on, so any thread
- * may use it. Special tokens are recognised in text only when TOKENIZER_SPECIAL is given; without it no text, whatever
- * it holds, can form one. Bytes that are not UTF-8 are never refused: they become U+FFFD in byte-level BPE, byte tokens
- * in SentencePiece. Encoding is O(n log n). Limits: 2^21 tokens a vocabulary, 64 MiB of text a call.
+ * A tokenizer copies what it needs: the file may be closed after tokenizer_new. Immutable from then on, so
+ * any thread may use it. Special tokens are recognised in text only when TOKENIZER_SPECIAL is given; without
+ * it no text, whatever it holds, can form one. Bytes that are not UTF-8 are never refused: they become U+FFFD
+ * in byte-level BPE, byte tokens in SentencePiece. Encoding is O(n log n). Limits: 2^21 tokens a vocabulary,
+ * 64 MiB of text a call.
  *
- * Without PCRE2 (ENGINE_HAVE_PCRE2=0) a byte-level BPE vocabulary still loads and decodes; encoding with it fails
- * with ENGINE_UNSUPPORTED. */
+ * Without PCRE2 (ENGINE_HAVE_PCRE2=0) a byte-level BPE vocabulary still loads and decodes; encoding with it
+ * fails with ENGINE_UNSUPPORTED. */
 #ifndef ENGINE_TOKENIZER_H
 #define ENGINE_TOKENIZER_H
 
@@ -27,11 +28,13 @@ void token_list_done(struct token_list *list);
 
 enum tokenizer_flags {
     TOKENIZER_PLAIN = 0,
-    TOKENIZER_SPECIAL = 1, /* special tokens' texts become those tokens: for templates, never for what a user wrote */
-    TOKENIZER_BOS = 2,     /* BOS (and EOS) at the ends if the model says that it wants them */
+    TOKENIZER_SPECIAL =
+        1, /* special tokens' texts become those tokens: for templates, never for what a user wrote */
+    TOKENIZER_BOS = 2, /* BOS (and EOS) at the ends if the model says that it wants them */
 };
 
-/* Reads tokenizer.ggml.*. Returns new; NULL on failure with `error` filled (key, token or pre-tokenizer named). */
+/* Reads tokenizer.ggml.*. Returns new; NULL on failure with `error` filled (key, token or pre-tokenizer
+ * named). */
 struct tokenizer *tokenizer_new(const struct gguf *file, struct engine_error *error);
 void tokenizer_free(struct tokenizer *tokenizer);
 
@@ -39,13 +42,14 @@ void tokenizer_free(struct tokenizer *tokenizer);
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length, unsigned flags,
                       struct token_list *list, struct engine_error *error);
 
-/* The same where only some bytes may form special tokens: those whose byte in `trusted` is not 0. Other tokens may
- * reach over a border, as they would in the text as a whole. */
-bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text, const unsigned char *trusted,
-                             size_t length, struct token_list *list, struct engine_error *error);
+/* The same where only some bytes may form special tokens: those whose byte in `trusted` is not 0. Other
+ * tokens may reach over a border, as they would in the text as a whole. */
+bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text,
+                             const unsigned char *trusted, size_t length, struct token_list *list,
+                             struct engine_error *error);
 
-/* The bytes of one token, not always whole characters. With `special` false a special token has none. An id outside
- * the vocabulary has none either. Returns borrowed (valid as long as the tokenizer). */
+/* The bytes of one token, not always whole characters. With `special` false a special token has none. An id
+ * outside the vocabulary has none either. Returns borrowed (valid as long as the tokenizer). */
 const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id, bool special, size_t *length);
 
 /* The bytes of a whole sequence, less the space that encoding put in front. Returns new, NUL-terminated. */

@@ -1,5 +1,5 @@
-/* A vocabulary as GGUF carries it. Defaults are the converter's: what a file leaves out depends on its tokenizer's
- * kind and on the pre-tokenizer's name. */
+/* A vocabulary as GGUF carries it. Defaults are the converter's: what a file leaves out depends on its
+ * tokenizer's kind and on the pre-tokenizer's name. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -44,8 +44,8 @@ static bool read_parallel(const struct gguf *file, const char *key, size_t token
     if (array->kind == GGUF_STRING || array->kind == GGUF_ARRAY)
         return engine_fail(error, ENGINE_FORMAT, "%s: %s does not hold numbers", gguf_name(file), key);
     if (array->count < tokens)
-        return engine_fail(error, ENGINE_FORMAT, "%s: %s has %zu elements for %zu tokens", gguf_name(file), key,
-                           array->count, tokens);
+        return engine_fail(error, ENGINE_FORMAT, "%s: %s has %zu elements for %zu tokens", gguf_name(file),
+                           key, array->count, tokens);
     return true;
 }
 
@@ -58,7 +58,8 @@ static bool read_tokens(struct vocab *vocab, const struct gguf *file, enum vocab
                            gguf_name(file));
     int count = texts.count > VOCAB_MAX_TOKENS ? VOCAB_MAX_TOKENS + 1 : (int)texts.count;
     if (!read_parallel(file, KEY("token_type"), texts.count, &types, error) ||
-        !read_parallel(file, KEY("scores"), texts.count, &scores, error) || !vocab_init(vocab, kind, count, error))
+        !read_parallel(file, KEY("scores"), texts.count, &scores, error) ||
+        !vocab_init(vocab, kind, count, error))
         return false;
     struct gguf_text text;
     for (size_t id = 0; gguf_next_text(&texts, &text); id++) {

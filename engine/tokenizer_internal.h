@@ -1,5 +1,5 @@
-/* What a tokenizer is made of, for the files that make one (tokenizer_gguf.c, tokenizer_json.c) and the one that uses
- * it (tokenizer.c). */
+/* What a tokenizer is made of, for the files that make one (tokenizer_gguf.c, tokenizer_json.c) and the one
+ * that uses it (tokenizer.c). */
 #ifndef ENGINE_TOKENIZER_INTERNAL_H
 #define ENGINE_TOKENIZER_INTERNAL_H
 

@@ -1,6 +1,6 @@
-/* A linked list of symbols over the word, and a heap of the merges that were possible when they were put in. A merge
- * that has become impossible since (one side is gone, or has grown) is told by its length and passed over, which is
- * cheaper than taking it out. */
+/* A linked list of symbols over the word, and a heap of the merges that were possible when they were put in.
+ * A merge that has become impossible since (one side is gone, or has grown) is told by its length and passed
+ * over, which is cheaper than taking it out. */
 #include "engine/tokenizer_merge.h"
 
 #include <stdlib.h>
@@ -43,7 +43,8 @@ static bool reserve(void **items, size_t *capacity, size_t needed, size_t size, 
 
 static bool heap_push(struct merger *merger, struct merge_candidate candidate, struct engine_error *error)
 {
-    if (!reserve((void **)&merger->heap, &merger->heap_capacity, merger->heap_count + 1, sizeof *merger->heap, error))
+    if (!reserve((void **)&merger->heap, &merger->heap_capacity, merger->heap_count + 1, sizeof *merger->heap,
+                 error))
         return false;
     size_t at = merger->heap_count++;
     for (; at > 0 && merger->heap[(at - 1) / 2].order > candidate.order; at = (at - 1) / 2)
@@ -78,8 +79,8 @@ static uint32_t score_order(float score)
 }
 
 /* Puts the merge of two neighbours on the heap if there is one. */
-static bool consider(struct merger *merger, const struct vocab *vocab, const char *word, int32_t left, int32_t right,
-                     struct engine_error *error)
+static bool consider(struct merger *merger, const struct vocab *vocab, const char *word, int32_t left,
+                     int32_t right, struct engine_error *error)
 {
     if (left < 0 || right < 0)
         return true;
@@ -97,7 +98,8 @@ static bool consider(struct merger *merger, const struct vocab *vocab, const cha
     if (id < 0)
         return true;
     uint64_t order = (uint64_t)rank << 32 | (uint32_t)left;
-    return heap_push(merger, (struct merge_candidate){order, left, right, id, first->length + second->length}, error);
+    return heap_push(merger, (struct merge_candidate){order, left, right, id, first->length + second->length},
+                     error);
 }
 
 static bool symbols_init(struct merger *merger, const struct vocab *vocab, const char *word, size_t length,
@@ -108,8 +110,8 @@ static bool symbols_init(struct merger *merger, const struct vocab *vocab, const
     int32_t count = 0;
     for (size_t at = 0; at < length; count++) {
         size_t bytes = vocab->kind == VOCAB_BPE ? 1 : utf8_next(word + at, length - at).length;
-        merger->symbols[count] = (struct merge_symbol){count - 1, count + 1, vocab_word(vocab, word + at, bytes),
-                                                       (uint32_t)at, (uint32_t)bytes};
+        merger->symbols[count] = (struct merge_symbol){
+            count - 1, count + 1, vocab_word(vocab, word + at, bytes), (uint32_t)at, (uint32_t)bytes};
         at += bytes;
     }
     merger->symbols[count - 1].next = -1;
@@ -121,7 +123,8 @@ static bool symbols_init(struct merger *merger, const struct vocab *vocab, const
     return true;
 }
 
-static bool merge_all(struct merger *merger, const struct vocab *vocab, const char *word, struct engine_error *error)
+static bool merge_all(struct merger *merger, const struct vocab *vocab, const char *word,
+                      struct engine_error *error)
 {
     struct merge_symbol *symbols = merger->symbols;
     while (merger->heap_count > 0) {
@@ -142,9 +145,9 @@ static bool merge_all(struct merger *merger, const struct vocab *vocab, const ch
     return true;
 }
 
-/* A symbol that is no token becomes its bytes' tokens. A byte that has none is left out, as llama.cpp does, but in
- * SentencePiece becomes <unk>: byte-level vocabularies often call a control token "unknown", and that must not come
- * from what a user wrote. */
+/* A symbol that is no token becomes its bytes' tokens. A byte that has none is left out, as llama.cpp does,
+ * but in SentencePiece becomes <unk>: byte-level vocabularies often call a control token "unknown", and that
+ * must not come from what a user wrote. */
 static bool add_bytes(const struct vocab *vocab, const char *bytes, size_t length, struct token_list *list,
                       struct engine_error *error)
 {

@@ -1,7 +1,7 @@
-/* The expressions are those of the models' tokenizer.json, with three differences that change no meaning there.
- * White space is spelled out (PCRE2's \s also has U+180E, Unicode's has not). So are contractions in either case:
- * PCRE2's caseless takes U+017F for s. And a trailing `|\s+` may be missing, because what no alternative matches
- * is a piece of its own anyway. */
+/* The expressions are those of the models' tokenizer.json, with three differences that change no meaning
+ * there. White space is spelled out (PCRE2's \s also has U+180E, Unicode's has not). So are contractions in
+ * either case: PCRE2's caseless takes U+017F for s. And a trailing `|\s+` may be missing, because what no
+ * alternative matches is a piece of its own anyway. */
 #include "engine/tokenizer_split.h"
 
 #include <stdlib.h>
@@ -33,7 +33,8 @@
     "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"                                                         \
     " ?[\\p{P}\\p{S}]+[\\r\\n]*|" TAIL
 
-/* The letters that DeepSeek's first models take for words: Latin, Greek, Cyrillic, Armenian, Georgian, Cherokee. */
+/* The letters that DeepSeek's first models take for words: Latin, Greek, Cyrillic, Armenian, Georgian,
+ * Cherokee. */
 #define DEEPSEEK_LETTERS                                                                                   \
     "A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}"        \
     "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}"                  \
@@ -57,18 +58,24 @@ static const char *const gpt2[] = {GPT2, NULL};
 static const char *const digits_gpt2[] = {"\\p{N}", GPT2, NULL};
 static const char *const llama3[] = {LLAMA3, NULL};
 static const char *const qwen2[] = {QWEN2, NULL};
-static const char *const qwen35[] = {
-    "(?:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" WS "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" TAIL, NULL};
+static const char *const qwen35[] = {"(?:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" WS
+                                     "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" TAIL,
+                                     NULL};
 static const char *const tekken[] = {CASED("") "|\\p{N}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
 static const char *const gpt4o[] = {CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
 static const char *const falcon[] = {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]", NULL};
 static const char *const deepseek_llm[] = {
-    "[\\r\\n]", SPACE "?[" DEEPSEEK_LETTERS "]+",
-    SPACE "?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", SPACE "+$",
-    "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+", "\\p{N}+", NULL};
+    "[\\r\\n]",
+    SPACE "?[" DEEPSEEK_LETTERS "]+",
+    SPACE "?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+",
+    SPACE "+$",
+    "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
+    "\\p{N}+",
+    NULL};
 static const char *const deepseek_coder[] = {
-    "[\\r\\n]", SPACE "?\\p{L}+", SPACE "?\\p{P}+", "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
-    "\\p{N}", NULL};
+    "[\\r\\n]",       SPACE "?\\p{L}+",
+    SPACE "?\\p{P}+", "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
+    "\\p{N}",         NULL};
 static const char *const deepseek3[] = {"\\p{N}{1,3}", CJK, DEEPSEEK3, NULL};
 static const char *const bloom[] = {BLOOM, NULL};
 static const char *const viking[] = {BLOOM, "\\p{N}", NULL};
@@ -76,10 +83,11 @@ static const char *const seed_coder[] = {
     "(?:" SUFFIX ")|" WORD "|\\p{N}| ?[^" WS "\\p{L}\\p{N}\\r\\n]+|" TAIL, NULL};
 static const char *const bailing[] = {
     "(?:" SUFFIX ")|" WORD "|\\p{N}|" OTHER "[\\r\\n]*|" SPACE "*[\\r\\n]|" END_SPACES "|" SPACE "+", NULL};
-static const char *const minicpm5[] = {"\\p{N}{1,3}", "(?:" SUFFIX ")|" WORD "|\\p{N}+|" OTHER "[\\r\\n]*|" TAIL,
-                                       NULL};
+static const char *const minicpm5[] = {"\\p{N}{1,3}",
+                                       "(?:" SUFFIX ")|" WORD "|\\p{N}+|" OTHER "[\\r\\n]*|" TAIL, NULL};
 static const char *const tiny_aya[] = {"\\p{Nd}{1,3}(?=(?:\\p{Nd}{3})*\\b)",
-                                       CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
+                                       CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL,
+                                       NULL};
 static const char *const lines[] = {"[^\\n]+|[\\n]+", NULL};
 
 static const struct split_rule rules[] = {
@@ -196,12 +204,14 @@ static bool add_pattern(struct splitter *splitter, const char *pattern, struct e
     int code;
     PCRE2_SIZE offset;
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY;
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &code, &offset, NULL);
+    pcre2_code *compiled =
+        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &code, &offset, NULL);
     if (!compiled) {
         PCRE2_UCHAR reason[120] = "";
         pcre2_get_error_message(code, reason, sizeof reason);
-        return engine_fail(error, ENGINE_UNSUPPORTED, "the pre-tokenizer's expression %.80s… fails at %zu: %s",
-                           pattern, (size_t)offset, (const char *)reason);
+        return engine_fail(error, ENGINE_UNSUPPORTED,
+                           "the pre-tokenizer's expression %.80s… fails at %zu: %s", pattern, (size_t)offset,
+                           (const char *)reason);
     }
     pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* where there is no JIT, matching still works */
     splitter->codes[splitter->count++] = compiled;
@@ -236,9 +246,10 @@ void splitter_free(struct splitter *splitter)
     free(splitter);
 }
 
-/* One match at or after `from`; false at the end. The JIT's stack is small: what overflows it is matched without. */
-static bool match_at(const pcre2_code *code, pcre2_match_data *data, const char *text, size_t length, size_t from,
-                     int *result)
+/* One match at or after `from`; false at the end. The JIT's stack is small: what overflows it is matched
+ * without. */
+static bool match_at(const pcre2_code *code, pcre2_match_data *data, const char *text, size_t length,
+                     size_t from, int *result)
 {
     uint32_t options = PCRE2_NO_UTF_CHECK;
     *result = pcre2_match(code, (PCRE2_SPTR)text, length, from, options, data, NULL);
@@ -248,8 +259,8 @@ static bool match_at(const pcre2_code *code, pcre2_match_data *data, const char 
 }
 
 /* Cuts one piece, text[base, base + length), by one expression. */
-static bool cut_piece(const pcre2_code *code, pcre2_match_data *data, const char *text, size_t base, size_t length,
-                      struct split_pieces *out, struct engine_error *error)
+static bool cut_piece(const pcre2_code *code, pcre2_match_data *data, const char *text, size_t base,
+                      size_t length, struct split_pieces *out, struct engine_error *error)
 {
     size_t done = 0, from = 0;
     int result = 0;
@@ -268,13 +279,14 @@ static bool cut_piece(const pcre2_code *code, pcre2_match_data *data, const char
         done = from = found[1];
     }
     if (result < 0 && result != PCRE2_ERROR_NOMATCH)
-        return engine_fail(error, ENGINE_REQUEST, "a text of %zu bytes is too much for the pre-tokenizer (PCRE2: %d)",
-                           length, result);
+        return engine_fail(error, ENGINE_REQUEST,
+                           "a text of %zu bytes is too much for the pre-tokenizer (PCRE2: %d)", length,
+                           result);
     return done == length || pieces_add(out, base + length, error);
 }
 
-static bool cut_all(const pcre2_code *code, const char *text, const struct split_pieces *in, struct split_pieces *out,
-                    struct engine_error *error)
+static bool cut_all(const pcre2_code *code, const char *text, const struct split_pieces *in,
+                    struct split_pieces *out, struct engine_error *error)
 {
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(code, NULL);
     if (!data)
@@ -287,8 +299,8 @@ static bool cut_all(const pcre2_code *code, const char *text, const struct split
     return ok;
 }
 
-bool splitter_cut(const struct splitter *splitter, const char *text, size_t length, struct split_pieces *pieces,
-                  struct engine_error *error)
+bool splitter_cut(const struct splitter *splitter, const char *text, size_t length,
+                  struct split_pieces *pieces, struct engine_error *error)
 {
     struct split_pieces next = {0};
     pieces->count = 0;
@@ -309,7 +321,8 @@ bool splitter_cut(const struct splitter *splitter, const char *text, size_t leng
 struct splitter *splitter_new(const char *const *patterns, struct engine_error *error)
 {
     (void)patterns;
-    engine_fail(error, ENGINE_UNSUPPORTED, "this build has no PCRE2, which the model's tokenizer needs: give token ids");
+    engine_fail(error, ENGINE_UNSUPPORTED,
+                "this build has no PCRE2, which the model's tokenizer needs: give token ids");
     return NULL;
 }
 
@@ -318,8 +331,8 @@ void splitter_free(struct splitter *splitter)
     (void)splitter;
 }
 
-bool splitter_cut(const struct splitter *splitter, const char *text, size_t length, struct split_pieces *pieces,
-                  struct engine_error *error)
+bool splitter_cut(const struct splitter *splitter, const char *text, size_t length,
+                  struct split_pieces *pieces, struct engine_error *error)
 {
     (void)splitter, (void)text, (void)length, (void)pieces;
     return engine_fail(error, ENGINE_UNSUPPORTED,

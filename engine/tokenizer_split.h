@@ -1,8 +1,9 @@
-/* Pre-tokenization: a text cut into words by a model's own regular expressions, each of which is merged alone.
- * Internal to the tokenizer.
+/* Pre-tokenization: a text cut into words by a model's own regular expressions, each of which is merged
+ * alone. Internal to the tokenizer.
  *
- * Expressions are applied one after the other: each cuts every piece so far into its matches and what lies between
- * them. An expression sees its piece only, so that look-ahead ends at a border. A splitter is immutable: any thread. */
+ * Expressions are applied one after the other: each cuts every piece so far into its matches and what lies
+ * between them. An expression sees its piece only, so that look-ahead ends at a border. A splitter is
+ * immutable: any thread. */
 #ifndef ENGINE_TOKENIZER_SPLIT_H
 #define ENGINE_TOKENIZER_SPLIT_H
 
@@ -36,7 +37,7 @@ struct split_pieces {
 void split_pieces_done(struct split_pieces *pieces);
 
 /* Cuts valid UTF-8 of less than 4 GiB; replaces what `pieces` held. */
-bool splitter_cut(const struct splitter *splitter, const char *text, size_t length, struct split_pieces *pieces,
-                  struct engine_error *error);
+bool splitter_cut(const struct splitter *splitter, const char *text, size_t length,
+                  struct split_pieces *pieces, struct engine_error *error);
 
 #endif

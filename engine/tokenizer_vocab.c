@@ -1,6 +1,7 @@
-/* Two indexes, because the same bytes can be a special token and an ordinary one (some vocabularies add runs of
- * spaces twice), and because nothing that plain text merges to may ever be a control token: `words` does not hold
- * them. Hash tables are open addressing over ids, so that they cost 8 bytes a token and no allocation each. */
+/* Two indexes, because the same bytes can be a special token and an ordinary one (some vocabularies add runs
+ * of spaces twice), and because nothing that plain text merges to may ever be a control token: `words` does
+ * not hold them. Hash tables are open addressing over ids, so that they cost 8 bytes a token and no
+ * allocation each. */
 #include "engine/tokenizer_vocab.h"
 
 #include <stdlib.h>
@@ -85,8 +86,8 @@ void vocab_done(struct vocab *vocab)
     *vocab = (struct vocab){0};
 }
 
-/* The byte that a character of GPT-2's alphabet stands for, or -1: printable Latin-1 stands for itself, the 68 other
- * bytes for U+0100 and on, in their order. */
+/* The byte that a character of GPT-2's alphabet stands for, or -1: printable Latin-1 stands for itself, the
+ * 68 other bytes for U+0100 and on, in their order. */
 static int alphabet_byte(uint32_t point)
 {
     bool printable = (point >= 0x21 && point <= 0x7E) || (point >= 0xA1 && point <= 0xFF && point != 0xAD);
@@ -127,7 +128,8 @@ static size_t undo_spaces(char *out, const char *text, size_t length)
 }
 
 /* Writes what a person reads of a token; `out` has room for `length` bytes. Returns its length. */
-static size_t readable(const struct vocab *vocab, enum token_type type, char *out, const char *text, size_t length)
+static size_t readable(const struct vocab *vocab, enum token_type type, char *out, const char *text,
+                       size_t length)
 {
     bool plain = type == TOKEN_NORMAL || type == TOKEN_UNUSED || type == TOKEN_UNDEFINED;
     if (plain && vocab->kind == VOCAB_BPE) {
@@ -169,8 +171,9 @@ static bool grow_bytes(struct vocab *vocab, size_t more, struct engine_error *er
 /* Texts that chat formats give a meaning to: never what a user wrote, whatever type the file gives them. */
 static bool looks_like_control(const char *text, size_t length)
 {
-    static const char *const markers[] = {"<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "<s>", "</s>",
-                                          "<bos>", "<eos>", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "<<SYS>>"};
+    static const char *const markers[] = {
+        "<start_of_turn>", "<end_of_turn>", "[INST]",          "[/INST]",          "<s>",    "</s>",
+        "<bos>",           "<eos>",         "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "<<SYS>>"};
     if (length > 4 && memcmp(text, "<|", 2) == 0 && memcmp(text + length - 2, "|>", 2) == 0)
         return true;
     for (size_t i = 0; i < sizeof markers / sizeof *markers; i++)
@@ -245,9 +248,10 @@ static void note_word(struct vocab *vocab, int32_t id)
 /* What ends an answer in the chat formats we know, where the vocabulary has it as a special token. */
 static void find_ends(struct vocab *vocab)
 {
-    static const char *const ends[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>",
-                                       "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eot|>", "<EOT>",
-                                       "<|return|>", "<|call|>", "<end_of_utterance>"};
+    static const char *const ends[] = {"<|im_end|>", "<|eot_id|>",        "<|eom_id|>",      "<end_of_turn>",
+                                       "<|end|>",    "<|endoftext|>",     "<|end_of_text|>", "</s>",
+                                       "<eos>",      "<|eot|>",           "<EOT>",           "<|return|>",
+                                       "<|call|>",   "<end_of_utterance>"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         int32_t id = vocab_special(vocab, ends[i], strlen(ends[i]));
         if (id >= 0 && vocab_is_control(vocab, id))
@@ -262,7 +266,8 @@ bool vocab_settle(struct vocab *vocab, struct engine_error *error)
     size_t specials = 0;
     for (int32_t id = 0; id < vocab->size; id++)
         specials += vocab_is_control(vocab, id) || vocab->tokens[id].type == TOKEN_USER_DEFINED;
-    if (!index_init(&vocab->words, (size_t)vocab->size, error) || !index_init(&vocab->specials, specials, error))
+    if (!index_init(&vocab->words, (size_t)vocab->size, error) ||
+        !index_init(&vocab->specials, specials, error))
         return false;
     for (int32_t id = 0; id < vocab->size; id++) {
         unsigned char type = vocab->tokens[id].type;
@@ -327,8 +332,8 @@ static struct vocab_pair *pair_slot(const struct vocab *vocab, int32_t left, int
     }
 }
 
-void vocab_merge(struct vocab *vocab, const char *left, size_t left_length, const char *right, size_t right_length,
-                 uint32_t rank)
+void vocab_merge(struct vocab *vocab, const char *left, size_t left_length, const char *right,
+                 size_t right_length, uint32_t rank)
 {
     char text[1024];
     if (left_length + right_length > sizeof text)

@@ -1,8 +1,9 @@
 /* A vocabulary in memory: tokens by id and by text, special tokens, merges. Internal to the tokenizer.
  *
- * Filled once (vocab_init, vocab_add for each id in order, vocab_settle, then vocab_merge), immutable afterwards.
- * Texts are kept as the bytes a person reads: byte-level BPE's alphabet is undone, and SentencePiece's U+2581 is a
- * space in every token but special ones. So text is looked up without rewriting it. */
+ * Filled once (vocab_init, vocab_add for each id in order, vocab_settle, then vocab_merge), immutable
+ * afterwards. Texts are kept as the bytes a person reads: byte-level BPE's alphabet is undone, and
+ * SentencePiece's U+2581 is a space in every token but special ones. So text is looked up without rewriting
+ * it. */
 #ifndef ENGINE_TOKENIZER_VOCAB_H
 #define ENGINE_TOKENIZER_VOCAB_H
 
@@ -68,11 +69,11 @@ bool vocab_add(struct vocab *vocab, const char *text, size_t length, enum token_
 /* After the last token: builds the indexes, finds byte tokens and what ends an answer. */
 bool vocab_settle(struct vocab *vocab, struct engine_error *error);
 
-/* Room for this many merges, then each in the order of its rank, texts as in the file. A merge of tokens that the
- * vocabulary lacks is passed over. */
+/* Room for this many merges, then each in the order of its rank, texts as in the file. A merge of tokens that
+ * the vocabulary lacks is passed over. */
 bool vocab_reserve_merges(struct vocab *vocab, size_t merges, struct engine_error *error);
-void vocab_merge(struct vocab *vocab, const char *left, size_t left_length, const char *right, size_t right_length,
-                 uint32_t rank);
+void vocab_merge(struct vocab *vocab, const char *left, size_t left_length, const char *right,
+                 size_t right_length, uint32_t rank);
 
 /* The token that plain text may become, or -1. */
 int32_t vocab_word(const struct vocab *vocab, const char *text, size_t length);
@@ -80,8 +81,8 @@ int32_t vocab_word(const struct vocab *vocab, const char *text, size_t length);
 /* The special token with exactly this text, or -1. */
 int32_t vocab_special(const struct vocab *vocab, const char *text, size_t length);
 
-/* The longest special token that `text` begins with, or -1; only those that plain text may hold (user-defined ones)
- * unless `control`. */
+/* The longest special token that `text` begins with, or -1; only those that plain text may hold (user-defined
+ * ones) unless `control`. */
 int32_t vocab_special_prefix(const struct vocab *vocab, const char *text, size_t length, bool control);
 
 /* What two neighbours merge to, or NULL. */

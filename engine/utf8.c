@@ -1,5 +1,5 @@
-/* The ranges are those of Unicode's table 3-7 (no overlong forms, no surrogates, nothing past U+10FFFF): the second
- * byte's bounds depend on the first, all later ones are 80..BF. */
+/* The ranges are those of Unicode's table 3-7 (no overlong forms, no surrogates, nothing past U+10FFFF): the
+ * second byte's bounds depend on the first, all later ones are 80..BF. */
 #include "engine/utf8.h"
 
 #include <string.h>

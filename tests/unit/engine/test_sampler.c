@@ -1,5 +1,6 @@
-/* The sampler against a naive one that sorts everything in double precision, and against what its header promises:
- * the order of the settings, draws that depend on (seed, position) alone, frequencies as the softmax says, speed. */
+/* The sampler against a naive one that sorts everything in double precision, and against what its header
+ * promises: the order of the settings, draws that depend on (seed, position) alone, frequencies as the
+ * softmax says, speed. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +46,8 @@ static struct sampler *make(const struct engine_sampling *sampling, int vocabula
     return sampler;
 }
 
-/* ---- The naive one ---------------------------------------------------------------------------------------- */
+/* ---- The naive one ----------------------------------------------------------------------------------------
+ */
 
 struct item {
     double logit, weight;
@@ -132,7 +134,8 @@ static void test_filters_as_the_naive_sampler(void **state)
             compare(settings[i], vocabularies[k], 100 * i + k);
 }
 
-/* ---- Promises --------------------------------------------------------------------------------------------- */
+/* ---- Promises ---------------------------------------------------------------------------------------------
+ */
 
 static void test_temperature_zero_takes_the_first_of_equals(void **state)
 {
@@ -162,7 +165,8 @@ static void test_a_draw_depends_on_seed_and_position_alone(void **state)
         different += i > 0 && in_order[i] != in_order[i - 1];
     }
     assert_true(different > 10);
-    assert_true(sampler_uniform(7, 3) != sampler_uniform(8, 3) && sampler_uniform(7, 3) != sampler_uniform(7, 4));
+    assert_true(sampler_uniform(7, 3) != sampler_uniform(8, 3) &&
+                sampler_uniform(7, 3) != sampler_uniform(7, 4));
     free(logits);
     free(other);
     sampler_free(first);
@@ -228,8 +232,8 @@ static void test_logprobs_are_the_models_own(void **state)
     enum { TOKENS = 1000 };
     float *logits = make_logits(TOKENS, 5);
     const struct engine_bias bias = {9, -50};
-    struct sampler *sampler = make(&(struct engine_sampling){.temperature = 0.1, .logit_bias = &bias, .logit_biases = 1},
-                                   TOKENS);
+    struct sampler *sampler =
+        make(&(struct engine_sampling){.temperature = 0.1, .logit_bias = &bias, .logit_biases = 1}, TOKENS);
     double sum = 0;
     for (int i = 0; i < TOKENS; i++)
         sum += exp((double)logits[i]);
@@ -239,7 +243,8 @@ static void test_logprobs_are_the_models_own(void **state)
     for (int i = 0; i < 5; i++) {
         int better = 0;
         for (int k = 0; k < TOKENS; k++)
-            better += logits[k] > logits[top[i].token] || (logits[k] == logits[top[i].token] && k < top[i].token);
+            better +=
+                logits[k] > logits[top[i].token] || (logits[k] == logits[top[i].token] && k < top[i].token);
         assert_int_equal(better, i);
         assert_true(fabs((double)top[i].logprob - ((double)logits[top[i].token] - log(sum))) < 1e-5);
     }
@@ -304,9 +309,11 @@ static void test_speed(void **state)
         for (uint64_t k = 0; k < ROUNDS; k++)
             sampler_draw(sampler, logits, k);
         clock_gettime(CLOCK_MONOTONIC, &end);
-        double each = ((double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9) / ROUNDS;
+        double each =
+            ((double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9) / ROUNDS;
         printf("  settings %zu: %.0f us a draw from %d tokens\n", i, each * 1e6, VOCABULARY);
-        assert_true(each < 0.02); /* far above what it takes (0.1 ms): sanitizers and busy machines run this too */
+        assert_true(each <
+                    0.02); /* far above what it takes (0.1 ms): sanitizers and busy machines run this too */
         sampler_free(sampler);
     }
     free(logits);

@@ -1,5 +1,5 @@
-/* The text stream, against a plain model of it: cut the bytes anywhere, and the same text must come out, in whole
- * characters, without the first stop string and what follows it. */
+/* The text stream, against a plain model of it: cut the bytes anywhere, and the same text must come out, in
+ * whole characters, without the first stop string and what follows it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -28,7 +28,8 @@ static void collect(struct stream *stream, struct outcome *outcome)
 }
 
 /* Pushes bytes in pieces whose lengths `cuts` chooses (bit i: cut after byte i). */
-static struct outcome run(const char *const *stops, size_t count, const char *bytes, size_t length, uint64_t cuts)
+static struct outcome run(const char *const *stops, size_t count, const char *bytes, size_t length,
+                          uint64_t cuts)
 {
     struct engine_error error = {0};
     struct stream *stream = stream_new(stops, count, &error);
