@@ -43,7 +43,7 @@ struct house {
     struct http_server *server;
     struct loop_fd signals;
     struct loop_timer deadline;
-    bool stopping, hall_stopped, server_stopped;
+    bool stopping, hall_stopped, server_stopped, forced;
 };
 
 /* --- stopping --- */
@@ -71,6 +71,7 @@ static void took_too_long(void *user)
 {
     struct house *house = user;
     log_warning("serve", "still busy after %d s; stopping all the same", STOP_SECONDS);
+    house->forced = true;
     loop_stop(house->loop);
 }
 
@@ -81,8 +82,9 @@ static void asked_to_stop(void *user, uint32_t events)
     (void)events;
     if (read(house->signals.fd, &info, sizeof info) != sizeof info)
         return;
-    if (house->stopping) {
-        loop_stop(house->loop); /* asked twice: at once */
+    if (house->stopping) { /* asked twice: at once */
+        house->forced = true;
+        loop_stop(house->loop);
         return;
     }
     house->stopping = true;
@@ -159,6 +161,13 @@ static bool open_server(struct house *house, const char *listen, struct err *err
     return house->server && store_announce(house->store, http_server_url(house->server), err);
 }
 
+/* Rooms that are still busy cannot be taken apart: what is with the writer is committed, the rest ends with us. */
+static void leave_at_once(struct house *house)
+{
+    store_close(house->store);
+    _exit(EXIT_OK);
+}
+
 static void close_house(struct house *house)
 {
     if (house->loop)
@@ -190,6 +199,8 @@ static int serve(struct house *house, const char *listen, const char *data, stru
     printf("arena is ready: %s\n", http_server_url(house->server));
     fflush(stdout);
     loop_run(house->loop);
+    if (house->forced)
+        leave_at_once(house);
     return EXIT_OK;
 }
 
