@@ -48,16 +48,17 @@ void hall_free(struct hall *hall);
 
 /* What can be asked, with the members of its body. Unknown members and wrong types are ERR_BAD_REQUEST. */
 enum hall_action {
-    HALL_START,      /* {"prompt"}: 201 {"battle_id","state","commitment"} */
+    HALL_START,      /* {"prompt"}: 201 {"battle_id","state","turn","commitment"} */
     HALL_LIST,       /* no body; `before` and `limit`: 200 {"battles":[…],"next"}, newest first */
     HALL_GET,        /* 200, the battle */
-    HALL_TURN,       /* {"prompt"}: 200, the battle */
-    HALL_VOTE,       /* {"winner","reveal":true}: 200 {"winner","counted","reason","models":{"a":{…},"b":{…}},"nonce"} */
-    HALL_FEEDBACK,   /* {"reasons":{"a":[…],"b":[…]} or […],"comment","recognised"}: 200, the battle */
-    HALL_REVEAL,     /* {} : 200, as the vote's answer; only after a vote */
-    HALL_STOP,       /* {} : 200, the battle: what stands is the answer */
-    HALL_SKIP,       /* {} : 200, the battle: over, nothing revealed */
-    HALL_REGENERATE, /* {} : 200, the battle: its last turn streams again */
+    HALL_TURN,       /* {"prompt"}: 200 {"battle_id","state","turn","commitment"}, as the four below */
+    HALL_VOTE,       /* {"winner","reveal":true}: 200 {"battle_id","state","winner","counted","reason","revealed",
+                      * "models":{"a":{…},"b":{…}},"nonce","commitment"} */
+    HALL_FEEDBACK,   /* {"reasons":{"a":[…],"b":[…]} or […],"comment","recognised"}: 200, as the vote's answer */
+    HALL_REVEAL,     /* {}: 200, as the vote's answer; only after a vote */
+    HALL_STOP,       /* {}: 200, when the turn is stored; what stands is the answer */
+    HALL_SKIP,       /* {}: 200; over, nothing revealed */
+    HALL_REGENERATE, /* {}: 200; its last turn streams again */
     HALL_ACTIONS
 };
 
