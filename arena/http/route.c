@@ -84,6 +84,6 @@ bool route_admit(struct http_request *request, struct err *err)
     if (route->access == ROUTE_START)
         return http_request_need_voter(request, err);
     if (route->access == ROUTE_OWNER && !request->has_voter)
-        return err_set(err, ERR_NOT_FOUND, "no such battle");
+        return err_set(err, ERR_NOT_FOUND, "there is no battle of this id among yours");
     return true;
 }
