@@ -1,5 +1,5 @@
-/* The tables, best last to first, and whether this CPU can run them. A binary holds all of them; which one runs is seen
- * at start, so one build serves every x86-64 machine. */
+/* The tables, best last to first, and whether this CPU can run them. A binary holds all of them; which one runs is
+ * seen at start, so one build serves every x86-64 machine. */
 #include "kernels/cpu/tables.h"
 
 #include <string.h>

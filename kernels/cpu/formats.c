@@ -1,5 +1,6 @@
-/* A table of formats and one unpacking function each: what the GGUF specification and ggml's block structures say, in
- * bytes, so that no packed structs or alignment are needed. Word order is little-endian, as this engine's machines. */
+/* A table of formats and one unpacking function each: what the GGUF specification and ggml's block structures say,
+ * in bytes, so that no packed structs or alignment are needed. Word order is little-endian, as this engine's
+ * machines. */
 #include "kernels/cpu/formats.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* Packing writes a panel block by block from unpacked codes, four columns (one 32-bit lane) at a time; reading a row back
- * is its mirror image and serves the embedding look-up and the scalar product. */
+/* Packing writes a panel block by block from unpacked codes, four columns (one 32-bit lane) at a time; reading a
+ * row back is its mirror image and serves the embedding look-up and the scalar product. */
 #include "kernels/cpu/pack.h"
 
 struct layout pack_layout(const struct format *f)
@@ -148,7 +148,9 @@ void pack_read(const struct format *f, const uint8_t *panel, int row, int block,
     const uint8_t *quants = group + (size_t)at * l.quants;
     const uint8_t *high = group + (size_t)l.group * l.quants + (size_t)at * l.high;
     for (int j = 0; j < 8; j++) {
-        uint32_t codes = f->bits == 8 ? get_lane(quants, j, row) : get_lane(quants, j % 4, row) >> j / 4 * 4 & 0x0f0f0f0f;
+        uint32_t codes = get_lane(quants, f->bits == 8 ? j : j % 4, row);
+        if (f->bits != 8)
+            codes = codes >> j / 4 * 4 & 0x0f0f0f0f;
         if (f->bits == 6)
             codes |= (get_lane(high, j / 4, row) >> j % 4 * 2 & 0x03030303) << 4;
         for (int c = 0; c < 4; c++) {

@@ -1,7 +1,7 @@
 /* How a packed matrix lies in memory; shared by packing and by every product.
  *
- * A matrix is a row of panels; a panel holds 16 rows. For float types it is [columns][16] elements. For block types it
- * is a row of groups of 2 (or, for K-quants, 8) blocks of 32 columns, and a group of G blocks is
+ * A matrix is a row of panels; a panel holds 16 rows. For float types it is [columns][16] elements. For block types
+ * it is a row of groups of 2 (or, for K-quants, 8) blocks of 32 columns, and a group of G blocks is
  *
  *     quants  G x 256 bytes: register j (0..3), byte 4 row + c: low nibble column 4j + c, high nibble 16 + 4j + c
  *             G x 512 for 8-bit codes: register j (0..7), byte 4 row + c: column 4j + c
@@ -11,8 +11,8 @@
  *             SUPER: 16 d, 16 m, 8 x 16 scale bytes, 8 x 16 minimum bytes
  *             HALVES: 16 x 16 scale bytes, 16 d, 32 bytes unused
  *
- * so that all registers are loaded from aligned addresses and memory is read in one ascending stream. Where the number
- * of blocks is odd, the last group's second half is zeros that are never read. */
+ * so that all registers are loaded from aligned addresses and memory is read in one ascending stream. Where the
+ * number of blocks is odd, the last group's second half is zeros that are never read. */
 #ifndef KERNELS_CPU_PACK_H
 #define KERNELS_CPU_PACK_H
 

@@ -1,6 +1,7 @@
-/* The reference of every kernel but attention: plain C that says in which order things are added. The SIMD kernels must
- * give these bits. fmaf is a fused multiply-add (one rounding), as the SIMD ones use; FP contraction is off for this
- * folder, so nothing else is fused. A sum over a row is kept in 16 lanes (element i in lane i mod 16), folded in halves. */
+/* The reference of every kernel but attention: plain C that says in which order things are added. The SIMD kernels
+ * must give these bits. fmaf is a fused multiply-add (one rounding), as the SIMD ones use; FP contraction is off
+ * for this folder, so nothing else is fused. A sum over a row is kept in 16 lanes (element i in lane i mod 16),
+ * folded in halves. */
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/scalar.h"
 #include "kernels/cpu/tables.h"

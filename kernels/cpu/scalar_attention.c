@@ -1,7 +1,8 @@
-/* The reference of paged attention. For one query and head, blocks of 32 positions in ascending order, each folded into
- * a running maximum, 16 lanes of weight and head_dim sums of values (online softmax): the order depends on the query's
- * position alone, so any cut of prefill over steps, tiles and threads gives the same bits. Positions that the query does
- * not see weigh exactly 0; those past the last query of a call are never read as values, since they may be unwritten. */
+/* The reference of paged attention. For one query and head, blocks of 32 positions in ascending order, each folded
+ * into a running maximum, 16 lanes of weight and head_dim sums of values (online softmax): the order depends on the
+ * query's position alone, so any cut of prefill over steps, tiles and threads gives the same bits. Positions that
+ * the query does not see weigh exactly 0; those past the last query of a call are never read as values, since they
+ * may be unwritten. */
 #include "kernels/cpu/formats.h"
 #include "kernels/cpu/scalar.h"
 #include "kernels/cpu/tables.h"

@@ -1,8 +1,8 @@
-/* Paged attention, flash style. A tile is a few rows (a row is one query under one head) that share a KV head: each block
- * of 32 positions is read once for all of them. Scores have positions in their lanes (keys are stored so), sums of
- * values have the head's dimension in theirs, so nothing is folded across lanes but the maximum and, at the end, the
- * weights. A row's steps are those of scalar_attention.c; a block that a row of the tile does not see leaves it as it is
- * (its weights are 0, what it keeps is multiplied by 1). */
+/* Paged attention, flash style. A tile is a few rows (a row is one query under one head) that share a KV head: each
+ * block of 32 positions is read once for all of them. Scores have positions in their lanes (keys are stored so),
+ * sums of values have the head's dimension in theirs, so nothing is folded across lanes but the maximum and, at the
+ * end, the weights. A row's steps are those of scalar_attention.c; a block that a row of the tile does not see
+ * leaves it as it is (its weights are 0, what it keeps is multiplied by 1). */
 #include "kernels/cpu/vector.h"
 
 #include <math.h>
@@ -142,8 +142,10 @@ INLINE void run_tile(const struct kernel_attention *a, struct attention_tile *ti
 static void finish_row(const struct attention_tile *tile, int r, int head_dim)
 {
     v16 inverse = v_set(1 / v_fold(v_load(tile->lanes[r])));
-    for (int d = 0; d < head_dim; d += 16)
-        v_store_n(tile->rows[r].out + d, v_mul(v_load(&tile->sums[r][d]), inverse), head_dim - d < 16 ? head_dim - d : 16);
+    for (int d = 0; d < head_dim; d += 16) {
+        int lanes = head_dim - d < 16 ? head_dim - d : 16;
+        v_store_n(tile->rows[r].out + d, v_mul(v_load(&tile->sums[r][d]), inverse), lanes);
+    }
 }
 
 static void start_row(const struct kernel_attention *a, struct attention_tile *tile, int r, int query, int head)

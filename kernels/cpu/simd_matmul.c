@@ -1,10 +1,11 @@
-/* Matrix products on int8 activations. Two ways through the same arithmetic, so that a number does not depend on which
- * was taken. Direct: a panel's blocks are decoded in registers and used at once for up to TILE_TOKENS tokens; more
- * tokens pass over the panel again while it is in the cache. Slab: for K-quants, whose decoding is dear, and many tokens:
- * TILE_PANELS panels by SLAB_BLOCKS blocks are decoded into the first-level cache and multiplied with all tokens. Between
- * slabs the sums rest in `out`, unrounded.
+/* Matrix products on int8 activations. Two ways through the same arithmetic, so that a number does not depend on
+ * which was taken. Direct: a panel's blocks are decoded in registers and used at once for up to TILE_TOKENS tokens;
+ * more tokens pass over the panel again while it is in the cache. Slab: for K-quants, whose decoding is dear, and
+ * many tokens: TILE_PANELS panels by SLAB_BLOCKS blocks are decoded into the first-level cache and multiplied with
+ * all tokens. Between slabs the sums rest in `out`, unrounded.
  *
- * For each output: blocks in ascending order, in each an exact int32 sum, then fused float steps (scalar.c, block_step). */
+ * For each output: blocks in ascending order, in each an exact int32 sum, then fused float steps (scalar.c,
+ * block_step). */
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/vector.h"
 
@@ -227,8 +228,8 @@ INLINE void tile_sums(struct shape s, const struct slab_block *slab, const int8_
     }
 }
 
-INLINE void tile_block(struct shape s, const struct slab_block *slab, const int8_t *quants, const struct kernel_block *x,
-                       size_t blocks, int tokens, v16 totals[TILE_PANELS][TILE_TOKENS])
+INLINE void tile_block(struct shape s, const struct slab_block *slab, const int8_t *quants,
+                       const struct kernel_block *x, size_t blocks, int tokens, v16 totals[TILE_PANELS][TILE_TOKENS])
 {
     bool halves = s.kind == FORMAT_HALVES;
     n16 sums[TILE_PANELS][TILE_TOKENS];
@@ -267,13 +268,14 @@ struct tile {
 INLINE void tile_run(struct shape s, const struct tile *k, size_t token, int tokens)
 {
     size_t blocks = (size_t)k->x->columns / FORMAT_BLOCK, at = token * blocks + k->from;
+    const int8_t *quants = k->x->quants + at * FORMAT_BLOCK;
     v16 totals[TILE_PANELS][TILE_TOKENS];
     float *out = k->out + token * k->stride;
     for (int p = 0; p < TILE_PANELS; p++)
         for (size_t t = 0; t < (size_t)tokens; t++)
             totals[p][t] = k->from && k->rows[p] ? v_load_n(out + t * k->stride + p * ROWS, k->rows[p]) : v_zero();
     for (size_t b = 0; b < k->count; b++)
-        tile_block(s, k->slab + b, k->x->quants + (at + b) * FORMAT_BLOCK, k->x->blocks + at + b, blocks, tokens, totals);
+        tile_block(s, k->slab + b, quants + b * FORMAT_BLOCK, k->x->blocks + at + b, blocks, tokens, totals);
     for (int p = 0; p < TILE_PANELS; p++)
         for (size_t t = 0; k->rows[p] && t < (size_t)tokens; t++)
             v_store_n(out + t * k->stride + p * ROWS, totals[p][t], k->rows[p]);

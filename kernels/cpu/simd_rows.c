@@ -1,5 +1,5 @@
-/* Row kernels on sixteen lanes: the same steps in the same order as scalar.c, so that they give its bits. A row's tail
- * is read as zeros past its end and stored in part. */
+/* Row kernels on sixteen lanes: the same steps in the same order as scalar.c, so that they give its bits. A row's
+ * tail is read as zeros past its end and stored in part. */
 #include "kernels/cpu/vector.h"
 
 #include <math.h>

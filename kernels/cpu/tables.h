@@ -7,9 +7,9 @@
 
 #include <float.h>
 
-/* exp(x) for -87.33 <= x <= 88.37 as 2^n * p(r): n = round to even(x * LOG2E), r = x + n * LN2_HIGH + n * LN2_LOW (fused,
- * LN2_HIGH has few bits so that its product is exact), p by Horner's rule with fused steps. Below, exactly 0; above,
- * as at the bound. */
+/* exp(x) for -87.33 <= x <= 88.37 as 2^n * p(r): n = round to even(x * LOG2E), r = x + n * LN2_HIGH + n * LN2_LOW
+ * (fused, LN2_HIGH has few bits so that its product is exact), p by Horner's rule with fused steps. Below, exactly
+ * 0; above, as at the bound. */
 #define EXP_LOW -87.33f
 #define EXP_HIGH 88.37f
 #define EXP_LOG2E 1.44269504088896341f

@@ -66,7 +66,8 @@ INLINE __m256i lanes_between(int low, int high, int from)
 
 INLINE v16 v_load_part(const float *p, int n)
 {
-    return (v16){_mm256_maskload_ps(p, lanes_between(0, n - 1, 0)), _mm256_maskload_ps(p + 8, lanes_between(0, n - 1, 8))};
+    return (v16){_mm256_maskload_ps(p, lanes_between(0, n - 1, 0)),
+                 _mm256_maskload_ps(p + 8, lanes_between(0, n - 1, 8))};
 }
 
 INLINE void v_store_part(float *p, v16 x, int n)

@@ -1,9 +1,9 @@
 /* How fast the matrix products and attention are, as shares of what this machine can do, measured in the same run:
- * decode against the read rate over a buffer of the same size, prefill against the int8 peak. Best of many short runs,
- * since neighbours disturb. Usage: bench_kernels [SET] [TYPE] [THREADS].
+ * decode against the read rate over a buffer of the same size, prefill against the int8 peak. Best of many short
+ * runs, since neighbours disturb. Usage: bench_kernels [SET] [TYPE] [THREADS].
  *
- * The matrices are SmolLM2-135M's: a layer's four shapes, each as often as the model has it, so that a pass over them
- * reads what one token of decode reads. */
+ * The matrices are SmolLM2-135M's: a layer's four shapes, each as often as the model has it, so that a pass over
+ * them reads what one token of decode reads. */
 #include "kernels/kernels.h"
 #include "tests/bench/kernels_peak.h"
 
@@ -250,8 +250,9 @@ static void bench_attention(const struct kernels *k, int threads)
     static int32_t pages[CONTEXT / 32];
     size_t bytes = kernel_kv_page_bytes(KV_HEADS, HEAD_DIM);
     uint8_t *cache = buffer(bytes * (CONTEXT / 32));
-    float *q = buffer((size_t)TOKENS_MOST * HEADS * HEAD_DIM * 4), *out = buffer((size_t)TOKENS_MOST * HEADS * HEAD_DIM * 4);
-    memset(q, 0, (size_t)TOKENS_MOST * HEADS * HEAD_DIM * 4);
+    size_t rows = (size_t)TOKENS_MOST * HEADS * HEAD_DIM * sizeof(float);
+    float *q = buffer(rows), *out = buffer(rows);
+    memset(q, 0, rows);
     for (int p = 0; p < CONTEXT; p++) {
         pages[p / 32] = p / 32;
         k->kv_store(cache + (size_t)(p / 32) * bytes, p % 32, KV_HEADS, HEAD_DIM, q, q);
@@ -279,17 +280,19 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_kernels: this CPU does not run %s\n", argv[1]);
         return 2;
     }
+    long only = argc > 3 ? strtol(argv[3], NULL, 10) : 0;
     for (int threads = 1; threads <= 2; threads++) {
+        if (only && only != threads)
+            continue;
         int64_t rounds = 2000000;
         double peak = threads * 12.0 * 128 * (double)rounds / best_seconds(run_products, &rounds, threads, 10);
         printf("%d thread%s: int8 peak %.0f GOPS\n", threads, threads > 1 ? "s" : "", peak / 1e9);
-        if (argc < 4 || atoi(argv[3]) == threads)
-            bench_attention(k, threads);
+        bench_attention(k, threads);
         for (uint32_t type = 0; type < 64; type++) {
             const struct kernel_type_info *info = kernel_type_info(type);
             bool wanted = info && (argc > 2 ? !strcmp(argv[2], info->name)
                                             : type == KERNEL_Q8_0 || type == KERNEL_Q4_1);
-            if (wanted && (argc < 4 || atoi(argv[3]) == threads))
+            if (wanted)
                 bench_type(k, info->type, threads, peak);
         }
     }

@@ -1,5 +1,5 @@
-/* The machine's own limits, to state figures against: int8 products a second of one core, and how fast memory of a given
- * size can be read. */
+/* The machine's own limits, to state figures against: int8 products a second of one core, and how fast memory of a
+ * given size can be read. */
 #include "tests/bench/kernels_peak.h"
 
 #include <immintrin.h>

@@ -1,5 +1,5 @@
-/* Paged attention: right against a plain softmax in double precision, the reference's bits from every set, and the same
- * bits however a prompt is cut into calls and ranges. */
+/* Paged attention: right against a plain softmax in double precision, the reference's bits from every set, and the
+ * same bits however a prompt is cut into calls and ranges. */
 #include "tests/unit/kernels/kernel_data.h"
 
 struct sequence {

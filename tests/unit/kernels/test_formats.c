@@ -145,8 +145,8 @@ static void test_q8_0(void **state)
     expect(KERNEL_Q8_0, block, want);
 }
 
-/* Scales 6 s + 3 (mod 64) and minima 63 - 7 s (mod 64) of the eight parts, packed as the K-quants do: the low four bits of
- * parts 4..7 in the last four bytes, their high two bits above those of parts 0..3. */
+/* Scales 6 s + 3 (mod 64) and minima 63 - 7 s (mod 64) of the eight parts, packed as the K-quants do: the low four
+ * bits of parts 4..7 in the last four bytes, their high two bits above those of parts 0..3. */
 static int part_scale(int s)
 {
     return (6 * s + 35) % 64;
@@ -255,9 +255,15 @@ static void test_quantize_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),        cmocka_unit_test(test_halves),           cmocka_unit_test(test_four_bits),
-        cmocka_unit_test(test_mxfp4),        cmocka_unit_test(test_five_bits),        cmocka_unit_test(test_q8_0),
-        cmocka_unit_test(test_super_blocks), cmocka_unit_test(test_q6_k),             cmocka_unit_test(test_quantize_weights),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_four_bits),
+        cmocka_unit_test(test_mxfp4),
+        cmocka_unit_test(test_five_bits),
+        cmocka_unit_test(test_q8_0),
+        cmocka_unit_test(test_super_blocks),
+        cmocka_unit_test(test_q6_k),
+        cmocka_unit_test(test_quantize_weights),
         cmocka_unit_test(test_quantize_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Matrix products of every type: right against double precision, the same bits from every instruction set, and the same
- * bits whatever the number of tokens and however the panels are cut. */
+/* Matrix products of every type: right against double precision, the same bits from every instruction set, and the
+ * same bits whatever the number of tokens and however the panels are cut. */
 #include "tests/unit/kernels/kernel_data.h"
 
 struct product {
@@ -111,7 +111,8 @@ static void test_activation_error(void **state)
 static const int TOKENS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 24, 35};
 enum { TOKEN_COUNTS = sizeof(TOKENS) / sizeof(TOKENS[0]), MOST_TOKENS = 35 };
 
-/* Each set, any number of tokens from any first token, panels cut anywhere: the reference's bits, nothing else written. */
+/* Each set, any number of tokens from any first token, panels cut anywhere: the reference's bits, nothing else
+ * written. */
 static void check_bits(const struct kernels *k, const struct product *p, const float *want)
 {
     size_t rows = (size_t)p->w.rows, stride = rows + 5, columns = (size_t)p->w.columns;
