@@ -1,10 +1,11 @@
 /* What computes a model: weights and KV pages behind an opaque handle, and steps.
  *
- * A step is a set of slices, each some consecutive tokens of one request. The backend writes their keys and values into
- * the pages that the slice names and, where samples are wanted, draws the next tokens itself: sampling is part of the
- * step, so that a device can do it without a round trip. submit starts a step, wait ends it; between them the caller
- * may prepare the next one, and everything the step points to must stay. One step at a time a model; all calls for the
- * models of a backend come from one thread, except load, which any thread may call.
+ * A step is a set of slices, each some consecutive tokens of one request. The backend writes their
+ * keys and values into the pages that the slice names and, where samples are wanted, draws the next
+ * tokens itself: sampling is part of the step, so that a device can do it without a round trip.
+ * submit starts a step, wait ends it; between them the caller may prepare the next one, and
+ * everything the step points to must stay. One step at a time a model; all calls for the models of
+ * a backend come from one thread, except load, which any thread may call.
  *
  * A backend's results do not depend on how requests are put into steps (design, invariant 7). */
 #ifndef ENGINE_BACKEND_H
@@ -15,16 +16,18 @@
 struct gguf;
 struct sampler;
 
-/* Some tokens of one request, at positions `position` and on. Queries see everything before them through `pages`. */
+/* Some tokens of one request, at positions `position` and on. Queries see everything before them
+ * through `pages`. */
 struct backend_slice {
     const int32_t *tokens;
     int count, position;
-    const int32_t *pages; /* page i holds positions 32 i to 32 i + 31; enough for position + count */
-    bool is_long;         /* the request may grow past the original context (config_layer_rope) */
+    const int32_t
+        *pages;   /* page i holds positions 32 i to 32 i + 31; enough for position + count */
+    bool is_long; /* the request may grow past the original context (config_layer_rope) */
 
-    /* The last `samples` tokens want a successor: 0 inside a prompt, 1 at its end and for each token of the answer,
-     * more where the tokens after the first of them are guesses. Draws go on as long as the drawn token is the guess
-     * that follows. */
+    /* The last `samples` tokens want a successor: 0 inside a prompt, 1 at its end and for each
+     * token of the answer, more where the tokens after the first of them are guesses. Draws go on
+     * as long as the drawn token is the guess that follows. */
     int samples;
     struct sampler *sampler; /* told of each drawn token */
     uint64_t draw;           /* number of the first draw */
@@ -68,10 +71,12 @@ struct backend_model {
 
 struct backend_ops {
     /* Returns new; borrows config (for the model's life), the file only for the call. */
-    struct backend_model *(*load)(struct backend *backend, const struct config *config, const struct gguf *file,
-                                  const struct backend_load *options, struct engine_error *error);
+    struct backend_model *(*load)(struct backend *backend, const struct config *config,
+                                  const struct gguf *file, const struct backend_load *options,
+                                  struct engine_error *error);
     void (*unload)(struct backend_model *model);
-    bool (*submit)(struct backend_model *model, const struct backend_step *step, struct engine_error *error);
+    bool (*submit)(struct backend_model *model, const struct backend_step *step,
+                   struct engine_error *error);
     bool (*wait)(struct backend_model *model, struct engine_error *error);
     void (*free)(struct backend *backend);
 };

@@ -1,6 +1,7 @@
-/* Gluing: a step's slices go through the forward pass, then the rows that want a successor or logits pass through the
- * output matrix in groups, and each request draws from its own. Requests draw in parallel; the draws of one request
- * stay in order, since each depends on the one before (penalties, guesses). */
+/* Gluing: a step's slices go through the forward pass, then the rows that want a successor or
+ * logits pass through the output matrix in groups, and each request draws from its own. Requests
+ * draw in parallel; the draws of one request stay in order, since each depends on the one before
+ * (penalties, guesses). */
 #include "engine/backend_cpu.h"
 
 #include "engine/error.h"
@@ -43,7 +44,9 @@ static struct cpu_backend *cpu_of(struct backend *backend)
     return (struct cpu_backend *)backend;
 }
 
-/* ---- Drawing ---------------------------------------------------------------------------------------------------- */
+/* ---- Drawing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* One draw of a slice, from the logits after its token `index`. */
 static void draw(struct backend_slice *slice, int index, const float *logits)
@@ -66,12 +69,14 @@ static void take_row(struct cpu_model *m, const struct wanted *wanted, const flo
     struct backend_slice *slice = &m->step->slices[wanted->slice];
     size_t vocabulary = (size_t)m->config->vocabulary;
     if (slice->logits)
-        memcpy(slice->logits + (size_t)wanted->index * vocabulary, logits, vocabulary * sizeof *logits);
+        memcpy(slice->logits + (size_t)wanted->index * vocabulary, logits,
+               vocabulary * sizeof *logits);
     if (wanted->index >= slice->count - slice->samples)
         draw(slice, wanted->index, logits);
 }
 
-/* Items are rows; the piece that holds the first row of a slice in this group takes all of that slice's. */
+/* Items are rows; the piece that holds the first row of a slice in this group takes all of that
+ * slice's. */
 static void take_rows(void *context, int first, int last, int thread)
 {
     struct cpu_model *m = context;
@@ -84,7 +89,9 @@ static void take_rows(void *context, int first, int last, int thread)
     }
 }
 
-/* ---- A step ----------------------------------------------------------------------------------------------------- */
+/* ---- A step
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void list_wanted(struct cpu_model *m, int rows[])
 {
@@ -101,14 +108,16 @@ static void list_wanted(struct cpu_model *m, int rows[])
     }
 }
 
-static bool cpu_submit(struct backend_model *base, const struct backend_step *step, struct engine_error *error)
+static bool cpu_submit(struct backend_model *base, const struct backend_step *step,
+                       struct engine_error *error)
 {
     struct cpu_model *m = (struct cpu_model *)base;
     int rows = 0;
     for (int s = 0; s < step->count; s++)
         rows += step->slices[s].count;
     if (rows > m->capacity)
-        return engine_fail(error, ENGINE_DEVICE, "a step of %d tokens, over the %d that were agreed", rows, m->capacity);
+        return engine_fail(error, ENGINE_DEVICE,
+                           "a step of %d tokens, over the %d that were agreed", rows, m->capacity);
     m->step = step;
     return true;
 }
@@ -131,7 +140,9 @@ static bool cpu_wait(struct backend_model *base, struct engine_error *error)
     return true;
 }
 
-/* ---- Loading ---------------------------------------------------------------------------------------------------- */
+/* ---- Loading
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void cpu_unload(struct backend_model *base)
 {
@@ -144,16 +155,19 @@ static void cpu_unload(struct backend_model *base)
     free(m);
 }
 
-static bool load_weights(struct cpu_model *m, const struct gguf *file, const char *quantize, struct engine_error *error)
+static bool load_weights(struct cpu_model *m, const struct gguf *file, const char *quantize,
+                         struct engine_error *error)
 {
-    /* The team of the backend may be busy with a step of another model: loading has one of its own. */
+    /* The team of the backend may be busy with a step of another model: loading has one of its own.
+     */
     struct threads *threads = threads_new(threads_count(cpu_of(m->base.backend)->threads), error);
     bool ok = threads && weights_load(&m->weights, m->config, file, quantize, threads, error);
     threads_free(threads);
     return ok;
 }
 
-static bool make_forward(struct cpu_model *m, const struct backend_load *options, struct engine_error *error)
+static bool make_forward(struct cpu_model *m, const struct backend_load *options,
+                         struct engine_error *error)
 {
     struct cpu_backend *cpu = cpu_of(m->base.backend);
     size_t pages = options->kv_bytes / m->base.page_bytes;
@@ -164,12 +178,14 @@ static bool make_forward(struct cpu_model *m, const struct backend_load *options
     m->wanted = calloc((size_t)m->capacity, sizeof *m->wanted + sizeof(int));
     if (!m->wanted)
         return engine_no_memory(error, "a step");
-    m->forward = forward_new(m->config, &m->weights, cpu->kernels, cpu->threads, m->capacity, m->base.pages, error);
+    m->forward = forward_new(m->config, &m->weights, cpu->kernels, cpu->threads, m->capacity,
+                             m->base.pages, error);
     return m->forward;
 }
 
-static struct backend_model *cpu_load(struct backend *backend, const struct config *config, const struct gguf *file,
-                                      const struct backend_load *options, struct engine_error *error)
+static struct backend_model *cpu_load(struct backend *backend, const struct config *config,
+                                      const struct gguf *file, const struct backend_load *options,
+                                      struct engine_error *error)
 {
     struct cpu_model *m = calloc(1, sizeof *m);
     if (!m) {
@@ -206,7 +222,8 @@ struct backend *backend_cpu_new(int threads, const char *kernels, struct engine_
     cpu->base.ops = &CPU_OPS;
     cpu->kernels = kernels_choose(kernels);
     if (!cpu->kernels)
-        engine_fail(error, ENGINE_UNSUPPORTED, "kernels \"%s\": unknown, or not for this CPU (scalar, avx2, avx512)",
+        engine_fail(error, ENGINE_UNSUPPORTED,
+                    "kernels \"%s\": unknown, or not for this CPU (scalar, avx2, avx512)",
                     kernels ? kernels : "");
     else
         cpu->threads = threads_new(threads, error);

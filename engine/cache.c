@@ -1,7 +1,8 @@
-/* Every committed page gets a serial number that is never used again; a page's identity is (serial of the page before
- * it, its tokens). Evicting a page makes its serial unreachable, and with it whatever followed, which then ages out of
- * the list like anything unused. Two requests that compute the same page at once both keep their own, but the second
- * goes on as if it followed the first's, so that the chain has one line. */
+/* Every committed page gets a serial number that is never used again; a page's identity is (serial
+ * of the page before it, its tokens). Evicting a page makes its serial unreachable, and with it
+ * whatever followed, which then ages out of the list like anything unused. Two requests that
+ * compute the same page at once both keep their own, but the second goes on as if it followed the
+ * first's, so that the chain has one line. */
 #include "engine/cache.h"
 
 #include "engine/error.h"
@@ -27,7 +28,8 @@ struct cache {
     uint64_t serial, key;   /* the hash is keyed: nobody outside can aim at one bucket */
 };
 
-/* ---- The list of unused pages ----------------------------------------------------------------------------------- */
+/* ---- The list of unused pages
+ * ----------------------------------------------------------------------------------- */
 
 static void unused_append(struct cache *cache, int32_t number)
 {
@@ -56,7 +58,9 @@ static void unused_remove(struct cache *cache, int32_t number)
     cache->free--;
 }
 
-/* ---- Known pages ------------------------------------------------------------------------------------------------ */
+/* ---- Known pages
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t mix(uint64_t x)
 {
@@ -108,7 +112,9 @@ static void learn_page(struct cache *cache, int32_t number, uint64_t parent, con
     *head = number;
 }
 
-/* ---- Making ----------------------------------------------------------------------------------------------------- */
+/* ---- Making
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 struct cache *cache_new(int pages, struct engine_error *error)
 {
@@ -146,7 +152,9 @@ void cache_free(struct cache *cache)
     free(cache);
 }
 
-/* ---- Sequences -------------------------------------------------------------------------------------------------- */
+/* ---- Sequences
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool append_page(struct cache_sequence *sequence, int32_t number)
 {
@@ -167,7 +175,8 @@ static uint64_t chain_of(const struct cache_sequence *sequence)
     return sequence->committed ? sequence->chain : sequence->root;
 }
 
-int cache_match(struct cache *cache, struct cache_sequence *sequence, const int32_t *tokens, int count)
+int cache_match(struct cache *cache, struct cache_sequence *sequence, const int32_t *tokens,
+                int count)
 {
     while (sequence->committed == sequence->count) {
         int start = sequence->count * CACHE_BLOCK;
@@ -199,7 +208,8 @@ bool cache_extend(struct cache *cache, struct cache_sequence *sequence, int posi
     return true;
 }
 
-void cache_commit(struct cache *cache, struct cache_sequence *sequence, const int32_t *tokens, int computed)
+void cache_commit(struct cache *cache, struct cache_sequence *sequence, const int32_t *tokens,
+                  int computed)
 {
     while ((sequence->committed + 1) * CACHE_BLOCK <= computed) {
         const int32_t *here = tokens + sequence->committed * CACHE_BLOCK;

@@ -1,5 +1,5 @@
-/* The table of architectures, and a reader of keys that names the key in every complaint. What a file does not say is
- * what the family's own reference takes for granted. */
+/* The table of architectures, and a reader of keys that names the key in every complaint. What a
+ * file does not say is what the family's own reference takes for granted. */
 #include "engine/config.h"
 
 #include "engine/error.h"
@@ -11,21 +11,48 @@
 #include <string.h>
 
 static const struct architecture ARCHITECTURES[] = {
-    {.name = "llama", .pairing = KERNEL_ROPE_NORM, .qkv_bias = OPTIONAL, .output_bias = OPTIONAL,
-     .routing = ROUTING_RENORMALISED, .experts = OPTIONAL},
+    {.name = "llama",
+     .pairing = KERNEL_ROPE_NORM,
+     .qkv_bias = OPTIONAL,
+     .output_bias = OPTIONAL,
+     .routing = ROUTING_RENORMALISED,
+     .experts = OPTIONAL},
     {.name = "qwen2", .pairing = KERNEL_ROPE_NEOX, .qkv_bias = REQUIRED},
-    {.name = "qwen2moe", .pairing = KERNEL_ROPE_NEOX, .qkv_bias = REQUIRED, .routing = ROUTING_PLAIN,
-     .experts = REQUIRED, .shared_expert = true},
+    {.name = "qwen2moe",
+     .pairing = KERNEL_ROPE_NEOX,
+     .qkv_bias = REQUIRED,
+     .routing = ROUTING_PLAIN,
+     .experts = REQUIRED,
+     .shared_expert = true},
     {.name = "qwen3", .pairing = KERNEL_ROPE_NEOX, .qk_norm = QK_NORM_HEAD},
-    {.name = "qwen3moe", .pairing = KERNEL_ROPE_NEOX, .qk_norm = QK_NORM_HEAD, .routing = ROUTING_RENORMALISED,
+    {.name = "qwen3moe",
+     .pairing = KERNEL_ROPE_NEOX,
+     .qk_norm = QK_NORM_HEAD,
+     .routing = ROUTING_RENORMALISED,
      .experts = REQUIRED},
-    {.name = "olmoe", .pairing = KERNEL_ROPE_NEOX, .qk_norm = QK_NORM_FULL, .routing = ROUTING_PLAIN,
+    {.name = "olmoe",
+     .pairing = KERNEL_ROPE_NEOX,
+     .qk_norm = QK_NORM_FULL,
+     .routing = ROUTING_PLAIN,
      .experts = REQUIRED},
-    {.name = "gemma2", .pairing = KERNEL_ROPE_NEOX, .post_norms = true, .activation = ACTIVATION_GELU,
-     .scaled_embedding = true, .attention_softcap = 50, .final_softcap = 30, .window_period = 2,
-     .default_window = 4096, .wide_scale_layers = 46},
-    {.name = "gemma3", .pairing = KERNEL_ROPE_NEOX, .qk_norm = QK_NORM_HEAD, .post_norms = true,
-     .activation = ACTIVATION_GELU, .scaled_embedding = true, .window_period = 6, .local_rope_base = 10000,
+    {.name = "gemma2",
+     .pairing = KERNEL_ROPE_NEOX,
+     .post_norms = true,
+     .activation = ACTIVATION_GELU,
+     .scaled_embedding = true,
+     .attention_softcap = 50,
+     .final_softcap = 30,
+     .window_period = 2,
+     .default_window = 4096,
+     .wide_scale_layers = 46},
+    {.name = "gemma3",
+     .pairing = KERNEL_ROPE_NEOX,
+     .qk_norm = QK_NORM_HEAD,
+     .post_norms = true,
+     .activation = ACTIVATION_GELU,
+     .scaled_embedding = true,
+     .window_period = 6,
+     .local_rope_base = 10000,
      .wide_scale_layers = 62},
     {.name = "phi3", .pairing = KERNEL_ROPE_NEOX, .fused_qkv = true, .fused_gate_up = true},
     {.name = "smollm3", .pairing = KERNEL_ROPE_NORM, .no_rope_period = 4},
@@ -40,7 +67,9 @@ const struct architecture *config_architecture(const char *name)
     return NULL;
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------------------------- */
+/* ---- Keys
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 struct reader {
     struct config *config;
@@ -56,11 +85,13 @@ static void full_key(const struct reader *r, const char *key, char out[128])
 
 static bool bad_key(const struct reader *r, const char *key, const char *problem)
 {
-    return engine_fail(r->error, ENGINE_FORMAT, "%s: key \"%s.%s\" %s", gguf_name(r->file), r->prefix, key, problem);
+    return engine_fail(r->error, ENGINE_FORMAT, "%s: key \"%s.%s\" %s", gguf_name(r->file),
+                       r->prefix, key, problem);
 }
 
 /* An integer of 1 to `most`; `fallback` (not 0) stands in where the key is absent. */
-static bool read_size(const struct reader *r, const char *key, int64_t most, int fallback, int *value)
+static bool read_size(const struct reader *r, const char *key, int64_t most, int fallback,
+                      int *value)
 {
     char name[128];
     int64_t integer = fallback;
@@ -86,16 +117,20 @@ static bool read_number(const struct reader *r, const char *key, double fallback
     return isfinite(*value) || bad_key(r, key, "is not finite");
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------------------------------ */
+/* ---- Sizes
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static bool read_vocabulary(const struct reader *r)
 {
     const struct gguf_tensor *embedding = gguf_tensor(r->file, "token_embd.weight");
     if (!embedding)
-        return engine_fail(r->error, ENGINE_FORMAT, "%s: tensor \"token_embd.weight\" is missing: not a whole model",
+        return engine_fail(r->error, ENGINE_FORMAT,
+                           "%s: tensor \"token_embd.weight\" is missing: not a whole model",
                            gguf_name(r->file));
     if (embedding->size[1] < 1 || embedding->size[1] > 1 << 21)
-        return engine_fail(r->error, ENGINE_FORMAT, "%s: tensor \"token_embd.weight\" has %lld rows, not 1 to 2^21",
+        return engine_fail(r->error, ENGINE_FORMAT,
+                           "%s: tensor \"token_embd.weight\" has %lld rows, not 1 to 2^21",
                            gguf_name(r->file), (long long)embedding->size[1]);
     r->config->vocabulary = (int)embedding->size[1];
     return true;
@@ -107,14 +142,16 @@ static bool read_heads(const struct reader *r)
     int value_dim;
     if (!read_size(r, "attention.head_count", 4096, 0, &c->heads) ||
         !read_size(r, "attention.head_count_kv", 4096, c->heads, &c->kv_heads) ||
-        !read_size(r, "attention.key_length", KERNEL_MAX_HEAD_DIM, c->width / c->heads, &c->head_dim) ||
+        !read_size(r, "attention.key_length", KERNEL_MAX_HEAD_DIM, c->width / c->heads,
+                   &c->head_dim) ||
         !read_size(r, "attention.value_length", KERNEL_MAX_HEAD_DIM, c->head_dim, &value_dim) ||
         !read_size(r, "rope.dimension_count", KERNEL_MAX_HEAD_DIM, c->head_dim, &c->rotary))
         return false;
     if (c->heads % c->kv_heads)
         return bad_key(r, "attention.head_count", "is no multiple of head_count_kv");
     if (value_dim != c->head_dim)
-        return bad_key(r, "attention.value_length", "differs from key_length, which this engine does not support");
+        return bad_key(r, "attention.value_length",
+                       "differs from key_length, which this engine does not support");
     if (c->rotary % 2 || c->rotary > c->head_dim)
         return bad_key(r, "rope.dimension_count", "must be even and at most the head's size");
     return true;
@@ -126,11 +163,14 @@ static bool read_sizes(const struct reader *r)
     return read_size(r, "block_count", CONFIG_MAX_LAYERS, 0, &c->layers) &&
            read_size(r, "embedding_length", CONFIG_MAX_WIDTH, 0, &c->width) &&
            read_size(r, "feed_forward_length", CONFIG_MAX_WIDTH, 0, &c->feed_forward) &&
-           read_size(r, "context_length", 1 << 30, 0, &c->context) && read_heads(r) && read_vocabulary(r) &&
+           read_size(r, "context_length", 1 << 30, 0, &c->context) && read_heads(r) &&
+           read_vocabulary(r) &&
            read_number(r, "attention.layer_norm_rms_epsilon", 1e-5, &c->norm_epsilon);
 }
 
-/* ---- Experts ---------------------------------------------------------------------------------------------------- */
+/* ---- Experts
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* The experts' own width stands in their tensors' shapes, which every file has. */
 static int rows_of(const struct gguf *file, const char *name)
@@ -157,12 +197,15 @@ static bool read_experts(const struct reader *r)
     c->expert_feed_forward = rows_of(r->file, "blk.0.ffn_gate_exps.weight");
     c->shared_feed_forward = a->shared_expert ? rows_of(r->file, "blk.0.ffn_gate_shexp.weight") : 0;
     if (!c->expert_feed_forward || (a->shared_expert && !c->shared_feed_forward))
-        return engine_fail(r->error, ENGINE_FORMAT, "%s: a model with experts but without their tensors in layer 0",
+        return engine_fail(r->error, ENGINE_FORMAT,
+                           "%s: a model with experts but without their tensors in layer 0",
                            gguf_name(r->file));
     return true;
 }
 
-/* ---- Attention -------------------------------------------------------------------------------------------------- */
+/* ---- Attention
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool read_window(const struct reader *r)
 {
@@ -172,7 +215,8 @@ static bool read_window(const struct reader *r)
     if (!c->architecture->window_period)
         return true;
     full_key(r, "attention.sliding_window", key);
-    if (gguf_has(r->file, key) && (!gguf_integer(r->file, key, &window) || window < 0 || window > 1 << 30))
+    if (gguf_has(r->file, key) &&
+        (!gguf_integer(r->file, key, &window) || window < 0 || window > 1 << 30))
         return bad_key(r, "attention.sliding_window", "is not a sensible integer");
     c->window = (int)window;
     return true;
@@ -197,7 +241,8 @@ static bool read_scales(const struct reader *r)
     return true;
 }
 
-/* ---- Rotary positions ------------------------------------------------------------------------------------------- */
+/* ---- Rotary positions
+ * ------------------------------------------------------------------------------------------- */
 
 /* A tensor of rotary/2 divisors, if the file has it. */
 static bool read_factors(const struct reader *r, const char *name, float **factors)
@@ -206,17 +251,19 @@ static bool read_factors(const struct reader *r, const char *name, float **facto
     size_t count = (size_t)r->config->rotary / 2;
     if (!tensor)
         return true;
-    if (tensor->type != KERNEL_F32 || tensor->size[0] != (int64_t)count || tensor->bytes != count * sizeof **factors)
-        return engine_fail(r->error, ENGINE_FORMAT, "%s: tensor \"%s\" must be %zu F32 numbers", gguf_name(r->file),
-                           name, count);
+    if (tensor->type != KERNEL_F32 || tensor->size[0] != (int64_t)count ||
+        tensor->bytes != count * sizeof **factors)
+        return engine_fail(r->error, ENGINE_FORMAT, "%s: tensor \"%s\" must be %zu F32 numbers",
+                           gguf_name(r->file), name, count);
     *factors = malloc(count * sizeof **factors);
     if (!*factors)
         return engine_no_memory(r->error, name);
     memcpy(*factors, tensor->data, count * sizeof **factors);
     for (size_t i = 0; i < count; i++)
         if (!(fabsf((*factors)[i]) > 0) || !isfinite((*factors)[i]))
-            return engine_fail(r->error, ENGINE_FORMAT, "%s: tensor \"%s\" holds a divisor of 0 or none",
-                               gguf_name(r->file), name);
+            return engine_fail(r->error, ENGINE_FORMAT,
+                               "%s: tensor \"%s\" holds a divisor of 0 or none", gguf_name(r->file),
+                               name);
     return true;
 }
 
@@ -256,7 +303,8 @@ static bool read_scaling(const struct reader *r, struct config_rope *rope)
     full_key(r, "rope.scaling.type", key);
     if (gguf_has(r->file, key) && !gguf_string(r->file, key, &type))
         return bad_key(r, "rope.scaling.type", "is not a string");
-    if (!read_number(r, "rope.scale_linear", 1, &linear) || !read_number(r, "rope.scaling.factor", linear, &factor))
+    if (!read_number(r, "rope.scale_linear", 1, &linear) ||
+        !read_number(r, "rope.scaling.factor", linear, &factor))
         return false;
     if (factor == 0 || gguf_text_is(type, "none") || gguf_text_is(type, "longrope"))
         return true;
@@ -271,7 +319,8 @@ static bool read_scaling(const struct reader *r, struct config_rope *rope)
     return true;
 }
 
-/* Short and long factors: a request uses the long ones when it may grow past the original context. */
+/* Short and long factors: a request uses the long ones when it may grow past the original context.
+ */
 static bool read_long_factors(const struct reader *r)
 {
     struct config *c = r->config;
@@ -280,7 +329,8 @@ static bool read_long_factors(const struct reader *r)
     far->factors = NULL;
     if (!gguf_tensor(r->file, "rope_factors_long.weight"))
         return true;
-    return read_size(r, "rope.scaling.original_context_length", 1 << 30, c->context, &c->original_context) &&
+    return read_size(r, "rope.scaling.original_context_length", 1 << 30, c->context,
+                     &c->original_context) &&
            read_factors(r, "rope_factors_long.weight", &far->factors) &&
            read_factors(r, "rope_factors_short.weight", &global->factors);
 }
@@ -296,7 +346,8 @@ static bool read_rope(const struct reader *r)
     if (!(global->base > 1))
         return bad_key(r, "rope.freq_base", "must be above 1");
     *local = *global;
-    if (!read_factors(r, "rope_freqs.weight", &global->factors) || !read_scaling(r, global) || !read_long_factors(r))
+    if (!read_factors(r, "rope_freqs.weight", &global->factors) || !read_scaling(r, global) ||
+        !read_long_factors(r))
         return false;
     if (!c->architecture->local_rope_base) {
         local->scale = global->scale;
@@ -307,24 +358,30 @@ static bool read_rope(const struct reader *r)
     return local->base > 1 || bad_key(r, "rope.freq_base_swa", "must be above 1");
 }
 
-/* ---- The whole -------------------------------------------------------------------------------------------------- */
+/* ---- The whole
+ * --------------------------------------------------------------------------------------------------
+ */
 
-static bool unknown_architecture(const struct gguf *file, const char *name, struct engine_error *error)
+static bool unknown_architecture(const struct gguf *file, const char *name,
+                                 struct engine_error *error)
 {
     char known[160] = "";
     size_t at = 0;
     for (size_t i = 0; i < ARCHITECTURE_COUNT && at < sizeof known; i++)
-        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", ARCHITECTURES[i].name);
-    return engine_fail(error, ENGINE_UNSUPPORTED, "%s: architecture \"%s\" is none of those this engine runs: %s",
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
+                               ARCHITECTURES[i].name);
+    return engine_fail(error, ENGINE_UNSUPPORTED,
+                       "%s: architecture \"%s\" is none of those this engine runs: %s",
                        gguf_name(file), name, known);
 }
 
-static bool read_architecture(const struct gguf *file, char name[64], const struct architecture **found,
-                              struct engine_error *error)
+static bool read_architecture(const struct gguf *file, char name[64],
+                              const struct architecture **found, struct engine_error *error)
 {
     struct gguf_text text;
     if (!gguf_string(file, "general.architecture", &text))
-        return engine_fail(error, ENGINE_FORMAT, "%s: key \"general.architecture\" is missing or not a string",
+        return engine_fail(error, ENGINE_FORMAT,
+                           "%s: key \"general.architecture\" is missing or not a string",
                            gguf_name(file));
     snprintf(name, 64, "%.*s", (int)(text.length < 63 ? text.length : 63), text.bytes);
     *found = config_architecture(name);
@@ -335,8 +392,10 @@ static bool check_whole(const struct gguf *file, struct engine_error *error)
 {
     int64_t parts = 0;
     if (gguf_integer(file, "split.count", &parts) && parts > 1)
-        return engine_fail(error, ENGINE_UNSUPPORTED, "%s: one of %lld parts of a split model: join them with "
-                           "llama-gguf-split --merge", gguf_name(file), (long long)parts);
+        return engine_fail(error, ENGINE_UNSUPPORTED,
+                           "%s: one of %lld parts of a split model: join them with "
+                           "llama-gguf-split --merge",
+                           gguf_name(file), (long long)parts);
     return true;
 }
 
@@ -350,8 +409,8 @@ bool config_read(struct config *config, const struct gguf *file, const struct ar
     if (facts)
         config->architecture = facts;
     struct reader reader = {config, file, name, error};
-    return read_sizes(&reader) && read_experts(&reader) && read_window(&reader) && read_scales(&reader) &&
-           read_rope(&reader);
+    return read_sizes(&reader) && read_experts(&reader) && read_window(&reader) &&
+           read_scales(&reader) && read_rope(&reader);
 }
 
 void config_done(struct config *config)

@@ -1,7 +1,8 @@
 /* What kind of model a GGUF file holds: its architecture's facts and its sizes, checked.
  *
- * An architecture is a row of facts in a table (config.c); the forward pass knows no names. A new dense family is a new
- * row. Plain values, immutable once read. Limits: 1,024 layers, 2^20 columns, 1,024 experts, 64 used at once. */
+ * An architecture is a row of facts in a table (config.c); the forward pass knows no names. A new
+ * dense family is a new row. Plain values, immutable once read. Limits: 1,024 layers, 2^20 columns,
+ * 1,024 experts, 64 used at once. */
 #ifndef ENGINE_CONFIG_H
 #define ENGINE_CONFIG_H
 
@@ -39,18 +40,20 @@ struct architecture {
     enum qk_norm qk_norm;
     bool fused_qkv;     /* one attn_qkv tensor: queries, keys, values */
     bool fused_gate_up; /* ffn_up holds gate, then up */
-    bool post_norms;    /* norms after attention and feed-forward too, before the residual is added */
+    bool post_norms; /* norms after attention and feed-forward too, before the residual is added */
     enum activation activation;
-    bool scaled_embedding; /* by sqrt(width) */
+    bool scaled_embedding;                  /* by sqrt(width) */
     float attention_softcap, final_softcap; /* where the file does not say; 0: none */
     enum routing routing;
     enum presence experts;
     bool shared_expert; /* one more expert for every token, behind a gate of its own */
-    int window_period;  /* the last of every so many layers sees everything, the others a window; 0: all see all */
+    int window_period;  /* the last of every so many layers sees everything, the others a window; 0:
+                           all see all */
     int default_window; /* where the file does not say */
     double local_rope_base; /* of the layers with a window; 0: as the others */
     int no_rope_period;     /* the last of every so many layers has no rotary positions; 0: none */
-    int wide_scale_layers;  /* a model of so many layers scales attention by width / heads, not by the head's size */
+    int wide_scale_layers;  /* a model of so many layers scales attention by width / heads, not by
+                               the head's size */
 };
 
 /* Rotary positions of one kind of layer. */
@@ -73,14 +76,15 @@ struct config {
     int rotary;
     double norm_epsilon;
     struct config_rope rope[ROPE_KINDS];
-    int original_context; /* a request that may grow past it uses ROPE_GLOBAL_LONG; 0: there is none */
+    int original_context; /* a request that may grow past it uses ROPE_GLOBAL_LONG; 0: there is none
+                           */
     int window;
     float attention_scale, attention_softcap, final_softcap, embedding_scale;
     int experts, experts_used, expert_feed_forward, shared_feed_forward;
 };
 
-/* Reads and checks; `config` is for config_done, also after a failure. `facts` NULL: the table's row of the file's
- * architecture (tests give a changed one, which must outlive the config). */
+/* Reads and checks; `config` is for config_done, also after a failure. `facts` NULL: the table's
+ * row of the file's architecture (tests give a changed one, which must outlive the config). */
 bool config_read(struct config *config, const struct gguf *file, const struct architecture *facts,
                  struct engine_error *error);
 void config_done(struct config *config);
@@ -88,7 +92,8 @@ void config_done(struct config *config);
 /* Does this layer see only a window? */
 bool config_layer_has_window(const struct config *config, int layer);
 
-/* Which rotary positions this layer has; `is_long`: for a request that may grow past original_context. */
+/* Which rotary positions this layer has; `is_long`: for a request that may grow past
+ * original_context. */
 enum rope_kind config_layer_rope(const struct config *config, int layer, bool is_long);
 
 /* The row of that name, or NULL. */

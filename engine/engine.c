@@ -16,14 +16,18 @@ struct engine {
     size_t kv_bytes;
 };
 
-/* ---- Life ------------------------------------------------------------------------------------------------------- */
+/* ---- Life
+ * -------------------------------------------------------------------------------------------------------
+ */
 
-static struct backend *choose_backend(const struct engine_options *options, struct engine_error *error)
+static struct backend *choose_backend(const struct engine_options *options,
+                                      struct engine_error *error)
 {
     const char *device = options->device ? options->device : "auto";
     if (!strcmp(device, "auto") || !strcmp(device, "cpu"))
         return backend_cpu_new(options->threads, options->kernels, error);
-    engine_fail(error, ENGINE_DEVICE, "device \"%s\": this engine was built for \"auto\" and \"cpu\"", device);
+    engine_fail(error, ENGINE_DEVICE,
+                "device \"%s\": this engine was built for \"auto\" and \"cpu\"", device);
     return NULL;
 }
 
@@ -63,9 +67,11 @@ void engine_free(struct engine *engine)
 
 struct engine_model *engine_load_with(struct engine *engine, const char *path,
                                       const struct engine_load_options *options,
-                                      const struct model_override *override, struct engine_error *error)
+                                      const struct model_override *override,
+                                      struct engine_error *error)
 {
-    struct engine_model *model = model_new(engine->backend, path, options, engine->kv_bytes, override, error);
+    struct engine_model *model =
+        model_new(engine->backend, path, options, engine->kv_bytes, override, error);
     if (!model)
         return NULL;
     model->scheduler = engine->scheduler;
@@ -73,7 +79,8 @@ struct engine_model *engine_load_with(struct engine *engine, const char *path,
     return model;
 }
 
-struct engine_model *engine_load(struct engine *engine, const char *path, const struct engine_load_options *options,
+struct engine_model *engine_load(struct engine *engine, const char *path,
+                                 const struct engine_load_options *options,
                                  struct engine_error *error)
 {
     return engine_load_with(engine, path, options, NULL, error);
@@ -94,9 +101,12 @@ void engine_model_info(const struct engine_model *model, struct engine_model_inf
     };
 }
 
-/* ---- Requests --------------------------------------------------------------------------------------------------- */
+/* ---- Requests
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-uint64_t engine_submit(struct engine_model *model, const struct engine_request *request, struct engine_error *error)
+uint64_t engine_submit(struct engine_model *model, const struct engine_request *request,
+                       struct engine_error *error)
 {
     struct request *made = request_new(model, request, error);
     return made ? scheduler_submit(model->scheduler, made, error) : 0;
@@ -112,10 +122,13 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics)
     scheduler_metrics(engine->scheduler, metrics);
 }
 
-/* ---- Text ------------------------------------------------------------------------------------------------------- */
+/* ---- Text
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 /* Hands a list's ids to the caller, or NULL if it could not be made. */
-static int32_t *give_ids(struct token_list *list, bool ok, size_t *count, struct engine_error *error)
+static int32_t *give_ids(struct token_list *list, bool ok, size_t *count,
+                         struct engine_error *error)
 {
     if (ok && !list->ids && !(list->ids = malloc(sizeof *list->ids)))
         ok = engine_no_memory(error, "token ids");
@@ -127,16 +140,17 @@ static int32_t *give_ids(struct token_list *list, bool ok, size_t *count, struct
     return list->ids;
 }
 
-int32_t *engine_tokenize(const struct engine_model *model, const char *text, size_t length, bool special, bool add_bos,
-                         size_t *count, struct engine_error *error)
+int32_t *engine_tokenize(const struct engine_model *model, const char *text, size_t length,
+                         bool special, bool add_bos, size_t *count, struct engine_error *error)
 {
     struct token_list list = {0};
     unsigned flags = (special ? TOKENIZER_SPECIAL : 0u) | (add_bos ? TOKENIZER_BOS : 0u);
-    return give_ids(&list, tokenizer_encode(model->tokenizer, text, length, flags, &list, error), count, error);
+    return give_ids(&list, tokenizer_encode(model->tokenizer, text, length, flags, &list, error),
+                    count, error);
 }
 
-int32_t *engine_render(const struct engine_model *model, const struct engine_message *messages, size_t count,
-                       size_t *tokens, struct engine_error *error)
+int32_t *engine_render(const struct engine_model *model, const struct engine_message *messages,
+                       size_t count, size_t *tokens, struct engine_error *error)
 {
     struct token_list list = {0};
     bool ok = model->template;
@@ -147,13 +161,15 @@ int32_t *engine_render(const struct engine_model *model, const struct engine_mes
     return give_ids(&list, ok, tokens, error);
 }
 
-char *engine_detokenize(const struct engine_model *model, const int32_t *tokens, size_t count, bool special,
-                        size_t *length)
+char *engine_detokenize(const struct engine_model *model, const int32_t *tokens, size_t count,
+                        bool special, size_t *length)
 {
     return tokenizer_decode(model->tokenizer, tokens, count, special, length);
 }
 
-/* ---- Logits ----------------------------------------------------------------------------------------------------- */
+/* ---- Logits
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 struct waiter {
     pthread_mutex_t lock;
@@ -185,10 +201,12 @@ static bool wait_for(struct waiter *waiter, struct engine_error *error)
     return waiter->result.finish != ENGINE_FAILED;
 }
 
-float *engine_logits(struct engine_model *model, const int32_t *tokens, size_t count, struct engine_error *error)
+float *engine_logits(struct engine_model *model, const int32_t *tokens, size_t count,
+                     struct engine_error *error)
 {
     struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
-    struct engine_request wanted = {.tokens = tokens, .token_count = count, .on_end = wake_waiter, .user = &waiter};
+    struct engine_request wanted = {
+        .tokens = tokens, .token_count = count, .on_end = wake_waiter, .user = &waiter};
     struct request *request = request_new(model, &wanted, error);
     if (!request)
         return NULL;

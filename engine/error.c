@@ -1,10 +1,12 @@
-/* Formatting only: messages are one line, so control characters that came out of a file are replaced here, once. */
+/* Formatting only: messages are one line, so control characters that came out of a file are
+ * replaced here, once. */
 #include "engine/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-void engine_error_set(struct engine_error *error, enum engine_error_code code, const char *format, ...)
+void engine_error_set(struct engine_error *error, enum engine_error_code code, const char *format,
+                      ...)
 {
     if (!error)
         return;

@@ -1,6 +1,6 @@
-/* A pair is one token with one of its experts. Pairs are laid out expert by expert in a gathered buffer, so that each
- * expert's products run over consecutive rows; an expert's rows start at a multiple of GATHER_ALIGN, which keeps int8
- * rows of 32 columns and their blocks aligned. */
+/* A pair is one token with one of its experts. Pairs are laid out expert by expert in a gathered
+ * buffer, so that each expert's products run over consecutive rows; an expert's rows start at a
+ * multiple of GATHER_ALIGN, which keeps int8 rows of 32 columns and their blocks aligned. */
 #include "engine/experts.h"
 
 #include "engine/error.h"
@@ -21,7 +21,7 @@ struct experts {
     const struct config *config;
     const struct kernels *k;
     struct threads *threads;
-    int used, inner; /* experts a token; the wider of expert and shared expert */
+    int used, inner;        /* experts a token; the wider of expert and shared expert */
     struct choice *choices; /* `used` a token, likeliest first */
     int *token_of;          /* each gathered row's token, -1 for padding */
     int *starts, *counts;   /* of each expert's gathered rows */
@@ -29,7 +29,8 @@ struct experts {
     int8_t *quants, *inner_quants, *shared_quants;
     struct kernel_block *blocks, *inner_blocks, *shared_blocks;
     float *shared_inner;
-    struct kernel_activations *inputs; /* one an expert, then its inner ones, then the shared expert's */
+    struct kernel_activations
+        *inputs; /* one an expert, then its inner ones, then the shared expert's */
     struct product *products;
 
     /* Of the layer being computed. */
@@ -39,7 +40,9 @@ struct experts {
     int pairs; /* gathered rows, padding included */
 };
 
-/* ---- Buffers ---------------------------------------------------------------------------------------------------- */
+/* ---- Buffers
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* Zeroed: padding rows are computed like the others, and must be numbers. */
 static void *rows_of(size_t rows, size_t bytes)
@@ -57,8 +60,10 @@ static size_t blocks_bytes(int columns)
 static bool make_buffers(struct experts *e, size_t rows)
 {
     const struct config *c = e->config;
-    size_t width = (size_t)c->width, inner = (size_t)c->expert_feed_forward, shared = (size_t)c->shared_feed_forward;
-    size_t count = (size_t)c->experts, pairs = rows * (size_t)c->experts_used + count * GATHER_ALIGN;
+    size_t width = (size_t)c->width, inner = (size_t)c->expert_feed_forward,
+           shared = (size_t)c->shared_feed_forward;
+    size_t count = (size_t)c->experts,
+           pairs = rows * (size_t)c->experts_used + count * GATHER_ALIGN;
     e->choices = calloc(rows * (size_t)c->experts_used, sizeof *e->choices);
     e->token_of = calloc(pairs, sizeof *e->token_of);
     e->starts = calloc(count, sizeof *e->starts);
@@ -77,17 +82,19 @@ static bool make_buffers(struct experts *e, size_t rows)
     e->shared_quants = rows_of(rows, shared);
     e->shared_blocks = rows_of(rows, blocks_bytes(c->shared_feed_forward));
     e->shared_out = rows_of(shared ? rows : 0, width * sizeof(float));
-    return e->choices && e->token_of && e->starts && e->counts && e->inputs && e->products && e->scores &&
-           e->gathered && e->quants && e->blocks && e->inner_values && e->inner_quants && e->inner_blocks &&
-           e->pair_out && e->shared_inner && e->shared_quants && e->shared_blocks && e->shared_out;
+    return e->choices && e->token_of && e->starts && e->counts && e->inputs && e->products &&
+           e->scores && e->gathered && e->quants && e->blocks && e->inner_values &&
+           e->inner_quants && e->inner_blocks && e->pair_out && e->shared_inner &&
+           e->shared_quants && e->shared_blocks && e->shared_out;
 }
 
-struct experts *experts_new(const struct config *config, const struct kernels *kernels, struct threads *threads,
-                            int rows, struct engine_error *error)
+struct experts *experts_new(const struct config *config, const struct kernels *kernels,
+                            struct threads *threads, int rows, struct engine_error *error)
 {
     struct experts *e = calloc(1, sizeof *e);
     if (e)
-        *e = (struct experts){.config = config, .k = kernels, .threads = threads, .used = config->experts_used};
+        *e = (struct experts){
+            .config = config, .k = kernels, .threads = threads, .used = config->experts_used};
     if (!e || !make_buffers(e, (size_t)rows)) {
         engine_no_memory(error, "the experts' buffers");
         experts_free(e);
@@ -100,17 +107,22 @@ void experts_free(struct experts *e)
 {
     if (!e)
         return;
-    void *owned[] = {e->choices, e->token_of, e->starts, e->counts, e->inputs, e->products, e->scores, e->gathered,
-                     e->quants, e->blocks, e->inner_values, e->inner_quants, e->inner_blocks, e->pair_out,
-                     e->shared_inner, e->shared_quants, e->shared_blocks, e->shared_out};
+    void *owned[] = {e->choices,       e->token_of,  e->starts,       e->counts,
+                     e->inputs,        e->products,  e->scores,       e->gathered,
+                     e->quants,        e->blocks,    e->inner_values, e->inner_quants,
+                     e->inner_blocks,  e->pair_out,  e->shared_inner, e->shared_quants,
+                     e->shared_blocks, e->shared_out};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(e);
 }
 
-/* ---- Routing ---------------------------------------------------------------------------------------------------- */
+/* ---- Routing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
-/* The `used` likeliest experts of one token, in order, the lower number among equals. Leaves the scores alone. */
+/* The `used` likeliest experts of one token, in order, the lower number among equals. Leaves the
+ * scores alone. */
 static void choose(const struct experts *e, const float *scores, struct choice *choices)
 {
     for (int n = 0; n < e->used; n++) {
@@ -175,34 +187,43 @@ static void place_pairs(struct experts *e)
     }
 }
 
-/* ---- Products --------------------------------------------------------------------------------------------------- */
+/* ---- Products
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static struct kernel_activations gathered_rows(const struct experts *e, int start, int count)
 {
     int width = e->config->width;
     size_t at = (size_t)start;
-    return (struct kernel_activations){
-        .tokens = count, .columns = width, .stride = (size_t)width,
-        .values = e->gathered + at * (size_t)width, .quants = e->quants + at * (size_t)width,
-        .blocks = e->blocks + at * (size_t)(width / 32)};
+    return (struct kernel_activations){.tokens = count,
+                                       .columns = width,
+                                       .stride = (size_t)width,
+                                       .values = e->gathered + at * (size_t)width,
+                                       .quants = e->quants + at * (size_t)width,
+                                       .blocks = e->blocks + at * (size_t)(width / 32)};
 }
 
 static struct kernel_activations inner_rows(const struct experts *e, int start, int count)
 {
     int inner = e->config->expert_feed_forward;
     size_t at = (size_t)start;
-    return (struct kernel_activations){
-        .tokens = count, .columns = inner, .stride = 2 * (size_t)inner,
-        .values = e->inner_values + at * 2 * (size_t)inner, .quants = e->inner_quants + at * (size_t)inner,
-        .blocks = e->inner_blocks + at * (size_t)(inner / 32)};
+    return (struct kernel_activations){.tokens = count,
+                                       .columns = inner,
+                                       .stride = 2 * (size_t)inner,
+                                       .values = e->inner_values + at * 2 * (size_t)inner,
+                                       .quants = e->inner_quants + at * (size_t)inner,
+                                       .blocks = e->inner_blocks + at * (size_t)(inner / 32)};
 }
 
 static struct kernel_activations shared_rows(const struct experts *e)
 {
     int inner = e->config->shared_feed_forward;
-    return (struct kernel_activations){
-        .tokens = e->input->tokens, .columns = inner, .stride = 2 * (size_t)inner, .values = e->shared_inner,
-        .quants = e->shared_quants, .blocks = e->shared_blocks};
+    return (struct kernel_activations){.tokens = e->input->tokens,
+                                       .columns = inner,
+                                       .stride = 2 * (size_t)inner,
+                                       .values = e->shared_inner,
+                                       .quants = e->shared_quants,
+                                       .blocks = e->shared_blocks};
 }
 
 static void gather_rows(void *context, int first, int last, int thread)
@@ -212,7 +233,8 @@ static void gather_rows(void *context, int first, int last, int thread)
     (void)thread;
     for (int i = first; i < last; i++)
         if (e->token_of[i] >= 0)
-            memcpy(e->gathered + (size_t)i * width, e->input->values + (size_t)e->token_of[i] * e->input->stride,
+            memcpy(e->gathered + (size_t)i * width,
+                   e->input->values + (size_t)e->token_of[i] * e->input->stride,
                    width * sizeof(float));
         else
             memset(e->gathered + (size_t)i * width, 0, width * sizeof(float));
@@ -233,12 +255,13 @@ static void run_gate_up(struct experts *e)
                                   e->inner_values + (size_t)e->starts[x] * stride, stride);
     }
     if (e->config->shared_feed_forward)
-        count = product_add_group(e->products, count, &e->layer->shared.gate_up, e->input, e->shared_inner,
-                                  2 * (size_t)e->config->shared_feed_forward);
+        count = product_add_group(e->products, count, &e->layer->shared.gate_up, e->input,
+                                  e->shared_inner, 2 * (size_t)e->config->shared_feed_forward);
     products_run(e->threads, e->k, e->products, count);
 }
 
-static void activate(const struct experts *e, const struct kernel_activations *rows, int first, int last, bool int8)
+static void activate(const struct experts *e, const struct kernel_activations *rows, int first,
+                     int last, bool int8)
 {
     int inner = rows->columns;
     for (int i = first; i < last; i++) {
@@ -282,14 +305,18 @@ static void run_down(struct experts *e)
     }
     if (e->config->shared_feed_forward) {
         e->inputs[2 * experts] = shared_rows(e);
-        e->products[count++] = (struct product){&e->layer->shared.down, &e->inputs[2 * experts], e->shared_out, width};
+        e->products[count++] =
+            (struct product){&e->layer->shared.down, &e->inputs[2 * experts], e->shared_out, width};
     }
     products_run(e->threads, e->k, e->products, count);
 }
 
-/* ---- Sums ------------------------------------------------------------------------------------------------------- */
+/* ---- Sums
+ * -------------------------------------------------------------------------------------------------------
+ */
 
-/* The shared expert's share: a sigmoid of the token's product with one row of weights, in a fixed order. */
+/* The shared expert's share: a sigmoid of the token's product with one row of weights, in a fixed
+ * order. */
 static float shared_weight(const struct experts *e, const float *input)
 {
     double sum = 0;
@@ -315,12 +342,13 @@ static void sum_rows(void *context, int first, int last, int thread)
         }
         if (e->config->shared_feed_forward)
             e->k->multiply_add(out, e->shared_out + (size_t)t * (size_t)width,
-                               shared_weight(e, e->input->values + (size_t)t * e->input->stride), width);
+                               shared_weight(e, e->input->values + (size_t)t * e->input->stride),
+                               width);
     }
 }
 
-void experts_run(struct experts *e, const struct weights_layer *layer, const struct kernel_activations *input,
-                 float *out)
+void experts_run(struct experts *e, const struct weights_layer *layer,
+                 const struct kernel_activations *input, float *out)
 {
     e->layer = layer;
     e->input = input;

@@ -1,6 +1,7 @@
-/* A layer is five products with stages over rows between them. Stages that handle a token in well under a microsecond
- * run inline for small batches: threads_for sees fewer rows than its grain. All buffers are rows of one step, sized
- * once; the products' int8 inputs share one buffer, since each is used up before the next is made. */
+/* A layer is five products with stages over rows between them. Stages that handle a token in well
+ * under a microsecond run inline for small batches: threads_for sees fewer rows than its grain. All
+ * buffers are rows of one step, sized once; the products' int8 inputs share one buffer, since each
+ * is used up before the next is made. */
 #include "engine/forward.h"
 
 #include "engine/error.h"
@@ -51,7 +52,9 @@ struct forward {
     int count, layer_number, task_count;
 };
 
-/* ---- Buffers ---------------------------------------------------------------------------------------------------- */
+/* ---- Buffers
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void *aligned_rows(int rows, size_t bytes)
 {
@@ -80,7 +83,8 @@ static bool make_cache(struct forward *f, int pages)
     f->page_stride = page_stride(f->config);
     f->layer_stride = f->page_stride * (size_t)pages;
     f->cache_bytes = f->layer_stride * (size_t)f->config->layers;
-    void *memory = mmap(NULL, f->cache_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = mmap(NULL, f->cache_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     f->cache = memory == MAP_FAILED ? NULL : memory;
     return f->cache;
 }
@@ -90,16 +94,29 @@ static bool make_inputs(struct forward *f, int inner)
     const struct config *c = f->config;
     int widest = greatest(greatest(c->width, f->query_width), inner);
     int8_t *quants = aligned_rows(f->capacity, (size_t)widest);
-    struct kernel_block *blocks = aligned_rows(f->capacity, ((size_t)widest + 31) / 32 * sizeof *blocks);
+    struct kernel_block *blocks =
+        aligned_rows(f->capacity, ((size_t)widest + 31) / 32 * sizeof *blocks);
     float *normed = aligned_rows(f->capacity, (size_t)c->width * sizeof *normed);
-    f->normed = (struct kernel_activations){.columns = c->width, .values = normed, .stride = (size_t)c->width,
-                                            .quants = quants, .blocks = blocks};
-    f->mixed = (struct kernel_activations){.columns = f->query_width, .values = f->qkv,
-                                           .stride = (size_t)f->qkv_width, .quants = quants, .blocks = blocks};
-    f->activated = (struct kernel_activations){.columns = inner, .values = f->inner, .stride = 2 * (size_t)inner,
-                                               .quants = quants, .blocks = blocks};
-    f->headed = (struct kernel_activations){.columns = c->width, .values = f->head, .stride = (size_t)c->width,
-                                            .quants = quants, .blocks = blocks};
+    f->normed = (struct kernel_activations){.columns = c->width,
+                                            .values = normed,
+                                            .stride = (size_t)c->width,
+                                            .quants = quants,
+                                            .blocks = blocks};
+    f->mixed = (struct kernel_activations){.columns = f->query_width,
+                                           .values = f->qkv,
+                                           .stride = (size_t)f->qkv_width,
+                                           .quants = quants,
+                                           .blocks = blocks};
+    f->activated = (struct kernel_activations){.columns = inner,
+                                               .values = f->inner,
+                                               .stride = 2 * (size_t)inner,
+                                               .quants = quants,
+                                               .blocks = blocks};
+    f->headed = (struct kernel_activations){.columns = c->width,
+                                            .values = f->head,
+                                            .stride = (size_t)c->width,
+                                            .quants = quants,
+                                            .blocks = blocks};
     return quants && blocks && normed;
 }
 
@@ -119,26 +136,31 @@ static bool make_buffers(struct forward *f, int pages)
     f->logits = aligned_rows(FORWARD_HEAD_ROWS, (size_t)c->vocabulary * sizeof(float));
     for (int i = 0; i < TABLES; i++)
         f->tables[i] = aligned_rows(n, (size_t)c->rotary * sizeof(float));
-    return f->rows && f->tasks && f->x && f->y && f->qkv && f->inner && f->head && f->logits && f->tables[0] &&
-           f->tables[1] && make_inputs(f, inner) && make_cache(f, pages);
+    return f->rows && f->tasks && f->x && f->y && f->qkv && f->inner && f->head && f->logits &&
+           f->tables[0] && f->tables[1] && make_inputs(f, inner) && make_cache(f, pages);
 }
 
-struct forward *forward_new(const struct config *config, const struct weights *weights, const struct kernels *kernels,
-                            struct threads *threads, int rows, int pages, struct engine_error *error)
+struct forward *forward_new(const struct config *config, const struct weights *weights,
+                            const struct kernels *kernels, struct threads *threads, int rows,
+                            int pages, struct engine_error *error)
 {
     struct forward *f = calloc(1, sizeof *f);
     if (!f) {
         engine_no_memory(error, "the forward pass");
         return NULL;
     }
-    *f = (struct forward){.config = config, .weights = weights, .k = kernels, .threads = threads,
+    *f = (struct forward){.config = config,
+                          .weights = weights,
+                          .k = kernels,
+                          .threads = threads,
                           .capacity = greatest(rows, FORWARD_HEAD_ROWS)};
     if (!make_buffers(f, pages)) {
         engine_no_memory(error, "the forward pass and its KV cache");
         forward_free(f);
         return NULL;
     }
-    if (config->experts && !(f->experts = experts_new(config, kernels, threads, f->capacity, error))) {
+    if (config->experts &&
+        !(f->experts = experts_new(config, kernels, threads, f->capacity, error))) {
         forward_free(f);
         return NULL;
     }
@@ -152,22 +174,33 @@ void forward_free(struct forward *f)
     experts_free(f->experts);
     if (f->cache)
         munmap(f->cache, f->cache_bytes);
-    void *owned[] = {f->rows, f->tasks, f->x, f->y, f->qkv, f->inner, f->head, f->logits, f->tables[TABLE_GLOBAL],
-                     f->tables[TABLE_LOCAL], f->normed.quants, f->normed.blocks,
+    void *owned[] = {f->rows,
+                     f->tasks,
+                     f->x,
+                     f->y,
+                     f->qkv,
+                     f->inner,
+                     f->head,
+                     f->logits,
+                     f->tables[TABLE_GLOBAL],
+                     f->tables[TABLE_LOCAL],
+                     f->normed.quants,
+                     f->normed.blocks,
                      (void *)(uintptr_t)f->normed.values};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(f);
 }
 
-/* ---- The rows of a step ----------------------------------------------------------------------------------------- */
+/* ---- The rows of a step
+ * ----------------------------------------------------------------------------------------- */
 
 static void fill_table(const struct forward *f, int row, int table, enum rope_kind kind)
 {
     const struct config_rope *rope = &f->config->rope[kind];
     int rotary = f->config->rotary;
-    kernel_rope_table(f->tables[table] + (size_t)row * (size_t)rotary, f->rows[row].position, rotary, rope->base,
-                      rope->scale, rope->factors, rope->magnitude);
+    kernel_rope_table(f->tables[table] + (size_t)row * (size_t)rotary, f->rows[row].position,
+                      rotary, rope->base, rope->scale, rope->factors, rope->magnitude);
 }
 
 /* Embeddings and rotary tables: all that a row needs before the first layer. */
@@ -208,7 +241,8 @@ static void begin_step(struct forward *f, const struct backend_step *step)
         add_tasks(f, s, f->count);
         for (int i = 0; i < slice->count; i++) {
             int position = slice->position + i;
-            f->rows[f->count++] = (struct row){.token = slice->tokens[i], .position = position,
+            f->rows[f->count++] = (struct row){.token = slice->tokens[i],
+                                               .position = position,
                                                .page = slice->pages[position / KERNEL_KV_BLOCK],
                                                .is_long = slice->is_long};
         }
@@ -217,7 +251,9 @@ static void begin_step(struct forward *f, const struct backend_step *step)
     threads_for(f->threads, f->count, ROW_GRAIN, begin_rows, f);
 }
 
-/* ---- Attention -------------------------------------------------------------------------------------------------- */
+/* ---- Attention
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static float *normed_row(const struct forward *f, int row)
 {
@@ -276,8 +312,8 @@ static void place_row(const struct forward *f, int row)
         f->k->rope(query, c->heads, c->head_dim, c->rotary, table, c->architecture->pairing);
         f->k->rope(key, c->kv_heads, c->head_dim, c->rotary, table, c->architecture->pairing);
     }
-    f->k->kv_store(layer_cache(f) + (size_t)r->page * f->page_stride, r->position % KERNEL_KV_BLOCK, c->kv_heads,
-                   c->head_dim, key, key + c->kv_heads * c->head_dim);
+    f->k->kv_store(layer_cache(f) + (size_t)r->page * f->page_stride, r->position % KERNEL_KV_BLOCK,
+                   c->kv_heads, c->head_dim, key, key + c->kv_heads * c->head_dim);
 }
 
 static void place_rows(void *context, int first, int last, int thread)
@@ -297,13 +333,21 @@ static void attend(void *context, int first, int last, int thread)
         const struct backend_slice *slice = &f->step->slices[task->slice];
         float *queries = f->qkv + (size_t)task->first_row * (size_t)f->qkv_width;
         struct kernel_attention attention = {
-            .heads = c->heads, .kv_heads = c->kv_heads, .head_dim = c->head_dim,
+            .heads = c->heads,
+            .kv_heads = c->kv_heads,
+            .head_dim = c->head_dim,
             .window = config_layer_has_window(c, f->layer_number) ? c->window : 0,
-            .scale = c->attention_scale, .softcap = c->attention_softcap,
-            .position = slice->position, .count = slice->count,
-            .queries = queries, .out = queries,
-            .query_stride = (size_t)f->qkv_width, .out_stride = (size_t)f->qkv_width,
-            .cache = layer_cache(f), .page_stride = f->page_stride, .pages = slice->pages,
+            .scale = c->attention_scale,
+            .softcap = c->attention_softcap,
+            .position = slice->position,
+            .count = slice->count,
+            .queries = queries,
+            .out = queries,
+            .query_stride = (size_t)f->qkv_width,
+            .out_stride = (size_t)f->qkv_width,
+            .cache = layer_cache(f),
+            .page_stride = f->page_stride,
+            .pages = slice->pages,
         };
         f->k->attention(&attention, task->kv_head, task->first, task->last);
     }
@@ -321,7 +365,8 @@ static void run_attention(struct forward *f)
     const struct weights_layer *layer = f->layer;
     struct product products[WEIGHTS_GROUP];
     threads_for(f->threads, f->count, ROW_GRAIN, attention_norm_rows, f);
-    int count = product_add_group(products, 0, &layer->qkv, &f->normed, f->qkv, (size_t)f->qkv_width);
+    int count =
+        product_add_group(products, 0, &layer->qkv, &f->normed, f->qkv, (size_t)f->qkv_width);
     products_run(f->threads, f->k, products, count);
     threads_for(f->threads, f->count, ROW_GRAIN, place_rows, f);
     threads_for(f->threads, f->task_count, 1, attend, f);
@@ -331,10 +376,13 @@ static void run_attention(struct forward *f)
     products_run(f->threads, f->k, products, 1);
 }
 
-/* ---- Feed-forward ----------------------------------------------------------------------------------------------- */
+/* ---- Feed-forward
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* x += y, which may have a bias and a norm of its own. */
-static void add_residual(const struct forward *f, int row, const float *bias, const float *post_norm)
+static void add_residual(const struct forward *f, int row, const float *bias,
+                         const float *post_norm)
 {
     int width = f->config->width;
     float *x = f->x + (size_t)row * (size_t)width, *y = f->y + (size_t)row * (size_t)width;
@@ -352,7 +400,8 @@ static void feed_forward_norm_rows(void *context, int first, int last, int threa
     (void)thread;
     for (int i = first; i < last; i++)
         add_residual(f, i, layer->output_bias, layer->attention_post_norm);
-    bool int8 = product_group_wants_int8(layer->experts ? &layer->shared.gate_up : &layer->feed_forward.gate_up) ||
+    bool int8 = product_group_wants_int8(layer->experts ? &layer->shared.gate_up
+                                                        : &layer->feed_forward.gate_up) ||
                 (layer->experts && kernel_matrix_wants_int8(&layer->router));
     norm_rows(f, first, last, layer->feed_forward_norm, int8);
 }
@@ -414,15 +463,18 @@ void forward_layers(struct forward *f, const struct backend_step *step)
     }
 }
 
-/* ---- Logits ----------------------------------------------------------------------------------------------------- */
+/* ---- Logits
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 const float *forward_logits(struct forward *f, const int *rows, int count)
 {
     const struct config *c = f->config;
     const struct kernel_matrix *output = &f->weights->output;
     for (int i = 0; i < count; i++)
-        f->k->rmsnorm(f->head + (size_t)i * (size_t)c->width, f->x + (size_t)rows[i] * (size_t)c->width,
-                      f->weights->output_norm, c->width, (float)c->norm_epsilon);
+        f->k->rmsnorm(f->head + (size_t)i * (size_t)c->width,
+                      f->x + (size_t)rows[i] * (size_t)c->width, f->weights->output_norm, c->width,
+                      (float)c->norm_epsilon);
     f->headed.tokens = count;
     if (kernel_matrix_wants_int8(output))
         f->k->quantize(&f->headed, 0, count);
@@ -430,6 +482,7 @@ const float *forward_logits(struct forward *f, const int *rows, int count)
     products_run(f->threads, f->k, &product, 1);
     if (c->final_softcap > 0)
         for (int i = 0; i < count; i++)
-            f->k->softcap(f->logits + (size_t)i * (size_t)c->vocabulary, c->final_softcap, c->vocabulary);
+            f->k->softcap(f->logits + (size_t)i * (size_t)c->vocabulary, c->final_softcap,
+                          c->vocabulary);
     return f->logits;
 }

@@ -1,8 +1,9 @@
 /* The forward pass on the CPU: the layers of any architecture over the rows (tokens) of a step.
  *
- * One owner, one call at a time; the team of threads does the work. Owns its buffers and the KV pages; borrows config,
- * weights and threads for its life. No allocation after forward_new. Memory: some tens of kilobytes a row, plus the
- * pages (which the system provides as they are first written). */
+ * One owner, one call at a time; the team of threads does the work. Owns its buffers and the KV
+ * pages; borrows config, weights and threads for its life. No allocation after forward_new. Memory:
+ * some tens of kilobytes a row, plus the pages (which the system provides as they are first
+ * written). */
 #ifndef ENGINE_FORWARD_H
 #define ENGINE_FORWARD_H
 
@@ -15,19 +16,20 @@ enum { FORWARD_HEAD_ROWS = 32 }; /* rows of logits made at once: bounds the larg
 struct forward;
 
 /* `rows`: most tokens of a step. Returns new. */
-struct forward *forward_new(const struct config *config, const struct weights *weights, const struct kernels *kernels,
-                            struct threads *threads, int rows, int pages, struct engine_error *error);
+struct forward *forward_new(const struct config *config, const struct weights *weights,
+                            const struct kernels *kernels, struct threads *threads, int rows,
+                            int pages, struct engine_error *error);
 void forward_free(struct forward *forward);
 
 /* Bytes of KV that one page takes over all layers. */
 size_t forward_page_bytes(const struct config *config);
 
-/* Runs all layers over the step's tokens, slice after slice, and stores their keys and values. A slice's row r of
- * forward_logits is its first token's place in that order, plus r. */
+/* Runs all layers over the step's tokens, slice after slice, and stores their keys and values. A
+ * slice's row r of forward_logits is its first token's place in that order, plus r. */
 void forward_layers(struct forward *forward, const struct backend_step *step);
 
-/* The logits of `count` (at most FORWARD_HEAD_ROWS) rows of the last forward_layers. Returns borrowed: count rows of the
- * vocabulary's size, until the next call. */
+/* The logits of `count` (at most FORWARD_HEAD_ROWS) rows of the last forward_layers. Returns
+ * borrowed: count rows of the vocabulary's size, until the next call. */
 const float *forward_logits(struct forward *forward, const int *rows, int count);
 
 #endif

@@ -1,6 +1,7 @@
-/* One pass over the mapped file checks and indexes it; nothing is copied but two small tables (keys and tensors, each
- * sorted by name for look-up and to find duplicates). Whatever the file claims is compared with what is left of it
- * before it is believed, so that memory use is bounded by the file's own size. */
+/* One pass over the mapped file checks and indexes it; nothing is copied but two small tables (keys
+ * and tensors, each sorted by name for look-up and to find duplicates). Whatever the file claims is
+ * compared with what is left of it before it is believed, so that memory use is bounded by the
+ * file's own size. */
 #include "engine/gguf.h"
 
 #include "engine/error.h"
@@ -22,7 +23,7 @@ enum {
     GGUF_DEFAULT_ALIGNMENT = 32,
     GGUF_MIN_KEY_BYTES = 8 + 1 + 4 + 1, /* length, a letter, kind, one byte of value */
     GGUF_MIN_TENSOR_BYTES = 8 + 4 + 4 + 8,
-    GGUF_SHOWN = 80,                    /* bytes of a name shown in a message */
+    GGUF_SHOWN = 80, /* bytes of a name shown in a message */
 };
 #define GGUF_MAX_ARRAY ((uint64_t)1 << 30)
 #define GGUF_MAX_ALIGNMENT ((int64_t)1 << 24)
@@ -39,6 +40,8 @@ struct gguf {
     const unsigned char *bytes;
     size_t length;
     bool mapped;
+    void (*release)(void *owner); /* of an assembled file, which also owns its bytes; else NULL */
+    void *owner;
     char *name;
     struct entry *entries; /* sorted by key */
     size_t entry_count;
@@ -52,14 +55,17 @@ static const struct {
     const char *name;
     int block, bytes; /* values and bytes of one block; 0: a number that was given back */
 } TYPES[] = {
-    [0] = {"F32", 1, 4},         [1] = {"F16", 1, 2},         [2] = {"Q4_0", 32, 18},    [3] = {"Q4_1", 32, 20},
-    [6] = {"Q5_0", 32, 22},      [7] = {"Q5_1", 32, 24},      [8] = {"Q8_0", 32, 34},    [9] = {"Q8_1", 32, 36},
-    [10] = {"Q2_K", 256, 84},    [11] = {"Q3_K", 256, 110},   [12] = {"Q4_K", 256, 144}, [13] = {"Q5_K", 256, 176},
-    [14] = {"Q6_K", 256, 210},   [15] = {"Q8_K", 256, 292},   [16] = {"IQ2_XXS", 256, 66}, [17] = {"IQ2_XS", 256, 74},
-    [18] = {"IQ3_XXS", 256, 98}, [19] = {"IQ1_S", 256, 50},   [20] = {"IQ4_NL", 32, 18}, [21] = {"IQ3_S", 256, 110},
-    [22] = {"IQ2_S", 256, 82},   [23] = {"IQ4_XS", 256, 136}, [24] = {"I8", 1, 1},       [25] = {"I16", 1, 2},
-    [26] = {"I32", 1, 4},        [27] = {"I64", 1, 8},        [28] = {"F64", 1, 8},      [29] = {"IQ1_M", 256, 56},
-    [30] = {"BF16", 1, 2},       [34] = {"TQ1_0", 256, 54},   [35] = {"TQ2_0", 256, 66}, [39] = {"MXFP4", 32, 17},
+    [0] = {"F32", 1, 4},         [1] = {"F16", 1, 2},         [2] = {"Q4_0", 32, 18},
+    [3] = {"Q4_1", 32, 20},      [6] = {"Q5_0", 32, 22},      [7] = {"Q5_1", 32, 24},
+    [8] = {"Q8_0", 32, 34},      [9] = {"Q8_1", 32, 36},      [10] = {"Q2_K", 256, 84},
+    [11] = {"Q3_K", 256, 110},   [12] = {"Q4_K", 256, 144},   [13] = {"Q5_K", 256, 176},
+    [14] = {"Q6_K", 256, 210},   [15] = {"Q8_K", 256, 292},   [16] = {"IQ2_XXS", 256, 66},
+    [17] = {"IQ2_XS", 256, 74},  [18] = {"IQ3_XXS", 256, 98}, [19] = {"IQ1_S", 256, 50},
+    [20] = {"IQ4_NL", 32, 18},   [21] = {"IQ3_S", 256, 110},  [22] = {"IQ2_S", 256, 82},
+    [23] = {"IQ4_XS", 256, 136}, [24] = {"I8", 1, 1},         [25] = {"I16", 1, 2},
+    [26] = {"I32", 1, 4},        [27] = {"I64", 1, 8},        [28] = {"F64", 1, 8},
+    [29] = {"IQ1_M", 256, 56},   [30] = {"BF16", 1, 2},       [34] = {"TQ1_0", 256, 54},
+    [35] = {"TQ2_0", 256, 66},   [39] = {"MXFP4", 32, 17},
 };
 
 static const unsigned char KIND_BYTES[GGUF_KINDS] = {
@@ -72,7 +78,8 @@ const char *gguf_type_name(uint32_t type)
     return type < sizeof TYPES / sizeof *TYPES ? TYPES[type].name : NULL;
 }
 
-/* ---- Reading: a cursor that never passes the end ---------------------------------------------------------------- */
+/* ---- Reading: a cursor that never passes the end
+ * ---------------------------------------------------------------- */
 
 struct cursor {
     struct gguf *file;
@@ -94,8 +101,8 @@ static void cursor_describe(struct cursor *c, const char *noun, struct gguf_text
 
 static bool cursor_fail(struct cursor *c, const char *problem)
 {
-    return engine_fail(c->error, ENGINE_FORMAT, "%s: damaged GGUF file: %s, at byte %zu: %s", c->file->name, c->what,
-                       c->at, problem);
+    return engine_fail(c->error, ENGINE_FORMAT, "%s: damaged GGUF file: %s, at byte %zu: %s",
+                       c->file->name, c->what, c->at, problem);
 }
 
 static bool cursor_take(struct cursor *c, uint64_t bytes, const unsigned char **data)
@@ -135,7 +142,9 @@ static bool cursor_text(struct cursor *c, struct gguf_text *text)
     return true;
 }
 
-/* ---- Metadata --------------------------------------------------------------------------------------------------- */
+/* ---- Metadata
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int text_compare(struct gguf_text a, struct gguf_text b)
 {
@@ -228,7 +237,8 @@ static bool read_alignment(struct cursor *c)
 {
     int64_t alignment = GGUF_DEFAULT_ALIGNMENT;
     snprintf(c->what, sizeof c->what, "key \"general.alignment\"");
-    if (gguf_has(c->file, "general.alignment") && !gguf_integer(c->file, "general.alignment", &alignment))
+    if (gguf_has(c->file, "general.alignment") &&
+        !gguf_integer(c->file, "general.alignment", &alignment))
         return cursor_fail(c, "it is not an integer");
     if (alignment < 8 || alignment > GGUF_MAX_ALIGNMENT || (alignment & (alignment - 1)))
         return cursor_fail(c, "an alignment must be a power of two from 8 to 2^24");
@@ -236,14 +246,17 @@ static bool read_alignment(struct cursor *c)
     return true;
 }
 
-/* ---- Tensors ---------------------------------------------------------------------------------------------------- */
+/* ---- Tensors
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* The bytes a tensor's type and shape need. */
 static bool measure_tensor(struct cursor *c, struct gguf_tensor *tensor)
 {
     if (!gguf_type_name(tensor->type)) {
         char problem[96];
-        snprintf(problem, sizeof problem, "its type, number %u, is unknown or was removed from the format",
+        snprintf(problem, sizeof problem,
+                 "its type, number %u, is unknown or was removed from the format",
                  (unsigned)tensor->type);
         return cursor_fail(c, problem);
     }
@@ -278,9 +291,10 @@ static bool read_shape(struct cursor *c, struct gguf_tensor *tensor)
     return true;
 }
 
-/* `expected` is where the tensor's data must start, from the start of the data: tensors follow each other, each
- * padded to the alignment. It is advanced past this one. */
-static bool read_tensor(struct cursor *c, size_t number, struct gguf_tensor *tensor, uint64_t *expected)
+/* `expected` is where the tensor's data must start, from the start of the data: tensors follow each
+ * other, each padded to the alignment. It is advanced past this one. */
+static bool read_tensor(struct cursor *c, size_t number, struct gguf_tensor *tensor,
+                        uint64_t *expected)
 {
     snprintf(c->what, sizeof c->what, "tensor %zu", number);
     uint64_t offset;
@@ -298,7 +312,8 @@ static bool read_tensor(struct cursor *c, size_t number, struct gguf_tensor *ten
     if (__builtin_add_overflow((uint64_t)tensor->bytes, mask, &padded) ||
         __builtin_add_overflow(*expected, padded & ~mask, expected))
         return cursor_fail(c, "the offset of what follows it overflows");
-    tensor->data = (const void *)(uintptr_t)offset; /* until place_tensors knows where the data starts */
+    tensor->data =
+        (const void *)(uintptr_t)offset; /* until place_tensors knows where the data starts */
     return true;
 }
 
@@ -310,11 +325,14 @@ static bool place_tensors(struct cursor *c)
     for (size_t i = 0; i < file->tensor_count; i++) {
         struct gguf_tensor *tensor = &file->tensors[i];
         size_t offset = (size_t)(uintptr_t)tensor->data;
-        if (start > file->length || offset > file->length - start || tensor->bytes > file->length - start - offset) {
+        if (start > file->length || offset > file->length - start ||
+            tensor->bytes > file->length - start - offset) {
             cursor_describe(c, "tensor", tensor->name);
             return engine_fail(c->error, ENGINE_FORMAT,
-                               "%s: incomplete GGUF file: %s needs bytes %zu to %zu, the file has %zu (download it again)",
-                               file->name, c->what, start + offset, start + offset + tensor->bytes, file->length);
+                               "%s: incomplete GGUF file: %s needs bytes %zu to %zu, the file has "
+                               "%zu (download it again)",
+                               file->name, c->what, start + offset, start + offset + tensor->bytes,
+                               file->length);
         }
         tensor->data = file->bytes + start + offset;
         file->by_name[i] = tensor;
@@ -324,18 +342,13 @@ static bool place_tensors(struct cursor *c)
 
 static int tensor_order(const void *a, const void *b)
 {
-    return text_compare((*(const struct gguf_tensor *const *)a)->name, (*(const struct gguf_tensor *const *)b)->name);
+    return text_compare((*(const struct gguf_tensor *const *)a)->name,
+                        (*(const struct gguf_tensor *const *)b)->name);
 }
 
-static bool read_tensors(struct cursor *c)
+static bool index_tensors(struct cursor *c)
 {
     struct gguf *file = c->file;
-    uint64_t expected = 0;
-    for (size_t i = 0; i < file->tensor_count; i++)
-        if (!read_tensor(c, i, &file->tensors[i], &expected))
-            return false;
-    if (!place_tensors(c))
-        return false;
     qsort(file->by_name, file->tensor_count, sizeof *file->by_name, tensor_order);
     for (size_t i = 1; i < file->tensor_count; i++)
         if (!tensor_order(&file->by_name[i - 1], &file->by_name[i])) {
@@ -345,18 +358,31 @@ static bool read_tensors(struct cursor *c)
     return true;
 }
 
-/* ---- The whole file --------------------------------------------------------------------------------------------- */
+static bool read_tensors(struct cursor *c)
+{
+    struct gguf *file = c->file;
+    uint64_t expected = 0;
+    for (size_t i = 0; i < file->tensor_count; i++)
+        if (!read_tensor(c, i, &file->tensors[i], &expected))
+            return false;
+    return place_tensors(c) && index_tensors(c);
+}
+
+/* ---- The whole file
+ * --------------------------------------------------------------------------------------------- */
 
 static bool check_version(struct cursor *c, uint32_t version)
 {
     if (version == 2 || version == 3)
         return true;
     if (version && !(version & 0xffff))
-        return engine_fail(c->error, ENGINE_UNSUPPORTED,
-                           "%s: a big-endian GGUF file: convert it for this machine (gguf_convert_endian.py)",
-                           c->file->name);
-    return engine_fail(c->error, ENGINE_UNSUPPORTED, "%s: GGUF version %u; this engine reads versions 2 and 3",
-                       c->file->name, (unsigned)version);
+        return engine_fail(
+            c->error, ENGINE_UNSUPPORTED,
+            "%s: a big-endian GGUF file: convert it for this machine (gguf_convert_endian.py)",
+            c->file->name);
+    return engine_fail(c->error, ENGINE_UNSUPPORTED,
+                       "%s: GGUF version %u; this engine reads versions 2 and 3", c->file->name,
+                       (unsigned)version);
 }
 
 static bool read_header(struct cursor *c)
@@ -369,7 +395,8 @@ static bool read_header(struct cursor *c)
     if (!cursor_take(c, 4, &magic))
         return false;
     if (memcmp(magic, "GGUF", 4))
-        return engine_fail(c->error, ENGINE_FORMAT, "%s: not a GGUF file (it does not start with \"GGUF\")", file->name);
+        return engine_fail(c->error, ENGINE_FORMAT,
+                           "%s: not a GGUF file (it does not start with \"GGUF\")", file->name);
     if (!cursor_u32(c, &version) || !check_version(c, version) || !cursor_u64(c, &tensors) ||
         !cursor_u64(c, &entries))
         return false;
@@ -383,7 +410,8 @@ static bool read_header(struct cursor *c)
     file->entries = calloc(entries + 1, sizeof *file->entries);
     file->tensors = calloc(tensors + 1, sizeof *file->tensors);
     file->by_name = calloc(tensors + 1, sizeof *file->by_name);
-    return (file->entries && file->tensors && file->by_name) || engine_no_memory(c->error, file->name);
+    return (file->entries && file->tensors && file->by_name) ||
+           engine_no_memory(c->error, file->name);
 }
 
 static struct gguf *gguf_read(const void *bytes, size_t length, bool mapped, const char *name,
@@ -391,7 +419,8 @@ static struct gguf *gguf_read(const void *bytes, size_t length, bool mapped, con
 {
     struct gguf *file = calloc(1, sizeof *file);
     if (file)
-        *file = (struct gguf){.bytes = bytes, .length = length, .mapped = mapped, .name = strdup(name)};
+        *file =
+            (struct gguf){.bytes = bytes, .length = length, .mapped = mapped, .name = strdup(name)};
     if (!file || !file->name) {
         engine_no_memory(error, name);
         if (mapped)
@@ -400,14 +429,16 @@ static struct gguf *gguf_read(const void *bytes, size_t length, bool mapped, con
         return NULL;
     }
     struct cursor cursor = {.file = file, .error = error};
-    if (!read_header(&cursor) || !read_entries(&cursor) || !read_alignment(&cursor) || !read_tensors(&cursor)) {
+    if (!read_header(&cursor) || !read_entries(&cursor) || !read_alignment(&cursor) ||
+        !read_tensors(&cursor)) {
         gguf_close(file);
         return NULL;
     }
     return file;
 }
 
-struct gguf *gguf_open_memory(const void *bytes, size_t length, const char *name, struct engine_error *error)
+struct gguf *gguf_open_memory(const void *bytes, size_t length, const char *name,
+                              struct engine_error *error)
 {
     return gguf_read(bytes, length, false, name, error);
 }
@@ -433,10 +464,45 @@ struct gguf *gguf_open(const char *path, struct engine_error *error)
     return bytes == MAP_FAILED ? NULL : gguf_read(bytes, (size_t)status.st_size, true, path, error);
 }
 
+struct gguf *gguf_assemble(void *bytes, size_t length, const char *name, struct gguf_tensor *tensors, size_t count,
+                           void (*release)(void *owner), void *owner, struct engine_error *error)
+{
+    struct gguf *file = gguf_read(bytes, length, false, name, error);
+    const struct gguf_tensor **by_name = calloc(count + 1, sizeof *by_name);
+    if (!file || !by_name) {
+        if (file)
+            engine_no_memory(error, name);
+        gguf_close(file);
+        free(by_name);
+        free(bytes);
+        free(tensors);
+        release(owner);
+        return NULL;
+    }
+    free(file->tensors);
+    free(file->by_name);
+    file->release = release;
+    file->owner = owner;
+    file->tensors = tensors;
+    file->by_name = by_name;
+    file->tensor_count = count;
+    for (size_t i = 0; i < count; i++)
+        by_name[i] = &tensors[i];
+    struct cursor cursor = {.file = file, .error = error};
+    if (index_tensors(&cursor))
+        return file;
+    gguf_close(file);
+    return NULL;
+}
+
 void gguf_close(struct gguf *file)
 {
     if (!file)
         return;
+    if (file->release) {
+        file->release(file->owner);
+        free((void *)(uintptr_t)file->bytes);
+    }
     if (file->mapped)
         munmap((void *)(uintptr_t)file->bytes, file->length);
     free(file->entries);
@@ -451,7 +517,9 @@ const char *gguf_name(const struct gguf *file)
     return file->name;
 }
 
-/* ---- Looking up ------------------------------------------------------------------------------------------------- */
+/* ---- Looking up
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static const struct entry *find(const struct gguf *file, const char *key)
 {
@@ -473,7 +541,8 @@ static double load_number(enum gguf_kind kind, const unsigned char *data)
     return memcpy(&d, data, sizeof d), d;
 }
 
-/* Little-endian and sign-extended. A U64 past INT64_MAX comes out negative: load_checked refuses it. */
+/* Little-endian and sign-extended. A U64 past INT64_MAX comes out negative: load_checked refuses
+ * it. */
 static int64_t load_integer(enum gguf_kind kind, const unsigned char *data)
 {
     uint64_t value = 0;
@@ -566,7 +635,8 @@ int64_t gguf_array_integer(const struct gguf_array *array, size_t index)
 double gguf_array_number(const struct gguf_array *array, size_t index)
 {
     const unsigned char *data = array->data + index * KIND_BYTES[array->kind];
-    return is_number(array->kind) ? load_number(array->kind, data) : (double)load_integer(array->kind, data);
+    return is_number(array->kind) ? load_number(array->kind, data)
+                                  : (double)load_integer(array->kind, data);
 }
 
 bool gguf_text_is(struct gguf_text text, const char *string)

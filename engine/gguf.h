@@ -1,20 +1,35 @@
-/* A GGUF file (version 2 or 3), read in place: typed look-up of its metadata and tensors, nothing copied.
+/* A GGUF file (version 2 or 3), read in place: typed look-up of its metadata and tensors, nothing
+ * copied.
  *
- * Everything is checked when the file is opened (every length against the file's end, every name, type, shape and
- * offset), so that the functions below cannot fail on a damaged file later. All text, arrays and tensor data are
- * borrowed from the mapping until gguf_close: copy what must outlive it (a model is packed, then its file is closed).
- * Strings are bytes and a length: they have no terminating NUL, and may hold anything.
+ * Everything is checked when the file is opened (every length against the file's end, every name,
+ * type, shape and offset), so that the functions below cannot fail on a damaged file later. All
+ * text, arrays and tensor data are borrowed from the mapping until gguf_close: copy what must
+ * outlive it (a model is packed, then its file is closed). Strings are bytes and a length: they
+ * have no terminating NUL, and may hold anything.
  *
- * Immutable after gguf_open: any thread may read. Limits: 2^30 elements an array, 4 dimensions, names of 64 bytes
- * (63 for the last, as the format's reader has it), arrays of arrays are refused. */
+ * Immutable after gguf_open: any thread may read. Limits: 2^30 elements an array, 4 dimensions,
+ * names of 64 bytes (63 for the last, as the format's reader has it), arrays of arrays are refused.
+ */
 #ifndef ENGINE_GGUF_H
 #define ENGINE_GGUF_H
 
 #include "engine/engine.h"
 
 enum gguf_kind {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY,
-    GGUF_U64, GGUF_I64, GGUF_F64, GGUF_KINDS
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_KINDS
 };
 
 struct gguf_text {
@@ -34,27 +49,34 @@ struct gguf_tensor {
     struct gguf_text name;
     uint32_t type; /* the number ggml gives it: 0 F32, 1 F16, 8 Q8_0, … */
     int dims;
-    int64_t size[4]; /* fastest first, as in the file; 1 past `dims` */
+    int64_t size[4];  /* fastest first, as in the file; 1 past `dims` */
     const void *data; /* `bytes` long, aligned as the file has it (to 8 or more) */
     size_t bytes;
 };
 
 struct gguf;
 
-/* Returns new, freed by gguf_close; NULL on failure with `error` filled: what, where (offset, key or tensor), in
- * which file. */
+/* Returns new, freed by gguf_close; NULL on failure with `error` filled: what, where (offset, key
+ * or tensor), in which file. */
 struct gguf *gguf_open(const char *path, struct engine_error *error);
 
 /* The same from memory, which it borrows; `name` stands in messages. For tests and fuzzing. */
-struct gguf *gguf_open_memory(const void *bytes, size_t length, const char *name, struct engine_error *error);
+struct gguf *gguf_open_memory(const void *bytes, size_t length, const char *name,
+                              struct engine_error *error);
+
+/* A model of other files in GGUF's clothes: metadata from `bytes` (GGUF without tensors), tensors with their data
+ * wherever it lies. Takes `bytes` and `tensors` (both malloc'd) and `owner`, which `release` frees, on failure too. */
+struct gguf *gguf_assemble(void *bytes, size_t length, const char *name, struct gguf_tensor *tensors, size_t count,
+                           void (*release)(void *owner), void *owner, struct engine_error *error);
 
 void gguf_close(struct gguf *file);
 
 /* The path or name it was opened with. */
 const char *gguf_name(const struct gguf *file);
 
-/* Metadata. Each returns false when the key is absent or of another kind (an integer key takes any integer kind that
- * fits, a number key any number) and then leaves the value alone, so that defaults can be set before. */
+/* Metadata. Each returns false when the key is absent or of another kind (an integer key takes any
+ * integer kind that fits, a number key any number) and then leaves the value alone, so that
+ * defaults can be set before. */
 bool gguf_has(const struct gguf *file, const char *key);
 bool gguf_integer(const struct gguf *file, const char *key, int64_t *value);
 bool gguf_number(const struct gguf *file, const char *key, double *value);
@@ -65,7 +87,8 @@ bool gguf_array(const struct gguf *file, const char *key, struct gguf_array *val
 /* The next string of an array of strings: advances `array`; false at its end. */
 bool gguf_next_text(struct gguf_array *array, struct gguf_text *text);
 
-/* Element `index` (below count) of an array of numbers or booleans; as an integer, a number past 2^62 is 0. */
+/* Element `index` (below count) of an array of numbers or booleans; as an integer, a number past
+ * 2^62 is 0. */
 int64_t gguf_array_integer(const struct gguf_array *array, size_t index);
 double gguf_array_number(const struct gguf_array *array, size_t index);
 

@@ -1,5 +1,6 @@
-/* Order matters for the time to a clear refusal: the cheap checks (architecture, tokenizer, template) come before the
- * weights are packed. The file is closed at the end: nothing borrows from it. */
+/* Order matters for the time to a clear refusal: the cheap checks (architecture, tokenizer,
+ * template) come before the weights are packed. The file is closed at the end: nothing borrows from
+ * it. */
 #include "engine/model.h"
 
 #include "engine/error.h"
@@ -17,7 +18,8 @@ static size_t default_kv_bytes(void)
     return quarter < MODEL_MAX_DEFAULT_KV ? quarter : MODEL_MAX_DEFAULT_KV;
 }
 
-static bool read_name(struct engine_model *model, const struct gguf *file, const char *path, struct engine_error *error)
+static bool read_name(struct engine_model *model, const struct gguf *file, const char *path,
+                      struct engine_error *error)
 {
     struct gguf_text name;
     const char *slash = strrchr(path, '/');
@@ -29,8 +31,8 @@ static bool read_name(struct engine_model *model, const struct gguf *file, const
     return model->name || engine_no_memory(error, path);
 }
 
-/* A model without a template that can be used is still good for token ids; a template asked for by name is not
- * optional. */
+/* A model without a template that can be used is still good for token ids; a template asked for by
+ * name is not optional. */
 static bool read_text(struct engine_model *model, const struct gguf *file, const char *template,
                       struct engine_error *error)
 {
@@ -38,8 +40,9 @@ static bool read_text(struct engine_model *model, const struct gguf *file, const
     if (!model->tokenizer)
         return false;
     if (tokenizer_size(model->tokenizer) > model->config.vocabulary)
-        return engine_fail(error, ENGINE_FORMAT, "%s: %d tokens in the vocabulary, %d rows in the embedding",
-                           gguf_name(file), tokenizer_size(model->tokenizer), model->config.vocabulary);
+        return engine_fail(
+            error, ENGINE_FORMAT, "%s: %d tokens in the vocabulary, %d rows in the embedding",
+            gguf_name(file), tokenizer_size(model->tokenizer), model->config.vocabulary);
     model->template = template_new(file, model->tokenizer, template, &model->template_error);
     if (model->template || !template)
         return true;
@@ -47,28 +50,35 @@ static bool read_text(struct engine_model *model, const struct gguf *file, const
     return false;
 }
 
-static bool choose_context(struct engine_model *model, int wanted, const char *path, struct engine_error *error)
+static bool choose_context(struct engine_model *model, int wanted, const char *path,
+                           struct engine_error *error)
 {
-    int own = model->config.context, most = own < CONFIG_DEFAULT_CONTEXT ? own : CONFIG_DEFAULT_CONTEXT;
+    int own = model->config.context,
+        most = own < CONFIG_DEFAULT_CONTEXT ? own : CONFIG_DEFAULT_CONTEXT;
     int64_t room = (int64_t)model->backend->pages * CACHE_BLOCK;
     if (wanted < 0 || wanted > own)
-        return engine_fail(error, ENGINE_REQUEST, "%s: a context of %d tokens; the model was made for at most %d", path,
+        return engine_fail(error, ENGINE_REQUEST,
+                           "%s: a context of %d tokens; the model was made for at most %d", path,
                            wanted, own);
     if (wanted > room || room < CACHE_BLOCK)
-        return engine_fail(error, ENGINE_MEMORY, "%s: the KV cache has room for %lld tokens, the context needs %d: give "
-                           "it more memory or ask for a shorter context", path, (long long)room, wanted);
+        return engine_fail(error, ENGINE_MEMORY,
+                           "%s: the KV cache has room for %lld tokens, the context needs %d: give "
+                           "it more memory or ask for a shorter context",
+                           path, (long long)room, wanted);
     model->context = wanted ? wanted : most < room ? most : (int)room;
     return true;
 }
 
-static bool load(struct engine_model *model, struct backend *backend, const struct gguf *file, const char *path,
-                 const struct engine_load_options *options, size_t kv_bytes, const struct model_override *override,
-                 struct engine_error *error)
+static bool load(struct engine_model *model, struct backend *backend, const struct gguf *file,
+                 const char *path, const struct engine_load_options *options, size_t kv_bytes,
+                 const struct model_override *override, struct engine_error *error)
 {
-    if (!config_read(&model->config, file, override->facts, error) || !read_name(model, file, path, error) ||
+    if (!config_read(&model->config, file, override->facts, error) ||
+        !read_name(model, file, path, error) ||
         !read_text(model, file, options->chat_template, error))
         return false;
-    struct backend_load load = {.quantize = options->weights, .kv_bytes = kv_bytes ? kv_bytes : default_kv_bytes(),
+    struct backend_load load = {.quantize = options->weights,
+                                .kv_bytes = kv_bytes ? kv_bytes : default_kv_bytes(),
                                 .step_tokens = MODEL_STEP_TOKENS};
     model->backend = backend->ops->load(backend, &model->config, file, &load, error);
     if (!model->backend || !choose_context(model, options->context, path, error))
@@ -77,8 +87,9 @@ static bool load(struct engine_model *model, struct backend *backend, const stru
     return model->cache;
 }
 
-struct engine_model *model_new(struct backend *backend, const char *path, const struct engine_load_options *options,
-                               size_t kv_bytes, const struct model_override *override, struct engine_error *error)
+struct engine_model *model_new(struct backend *backend, const char *path,
+                               const struct engine_load_options *options, size_t kv_bytes,
+                               const struct model_override *override, struct engine_error *error)
 {
     static const struct engine_load_options no_options;
     static const struct model_override no_override;

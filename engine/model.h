@@ -1,6 +1,8 @@
-/* A loaded model: its tokenizer and template, its sizes, the tables of its KV cache and its handle in the backend.
+/* A loaded model: its tokenizer and template, its sizes, the tables of its KV cache and its handle
+ * in the backend.
  *
- * Made and freed by the engine; immutable from then on but for `cache`, which is the scheduler's. */
+ * Made and freed by the engine; immutable from then on but for `cache`, which is the scheduler's.
+ */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
@@ -10,7 +12,8 @@
 #include "engine/tokenizer.h"
 
 enum {
-    MODEL_STEP_TOKENS = 256, /* most tokens of a step: bounds a step's time, and with it a cancel's delay */
+    MODEL_STEP_TOKENS =
+        256, /* most tokens of a step: bounds a step's time, and with it a cancel's delay */
 };
 
 struct scheduler;
@@ -19,7 +22,7 @@ struct engine_model {
     struct scheduler *scheduler;
     struct config config;
     struct tokenizer *tokenizer;
-    struct template *template;          /* NULL: the model can only be given token ids or plain text, and */
+    struct template *template; /* NULL: the model can only be given token ids or plain text, and */
     struct engine_error template_error; /* this says why */
     struct backend_model *backend;
     struct cache *cache;
@@ -34,13 +37,15 @@ struct model_override {
 };
 
 /* Returns new; NULL with `error` filled. `kv_bytes` 0: a quarter of memory, at most 2 GiB. */
-struct engine_model *model_new(struct backend *backend, const char *path, const struct engine_load_options *options,
-                               size_t kv_bytes, const struct model_override *override, struct engine_error *error);
+struct engine_model *model_new(struct backend *backend, const char *path,
+                               const struct engine_load_options *options, size_t kv_bytes,
+                               const struct model_override *override, struct engine_error *error);
 void model_free(struct engine_model *model);
 
 /* engine_load with an override, for tests. */
 struct engine_model *engine_load_with(struct engine *engine, const char *path,
                                       const struct engine_load_options *options,
-                                      const struct model_override *override, struct engine_error *error);
+                                      const struct model_override *override,
+                                      struct engine_error *error);
 
 #endif

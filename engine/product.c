@@ -17,14 +17,16 @@ static void run_work(void *context, int first, int last, int thread)
     for (int i = 0; i < run->count && start < last; i++) {
         const struct product *p = &run->products[i];
         int panels = kernel_matrix_panels(p->matrix);
-        int from = first > start ? first - start : 0, to = last - start < panels ? last - start : panels;
+        int from = first > start ? first - start : 0,
+            to = last - start < panels ? last - start : panels;
         if (from < to)
             run->kernels->matmul(p->matrix, p->input, p->out, p->stride, from, to);
         start += panels;
     }
 }
 
-void products_run(struct threads *threads, const struct kernels *kernels, const struct product *products, int count)
+void products_run(struct threads *threads, const struct kernels *kernels,
+                  const struct product *products, int count)
 {
     struct run run = {kernels, products, count};
     int panels = 0, pieces = threads_count(threads) * PIECES_A_THREAD;

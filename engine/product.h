@@ -1,5 +1,6 @@
-/* Matrix products cut into panels over the team of threads. Several products with a common moment (query, key and
- * value; every chosen expert) are one loop: one barrier, and pieces small enough to balance.
+/* Matrix products cut into panels over the team of threads. Several products with a common moment
+ * (query, key and value; every chosen expert) are one loop: one barrier, and pieces small enough to
+ * balance.
  *
  * No state; the caller owns all buffers. */
 #ifndef ENGINE_PRODUCT_H
@@ -15,7 +16,8 @@ struct product {
     size_t stride;
 };
 
-void products_run(struct threads *threads, const struct kernels *kernels, const struct product *products, int count);
+void products_run(struct threads *threads, const struct kernels *kernels,
+                  const struct product *products, int count);
 
 /* Appends a group's products to `list`, outputs side by side; returns the new count. */
 int product_add_group(struct product *list, int count, const struct weights_group *group,

@@ -1,5 +1,6 @@
-/* What is checked when: settings and sizes at submit, on the caller's thread, so that a refusal comes at once; what
- * needs the tokenizer on the scheduler's thread, where a failure ends the request like any other end. */
+/* What is checked when: settings and sizes at submit, on the caller's thread, so that a refusal
+ * comes at once; what needs the tokenizer on the scheduler's thread, where a failure ends the
+ * request like any other end. */
 #include "engine/request.h"
 
 #include "engine/error.h"
@@ -16,18 +17,21 @@ double request_clock(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* ---- Making ----------------------------------------------------------------------------------------------------- */
+/* ---- Making
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static bool check_tokens(const struct engine_model *model, const struct engine_request *wanted,
                          struct engine_error *error)
 {
     for (size_t i = 0; i < wanted->token_count; i++)
         if (wanted->tokens[i] < 0 || wanted->tokens[i] >= model->config.vocabulary)
-            return engine_fail(error, ENGINE_REQUEST, "token %zu of the prompt is %d; the vocabulary has %d", i,
+            return engine_fail(error, ENGINE_REQUEST,
+                               "token %zu of the prompt is %d; the vocabulary has %d", i,
                                (int)wanted->tokens[i], model->config.vocabulary);
     if (wanted->token_count > (size_t)model->context)
-        return engine_fail(error, ENGINE_TOO_LONG, "a prompt of %zu tokens; the context holds %d", wanted->token_count,
-                           model->context);
+        return engine_fail(error, ENGINE_TOO_LONG, "a prompt of %zu tokens; the context holds %d",
+                           wanted->token_count, model->context);
     return true;
 }
 
@@ -41,30 +45,33 @@ static bool check_messages(const struct engine_model *model, const struct engine
         return false;
     }
     if (wanted->message_count > REQUEST_MAX_MESSAGES)
-        return engine_fail(error, ENGINE_TOO_LONG, "%zu messages; at most %d are possible", wanted->message_count,
-                           REQUEST_MAX_MESSAGES);
+        return engine_fail(error, ENGINE_TOO_LONG, "%zu messages; at most %d are possible",
+                           wanted->message_count, REQUEST_MAX_MESSAGES);
     for (size_t i = 0; i < wanted->message_count; i++) {
         if (!wanted->messages[i].role)
             return engine_fail(error, ENGINE_REQUEST, "message %zu has no role", i);
         bytes += wanted->messages[i].length;
     }
     if (bytes > REQUEST_MAX_BYTES)
-        return engine_fail(error, ENGINE_TOO_LONG, "a conversation of %zu bytes; at most %d are possible", bytes,
+        return engine_fail(error, ENGINE_TOO_LONG,
+                           "a conversation of %zu bytes; at most %d are possible", bytes,
                            REQUEST_MAX_BYTES);
     return true;
 }
 
-static bool check(const struct engine_model *model, const struct engine_request *wanted, struct engine_error *error)
+static bool check(const struct engine_model *model, const struct engine_request *wanted,
+                  struct engine_error *error)
 {
     if (!wanted->on_end)
         return engine_fail(error, ENGINE_REQUEST, "a request needs on_end");
     if (!wanted->token_count == !wanted->message_count)
         return engine_fail(error, ENGINE_REQUEST, "a request needs either messages or tokens");
     if (wanted->max_tokens < 0)
-        return engine_fail(error, ENGINE_REQUEST, "max_tokens is %d; 0 means as many as fit", wanted->max_tokens);
+        return engine_fail(error, ENGINE_REQUEST, "max_tokens is %d; 0 means as many as fit",
+                           wanted->max_tokens);
     if (wanted->top_logprobs < 0 || wanted->top_logprobs > SAMPLER_MAX_TOP)
-        return engine_fail(error, ENGINE_REQUEST, "top_logprobs is %d; 0 to %d are possible", wanted->top_logprobs,
-                           SAMPLER_MAX_TOP);
+        return engine_fail(error, ENGINE_REQUEST, "top_logprobs is %d; 0 to %d are possible",
+                           wanted->top_logprobs, SAMPLER_MAX_TOP);
     return sampler_check(&wanted->sampling, model->config.vocabulary, error) &&
            (wanted->token_count ? check_tokens : check_messages)(model, wanted, error);
 }
@@ -100,7 +107,8 @@ static bool copy_request(struct request *r, const struct engine_request *wanted)
         r->logprobs = calloc(room, sizeof *r->logprobs);
     if (wanted->top_logprobs)
         r->top = calloc(room * (size_t)wanted->top_logprobs, sizeof *r->top);
-    return (r->logprobs || !(wanted->want_logprobs || wanted->top_logprobs)) && (r->top || !wanted->top_logprobs) &&
+    return (r->logprobs || !(wanted->want_logprobs || wanted->top_logprobs)) &&
+           (r->top || !wanted->top_logprobs) &&
            (wanted->token_count ? copy_tokens(r, wanted) : copy_messages(r, wanted));
 }
 
@@ -156,7 +164,9 @@ void request_free(struct request *r)
     free(r);
 }
 
-/* ---- Preparing -------------------------------------------------------------------------------------------------- */
+/* ---- Preparing
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Room for the guesses behind the last token, and for the next made ones. */
 static bool reserve(struct request *r)
@@ -175,12 +185,14 @@ static bool reserve(struct request *r)
 bool request_prepare(struct request *r, struct engine_error *error)
 {
     const struct engine_model *model = r->model;
-    if (r->messages && !template_render(model->template, r->messages, r->message_count, &r->tokens, error))
+    if (r->messages &&
+        !template_render(model->template, r->messages, r->message_count, &r->tokens, error))
         return false;
     free_messages(r);
     int most = model->context - (r->logits ? 0 : 1); /* an answer has one token at least */
     if (r->tokens.count > (size_t)most)
-        return engine_fail(error, ENGINE_TOO_LONG, "a prompt of %zu tokens; the context holds %d, answer included",
+        return engine_fail(error, ENGINE_TOO_LONG,
+                           "a prompt of %zu tokens; the context holds %d, answer included",
                            r->tokens.count, model->context);
     if (!r->tokens.count)
         return engine_fail(error, ENGINE_REQUEST, "the prompt is empty");
@@ -196,19 +208,29 @@ bool request_prepare(struct request *r, struct engine_error *error)
     return true;
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------------------------ */
+/* ---- Steps
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 struct backend_slice request_slice(struct request *r)
 {
     int total = (int)r->tokens.count + r->guesses;
     bool to_the_end = r->computed + r->planned == total && !r->logits;
     return (struct backend_slice){
-        .tokens = r->tokens.ids + r->computed, .count = r->planned, .position = r->computed,
-        .pages = r->sequence.pages, .is_long = r->is_long,
-        .samples = to_the_end ? 1 + r->guesses : 0, .sampler = r->sampler,
-        .draw = (uint64_t)((int)r->tokens.count - r->prompt), .tops = r->tops,
-        .made = r->made, .logprobs = r->logprobs, .top = r->top,
-        .logits = r->logits ? r->logits + (size_t)r->computed * (size_t)r->model->config.vocabulary : NULL,
+        .tokens = r->tokens.ids + r->computed,
+        .count = r->planned,
+        .position = r->computed,
+        .pages = r->sequence.pages,
+        .is_long = r->is_long,
+        .samples = to_the_end ? 1 + r->guesses : 0,
+        .sampler = r->sampler,
+        .draw = (uint64_t)((int)r->tokens.count - r->prompt),
+        .tops = r->tops,
+        .made = r->made,
+        .logprobs = r->logprobs,
+        .top = r->top,
+        .logits = r->logits ? r->logits + (size_t)r->computed * (size_t)r->model->config.vocabulary
+                            : NULL,
     };
 }
 
@@ -232,8 +254,11 @@ static bool take_token(struct request *r, int32_t token, enum engine_finish *fin
 
 static void send_delta(struct request *r, int count)
 {
-    struct engine_delta delta = {.tokens = r->made, .logprobs = r->logprobs, .top = r->top,
-                                 .token_count = (size_t)count, .tops = (size_t)r->tops};
+    struct engine_delta delta = {.tokens = r->made,
+                                 .logprobs = r->logprobs,
+                                 .top = r->top,
+                                 .token_count = (size_t)count,
+                                 .tops = (size_t)r->tops};
     delta.text = stream_take(r->stream, &delta.length);
     if (r->on_delta && (delta.length || count))
         r->on_delta(r->user, &delta);
@@ -266,13 +291,17 @@ bool request_take(struct request *r, const struct backend_slice *slice, enum eng
 void request_end(struct request *r, enum engine_finish finish, const struct engine_error *error)
 {
     double now = request_clock();
-    struct engine_result result = {.finish = finish, .prompt_tokens = r->prompt, .cached_tokens = r->cached,
-                                   .output_tokens = r->prompt ? (int)r->tokens.count - r->prompt : 0};
+    struct engine_result result = {.finish = finish,
+                                   .prompt_tokens = r->prompt,
+                                   .cached_tokens = r->cached,
+                                   .output_tokens =
+                                       r->prompt ? (int)r->tokens.count - r->prompt : 0};
     if (error)
         result.error = *error;
     else if (finish == ENGINE_FAILED)
         engine_no_memory(&result.error, "the answer");
-    double admitted = r->admitted > 0 ? r->admitted : now, first = r->first_token > 0 ? r->first_token : now;
+    double admitted = r->admitted > 0 ? r->admitted : now,
+           first = r->first_token > 0 ? r->first_token : now;
     result.queue_seconds = admitted - r->submitted;
     result.prefill_seconds = first > admitted ? first - admitted : 0;
     result.decode_seconds = now - first;

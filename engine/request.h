@@ -1,7 +1,8 @@
-/* One request's whole state: its tokens and how many are computed, its pages, its sampler and its text.
+/* One request's whole state: its tokens and how many are computed, its pages, its sampler and its
+ * text.
  *
- * The scheduler's thread owns it, but for `cancelled`, which any thread sets. A request is a row of tokens whose
- * computed part catches up: there is no separate prefill or decode state. */
+ * The scheduler's thread owns it, but for `cancelled`, which any thread sets. A request is a row of
+ * tokens whose computed part catches up: there is no separate prefill or decode state. */
 #ifndef ENGINE_REQUEST_H
 #define ENGINE_REQUEST_H
 
@@ -12,9 +13,10 @@
 #include <stdatomic.h>
 
 enum {
-    REQUEST_MAX_GUESSES = 8,         /* tokens guessed at one step */
+    REQUEST_MAX_GUESSES = 8, /* tokens guessed at one step */
     REQUEST_MAX_MESSAGES = 4096,
-    REQUEST_MAX_BYTES = 16 << 20,    /* of a conversation's text: more fits no context, and would stall the others */
+    REQUEST_MAX_BYTES =
+        16 << 20, /* of a conversation's text: more fits no context, and would stall the others */
 };
 
 struct request {
@@ -22,7 +24,7 @@ struct request {
     struct engine_model *model;
     struct engine_message *messages; /* freed once rendered */
     size_t message_count;
-    struct token_list tokens; /* prompt, then answer; room for guesses after the end */
+    struct token_list tokens;            /* prompt, then answer; room for guesses after the end */
     int prompt, computed, cached, limit; /* limit: tokens in all */
     bool is_long, ignore_eos;
     int tops;
@@ -42,8 +44,8 @@ struct request {
     void (*on_delta)(void *user, const struct engine_delta *delta);
     void (*on_end)(void *user, const struct engine_result *result);
     void *user;
-    struct request *next;                     /* in the waiting list */
-    struct request *next_alive, *prev_alive;  /* among all that have not ended */
+    struct request *next;                    /* in the waiting list */
+    struct request *next_alive, *prev_alive; /* among all that have not ended */
 };
 
 /* Checks and copies. Returns new; NULL with `error` filled. */
@@ -57,11 +59,14 @@ bool request_prepare(struct request *request, struct engine_error *error);
 /* The next tokens to compute, `request->planned` of them with the guesses, as a slice. */
 struct backend_slice request_slice(struct request *request);
 
-/* Takes a step's results: tokens, text, on_delta. True when the request is over, with `finish` stored. */
-bool request_take(struct request *request, const struct backend_slice *slice, enum engine_finish *finish);
+/* Takes a step's results: tokens, text, on_delta. True when the request is over, with `finish`
+ * stored. */
+bool request_take(struct request *request, const struct backend_slice *slice,
+                  enum engine_finish *finish);
 
 /* Calls on_end. */
-void request_end(struct request *request, enum engine_finish finish, const struct engine_error *error);
+void request_end(struct request *request, enum engine_finish finish,
+                 const struct engine_error *error);
 
 /* Seconds on a clock that only goes forward. */
 double request_clock(void);

@@ -1,6 +1,6 @@
-/* The lock guards what other threads touch: the inbox, the list of those alive, the counters. All else (waiting and
- * running lists, pages, requests' state) is the scheduler's own, and steps and callbacks run without the lock, so that
- * a callback may submit or cancel. */
+/* The lock guards what other threads touch: the inbox, the list of those alive, the counters. All
+ * else (waiting and running lists, pages, requests' state) is the scheduler's own, and steps and
+ * callbacks run without the lock, so that a callback may submit or cancel. */
 #include "engine/scheduler.h"
 
 #include "engine/error.h"
@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    MIXED_STEP_TOKENS = 128, /* of a step that also decodes: keeps the pause between a decoder's tokens short */
+    MIXED_STEP_TOKENS =
+        128, /* of a step that also decodes: keeps the pause between a decoder's tokens short */
 };
 
 struct queue {
@@ -38,7 +39,9 @@ struct scheduler {
     struct request *in_step[SCHEDULER_MAX_RUNNING];
 };
 
-/* ---- Lists ------------------------------------------------------------------------------------------------------ */
+/* ---- Lists
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void queue_init(struct queue *queue)
 {
@@ -78,10 +81,13 @@ static void running_remove(struct scheduler *s, struct request *r)
     while (s->running[i] != r)
         i++;
     s->running_count--;
-    memmove(&s->running[i], &s->running[i + 1], (size_t)(s->running_count - i) * sizeof *s->running);
+    memmove(&s->running[i], &s->running[i + 1],
+            (size_t)(s->running_count - i) * sizeof *s->running);
 }
 
-/* ---- Ends ------------------------------------------------------------------------------------------------------- */
+/* ---- Ends
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void count_end(struct scheduler *s, const struct request *r, enum engine_finish finish)
 {
@@ -117,7 +123,8 @@ static void end_request(struct scheduler *s, struct request *r, enum engine_fini
     request_free(r);
 }
 
-/* ---- Arrivals and cancels --------------------------------------------------------------------------------------- */
+/* ---- Arrivals and cancels
+ * --------------------------------------------------------------------------------------- */
 
 static void take_arrivals(struct scheduler *s, struct queue arrivals)
 {
@@ -149,14 +156,17 @@ static void drop_cancelled(struct scheduler *s)
     }
 }
 
-/* ---- Admission -------------------------------------------------------------------------------------------------- */
+/* ---- Admission
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int pages_for(int positions)
 {
     return (positions + CACHE_BLOCK - 1) / CACHE_BLOCK;
 }
 
-/* A request starts when its model has pages for all its tokens and one more; known pages count as had. */
+/* A request starts when its model has pages for all its tokens and one more; known pages count as
+ * had. */
 static bool admit(struct scheduler *s, struct request *r)
 {
     struct cache *cache = r->model->cache;
@@ -177,7 +187,8 @@ static bool admit(struct scheduler *s, struct request *r)
     return true;
 }
 
-static bool is_blocked(struct engine_model *const *blocked, int count, const struct engine_model *model)
+static bool is_blocked(struct engine_model *const *blocked, int count,
+                       const struct engine_model *model)
 {
     for (int i = 0; i < count; i++)
         if (blocked[i] == model)
@@ -205,14 +216,16 @@ static void admit_waiting(struct scheduler *s)
     }
 }
 
-/* ---- Planning a step -------------------------------------------------------------------------------------------- */
+/* ---- Planning a step
+ * -------------------------------------------------------------------------------------------- */
 
 static int pending(const struct request *r)
 {
     return (int)r->tokens.count - r->computed;
 }
 
-/* Is the page that comes next for `r` among those that `older` is still to compute from the same tokens? */
+/* Is the page that comes next for `r` among those that `older` is still to compute from the same
+ * tokens? */
 static bool will_compute(const struct request *older, const struct request *r)
 {
     int end = r->computed + CACHE_BLOCK;
@@ -221,7 +234,8 @@ static bool will_compute(const struct request *older, const struct request *r)
            !memcmp(older->tokens.ids, r->tokens.ids, (size_t)end * sizeof *r->tokens.ids);
 }
 
-/* Pages that others have computed meanwhile are taken; true if waiting for one that is coming is better. */
+/* Pages that others have computed meanwhile are taken; true if waiting for one that is coming is
+ * better. */
 static bool share_prefix(struct scheduler *s, int index)
 {
     struct request *r = s->running[index];
@@ -240,8 +254,8 @@ static bool share_prefix(struct scheduler *s, int index)
     return false;
 }
 
-/* How many tokens each running request of the model computes in this step: those with one token to go first, then
- * prompts in order. */
+/* How many tokens each running request of the model computes in this step: those with one token to
+ * go first, then prompts in order. */
 static void plan_step(struct scheduler *s, const struct engine_model *model)
 {
     int decoding = 0, left;
@@ -294,7 +308,8 @@ static bool reserve_pages(struct scheduler *s, struct request *r)
     return true;
 }
 
-/* Older requests come first, so that a victim is never in the step already. Returns the number of slices. */
+/* Older requests come first, so that a victim is never in the step already. Returns the number of
+ * slices. */
 static int make_slices(struct scheduler *s, const struct engine_model *model)
 {
     int count = 0;
@@ -308,7 +323,8 @@ static int make_slices(struct scheduler *s, const struct engine_model *model)
     return count;
 }
 
-/* ---- Running a step --------------------------------------------------------------------------------------------- */
+/* ---- Running a step
+ * --------------------------------------------------------------------------------------------- */
 
 static void fail_step(struct scheduler *s, int count, const struct engine_error *error)
 {
@@ -349,7 +365,9 @@ static void run_model(struct scheduler *s, struct engine_model *model)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- The thread ------------------------------------------------------------------------------------------------- */
+/* ---- The thread
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void publish(struct scheduler *s)
 {
@@ -359,7 +377,8 @@ static void publish(struct scheduler *s)
     for (const struct engine_model *m = s->models; m; m = m->next) {
         int pages = cache_pages(m->cache);
         s->metrics.kv_bytes_total += (size_t)pages * m->backend->page_bytes;
-        s->metrics.kv_bytes_used += (size_t)(pages - cache_free_pages(m->cache)) * m->backend->page_bytes;
+        s->metrics.kv_bytes_used +=
+            (size_t)(pages - cache_free_pages(m->cache)) * m->backend->page_bytes;
     }
 }
 
@@ -409,14 +428,17 @@ static void *scheduler_main(void *argument)
     return NULL;
 }
 
-/* ---- For other threads ------------------------------------------------------------------------------------------ */
+/* ---- For other threads
+ * ------------------------------------------------------------------------------------------ */
 
 struct scheduler *scheduler_new(int max_running, int max_queue, struct engine_error *error)
 {
     max_running = max_running ? max_running : SCHEDULER_DEFAULT_RUNNING;
     max_queue = max_queue ? max_queue : SCHEDULER_DEFAULT_QUEUE;
-    if (max_running < 1 || max_running > SCHEDULER_MAX_RUNNING || max_queue < 1 || max_queue > 1 << 20) {
-        engine_fail(error, ENGINE_REQUEST, "%d requests running and %d waiting: 1 to %d, and 1 to 2^20, are possible",
+    if (max_running < 1 || max_running > SCHEDULER_MAX_RUNNING || max_queue < 1 ||
+        max_queue > 1 << 20) {
+        engine_fail(error, ENGINE_REQUEST,
+                    "%d requests running and %d waiting: 1 to %d, and 1 to 2^20, are possible",
                     max_running, max_queue, SCHEDULER_MAX_RUNNING);
         return NULL;
     }
@@ -467,7 +489,8 @@ static bool has_room(struct scheduler *s, struct engine_error *error)
     if (s->stop)
         return engine_fail(error, ENGINE_BUSY, "the engine is shutting down");
     if (s->alive_count >= s->max_alive)
-        return engine_fail(error, ENGINE_BUSY, "%d requests are running or waiting: try again later", s->alive_count);
+        return engine_fail(error, ENGINE_BUSY,
+                           "%d requests are running or waiting: try again later", s->alive_count);
     return true;
 }
 

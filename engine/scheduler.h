@@ -1,10 +1,11 @@
 /* The one thread that runs every model: admits requests, makes steps, hands out results.
  *
- * There is no prefill or decode phase: every request is a row of tokens whose computed part catches up, under one
- * budget of tokens a step. Decoding requests come first, one token each; what is left of the budget goes to prompts in
- * the order of admission. Admission is first come, first served for each model; when KV pages run short the youngest
- * request of that model gives its pages back and is computed again later (its tokens are kept, so its answer does not
- * change). A prompt whose next page is just being computed by an older request waits for that page.
+ * There is no prefill or decode phase: every request is a row of tokens whose computed part catches
+ * up, under one budget of tokens a step. Decoding requests come first, one token each; what is left
+ * of the budget goes to prompts in the order of admission. Admission is first come, first served
+ * for each model; when KV pages run short the youngest request of that model gives its pages back
+ * and is computed again later (its tokens are kept, so its answer does not change). A prompt whose
+ * next page is just being computed by an older request waits for that page.
  *
  * Submit, cancel and metrics may be called from any thread; the rest from the engine. */
 #ifndef ENGINE_SCHEDULER_H
@@ -19,14 +20,17 @@ enum { SCHEDULER_DEFAULT_RUNNING = 16, SCHEDULER_DEFAULT_QUEUE = 256, SCHEDULER_
 /* Starts the thread. Limits of 0 mean the defaults. Returns new. */
 struct scheduler *scheduler_new(int max_running, int max_queue, struct engine_error *error);
 
-/* Ends every request (ENGINE_CANCELLED) and joins the thread. Returns the list of its models, now the caller's. */
+/* Ends every request (ENGINE_CANCELLED) and joins the thread. Returns the list of its models, now
+ * the caller's. */
 struct engine_model *scheduler_free(struct scheduler *scheduler);
 
 /* Takes the model until scheduler_free. */
 void scheduler_add_model(struct scheduler *scheduler, struct engine_model *model);
 
-/* Takes the request; returns its id, or 0 with `error` filled when the queue is full (the request is freed then). */
-uint64_t scheduler_submit(struct scheduler *scheduler, struct request *request, struct engine_error *error);
+/* Takes the request; returns its id, or 0 with `error` filled when the queue is full (the request
+ * is freed then). */
+uint64_t scheduler_submit(struct scheduler *scheduler, struct request *request,
+                          struct engine_error *error);
 void scheduler_cancel(struct scheduler *scheduler, uint64_t id);
 void scheduler_metrics(struct scheduler *scheduler, struct engine_metrics *metrics);
 

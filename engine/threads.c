@@ -1,6 +1,7 @@
-/* One word, `state`, holds the loop's number (high half) and whether it is open and how many workers are inside (low
- * half). A worker joins by compare-and-swap while the loop is open, so that closing it (when no piece is left to take)
- * and counting who must still finish are one atomic step: the caller waits for those inside only. */
+/* One word, `state`, holds the loop's number (high half) and whether it is open and how many
+ * workers are inside (low half). A worker joins by compare-and-swap while the loop is open, so that
+ * closing it (when no piece is left to take) and counting who must still finish are one atomic
+ * step: the caller waits for those inside only. */
 #include "engine/threads.h"
 
 #include "engine/error.h"
@@ -17,13 +18,15 @@
 #define STATE_OPEN ((uint64_t)1 << 31)
 #define STATE_INSIDE (STATE_OPEN - 1)
 
-enum { SPINS = 3000 }; /* some tens of microseconds: longer than the gap between two loops of a step */
+enum {
+    SPINS = 3000
+}; /* some tens of microseconds: longer than the gap between two loops of a step */
 
 struct threads {
     int count;
     pthread_t workers[THREADS_MAX];
     _Alignas(64) _Atomic uint64_t state;
-    _Alignas(64) atomic_int next; /* the first item nobody has taken */
+    _Alignas(64) atomic_int next;       /* the first item nobody has taken */
     _Alignas(64) _Atomic uint32_t wake; /* what sleeping workers wait on */
     atomic_int sleepers;
     atomic_bool caller_sleeps, stop;
@@ -157,7 +160,8 @@ struct threads *threads_new(int count, struct engine_error *error)
     if (count == 0)
         count = cores() < THREADS_MAX ? cores() : THREADS_MAX;
     if (count < 1 || count > THREADS_MAX) {
-        engine_fail(error, ENGINE_REQUEST, "%d compute threads: 1 to %d are possible", count, THREADS_MAX);
+        engine_fail(error, ENGINE_REQUEST, "%d compute threads: 1 to %d are possible", count,
+                    THREADS_MAX);
         return NULL;
     }
     struct threads *t = aligned_alloc(64, sizeof *t);

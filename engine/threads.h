@@ -1,8 +1,10 @@
-/* A team of compute threads for loops over ranges: the caller and count - 1 workers take pieces until none is left.
+/* A team of compute threads for loops over ranges: the caller and count - 1 workers take pieces
+ * until none is left.
  *
- * Made for hundreds of short loops a step: workers spin for some microseconds after a loop, then sleep on a futex; a
- * loop never waits for a worker that has not begun, so that one asleep or preempted costs nothing but its help. Workers
- * run at a lower priority (nice 5) than the thread that made them: the event loop comes first.
+ * Made for hundreds of short loops a step: workers spin for some microseconds after a loop, then
+ * sleep on a futex; a loop never waits for a worker that has not begun, so that one asleep or
+ * preempted costs nothing but its help. Workers run at a lower priority (nice 5) than the thread
+ * that made them: the event loop comes first.
  *
  * One thread at a time calls threads_for. Limit: THREADS_MAX. */
 #ifndef ENGINE_THREADS_H
@@ -25,8 +27,9 @@ void threads_free(struct threads *threads);
 
 int threads_count(const struct threads *threads);
 
-/* Calls `work` for pieces of `grain` items (the last may be shorter) that together are [0, items), and returns when
- * all are done. What a piece wrote is then visible to the caller and to all later pieces. */
+/* Calls `work` for pieces of `grain` items (the last may be shorter) that together are [0, items),
+ * and returns when all are done. What a piece wrote is then visible to the caller and to all later
+ * pieces. */
 void threads_for(struct threads *threads, int items, int grain, threads_work *work, void *context);
 
 /* Lowers the calling thread's priority as the workers' is. */

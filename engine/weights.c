@@ -1,5 +1,5 @@
-/* A loader walks the names that the architecture's facts call for and ticks each tensor off; what is left unticked at
- * the end would have changed the result, so the model is refused. */
+/* A loader walks the names that the architecture's facts call for and ticks each tensor off; what
+ * is left unticked at the end would have changed the result, so the model is refused. */
 #include "engine/weights.h"
 
 #include "engine/error.h"
@@ -15,12 +15,13 @@ struct loader {
     const struct gguf *file;
     struct threads *threads;
     struct engine_error *error;
-    bool *used;                                  /* a flag a tensor */
-    const struct kernel_type_info *quantize;     /* of float matrices, or NULL */
+    bool *used;                              /* a flag a tensor */
+    const struct kernel_type_info *quantize; /* of float matrices, or NULL */
     uint64_t parameters_by_type[KERNEL_MXFP4 + 1];
 };
 
-/* ---- Finding tensors -------------------------------------------------------------------------------------------- */
+/* ---- Finding tensors
+ * -------------------------------------------------------------------------------------------- */
 
 struct name {
     char text[64];
@@ -35,27 +36,34 @@ static struct name layer_name(int layer, const char *suffix)
 
 static bool bad_tensor(struct loader *l, const char *name, const char *problem)
 {
-    return engine_fail(l->error, ENGINE_FORMAT, "%s: tensor \"%s\" %s", gguf_name(l->file), name, problem);
+    return engine_fail(l->error, ENGINE_FORMAT, "%s: tensor \"%s\" %s", gguf_name(l->file), name,
+                       problem);
 }
 
-/* The tensor of that name with this shape and a type that the kernels know; NULL with the error filled. */
-static const struct gguf_tensor *take_tensor(struct loader *l, const char *name, int64_t columns, int64_t rows,
-                                             int64_t planes)
+/* The tensor of that name with this shape and a type that the kernels know; NULL with the error
+ * filled. */
+static const struct gguf_tensor *take_tensor(struct loader *l, const char *name, int64_t columns,
+                                             int64_t rows, int64_t planes)
 {
     const struct gguf_tensor *tensor = gguf_tensor(l->file, name);
     if (!tensor) {
         bad_tensor(l, name, "is missing");
         return NULL;
     }
-    if (tensor->size[0] != columns || tensor->size[1] != rows || tensor->size[2] != planes || tensor->size[3] != 1) {
-        engine_fail(l->error, ENGINE_FORMAT, "%s: tensor \"%s\" is %lld x %lld x %lld, not %lld x %lld x %lld",
-                    gguf_name(l->file), name, (long long)tensor->size[0], (long long)tensor->size[1],
-                    (long long)tensor->size[2], (long long)columns, (long long)rows, (long long)planes);
+    if (tensor->size[0] != columns || tensor->size[1] != rows || tensor->size[2] != planes ||
+        tensor->size[3] != 1) {
+        engine_fail(l->error, ENGINE_FORMAT,
+                    "%s: tensor \"%s\" is %lld x %lld x %lld, not %lld x %lld x %lld",
+                    gguf_name(l->file), name, (long long)tensor->size[0],
+                    (long long)tensor->size[1], (long long)tensor->size[2], (long long)columns,
+                    (long long)rows, (long long)planes);
         return NULL;
     }
     if (!kernel_type_info(tensor->type)) {
-        engine_fail(l->error, ENGINE_UNSUPPORTED, "%s: tensor \"%s\" has type %s, which this engine does not compute "
-                    "with", gguf_name(l->file), name, gguf_type_name(tensor->type));
+        engine_fail(l->error, ENGINE_UNSUPPORTED,
+                    "%s: tensor \"%s\" has type %s, which this engine does not compute "
+                    "with",
+                    gguf_name(l->file), name, gguf_type_name(tensor->type));
         return NULL;
     }
     l->used[tensor - gguf_tensor_at(l->file, 0)] = true;
@@ -64,7 +72,9 @@ static const struct gguf_tensor *take_tensor(struct loader *l, const char *name,
     return tensor;
 }
 
-/* ---- Vectors ---------------------------------------------------------------------------------------------------- */
+/* ---- Vectors
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static bool load_into(struct loader *l, const char *name, float *out, int count)
 {
@@ -81,7 +91,9 @@ static bool load_vector(struct loader *l, const char *name, float **out, int cou
     return *out ? load_into(l, name, *out, count) : engine_no_memory(l->error, name);
 }
 
-/* ---- Matrices --------------------------------------------------------------------------------------------------- */
+/* ---- Matrices
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct packing {
     const struct kernel_matrix *matrix;
@@ -95,10 +107,12 @@ static void pack_work(void *context, int first, int last, int thread)
     kernel_matrix_pack(packing->matrix, packing->tensor, first, last);
 }
 
-static bool pack_matrix(struct loader *l, struct kernel_matrix *matrix, const void *data, const char *name)
+static bool pack_matrix(struct loader *l, struct kernel_matrix *matrix, const void *data,
+                        const char *name)
 {
     size_t bytes = kernel_matrix_bytes(matrix);
-    matrix->data = aligned_alloc(KERNEL_ALIGNMENT, (bytes + KERNEL_ALIGNMENT - 1) & ~(size_t)(KERNEL_ALIGNMENT - 1));
+    matrix->data = aligned_alloc(KERNEL_ALIGNMENT,
+                                 (bytes + KERNEL_ALIGNMENT - 1) & ~(size_t)(KERNEL_ALIGNMENT - 1));
     if (!matrix->data)
         return engine_no_memory(l->error, name);
     struct packing packing = {matrix, data};
@@ -126,7 +140,8 @@ struct requantizing {
 static void requantize_work(void *context, int first, int last, int thread)
 {
     struct requantizing *r = context;
-    const struct kernel_type_info *from = kernel_type_info(r->tensor->type), *to = r->loader->quantize;
+    const struct kernel_type_info *from = kernel_type_info(r->tensor->type),
+                                  *to = r->loader->quantize;
     size_t columns = (size_t)r->columns, in = columns / (size_t)from->block * (size_t)from->bytes;
     size_t out = columns / (size_t)to->block * (size_t)to->bytes;
     float *row = r->rows + (size_t)thread * columns;
@@ -137,12 +152,13 @@ static void requantize_work(void *context, int first, int last, int thread)
 }
 
 /* Float weights to the wanted type's blocks, then packed like any others. */
-static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix, const struct gguf_tensor *tensor,
-                             const void *source, const char *name)
+static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix,
+                             const struct gguf_tensor *tensor, const void *source, const char *name)
 {
     const struct kernel_type_info *to = l->quantize;
     size_t row = (size_t)matrix->columns / (size_t)to->block * (size_t)to->bytes;
-    struct requantizing work = {.loader = l, .tensor = tensor, .source = source, .columns = matrix->columns};
+    struct requantizing work = {
+        .loader = l, .tensor = tensor, .source = source, .columns = matrix->columns};
     work.out = malloc(row * (size_t)matrix->rows);
     work.rows = malloc(sizeof(float) * (size_t)matrix->columns * (size_t)threads_count(l->threads));
     bool ok = work.out && work.rows;
@@ -159,30 +175,36 @@ static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix, con
 }
 
 /* One plane of a tensor (the whole of an ordinary one) to a packed matrix. */
-static bool load_plane(struct loader *l, const struct gguf_tensor *tensor, int plane, struct kernel_matrix *matrix,
-                       const char *name)
+static bool load_plane(struct loader *l, const struct gguf_tensor *tensor, int plane,
+                       struct kernel_matrix *matrix, const char *name)
 {
     size_t bytes = tensor->bytes / (size_t)tensor->size[2];
     const unsigned char *data = (const unsigned char *)tensor->data + bytes * (size_t)plane;
     matrix->type = (enum kernel_type)tensor->type;
     matrix->rows = (int)tensor->size[1];
     matrix->columns = (int)tensor->size[0];
-    bool smaller = l->quantize && is_float(tensor->type) && matrix->columns % l->quantize->block == 0;
-    return smaller ? pack_requantized(l, matrix, tensor, data, name) : pack_matrix(l, matrix, data, name);
+    bool smaller =
+        l->quantize && is_float(tensor->type) && matrix->columns % l->quantize->block == 0;
+    return smaller ? pack_requantized(l, matrix, tensor, data, name)
+                   : pack_matrix(l, matrix, data, name);
 }
 
-static bool load_matrix(struct loader *l, const char *name, struct kernel_matrix *matrix, int columns, int rows)
+static bool load_matrix(struct loader *l, const char *name, struct kernel_matrix *matrix,
+                        int columns, int rows)
 {
     const struct gguf_tensor *tensor = take_tensor(l, name, columns, rows, 1);
     return tensor && load_plane(l, tensor, 0, matrix, name);
 }
 
-static bool load_to_group(struct loader *l, const char *name, struct weights_group *group, int columns, int rows)
+static bool load_to_group(struct loader *l, const char *name, struct weights_group *group,
+                          int columns, int rows)
 {
     return load_matrix(l, name, &group->matrices[group->count++], columns, rows);
 }
 
-/* ---- Attention -------------------------------------------------------------------------------------------------- */
+/* ---- Attention
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool load_qkv(struct loader *l, int number, struct weights_layer *layer)
 {
@@ -191,7 +213,8 @@ static bool load_qkv(struct loader *l, int number, struct weights_layer *layer)
     struct name fused = layer_name(number, "attn_qkv.weight");
     if (c->architecture->fused_qkv && gguf_tensor(l->file, fused.text))
         return load_to_group(l, fused.text, &layer->qkv, c->width, query + 2 * key);
-    return load_to_group(l, layer_name(number, "attn_q.weight").text, &layer->qkv, c->width, query) &&
+    return load_to_group(l, layer_name(number, "attn_q.weight").text, &layer->qkv, c->width,
+                         query) &&
            load_to_group(l, layer_name(number, "attn_k.weight").text, &layer->qkv, c->width, key) &&
            load_to_group(l, layer_name(number, "attn_v.weight").text, &layer->qkv, c->width, key);
 }
@@ -213,7 +236,8 @@ static bool load_qkv_bias(struct loader *l, int number, struct weights_layer *la
     float *out = layer->qkv_bias;
     for (int i = 0; i < 3; out += sizes[i++]) {
         struct name name = layer_name(number, NAMES[i]);
-        if ((presence == REQUIRED || gguf_tensor(l->file, name.text)) && !load_into(l, name.text, out, sizes[i]))
+        if ((presence == REQUIRED || gguf_tensor(l->file, name.text)) &&
+            !load_into(l, name.text, out, sizes[i]))
             return false;
     }
     return true;
@@ -227,7 +251,8 @@ static bool load_qk_norms(struct loader *l, int number, struct weights_layer *la
         return true;
     int query = kind == QK_NORM_FULL ? c->heads * c->head_dim : c->head_dim;
     int key = kind == QK_NORM_FULL ? c->kv_heads * c->head_dim : c->head_dim;
-    return load_vector(l, layer_name(number, "attn_q_norm.weight").text, &layer->query_norm, query) &&
+    return load_vector(l, layer_name(number, "attn_q_norm.weight").text, &layer->query_norm,
+                       query) &&
            load_vector(l, layer_name(number, "attn_k_norm.weight").text, &layer->key_norm, key);
 }
 
@@ -243,27 +268,33 @@ static bool load_output_bias(struct loader *l, int number, struct weights_layer 
 static bool load_attention(struct loader *l, int number, struct weights_layer *layer)
 {
     const struct config *c = l->config;
-    return load_vector(l, layer_name(number, "attn_norm.weight").text, &layer->attention_norm, c->width) &&
-           load_qkv(l, number, layer) && load_qkv_bias(l, number, layer) && load_qk_norms(l, number, layer) &&
-           load_matrix(l, layer_name(number, "attn_output.weight").text, &layer->output, c->heads * c->head_dim,
+    return load_vector(l, layer_name(number, "attn_norm.weight").text, &layer->attention_norm,
                        c->width) &&
+           load_qkv(l, number, layer) && load_qkv_bias(l, number, layer) &&
+           load_qk_norms(l, number, layer) &&
+           load_matrix(l, layer_name(number, "attn_output.weight").text, &layer->output,
+                       c->heads * c->head_dim, c->width) &&
            load_output_bias(l, number, layer) &&
            (!c->architecture->post_norms ||
-            load_vector(l, layer_name(number, "post_attention_norm.weight").text, &layer->attention_post_norm,
-                        c->width));
+            load_vector(l, layer_name(number, "post_attention_norm.weight").text,
+                        &layer->attention_post_norm, c->width));
 }
 
-/* ---- Feed-forward ----------------------------------------------------------------------------------------------- */
+/* ---- Feed-forward
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static bool load_dense(struct loader *l, int number, struct weights_expert *out)
 {
     const struct config *c = l->config;
-    struct name gate = layer_name(number, "ffn_gate.weight"), up = layer_name(number, "ffn_up.weight");
+    struct name gate = layer_name(number, "ffn_gate.weight"),
+                up = layer_name(number, "ffn_up.weight");
     bool fused = c->architecture->fused_gate_up && !gguf_tensor(l->file, gate.text);
     if (!fused && !load_to_group(l, gate.text, &out->gate_up, c->width, c->feed_forward))
         return false;
     return load_to_group(l, up.text, &out->gate_up, c->width, (fused ? 2 : 1) * c->feed_forward) &&
-           load_matrix(l, layer_name(number, "ffn_down.weight").text, &out->down, c->feed_forward, c->width);
+           load_matrix(l, layer_name(number, "ffn_down.weight").text, &out->down, c->feed_forward,
+                       c->width);
 }
 
 static bool load_shared(struct loader *l, int number, struct weights_layer *layer)
@@ -271,10 +302,14 @@ static bool load_shared(struct loader *l, int number, struct weights_layer *laye
     const struct config *c = l->config;
     struct weights_expert *shared = &layer->shared;
     int inner = c->shared_feed_forward;
-    return load_to_group(l, layer_name(number, "ffn_gate_shexp.weight").text, &shared->gate_up, c->width, inner) &&
-           load_to_group(l, layer_name(number, "ffn_up_shexp.weight").text, &shared->gate_up, c->width, inner) &&
-           load_matrix(l, layer_name(number, "ffn_down_shexp.weight").text, &shared->down, inner, c->width) &&
-           load_vector(l, layer_name(number, "ffn_gate_inp_shexp.weight").text, &layer->shared_gate, c->width);
+    return load_to_group(l, layer_name(number, "ffn_gate_shexp.weight").text, &shared->gate_up,
+                         c->width, inner) &&
+           load_to_group(l, layer_name(number, "ffn_up_shexp.weight").text, &shared->gate_up,
+                         c->width, inner) &&
+           load_matrix(l, layer_name(number, "ffn_down_shexp.weight").text, &shared->down, inner,
+                       c->width) &&
+           load_vector(l, layer_name(number, "ffn_gate_inp_shexp.weight").text, &layer->shared_gate,
+                       c->width);
 }
 
 /* The three tensors of a layer's experts, a plane each. */
@@ -282,11 +317,14 @@ static bool load_experts(struct loader *l, int number, struct weights_layer *lay
 {
     const struct config *c = l->config;
     int inner = c->expert_feed_forward;
-    struct name names[] = {layer_name(number, "ffn_gate_exps.weight"), layer_name(number, "ffn_up_exps.weight"),
+    struct name names[] = {layer_name(number, "ffn_gate_exps.weight"),
+                           layer_name(number, "ffn_up_exps.weight"),
                            layer_name(number, "ffn_down_exps.weight")};
     const struct gguf_tensor *gate = take_tensor(l, names[0].text, c->width, inner, c->experts);
-    const struct gguf_tensor *up = gate ? take_tensor(l, names[1].text, c->width, inner, c->experts) : NULL;
-    const struct gguf_tensor *down = up ? take_tensor(l, names[2].text, inner, c->width, c->experts) : NULL;
+    const struct gguf_tensor *up =
+        gate ? take_tensor(l, names[1].text, c->width, inner, c->experts) : NULL;
+    const struct gguf_tensor *down =
+        up ? take_tensor(l, names[2].text, inner, c->width, c->experts) : NULL;
     if (!down)
         return false;
     layer->experts = calloc((size_t)c->experts, sizeof *layer->experts);
@@ -303,23 +341,29 @@ static bool load_experts(struct loader *l, int number, struct weights_layer *lay
     }
     size_t all = l->weights->bytes_a_token - before;
     l->weights->bytes_a_token = before + all / (size_t)c->experts * (size_t)c->experts_used;
-    return load_matrix(l, layer_name(number, "ffn_gate_inp.weight").text, &layer->router, c->width, c->experts);
+    return load_matrix(l, layer_name(number, "ffn_gate_inp.weight").text, &layer->router, c->width,
+                       c->experts);
 }
 
 static bool load_feed_forward(struct loader *l, int number, struct weights_layer *layer)
 {
     const struct config *c = l->config;
-    if (!load_vector(l, layer_name(number, "ffn_norm.weight").text, &layer->feed_forward_norm, c->width))
+    if (!load_vector(l, layer_name(number, "ffn_norm.weight").text, &layer->feed_forward_norm,
+                     c->width))
         return false;
     if (c->architecture->post_norms &&
-        !load_vector(l, layer_name(number, "post_ffw_norm.weight").text, &layer->feed_forward_post_norm, c->width))
+        !load_vector(l, layer_name(number, "post_ffw_norm.weight").text,
+                     &layer->feed_forward_post_norm, c->width))
         return false;
     if (!c->experts)
         return load_dense(l, number, &layer->feed_forward);
-    return load_experts(l, number, layer) && (!c->architecture->shared_expert || load_shared(l, number, layer));
+    return load_experts(l, number, layer) &&
+           (!c->architecture->shared_expert || load_shared(l, number, layer));
 }
 
-/* ---- The whole -------------------------------------------------------------------------------------------------- */
+/* ---- The whole
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool load_ends(struct loader *l)
 {
@@ -339,7 +383,8 @@ static bool load_ends(struct loader *l)
 /* Read by config already. */
 static void tick_factors(struct loader *l)
 {
-    static const char *const NAMES[] = {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
+    static const char *const NAMES[] = {"rope_freqs.weight", "rope_factors_long.weight",
+                                        "rope_factors_short.weight"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         const struct gguf_tensor *tensor = gguf_tensor(l->file, NAMES[i]);
         if (tensor)
@@ -352,8 +397,9 @@ static bool check_all_used(struct loader *l)
     for (size_t i = 0; i < gguf_tensor_count(l->file); i++)
         if (!l->used[i]) {
             const struct gguf_text name = gguf_tensor_at(l->file, i)->name;
-            return engine_fail(l->error, ENGINE_UNSUPPORTED, "%s: tensor \"%.*s\" has no place in architecture %s",
-                               gguf_name(l->file), (int)name.length, name.bytes, l->config->architecture->name);
+            return engine_fail(
+                l->error, ENGINE_UNSUPPORTED, "%s: tensor \"%.*s\" has no place in architecture %s",
+                gguf_name(l->file), (int)name.length, name.bytes, l->config->architecture->name);
         }
     return true;
 }
@@ -363,7 +409,8 @@ static bool load_all(struct loader *l)
     if (!load_ends(l))
         return false;
     for (int i = 0; i < l->config->layers; i++)
-        if (!load_attention(l, i, &l->weights->layers[i]) || !load_feed_forward(l, i, &l->weights->layers[i]))
+        if (!load_attention(l, i, &l->weights->layers[i]) ||
+            !load_feed_forward(l, i, &l->weights->layers[i]))
             return false;
     tick_factors(l);
     return check_all_used(l);
@@ -375,7 +422,8 @@ static void name_type(struct loader *l)
     for (int type = 0; type <= KERNEL_MXFP4; type++)
         if (l->parameters_by_type[type] > l->parameters_by_type[most])
             most = type;
-    l->weights->type = l->quantize && is_float((uint32_t)most) ? l->quantize->name : gguf_type_name((uint32_t)most);
+    l->weights->type = l->quantize && is_float((uint32_t)most) ? l->quantize->name
+                                                               : gguf_type_name((uint32_t)most);
 }
 
 static bool choose_quantize(struct loader *l, const char *name)
@@ -383,21 +431,24 @@ static bool choose_quantize(struct loader *l, const char *name)
     if (!name)
         return true;
     if (strcmp(name, "q8_0") && strcmp(name, "q4_1"))
-        return engine_fail(l->error, ENGINE_REQUEST, "weights \"%s\": q8_0 or q4_1 are possible", name);
+        return engine_fail(l->error, ENGINE_REQUEST, "weights \"%s\": q8_0 or q4_1 are possible",
+                           name);
     l->quantize = kernel_type_info(strcmp(name, "q8_0") ? KERNEL_Q4_1 : KERNEL_Q8_0);
     return true;
 }
 
-bool weights_load(struct weights *weights, const struct config *config, const struct gguf *file, const char *quantize,
-                  struct threads *threads, struct engine_error *error)
+bool weights_load(struct weights *weights, const struct config *config, const struct gguf *file,
+                  const char *quantize, struct threads *threads, struct engine_error *error)
 {
-    struct loader loader = {.weights = weights, .config = config, .file = file, .threads = threads, .error = error};
+    struct loader loader = {
+        .weights = weights, .config = config, .file = file, .threads = threads, .error = error};
     *weights = (struct weights){.layer_count = config->layers, .expert_count = config->experts};
     if (!choose_quantize(&loader, quantize))
         return false;
     weights->layers = calloc((size_t)config->layers, sizeof *weights->layers);
     loader.used = calloc(gguf_tensor_count(file) + 1, sizeof *loader.used);
-    bool ok = weights->layers && loader.used ? load_all(&loader) : engine_no_memory(error, "the model's tables");
+    bool ok = weights->layers && loader.used ? load_all(&loader)
+                                             : engine_no_memory(error, "the model's tables");
     name_type(&loader);
     free(loader.used);
     if (!ok)
@@ -414,8 +465,10 @@ static void free_expert(struct weights_expert *expert)
 
 static void free_layer(struct weights_layer *layer, int experts)
 {
-    float *vectors[] = {layer->attention_norm, layer->attention_post_norm, layer->query_norm, layer->key_norm,
-                        layer->qkv_bias, layer->output_bias, layer->feed_forward_norm, layer->feed_forward_post_norm,
+    float *vectors[] = {layer->attention_norm,    layer->attention_post_norm,
+                        layer->query_norm,        layer->key_norm,
+                        layer->qkv_bias,          layer->output_bias,
+                        layer->feed_forward_norm, layer->feed_forward_post_norm,
                         layer->shared_gate};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         free(vectors[i]);

@@ -1,8 +1,9 @@
 /* A model's weights, packed for the CPU's kernels: what the backend reads at every step.
  *
- * Everything is copied out of the file at load (by all threads), so that the file can be closed. A tensor may have any
- * type that the kernels know; norms, biases and gates of one row become floats. A tensor that is missing, misshapen or
- * not known to the architecture is an error that names it. Immutable once loaded. */
+ * Everything is copied out of the file at load (by all threads), so that the file can be closed. A
+ * tensor may have any type that the kernels know; norms, biases and gates of one row become floats.
+ * A tensor that is missing, misshapen or not known to the architecture is an error that names it.
+ * Immutable once loaded. */
 #ifndef ENGINE_WEIGHTS_H
 #define ENGINE_WEIGHTS_H
 
@@ -11,8 +12,8 @@
 
 enum { WEIGHTS_GROUP = 3 };
 
-/* Matrices of one input whose outputs lie side by side: query, key, value; gate and up. A fused tensor is a group of
- * one. */
+/* Matrices of one input whose outputs lie side by side: query, key, value; gate and up. A fused
+ * tensor is a group of one. */
 struct weights_group {
     struct kernel_matrix matrices[WEIGHTS_GROUP];
     int count;
@@ -26,8 +27,8 @@ struct weights_expert {
 struct weights_layer {
     float *attention_norm, *attention_post_norm; /* (width) */
     float *query_norm, *key_norm;                /* (head_dim), or over the whole projection */
-    float *qkv_bias;                             /* (query + key + value rows); zeros for parts that have none */
-    float *output_bias;                          /* (width) */
+    float *qkv_bias;    /* (query + key + value rows); zeros for parts that have none */
+    float *output_bias; /* (width) */
     struct weights_group qkv;
     struct kernel_matrix output; /* (heads * head_dim) to (width) */
     float *feed_forward_norm, *feed_forward_post_norm;
@@ -50,9 +51,10 @@ struct weights {
     const char *type;     /* the type of most parameters */
 };
 
-/* `quantize`: NULL, or the type that float weights are given at load ("q8_0", "q4_1"). On failure `weights` is empty. */
-bool weights_load(struct weights *weights, const struct config *config, const struct gguf *file, const char *quantize,
-                  struct threads *threads, struct engine_error *error);
+/* `quantize`: NULL, or the type that float weights are given at load ("q8_0", "q4_1"). On failure
+ * `weights` is empty. */
+bool weights_load(struct weights *weights, const struct config *config, const struct gguf *file,
+                  const char *quantize, struct threads *threads, struct engine_error *error);
 void weights_done(struct weights *weights);
 
 int weights_group_rows(const struct weights_group *group);

@@ -1,5 +1,5 @@
-/* Asking the engine and waiting for the answer. Ends on the scheduler's thread are counted, so that a second one, or
- * news after the end, fails a test. */
+/* Asking the engine and waiting for the answer. Ends on the scheduler's thread are counted, so that
+ * a second one, or news after the end, fails a test. */
 #ifndef TESTS_ENGINE_ANSWER_H
 #define TESTS_ENGINE_ANSWER_H
 
@@ -30,7 +30,8 @@ static inline void answer_delta(void *user, const struct engine_delta *delta)
     if (a->count + delta->token_count <= 4096 && a->length + delta->length < sizeof a->text) {
         memcpy(a->tokens + a->count, delta->tokens, delta->token_count * sizeof *a->tokens);
         if (delta->logprobs)
-            memcpy(a->logprobs + a->count, delta->logprobs, delta->token_count * sizeof *a->logprobs);
+            memcpy(a->logprobs + a->count, delta->logprobs,
+                   delta->token_count * sizeof *a->logprobs);
         if (delta->top && !a->count)
             memcpy(a->top, delta->top, (a->top_count = delta->tops) * sizeof *a->top);
         a->count += delta->token_count;
@@ -101,7 +102,8 @@ static inline struct engine *engine_of(struct engine_options options)
     return engine;
 }
 
-static inline struct engine_model *model_of(struct engine *engine, const char *path, struct engine_load_options options)
+static inline struct engine_model *model_of(struct engine *engine, const char *path,
+                                            struct engine_load_options options)
 {
     struct engine_error error = {0};
     struct engine_model *model = engine_load(engine, path, &options, &error);

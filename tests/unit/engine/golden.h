@@ -1,5 +1,6 @@
-/* Numbers out of a fixture's JSON, as far as the engine's tests need them: the engine has no JSON of its own. A golden
- * is found by its "file" and a key after it; nested arrays of numbers come out flat. */
+/* Numbers out of a fixture's JSON, as far as the engine's tests need them: the engine has no JSON
+ * of its own. A golden is found by its "file" and a key after it; nested arrays of numbers come out
+ * flat. */
 #ifndef TESTS_ENGINE_GOLDEN_H
 #define TESTS_ENGINE_GOLDEN_H
 
