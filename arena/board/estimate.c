@@ -1,6 +1,7 @@
-/* Each method fills theta, then says how wide contrasts are through one of three sources of width: a covariance with a
- * normal quantile, clusters with their own Student quantiles, or bootstrap draws. An anchor makes a model's interval that
- * of its difference to the anchor, because that is what a rating on an anchored scale is. */
+/* Each method fills theta and hands over its parameters' covariance, the inverse of its second derivative and the scores of
+ * single votes (struct fitted); widths then come from one of three sources: the covariance with a normal quantile, clusters
+ * with Student's quantiles, or bootstrap draws. An anchor makes a model's interval that of its difference to the anchor,
+ * because that is what a rating on an anchored scale is. */
 #include "board/estimate.h"
 
 #include <math.h>
@@ -10,14 +11,30 @@
 #include "rating/bootstrap.h"
 #include "rating/bradley_terry.h"
 #include "rating/cluster.h"
+#include "rating/contextual.h"
+#include "rating/elo.h"
 #include "rating/interval.h"
 #include "rating/rank.h"
+#include "rating/scores.h"
 #include "rating/stats.h"
+#include "rating/tie.h"
+
+#define SIMULTANEOUS_DRAWS 5000
+
+/* What a method hands over: parameters are the n strengths and then `extra` more. All borrowed. */
+struct fitted {
+    const double *theta;
+    size_t extra;
+    const struct matrix *inverse;    /* of the second derivative of the summed loss */
+    const struct matrix *covariance; /* votes independent */
+    struct scores scores;
+    size_t (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
+};
 
 static bool allocate(struct estimate *estimate, size_t n, struct err *err)
 {
     *estimate = (struct estimate){.n = n, .interval = "none", .tie_parameter = NAN};
-    estimate->theta = calloc(4 * n + 1, sizeof *estimate->theta);
+    estimate->theta = calloc(5 * n + 1, sizeof *estimate->theta);
     estimate->margin = calloc(n * n + 1, sizeof *estimate->margin);
     if (!estimate->theta || !estimate->margin || !matrix_init(&estimate->covariance, n)) {
         estimate_done(estimate);
@@ -26,6 +43,9 @@ static bool allocate(struct estimate *estimate, size_t n, struct err *err)
     estimate->se = estimate->theta + n;
     estimate->lower = estimate->se + n;
     estimate->upper = estimate->lower + n;
+    estimate->median = estimate->upper + n;
+    for (size_t i = 0; i < n; i++)
+        estimate->median[i] = NAN;
     return true;
 }
 
@@ -63,7 +83,7 @@ static bool widths_normal(struct estimate *estimate, const struct estimate_input
     size_t n = estimate->n;
     double z = stats_normal_quantile(0.5 * (1 + options->confidence)), critical = z;
     if (options->simultaneous && n > 1 &&
-        !rank_simultaneous(&critical, &estimate->covariance, options->confidence, 5000, options->seed, err))
+        !rank_simultaneous(&critical, &estimate->covariance, options->confidence, SIMULTANEOUS_DRAWS, options->seed, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         double se = fixed(input, i) ? 0 : se_of(&estimate->covariance, i, against(input, i));
@@ -83,7 +103,7 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
     size_t n = estimate->n;
     double stretch = 1; /* simultaneous over pointwise */
     if (options->simultaneous && n > 1) {
-        if (!rank_simultaneous(&stretch, &cluster->covariance, options->confidence, 5000, options->seed, err))
+        if (!rank_simultaneous(&stretch, &cluster->covariance, options->confidence, SIMULTANEOUS_DRAWS, options->seed, err))
             return false;
         stretch /= stats_normal_quantile(0.5 * (1 + options->confidence));
     }
@@ -102,22 +122,91 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
     return true;
 }
 
-static bool clustered(struct estimate *estimate, const struct estimate_input *input, const struct bt_pairs *pairs,
-                      const struct bt_fit *fit, struct err *err)
+static bool knows_clusters(const struct leaderboard_votes *votes)
+{
+    return votes->ballots && votes->ballots->count && (votes->ballots->voters || votes->ballots->prompts);
+}
+
+/* What is asked for, with the default made up. */
+static enum leaderboard_interval interval_of(const struct estimate_input *input)
+{
+    const struct leaderboard_options *options = input->options;
+    if (options->interval != LEADERBOARD_CI_DEFAULT)
+        return options->interval;
+    return knows_clusters(input->votes) && !options->compatible ? LEADERBOARD_CI_CLUSTERED : LEADERBOARD_CI_SANDWICH;
+}
+
+/* The strengths' part of all parameters' covariance. */
+static void take_covariance(struct estimate *estimate, const struct matrix *covariance)
+{
+    size_t n = estimate->n;
+    for (size_t i = 0; i < n; i++)
+        memcpy(estimate->covariance.a + i * n, covariance->a + i * covariance->n, n * sizeof *covariance->a);
+}
+
+static bool clustered(struct estimate *estimate, const struct estimate_input *input, const struct fitted *fitted,
+                      struct err *err)
 {
     struct cluster cluster;
-    if (!cluster_find(&cluster, input->votes->ballots, input->map, pairs, fit, err))
+    struct cluster_scores scores = {estimate->n + fitted->extra, fitted->score, &fitted->scores};
+    if (!knows_clusters(input->votes))
+        return err_set(err, ERR_BAD_REQUEST, "clustered intervals need votes that name their voter or prompt");
+    if (!cluster_find(&cluster, input->votes->ballots, &scores, fitted->inverse, fitted->covariance, err))
         return false;
     estimate->interval = "clustered";
     estimate->voters = cluster.voters;
     estimate->prompts = cluster.prompts;
-    memcpy(estimate->covariance.a, cluster.covariance.a, estimate->n * estimate->n * sizeof *cluster.covariance.a);
+    take_covariance(estimate, &cluster.covariance);
     bool ok = widths_clustered(estimate, input, &cluster, err);
+    for (size_t k = 0; k < estimate->coefficients; k++)
+        estimate->value_se[k] = cluster_width(&cluster, estimate->n + k, estimate->n + k, input->options->confidence).se;
     cluster_done(&cluster);
     return ok;
 }
 
+/* Sandwich or clusters; what both need is in `fitted`. */
+static bool widths(struct estimate *estimate, const struct estimate_input *input, struct fitted *fitted, struct err *err)
+{
+    fitted->scores.ballots = input->votes->ballots;
+    fitted->scores.map = input->map;
+    fitted->scores.theta = fitted->theta;
+    fitted->scores.models = estimate->n;
+    memcpy(estimate->theta, fitted->theta, estimate->n * sizeof *fitted->theta);
+    if (interval_of(input) == LEADERBOARD_CI_CLUSTERED)
+        return clustered(estimate, input, fitted, err);
+    estimate->interval = "sandwich";
+    take_covariance(estimate, fitted->covariance);
+    for (size_t k = 0; k < estimate->coefficients; k++)
+        estimate->value_se[k] = se_of(fitted->covariance, estimate->n + k, estimate->n + k);
+    return widths_normal(estimate, input, err);
+}
+
+/* --- Bradley-Terry --------------------------------------------------------------------------------------------------- */
+
 /* Bounds from the draws' percentiles; differences from their covariance. */
+static bool from_draws(struct estimate *estimate, const struct estimate_input *input, const struct bootstrap *boot,
+                       struct err *err)
+{
+    double *sorted = malloc((boot->rounds + 1) * sizeof *sorted), tail = 0.5 * (1 - input->options->confidence);
+    estimate->interval = "bootstrap";
+    estimate->rounds = boot->rounds;
+    estimate->failed = boot->failed;
+    bool ok = sorted && bootstrap_covariance(&estimate->covariance, boot);
+    ok = ok ? widths_normal(estimate, input, err) : err_set(err, ERR_MEMORY, "no memory for the bootstrap");
+    for (size_t i = 0; ok && i < estimate->n && boot->rounds; i++) {
+        size_t j = against(input, i);
+        double shift = j == i ? 0 : estimate->theta[j];
+        bootstrap_sorted(boot, i, j, sorted);
+        estimate->median[i] = shift + stats_quantile(sorted, boot->rounds, 0.5);
+        if (fixed(input, i))
+            continue;
+        estimate->lower[i] = shift + stats_quantile(sorted, boot->rounds, tail);
+        estimate->upper[i] = shift + stats_quantile(sorted, boot->rounds, 1 - tail);
+    }
+    free(sorted);
+    return ok;
+}
+
 static bool bootstrapped(struct estimate *estimate, const struct estimate_input *input, const struct bt_pairs *pairs,
                          const struct bt_fit *fit, struct err *err)
 {
@@ -125,50 +214,45 @@ static bool bootstrapped(struct estimate *estimate, const struct estimate_input 
     struct bootstrap boot;
     if (!bootstrap_run(&boot, pairs, fit, options->rounds, options->seed, options->threads, err))
         return false;
-    double *sorted = malloc((boot.rounds + 1) * sizeof *sorted), tail = 0.5 * (1 - options->confidence);
-    estimate->interval = "bootstrap";
-    estimate->rounds = boot.rounds;
-    estimate->failed = boot.failed;
-    bool ok = sorted && bootstrap_covariance(&estimate->covariance, &boot);
-    ok = ok ? widths_normal(estimate, input, err) : err_set(err, ERR_MEMORY, "no memory for the bootstrap");
-    for (size_t i = 0; ok && i < estimate->n && boot.rounds; i++) {
-        size_t j = against(input, i);
-        double shift = j == i ? 0 : estimate->theta[j];
-        bootstrap_sorted(&boot, i, j, sorted);
-        estimate->lower[i] = fixed(input, i) ? estimate->theta[i] : shift + stats_quantile(sorted, boot.rounds, tail);
-        estimate->upper[i] =
-            fixed(input, i) ? estimate->theta[i] : shift + stats_quantile(sorted, boot.rounds, 1 - tail);
-    }
-    free(sorted);
+    bool ok = from_draws(estimate, input, &boot, err);
     bootstrap_done(&boot);
     return ok;
 }
 
-static bool knows_clusters(const struct leaderboard_votes *votes)
+/* Pairs' weights as a matrix, for the scores; NULL when all are 1 or there is no memory. */
+static double *weights_of(const struct bt_pairs *pairs)
 {
-    return votes->ballots && votes->ballots->count && (votes->ballots->voters || votes->ballots->prompts);
+    size_t n = pairs->models;
+    double *weight = calloc(n * n + 1, sizeof *weight);
+    for (size_t k = 0; weight && k < pairs->count; k++) {
+        const struct bt_pair *pair = &pairs->pairs[k];
+        weight[pair->i * n + pair->j] = weight[pair->j * n + pair->i] = pair->weight;
+    }
+    return weight;
 }
 
-static bool intervals(struct estimate *estimate, const struct estimate_input *input, const struct bt_pairs *pairs,
-                      const struct bt_fit *fit, struct err *err)
+static bool bradley_terry_widths(struct estimate *estimate, const struct estimate_input *input,
+                                 const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
 {
     const struct leaderboard_options *options = input->options;
-    enum leaderboard_interval interval = options->interval;
-    if (interval == LEADERBOARD_CI_DEFAULT)
-        interval = knows_clusters(input->votes) && !options->compatible ? LEADERBOARD_CI_CLUSTERED
-                                                                        : LEADERBOARD_CI_SANDWICH;
-    if (interval == LEADERBOARD_CI_BOOTSTRAP)
-        return bootstrapped(estimate, input, pairs, fit, err);
-    if (interval == LEADERBOARD_CI_CLUSTERED) {
-        if (!knows_clusters(input->votes))
-            return err_set(err, ERR_BAD_REQUEST, "clustered intervals need votes that name their voter or prompt");
-        return clustered(estimate, input, pairs, fit, err);
-    }
-    estimate->interval = "sandwich";
-    bool ok = options->compatible
-                  ? interval_sandwich_arena_rank(&estimate->covariance, pairs, fit, options->reweighted, err)
-                  : interval_sandwich(&estimate->covariance, pairs, fit, err);
-    return ok && widths_normal(estimate, input, err);
+    struct matrix covariance = {0};
+    double *weight = options->reweighted ? weights_of(pairs) : NULL;
+    struct fitted fitted = {.theta = fit->theta,
+                            .inverse = &fit->inverse,
+                            .covariance = &covariance,
+                            .scores = {.weight = weight},
+                            .score = scores_bradley_terry};
+    bool ok = matrix_init(&covariance, estimate->n) && (weight || !options->reweighted);
+    if (!ok)
+        err_set(err, ERR_MEMORY, "no memory for the intervals of %zu models", estimate->n);
+    else if (options->compatible)
+        ok = interval_sandwich_arena_rank(&covariance, pairs, fit, options->reweighted, err);
+    else
+        ok = interval_sandwich(&covariance, pairs, fit, err);
+    ok = ok && widths(estimate, input, &fitted, err);
+    matrix_done(&covariance);
+    free(weight);
+    return ok;
 }
 
 static bool fit_bradley_terry(struct estimate *estimate, const struct estimate_input *input, struct err *err)
@@ -182,18 +266,174 @@ static bool fit_bradley_terry(struct estimate *estimate, const struct estimate_i
         memcpy(estimate->theta, fit.theta, estimate->n * sizeof *fit.theta);
         estimate->loss = fit.loss;
         estimate->gradient = fit.gradient;
-        ok = intervals(estimate, input, &pairs, &fit, err);
+        ok = input->options->interval == LEADERBOARD_CI_BOOTSTRAP
+                 ? bootstrapped(estimate, input, &pairs, &fit, err)
+                 : bradley_terry_widths(estimate, input, &pairs, &fit, err);
         bt_fit_done(&fit);
     }
     bt_pairs_done(&pairs);
     return ok;
 }
 
+/* --- ties of their own ----------------------------------------------------------------------------------------------- */
+
+/* Moves the grounded model's strengths and covariance to the gauge of the board (mean 0), keeping the shift. */
+static void ground(struct estimate *estimate, struct tie_fit *fit, double *mean_row)
+{
+    size_t n = estimate->n, m = n + 1;
+    double mean = 0, all = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += fit->theta[i] / (double)n;
+    for (size_t i = 0; i < m; i++) {
+        mean_row[i] = 0;
+        for (size_t j = 0; j < n; j++)
+            mean_row[i] += fit->covariance.a[i * m + j] / (double)n;
+        all += i < n ? mean_row[i] / (double)n : 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        fit->theta[i] -= mean;
+        for (size_t j = 0; j < n; j++)
+            fit->covariance.a[i * m + j] += all - mean_row[i] - mean_row[j];
+    }
+    estimate->absolute = true;
+    estimate->absolute_shift = mean;
+}
+
+static bool fit_ties(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+{
+    static const enum tie_model MODELS[] = {[LEADERBOARD_TIES_DAVIDSON] = TIE_DAVIDSON,
+                                            [LEADERBOARD_TIES_RAO_KUPPER] = TIE_RAO_KUPPER,
+                                            [LEADERBOARD_TIES_GROUNDED] = TIE_GROUNDED};
+    struct tie_fit fit;
+    enum tie_model model = MODELS[input->options->ties];
+    if (!tie_fit(&fit, input->tally, model, err))
+        return false;
+    estimate->loss = fit.loss;
+    estimate->gradient = fit.gradient;
+    estimate->tie_parameter = fit.theta[estimate->n];
+    struct fitted fitted = {.theta = fit.theta,
+                            .extra = 1,
+                            .inverse = &fit.inverse,
+                            .covariance = &fit.covariance,
+                            .scores = {.tie = model},
+                            .score = scores_tie};
+    bool ok = true;
+    if (model == TIE_GROUNDED && interval_of(input) == LEADERBOARD_CI_SANDWICH) {
+        double *mean_row = calloc(estimate->n + 1, sizeof *mean_row);
+        ok = mean_row != NULL || err_set(err, ERR_MEMORY, "no memory to ground the scale");
+        if (ok)
+            ground(estimate, &fit, mean_row);
+        free(mean_row);
+    }
+    ok = ok && widths(estimate, input, &fitted, err);
+    tie_fit_done(&fit);
+    return ok;
+}
+
+/* --- style and position ---------------------------------------------------------------------------------------------- */
+
+/* Which row of the data each ballot became. */
+static uint32_t *rows_of(const struct estimate_input *input)
+{
+    const struct ballots *ballots = input->votes->ballots;
+    uint32_t *rows = calloc(ballots->count + 1, sizeof *rows), next = 0;
+    for (size_t k = 0; rows && k < ballots->count; k++)
+        if (input->map[ballots->rows[k].a] >= 0 && input->map[ballots->rows[k].b] >= 0)
+            rows[k] = next++;
+    return rows;
+}
+
+static bool context_widths(struct estimate *estimate, const struct estimate_input *input,
+                           const struct contextual_data *data, const struct contextual_fit *fit, struct err *err)
+{
+    bool cluster = interval_of(input) == LEADERBOARD_CI_CLUSTERED && knows_clusters(input->votes);
+    uint32_t *rows = cluster ? rows_of(input) : NULL;
+    if (cluster && !rows)
+        return err_set(err, ERR_MEMORY, "no memory to cluster the votes");
+    struct fitted fitted = {.theta = fit->theta,
+                            .extra = data->features,
+                            .inverse = &fit->inverse,
+                            .covariance = &fit->covariance,
+                            .scores = {.weight = data->weight, .data = data, .row = rows},
+                            .score = scores_contextual};
+    estimate->coefficients = data->features;
+    memcpy(estimate->value, fit->theta + estimate->n, data->features * sizeof *fit->theta);
+    bool ok = widths(estimate, input, &fitted, err);
+    free(rows);
+    return ok;
+}
+
+static bool fit_context(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+{
+    const struct leaderboard_options *options = input->options;
+    const struct contextual_options context = {options->style, options->position, options->reweighted,
+                                               options->compatible};
+    struct contextual_data data;
+    struct contextual_fit fit;
+    if (!contextual_data_init(&data, input->tally, input->votes->ballots, input->map, &context, err))
+        return false;
+    bool ok = contextual_fit(&fit, &data, &context, err);
+    if (ok) {
+        estimate->loss = fit.loss;
+        estimate->gradient = fit.gradient;
+        ok = context_widths(estimate, input, &data, &fit, err);
+        contextual_fit_done(&fit);
+    }
+    contextual_data_done(&data);
+    return ok;
+}
+
+/* --- online Elo ------------------------------------------------------------------------------------------------------ */
+
+/* From ratings to the natural scale around the initial rating, so that one conversion serves all methods. */
+static void to_natural(double *ratings, size_t count, double initial)
+{
+    for (size_t k = 0; k < count; k++)
+        ratings[k] = (ratings[k] - initial) / RATING_ALPHA;
+}
+
+static bool fit_elo(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+{
+    const struct leaderboard_options *options = input->options;
+    const struct elo_options elo = {options->elo_k, options->elo_initial};
+    const struct ballots *ballots = input->votes->ballots;
+    size_t n = estimate->n;
+    struct bootstrap boot = {.models = n, .rounds = options->rounds};
+    if (!ballots || ballots->count == 0)
+        return err_set(err, ERR_BAD_REQUEST, "online Elo needs single votes in their order, not aggregated counts");
+    boot.draws = calloc(n * options->rounds + 1, sizeof *boot.draws);
+    if (!boot.draws)
+        return err_set(err, ERR_MEMORY, "no memory for %zu bootstrap rounds", options->rounds);
+    elo_run(estimate->theta, n, ballots, input->map, &elo);
+    to_natural(estimate->theta, n, options->elo_initial);
+    bool ok = elo_bootstrap(boot.draws, n, ballots, input->map, &elo, options->rounds, options->seed, options->threads, err);
+    if (ok) {
+        to_natural(boot.draws, n * options->rounds, options->elo_initial);
+        ok = from_draws(estimate, input, &boot, err);
+    }
+    bootstrap_done(&boot);
+    return ok;
+}
+
+/* --- the choice ------------------------------------------------------------------------------------------------------ */
+
+static bool fit_method(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+{
+    const struct leaderboard_options *options = input->options;
+    if (options->method == LEADERBOARD_ELO)
+        return fit_elo(estimate, input, err);
+    if (options->style || options->position)
+        return fit_context(estimate, input, err);
+    if (options->ties != LEADERBOARD_TIES_HALF)
+        return fit_ties(estimate, input, err);
+    return fit_bradley_terry(estimate, input, err);
+}
+
 bool estimate_fit(struct estimate *estimate, const struct estimate_input *input, struct err *err)
 {
     if (!allocate(estimate, input->tally->models, err))
         return false;
-    if (!fit_bradley_terry(estimate, input, err)) {
+    if (!fit_method(estimate, input, err)) {
         estimate_done(estimate);
         return false;
     }

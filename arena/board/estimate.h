@@ -26,6 +26,7 @@ struct estimate_input {
 struct estimate {
     size_t n;
     double *theta, *se, *lower, *upper; /* n each; the last three NAN without intervals */
+    double *median;                     /* of the bootstrap's draws; NAN without */
     double *margin;                     /* n x n, NULL without intervals */
     struct matrix covariance;           /* n x n, for simulations; a is NULL without intervals */
     const char *interval;               /* "sandwich", … "none" */

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/detail.h"
 #include "board/estimate.h"
 #include "rating/bradley_terry.h"
 #include "rating/cluster.h"
 #include "rating/rank.h"
 
 #define BEST_DRAWS 4000
-#define DISTRIBUTION_DRAWS 4000
 #define WARNINGS_MAX 32
 
 void leaderboard_options_init(struct leaderboard_options *options)
@@ -45,6 +45,9 @@ bool leaderboard_options_check(const struct leaderboard_options *options, struct
         {!half && options->reweighted, "--reweighted counts a tie as half; leave --ties out"},
         {!half && options->compatible, "arena-rank counts a tie as half; leave --ties out"},
         {options->compatible && options->interval == LEADERBOARD_CI_CLUSTERED, "arena-rank has no clustered intervals"},
+        {options->compatible && options->position, "arena-rank has no position term (its centring wipes it out)"},
+        {(context || !half) && options->interval == LEADERBOARD_CI_BOOTSTRAP,
+         "the bootstrap is for plain Bradley-Terry and Elo; leave --ci out"},
     };
     for (size_t k = 0; k < sizeof RULES / sizeof *RULES; k++)
         if (RULES[k].bad)
@@ -239,6 +242,7 @@ static bool list_models(struct build *build, const struct rank *ranks, const dou
         row->rating = to_rating(build, estimate->theta[i]);
         row->rating_lower = to_rating(build, estimate->lower[i]);
         row->rating_upper = to_rating(build, estimate->upper[i]);
+        row->rating_median = to_rating(build, estimate->median[i]);
         row->standard_error = RATING_ALPHA * estimate->se[i];
         row->rank = ranks[i].rank;
         row->rank_lower = ranks[i].lower;
@@ -275,23 +279,6 @@ static bool fill_matrices(struct build *build, struct err *err)
         }
     }
     return true;
-}
-
-static bool fill_distribution(struct build *build, struct err *err)
-{
-    struct leaderboard *board = build->board;
-    size_t n = build->estimate.n;
-    double *distribution = calloc(n * n + 1, sizeof *distribution);
-    board->distribution = calloc(n * n + 1, sizeof *board->distribution);
-    bool ok = distribution && board->distribution;
-    ok = ok ? rank_distribution(distribution, build->estimate.theta, &build->estimate.covariance, DISTRIBUTION_DRAWS,
-                                board->options.seed, err)
-            : no_memory(err);
-    for (size_t row = 0; ok && row < n; row++)
-        memcpy(board->distribution + row * n, distribution + (size_t)build->map[board->models[row].model] * n,
-               n * sizeof *distribution);
-    free(distribution);
-    return ok;
 }
 
 static bool fill_coefficients(struct build *build, struct err *err)
@@ -352,6 +339,7 @@ static bool assemble(struct build *build, struct err *err)
     struct leaderboard *board = build->board;
     const struct estimate *estimate = &build->estimate;
     size_t n = estimate->n;
+    const struct detail_input detail = {build->votes, &build->ranked, build->map, build->models, estimate};
     struct rank *ranks = calloc(n + 1, sizeof *ranks);
     double *best = calloc(n + 1, sizeof *best);
     bool ok = ranks && best;
@@ -364,13 +352,15 @@ static bool assemble(struct build *build, struct err *err)
     free(ranks);
     free(best);
     return ok && fill_matrices(build, err) && fill_coefficients(build, err) &&
-           (!board->options.detail || fill_distribution(build, err));
+           (!board->options.detail || detail_fill(board, &detail, err));
 }
 
 static bool rate(struct build *build, struct err *err)
 {
     struct leaderboard *board = build->board;
     struct estimate_input input = {&build->ranked, build->votes, build->map, &board->options, build->anchor};
+    if (build->votes->sides_unknown && board->options.position)
+        return err_set(err, ERR_BAD_REQUEST, "aggregated counts do not say who was shown first: no position to control for");
     if (build->ranked.models == 0)
         return true;
     if (!estimate_fit(&build->estimate, &input, err))

@@ -65,11 +65,13 @@ struct leaderboard_votes {
     const struct ballots *ballots; /* may be NULL: then intervals are not clustered, no style, no elo */
     const char *const *features;   /* names of the ballots' features, or NULL */
     uint64_t skipped;              /* votes that the reader left out, said in a warning */
+    bool sides_unknown;            /* aggregated counts: nobody knows who was shown first */
 };
 
 struct leaderboard_model {
     char *name;
     double rating, rating_lower, rating_upper; /* bounds are NAN where there are none */
+    double rating_median;                      /* of the bootstrap's draws; NAN without */
     double standard_error;                     /* in rating points */
     uint32_t rank, rank_lower, rank_upper;
     double best; /* probability of being the best of the ranked */

@@ -34,6 +34,8 @@ static void put_model(struct json_out *out, const struct leaderboard *board, con
     json_put_fixed(out, "rating", model->rating, DECIMALS);
     json_put_fixed(out, "rating_lower", model->rating_lower, DECIMALS);
     json_put_fixed(out, "rating_upper", model->rating_upper, DECIMALS);
+    if (!isnan(model->rating_median))
+        json_put_fixed(out, "rating_median", model->rating_median, DECIMALS);
     json_put_fixed(out, "standard_error", model->standard_error, DECIMALS);
     json_put_int(out, "rank", model->rank);
     json_put_int(out, "rank_lower", model->rank_lower);

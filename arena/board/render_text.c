@@ -196,6 +196,7 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
     if (!isnan(fragility->top_voter_share))
         buf_printf(out, "The busiest voter cast %.1f %% of the votes; leaving one voter out moves a rank by at most %u.\n",
                    100 * fragility->top_voter_share, fragility->top_voter_rank_change);
+    buf_printf(out, "Counting ties another way moves a rank by at most %u.\n", board->tie_rank_change);
 }
 
 void render_table(struct buf *out, const struct leaderboard *board, int columns)

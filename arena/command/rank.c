@@ -22,7 +22,7 @@ struct request {
     char *column_words;  /* `columns`, cut up */
     char *anchor_name;
     int64_t rounds, seed, min_votes, threads;
-    bool reweighted, style, position, simultaneous;
+    bool reweighted, style, position, simultaneous, detail;
 };
 
 static const char *const METHODS[] = {"bt", "elo", NULL};
@@ -108,6 +108,7 @@ static bool read_options(struct request *request, int argc, char **argv, int *po
         {"style", OPTION_FLAG, &request->style, NULL, 0, 0},
         {"position", OPTION_FLAG, &request->position, NULL, 0, 0},
         {"reweighted", OPTION_FLAG, &request->reweighted, NULL, 0, 0},
+        {"detail", OPTION_FLAG, &request->detail, NULL, 0, 0},
         {"simultaneous", OPTION_FLAG, &request->simultaneous, NULL, 0, 0},
         {"ties", OPTION_CHOICE, &request->ties, TIES, 0, 0},
         {"columns", OPTION_TEXT, &request->columns, NULL, 0, 0},
@@ -149,7 +150,7 @@ static bool finish_options(struct request *request, struct err *err)
     board->min_votes = (uint64_t)request->min_votes;
     board->threads = (int)request->threads;
     board->category = request->file.category;
-    board->detail = request->format == RENDER_HTML;
+    board->detail = request->detail || request->format == RENDER_HTML;
     request->file.style = request->style;
     request->file.ballots = board->method == LEADERBOARD_ELO;
     request->file.threads = (int)request->threads;
@@ -191,6 +192,7 @@ static bool rank_votes(const struct request *request, const struct votefile *fil
         .ballots = file->ballots.count ? &file->ballots : NULL,
         .features = STYLE_NAMES,
         .skipped = votefile_skipped(file),
+        .sides_unknown = file->aggregated,
     };
     struct leaderboard *board = leaderboard_fit(&votes, &request->board, err);
     if (!board)
@@ -256,6 +258,7 @@ const struct command command_rank = {
              "  --confidence P             0.95\n"
              "  --rounds N, --seed S       of the bootstrap (100, 42)\n"
              "  --simultaneous             rank ranges that hold for all pairs at once\n"
+             "  --detail                   also rank probabilities, fragility, other ways to count ties (html has them)\n"
              "  --ties half|davidson|rao-kupper|grounded\n"
              "                             how a tie counts; grounded makes both-bad an outcome of its own\n"
              "  --style, --position        control for length and Markdown; for the side a model was shown on\n"

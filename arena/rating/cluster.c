@@ -1,64 +1,59 @@
 /* Votes are sorted by cluster; a cluster's score touches few models, so its outer product is added over those alone.
- * Summing scores in the order of the votes keeps the result a function of the votes, not of threads. */
+ * Summing scores in the order of the votes keeps the result a function of the votes, not of threads. What a vote's score
+ * is, each method says for itself. */
 #include "rating/cluster.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "rating/interval.h"
 #include "rating/stats.h"
 
 #define FLOOR 0.25
 
 struct work {
     const struct ballots *ballots;
-    const int32_t *map;
-    const double *theta;
-    struct matrix weight; /* of one vote of a pair; 0 where the pair is not in the fit */
+    const struct cluster_scores *scores;
     uint32_t *order, *spare, *start;
-    double *score;
-    uint32_t *touched;
-    size_t used; /* ballots that take part */
+    double *score; /* of the cluster at hand */
+    bool *listed;  /* parameters on `touched` */
+    uint32_t *touched, *which;
+    double *value; /* of one vote */
+    size_t used;   /* ballots that take part */
 };
 
 static void work_done(struct work *work)
 {
-    matrix_done(&work->weight);
     free(work->order);
     free(work->spare);
     free(work->start);
     free(work->score);
+    free(work->listed);
     free(work->touched);
+    free(work->which);
+    free(work->value);
 }
 
-static bool takes_part(const struct work *work, const struct ballot *row)
+static bool work_init(struct work *work, const struct ballots *ballots, const struct cluster_scores *scores)
 {
-    return work->map[row->a] >= 0 && work->map[row->b] >= 0;
-}
-
-static bool work_init(struct work *work, const struct ballots *ballots, const int32_t *map,
-                      const struct bt_pairs *pairs, const double *theta)
-{
-    size_t n = pairs->models;
+    size_t n = scores->parameters;
     size_t keys = (ballots->voters > ballots->prompts ? ballots->voters : ballots->prompts) + 2;
-    *work = (struct work){.ballots = ballots, .map = map, .theta = theta};
+    *work = (struct work){.ballots = ballots, .scores = scores};
     work->order = malloc((ballots->count + 1) * sizeof *work->order);
     work->spare = malloc((ballots->count + 1) * sizeof *work->spare);
     work->start = malloc((keys + 1) * sizeof *work->start);
     work->score = calloc(n + 1, sizeof *work->score);
+    work->listed = calloc(n + 1, sizeof *work->listed);
     work->touched = malloc((n + 1) * sizeof *work->touched);
-    if (!work->order || !work->spare || !work->start || !work->score || !work->touched ||
-        !matrix_init(&work->weight, n)) {
+    work->which = malloc((n + 1) * sizeof *work->which);
+    work->value = malloc((n + 1) * sizeof *work->value);
+    if (!work->order || !work->spare || !work->start || !work->score || !work->listed || !work->touched ||
+        !work->which || !work->value) {
         work_done(work);
         return false;
     }
-    for (size_t k = 0; k < pairs->count; k++) {
-        const struct bt_pair *pair = &pairs->pairs[k];
-        work->weight.a[pair->i * n + pair->j] = work->weight.a[pair->j * n + pair->i] = pair->weight;
-    }
     for (size_t k = 0; k < ballots->count; k++)
-        if (takes_part(work, &ballots->rows[k]))
+        if (scores->score(scores->context, k, work->which, work->value))
             work->order[work->used++] = (uint32_t)k;
     return true;
 }
@@ -88,23 +83,17 @@ static void sort_by(struct work *work, bool by_prompt)
     work->spare = swap;
 }
 
-/* Adds one vote's score to its two models. */
-static void add_score(struct work *work, const struct ballot *row, size_t *touched)
+/* Adds one vote's score to its cluster's. */
+static void add_score(struct work *work, size_t ballot, size_t *touched)
 {
-    static const double POINTS[OUTCOMES] = {1, 0, 0.5, 0.5};
-    size_t a = (size_t)work->map[row->a], b = (size_t)work->map[row->b], n = work->weight.n;
-    double p = bt_probability(work->theta[a] - work->theta[b]);
-    double score = work->weight.a[a * n + b] * (POINTS[row->outcome] - p);
-    if (work->score[a] == 0)
-        work->touched[(*touched)++] = (uint32_t)a;
-    work->score[a] += score;
-    if (work->score[a] == 0)
-        work->score[a] = 1e-300; /* stays on the list once */
-    if (work->score[b] == 0)
-        work->touched[(*touched)++] = (uint32_t)b;
-    work->score[b] -= score;
-    if (work->score[b] == 0)
-        work->score[b] = 1e-300;
+    size_t count = work->scores->score(work->scores->context, ballot, work->which, work->value);
+    for (size_t k = 0; k < count; k++) {
+        uint32_t parameter = work->which[k];
+        work->score[parameter] += work->value[k];
+        if (!work->listed[parameter])
+            work->touched[(*touched)++] = parameter;
+        work->listed[parameter] = true;
+    }
 }
 
 /* Adds the outer product of the gathered score, and clears it. */
@@ -115,8 +104,10 @@ static void close_cluster(struct work *work, size_t touched, struct matrix *meat
         for (size_t y = 0; y < touched; y++)
             row[work->touched[y]] += work->score[work->touched[x]] * work->score[work->touched[y]];
     }
-    for (size_t x = 0; x < touched; x++)
+    for (size_t x = 0; x < touched; x++) {
         work->score[work->touched[x]] = 0;
+        work->listed[work->touched[x]] = false;
+    }
 }
 
 static bool same_cluster(const struct ballot *x, const struct ballot *y, bool by_voter, bool by_prompt)
@@ -135,7 +126,7 @@ static uint32_t meat_of(struct work *work, bool by_voter, bool by_prompt, struct
     matrix_zero(meat);
     for (size_t k = 0; k < work->used; k++) {
         const struct ballot *row = &rows[work->order[k]];
-        add_score(work, row, &touched);
+        add_score(work, work->order[k], &touched);
         if (k + 1 < work->used && same_cluster(row, &rows[work->order[k + 1]], by_voter, by_prompt))
             continue;
         close_cluster(work, touched, meat);
@@ -159,43 +150,44 @@ static void combine(struct cluster *cluster, const struct matrix *both)
 }
 
 /* The three sandwiches; `meat`, `scratch` and `both` are room. */
-static void fill(struct cluster *cluster, struct work *work, const struct bt_fit *fit, struct matrix *meat,
+static void fill(struct cluster *cluster, struct work *work, const struct matrix *inverse, struct matrix *meat,
                  struct matrix *scratch, struct matrix *both)
 {
     if (work->ballots->prompts) {
         sort_by(work, true);
         cluster->prompts = meat_of(work, false, true, meat);
-        matrix_sandwich(&fit->inverse, meat, scratch, &cluster->prompt);
+        matrix_sandwich(inverse, meat, scratch, &cluster->prompt);
     }
     if (work->ballots->voters) {
         sort_by(work, false);
         cluster->voters = meat_of(work, true, false, meat);
-        matrix_sandwich(&fit->inverse, meat, scratch, &cluster->voter);
+        matrix_sandwich(inverse, meat, scratch, &cluster->voter);
     }
     if (cluster->prompts && cluster->voters) { /* still sorted by prompt within each voter */
         meat_of(work, true, true, meat);
-        matrix_sandwich(&fit->inverse, meat, scratch, both);
+        matrix_sandwich(inverse, meat, scratch, both);
     }
     combine(cluster, both);
 }
 
-bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const int32_t *map,
-                  const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
+bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const struct cluster_scores *scores,
+                  const struct matrix *inverse, const struct matrix *single, struct err *err)
 {
     struct work work = {0};
     struct matrix meat = {0}, scratch = {0}, both = {0};
-    size_t n = pairs->models;
+    size_t n = scores->parameters;
     *cluster = (struct cluster){0};
     bool ok = matrix_init(&meat, n) && matrix_init(&scratch, n) && matrix_init(&both, n) &&
               matrix_init(&cluster->voter, n) && matrix_init(&cluster->prompt, n) &&
               matrix_init(&cluster->single, n) && matrix_init(&cluster->covariance, n) &&
-              work_init(&work, ballots, map, pairs, fit->theta);
-    if (ok && interval_sandwich(&cluster->single, pairs, fit, err)) {
-        fill(cluster, &work, fit, &meat, &scratch, &both);
+              work_init(&work, ballots, scores);
+    if (ok) {
+        memcpy(cluster->single.a, single->a, n * n * sizeof *single->a);
+        fill(cluster, &work, inverse, &meat, &scratch, &both);
         work_done(&work);
     } else {
         cluster_done(cluster);
-        ok = err_set(err, ERR_MEMORY, "no memory to cluster %zu votes", ballots->count);
+        err_set(err, ERR_MEMORY, "no memory to cluster %zu votes", ballots->count);
     }
     matrix_done(&meat);
     matrix_done(&scratch);

@@ -14,24 +14,31 @@
 
 #include "base/err.h"
 #include "rating/ballot.h"
-#include "rating/bradley_terry.h"
 #include "rating/dense.h"
 
 #define CLUSTER_FEW 20 /* fewer clusters of a kind than this is said on the board */
 
 struct cluster {
-    uint32_t voters, prompts;              /* clusters that hold fitted votes; 0: not known */
-    struct matrix voter, prompt, single;   /* the parts of the variance; `single` is that of independent votes */
-    struct matrix covariance;              /* voter + prompt - both, in the gauge of the fit */
+    uint32_t voters, prompts;            /* clusters that hold votes of the fit; 0: not known */
+    struct matrix voter, prompt, single; /* the parts of the variance; `single` is that of independent votes */
+    struct matrix covariance;            /* voter + prompt - both */
 };
 
-/* Model k of the ballots is map[k] of the fit; a ballot with a negative one is left out. `inverse` is the fit's K^-1. A
- * ballot without a voter (or prompt) is a cluster of its own. */
-bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const int32_t *map,
-                  const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err);
+/* The score of one vote (the gradient of its log-likelihood): at most `parameters` numbers that are not 0, parameter
+ * which[k] getting value[k]. Returns how many; 0 leaves the vote out. */
+struct cluster_scores {
+    size_t parameters;
+    size_t (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
+    const void *context;
+};
+
+/* `inverse` is the inverse of the summed loss's second derivative, `single` the covariance of independent votes (copied).
+ * A ballot without a voter (or prompt) is a cluster of its own. */
+bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const struct cluster_scores *scores,
+                  const struct matrix *inverse, const struct matrix *single, struct err *err);
 void cluster_done(struct cluster *cluster);
 
-/* Half-width at this confidence of theta_i - theta_j (of theta_i alone when j == i), and its standard error. */
+/* Half-width at this confidence of parameter i minus parameter j (of i alone when j == i), and its standard error. */
 struct cluster_width {
     double se, half_width;
 };
