@@ -43,7 +43,7 @@ static char *read_file(const char *path)
 /* A file of tests/data/chat_templates. */
 static char *read_data(const char *name)
 {
-    char path[1024];
+    char path[4096];
     const char *end = strstr(__FILE__, "unit/engine/test_template.c");
     assert_non_null(end);
     snprintf(path, sizeof path, "%.*sdata/chat_templates/%s", (int)(end - __FILE__), __FILE__, name);
