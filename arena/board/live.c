@@ -305,17 +305,17 @@ static void fitted(void *data, bool cancelled)
     if (board == live->board[0])
         tell_ready(live, err.code == ERR_NONE ? NULL : &err);
     bool behind = err.code == ERR_NONE && board->snapshot->seq < live->seq;
-    if (!live->closing && (board->waiters || (behind && board == live->board[0])))
+    if (board->waiters || (behind && board == live->board[0]))
         fit(board);
 }
 
 static void fit(struct board *board)
 {
-    struct err err = ERR_INIT;
+    struct err err = {ERR_BUSY, "the arena is shutting down"};
     if (board->fitting)
         return;
     board->fitting = true;
-    if (workers_submit(board->live->options.workers, work, fitted, board, &err))
+    if (!board->live->closing && workers_submit(board->live->options.workers, work, fitted, board, &err))
         return;
     board->fitting = false;
     answer_waiters(board, &err);
@@ -407,12 +407,17 @@ void live_start(struct live *live, void (*ready)(void *user, const struct err *e
     fit(live->board[0]);
 }
 
+void live_stop(struct live *live)
+{
+    if (live)
+        live->closing = true;
+}
+
 void live_free(struct live *live)
 {
     struct err err = {ERR_BUSY, "the arena is shutting down"};
     if (!live)
         return;
-    live->closing = true;
     for (size_t i = 0; i < live->count; i++) {
         answer_waiters(live->board[i], &err);
         board_free(live->board[i]);

@@ -46,6 +46,8 @@ struct live_snapshot {
 struct live *live_new(const struct live_options *options, struct err *err);
 /* Makes the default board. `ready` is called once, with NULL or what failed. */
 void live_start(struct live *live, void (*ready)(void *user, const struct err *err), void *user);
+/* No fit is begun from now on. Before the workers are freed; NULL is allowed. */
+void live_stop(struct live *live);
 /* After the workers are freed and the loop has heard their last messages. Whoever still waits for a board is told
  * ERR_BUSY; snapshots held elsewhere live on. */
 void live_free(struct live *live);

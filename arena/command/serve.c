@@ -176,6 +176,7 @@ static void close_house(struct house *house)
     hall_free(house->hall);
     sessions_free(house->sessions);
     rates_free(house->rates);
+    live_stop(house->live);
     workers_free(house->workers);
     if (house->loop)
         loop_turn(house->loop, 0); /* what the workers still had to say */

@@ -1,0 +1,272 @@
+/* The live board: made from the store, following the votes, agreeing with what a fresh reading gives. */
+#include "../store/fixture.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "board/live.h"
+#include "loop/worker.h"
+#include "store/boards.h"
+#include "store/vote_import.h"
+
+struct world {
+    struct fixture base;
+    struct workers *workers;
+    struct live *live;
+    int votes;
+    bool ready;
+};
+
+struct winner_of {
+    struct world *world;
+    const char *a, *b;
+    enum winner winner;
+};
+
+static bool import(struct db *tx, void *data, struct err *err)
+{
+    const struct winner_of *vote = data;
+    char key[32];
+    bool added;
+    snprintf(key, sizeof key, "vote %d", vote->world->votes++);
+    struct vote_import row = {.key = text_of(key), .model_a = text_of(vote->a), .model_b = text_of(vote->b),
+                              .winner = vote->winner, .judge = JUDGE_HUMAN, .voter = TEXT("someone"), .at_ms = NOW,
+                              .style_a = {-1, -1, -1, -1}, .style_b = {-1, -1, -1, -1}};
+    return votes_import(tx, &row, NOW, &added, err);
+}
+
+static void cast(struct world *world, const char *a, const char *b, enum winner winner)
+{
+    struct winner_of vote = {world, a, b, winner};
+    fixture_apply(&world->base, import, &vote);
+    live_changed(world->live, world->votes);
+}
+
+static void on_ready(void *user, const struct err *err)
+{
+    struct world *world = user;
+    world->ready = !err;
+}
+
+static void open_live(struct world *world)
+{
+    struct live_options options = {world->base.loop, world->workers, world->base.store, 0};
+    struct err err = ERR_INIT;
+    world->live = live_new(&options, &err);
+    need(world->live != NULL, &err);
+    world->ready = false;
+    live_start(world->live, on_ready, world);
+}
+
+static int setup(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    struct err err = ERR_INIT;
+    fixture_dir(&world->base);
+    world->base.loop = loop_new(&err);
+    need(world->base.loop != NULL, &err);
+    fixture_open(&world->base);
+    world->workers = workers_new(world->base.loop, 2, &err);
+    need(world->workers != NULL, &err);
+    open_live(world);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    live_stop(world->live);
+    workers_free(world->workers);
+    loop_turn(world->base.loop, 0);
+    live_free(world->live);
+    store_close(world->base.store);
+    loop_free(world->base.loop);
+    fixture_remove(&world->base);
+    free(world);
+    return 0;
+}
+
+struct asked {
+    int count;
+    enum err_code code;
+    struct live_snapshot *snapshot; /* held */
+};
+
+static void on_board(void *user, struct live_snapshot *snapshot, const struct err *err)
+{
+    struct asked *asked = user;
+    asked->count++;
+    asked->code = err ? err->code : ERR_NONE;
+    asked->snapshot = snapshot ? live_hold(snapshot) : NULL;
+}
+
+static void turn_until(struct world *world, const int *count, int wanted)
+{
+    for (int i = 0; i < 5000 && *count < wanted; i++)
+        loop_turn(world->base.loop, 1);
+    assert_int_equal(*count, wanted);
+}
+
+static struct asked ask(struct world *world, struct live_query query)
+{
+    struct asked asked = {0};
+    live_ask(world->live, &query, on_board, &asked);
+    turn_until(world, &asked.count, 1);
+    return asked;
+}
+
+static json_t *board_of(const struct live_snapshot *snapshot)
+{
+    struct err err = ERR_INIT;
+    json_t *json = json_read(snapshot->json, "board", &err);
+    need(json != NULL, &err);
+    return json;
+}
+
+static void test_an_empty_board(void **state)
+{
+    struct world *world = *state;
+    struct asked asked = ask(world, (struct live_query){0});
+    json_t *json = board_of(asked.snapshot);
+    assert_true(world->ready);
+    assert_int_equal(json_integer_value(json_object_get(json, "votes")), 0);
+    assert_int_equal(json_array_size(json_object_get(json, "models")), 0);
+    assert_int_equal(live_figures(world->live).fits, 1);
+    json_decref(json);
+    live_release(asked.snapshot);
+}
+
+static void test_a_vote_is_on_the_board_at_once(void **state)
+{
+    struct world *world = *state;
+    struct asked before = ask(world, (struct live_query){0});
+    for (int i = 1; i <= 5; i++) {
+        cast(world, "left", "right", i % 2 ? WINNER_A : WINNER_B);
+        struct asked asked = ask(world, (struct live_query){0});
+        json_t *json = board_of(asked.snapshot);
+        assert_int_equal(json_integer_value(json_object_get(json, "votes")), i);
+        size_t listed = json_array_size(json_object_get(json, "models")) +
+                        json_array_size(json_object_get(json, "unranked"));
+        assert_int_equal(listed, 2);
+        assert_string_not_equal(asked.snapshot->etag, before.snapshot->etag);
+        live_release(before.snapshot);
+        before = asked;
+        json_decref(json);
+    }
+    struct asked same = ask(world, (struct live_query){0});
+    assert_ptr_equal(same.snapshot, before.snapshot); /* nothing new: the same bytes, no fit */
+    live_release(same.snapshot);
+    live_release(before.snapshot);
+}
+
+static void test_following_gives_what_reading_gives(void **state)
+{
+    static const char *const NAMES[] = {"one", "two", "three", "four"};
+    struct world *world = *state;
+    for (int i = 0; i < 200; i++) {
+        int a = i % 4, b = (i + 1 + i / 4 % 3) % 4;
+        cast(world, NAMES[a], NAMES[b], (enum winner)(i * 7 % 11 % 4));
+        if (i % 17 == 0)
+            loop_turn(world->base.loop, 1);
+    }
+    static const struct live_query QUERIES[] = {{0}, {.method = "elo"}, {.category = "multiturn"}};
+    for (size_t i = 0; i < sizeof QUERIES / sizeof QUERIES[0]; i++) {
+        struct asked followed = ask(world, QUERIES[i]);
+        assert_int_equal(followed.code, ERR_NONE);
+        live_release(ask(world, (struct live_query){0}).snapshot); /* nothing is under way */
+        live_free(world->live);
+        open_live(world);
+        struct asked read = ask(world, QUERIES[i]);
+        assert_string_equal(followed.snapshot->etag, read.snapshot->etag);
+        live_release(followed.snapshot);
+        live_release(read.snapshot);
+        turn_until(world, &(int){world->ready}, 1);
+    }
+}
+
+static void test_what_there_is_not(void **state)
+{
+    struct world *world = *state;
+    struct asked asked = ask(world, (struct live_query){.method = "guess"});
+    assert_int_equal(asked.code, ERR_BAD_REQUEST);
+    assert_null(asked.snapshot);
+    asked = ask(world, (struct live_query){.style = true});
+    if (asked.snapshot)
+        live_release(asked.snapshot);
+    else
+        assert_int_not_equal(asked.code, ERR_NONE);
+}
+
+static void test_boards_have_a_limit(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 3 * LIMIT_BOARDS; i++) {
+        char category[32];
+        snprintf(category, sizeof category, "word%d", i);
+        struct asked asked = ask(world, (struct live_query){.category = category});
+        if (asked.snapshot)
+            live_release(asked.snapshot);
+    }
+    struct asked asked = ask(world, (struct live_query){0});
+    assert_int_equal(asked.code, ERR_NONE);
+    live_release(asked.snapshot);
+}
+
+static bool count_boards(void *user, const struct board_record *record)
+{
+    int *count = user;
+    assert_true(record->last_seq > 0);
+    assert_non_null(strstr(record->filter, "\"category\":\"overall\""));
+    ++*count;
+    return true;
+}
+
+static void test_history(void **state)
+{
+    struct world *world = *state;
+    struct err err = ERR_INIT;
+    int count = 0;
+    for (int i = 0; i < 3; i++) {
+        cast(world, "left", "right", WINNER_TIE);
+        live_release(ask(world, (struct live_query){0}).snapshot);
+    }
+    store_close(world->base.store); /* what is under way is committed */
+    loop_turn(world->base.loop, 0);
+    struct db *db = store_read_open(world->base.dir, &err);
+    need(db != NULL, &err);
+    assert_true(boards_each(db, 0, count_boards, &count, &err));
+    db_close(db);
+    assert_int_equal(count, 1); /* the others came within the same ten minutes */
+    fixture_open(&world->base);
+}
+
+static void test_waiters_are_told_at_the_end(void **state)
+{
+    struct world *world = *state;
+    struct asked asked = {0};
+    struct live_query query = {0};
+    live_ask(world->live, &query, on_board, &asked);
+    live_changed(world->live, 1000); /* votes that no fit has read yet */
+    live_stop(world->live);
+    workers_free(world->workers);
+    world->workers = NULL;
+    loop_turn(world->base.loop, 0);
+    live_free(world->live);
+    world->live = NULL;
+    assert_int_equal(asked.count, 1);
+    live_release(asked.snapshot);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_an_empty_board, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_vote_is_on_the_board_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_following_gives_what_reading_gives, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_there_is_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_boards_have_a_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_history, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_waiters_are_told_at_the_end, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
