@@ -399,7 +399,7 @@ struct watcher {
     struct eventlog_viewer viewer;
     struct eventlog *log;
     struct buf bytes;
-    struct buf times; /* "MS " for each wake-up that brought something */
+    struct buf times; /* "MS " for each wake-up that brought text or a lane's state */
     bool failed, ended;
     enum err_code code;
 };
@@ -411,7 +411,8 @@ static inline void watcher_more(void *user)
     buf_add_text(&watcher->bytes, pending);
     eventlog_advance(&watcher->viewer, pending.length);
     watcher->ended = eventlog_ended(watcher->viewer.log);
-    if (pending.length)
+    /* "ready" and "voted" come when the disk has answered, which no frozen clock times */
+    if (memmem(pending.data, pending.length, "\"lane\":", 7))
         buf_printf(&watcher->times, "%d ", (int)watcher->world->now_ms);
 }
 
