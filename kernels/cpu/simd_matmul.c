@@ -117,11 +117,14 @@ INLINE void decode(enum kernel_type type, const uint8_t *group, int at, struct d
     decode_scales(type, high + (size_t)s.group * s.high, at, d);
 }
 
-/* The hardware's own prefetching falls behind as soon as a few tokens share the read. */
-INLINE void prefetch_group(const uint8_t *group, size_t bytes)
+/* Asks for one block's share of the group PREFETCH bytes on: the hardware's own prefetching falls behind as soon as a
+ * few tokens share the read, and a whole group at once would be more than a core can have under way. */
+INLINE void prefetch_block(struct shape s, const uint8_t *group, int at)
 {
-    for (size_t i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)group + PREFETCH + i, _MM_HINT_T0);
+    size_t share = s.bytes / (size_t)s.group;
+    const char *from = (const char *)group + PREFETCH + (size_t)at * share;
+    for (size_t i = 0; i < share; i += 64)
+        _mm_prefetch(from + i, _MM_HINT_T0);
 }
 
 /* ---- Sums ---- */
@@ -173,9 +176,9 @@ INLINE void direct_panel(enum kernel_type type, const uint8_t *panel, const stru
     for (int t = 0; t < tokens; t++)
         totals[t] = v_zero();
     for (size_t b = 0; b < blocks; b += (size_t)s.group, panel += s.bytes) {
-        prefetch_group(panel, s.bytes);
         for (int at = 0; at < s.group && b + (size_t)at < blocks; at++) {
             struct decoded d;
+            prefetch_block(s, panel, at);
             decode(type, panel, at, &d);
             for (size_t t = 0, i = token * blocks + b + (size_t)at; t < (size_t)tokens; t++, i += blocks)
                 totals[t] = direct_block(s, &d, x->quants + i * FORMAT_BLOCK, x->blocks + i, totals[t]);
@@ -199,8 +202,7 @@ INLINE void fill_slab(enum kernel_type type, const uint8_t *panel, int from, int
     for (int b = from; b < from + blocks; b++, slab++) {
         const uint8_t *group = panel + (size_t)(b / s.group) * s.bytes;
         struct decoded d;
-        if (b % s.group == 0)
-            prefetch_group(group, s.bytes);
+        prefetch_block(s, group, b % s.group);
         decode(type, group, b % s.group, &d);
         for (int j = 0; j < 8; j++)
             b_store(slab->codes[j][place], d.codes[j]);
