@@ -126,6 +126,8 @@ static bool check_headers(struct http_request *request, struct err *err)
         return err_set(err, ERR_BAD_REQUEST, "a header's name holds a character that is not allowed");
     if (walk.bad_value)
         return err_set(err, ERR_BAD_REQUEST, "a header holds a control character or a bare line feed");
+    if (!walk.seen[0] && !request->peer->administers)
+        return err_set(err, ERR_BAD_REQUEST, "the request names no Host");
     for (size_t i = 0; i < ONCE_COUNT; i++)
         if (walk.seen[i] > 1)
             return err_set(err, ERR_BAD_REQUEST, "the header %s stands there more than once",
