@@ -199,6 +199,7 @@ static struct backend_model *cpu_load(struct backend *backend, const struct conf
         return NULL;
     }
     m->base.parameters = m->weights.parameters;
+    m->base.layer_parameters = m->weights.layer_parameters;
     m->base.weight_bytes = m->weights.bytes_a_token;
     m->base.type = m->weights.type;
     return &m->base;

@@ -96,6 +96,7 @@ void engine_model_info(const struct engine_model *model, struct engine_model_inf
         .device = model->backend->backend->name,
         .parameters = model->backend->parameters,
         .weight_bytes = model->backend->weight_bytes,
+        .layer_parameters = model->backend->layer_parameters,
         .context = model->context,
         .vocabulary = model->config.vocabulary,
     };

@@ -3,7 +3,7 @@
  * Public boundary of engine/ and kernels/; it knows nothing of arena/. An engine owns one scheduler thread and its
  * compute threads; several models may be loaded into it and share both. A request is a conversation (or token ids) and
  * sampling settings; its text comes back in whole UTF-8 characters through callbacks on the scheduler's thread, then
- * exactly one end, after a cancel too. Callbacks must be short and must not call engine_free or engine_unload.
+ * exactly one end, after a cancel too. Callbacks must be short and must not call engine_free or engine_logits.
  *
  *     struct engine *engine = engine_new(&(struct engine_options){0}, &error);
  *     struct engine_model *model = engine_load(engine, "model.gguf", NULL, &error);
@@ -72,7 +72,8 @@ struct engine_model_info {
     const char *chat_template; /* the recognised one: "chatml" */
     const char *device;        /* "cpu (avx512)", "cuda:0 (NVIDIA H200)" */
     uint64_t parameters;
-    uint64_t weight_bytes; /* read for one token at batch 1 */
+    uint64_t weight_bytes;    /* read for one token at batch 1 */
+    uint64_t layer_parameters; /* that take part for every token of a prompt: without the output matrix */
     int context;
     int vocabulary;
 };
@@ -127,6 +128,7 @@ struct engine_request {
     const char *const *stop; /* strings that end the answer and are left out of it; copied */
     size_t stops;
     bool ignore_eos;   /* for benchmarks */
+    bool no_guesses;   /* for benchmarks: one token a step, even where the text repeats itself */
     bool want_logprobs;
     int top_logprobs;
     void (*on_delta)(void *user, const struct engine_delta *delta);
@@ -162,6 +164,8 @@ float *engine_logits(struct engine_model *model, const int32_t *tokens, size_t c
 /* What the engine is doing: for /metrics. */
 struct engine_metrics {
     uint64_t requests, cancelled, failed, prompt_tokens, cached_tokens, output_tokens, steps;
+    uint64_t preempted;              /* requests that gave their KV pages to older ones and were computed again */
+    uint64_t guessed, guessed_right; /* tokens tried ahead (prompt lookup), and those that were right */
     int running, queued;
     double prefill_seconds, decode_seconds;
     size_t kv_bytes_used, kv_bytes_total;

@@ -102,7 +102,7 @@ static bool copy_tokens(struct request *r, const struct engine_request *wanted)
 
 static bool copy_request(struct request *r, const struct engine_request *wanted)
 {
-    const size_t room = REQUEST_MAX_GUESSES + 1;
+    const size_t room = LOOKUP_MOST + 1;
     if (wanted->want_logprobs || wanted->top_logprobs)
         r->logprobs = calloc(room, sizeof *r->logprobs);
     if (wanted->top_logprobs)
@@ -126,6 +126,7 @@ struct request *request_new(struct engine_model *model, const struct engine_requ
     r->model = model;
     r->limit = wanted->max_tokens; /* until the prompt's length is known */
     r->ignore_eos = wanted->ignore_eos;
+    r->no_guesses = wanted->no_guesses;
     r->tops = wanted->top_logprobs;
     r->on_delta = wanted->on_delta;
     r->on_end = wanted->on_end;
@@ -171,7 +172,7 @@ void request_free(struct request *r)
 /* Room for the guesses behind the last token, and for the next made ones. */
 static bool reserve(struct request *r)
 {
-    size_t needed = r->tokens.count + 2 * (REQUEST_MAX_GUESSES + 1);
+    size_t needed = r->tokens.count + 2 * (LOOKUP_MOST + 1);
     if (needed <= r->tokens.capacity)
         return true;
     int32_t *ids = realloc(r->tokens.ids, 2 * needed * sizeof *ids);
@@ -211,6 +212,14 @@ bool request_prepare(struct request *r, struct engine_error *error)
 /* ---- Steps
  * ------------------------------------------------------------------------------------------------------
  */
+
+void request_guess(struct request *r, int most)
+{
+    int count = (int)r->tokens.count, room = r->limit - count - 1; /* the step makes one more */
+    most = most < LOOKUP_MOST ? most : LOOKUP_MOST;
+    r->guesses = lookup_guess(&r->lookup, r->tokens.ids, count, most < room ? most : room,
+                              r->tokens.ids + count);
+}
 
 struct backend_slice request_slice(struct request *r)
 {
@@ -272,6 +281,7 @@ bool request_take(struct request *r, const struct backend_slice *slice, enum eng
         return r->logits && r->computed == r->prompt;
     }
     r->computed += slice->count - slice->samples + slice->made_count;
+    lookup_learn(&r->lookup, slice->samples - 1, slice->made_count - 1);
     if (!r->first_token)
         r->first_token = request_clock();
     bool over = false;

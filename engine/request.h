@@ -6,6 +6,7 @@
 #ifndef ENGINE_REQUEST_H
 #define ENGINE_REQUEST_H
 
+#include "engine/lookup.h"
 #include "engine/model.h"
 #include "engine/sampler.h"
 #include "engine/stream.h"
@@ -13,7 +14,6 @@
 #include <stdatomic.h>
 
 enum {
-    REQUEST_MAX_GUESSES = 8, /* tokens guessed at one step */
     REQUEST_MAX_MESSAGES = 4096,
     REQUEST_MAX_BYTES =
         16 << 20, /* of a conversation's text: more fits no context, and would stall the others */
@@ -26,16 +26,17 @@ struct request {
     size_t message_count;
     struct token_list tokens;            /* prompt, then answer; room for guesses after the end */
     int prompt, computed, cached, limit; /* limit: tokens in all */
-    bool is_long, ignore_eos;
+    bool is_long, ignore_eos, no_guesses;
     int tops;
     float *logits; /* of engine_logits: a row a token */
 
     struct sampler *sampler;
     struct stream *stream;
     struct cache_sequence sequence;
+    struct lookup lookup;
 
     int planned, guesses; /* of the step being made */
-    int32_t made[REQUEST_MAX_GUESSES + 1];
+    int32_t made[LOOKUP_MOST + 1];
     float *logprobs;            /* room for a step; NULL: not wanted */
     struct engine_logprob *top; /* the same */
 
@@ -55,6 +56,10 @@ void request_free(struct request *request);
 
 /* On the scheduler's thread: renders the conversation and checks that it fits. */
 bool request_prepare(struct request *request, struct engine_error *error);
+
+/* Guesses what follows the last token: stores up to `most` behind the tokens and counts them in
+ * `guesses`. */
+void request_guess(struct request *request, int most);
 
 /* The next tokens to compute, `request->planned` of them with the guesses, as a slice. */
 struct backend_slice request_slice(struct request *request);

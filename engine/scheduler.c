@@ -11,6 +11,8 @@
 #include <string.h>
 
 enum {
+    GUESSING_REQUESTS =
+        4, /* more requests decoding at once share each read of the weights well enough already */
     MIXED_STEP_TOKENS =
         128, /* of a step that also decodes: keeps the pause between a decoder's tokens short */
 };
@@ -35,6 +37,7 @@ struct scheduler {
     struct queue waiting;
     struct request *running[SCHEDULER_MAX_RUNNING]; /* in the order of admission */
     int running_count, max_running, max_alive;
+    uint64_t steps, preempted, guessed, guessed_right; /* copied to the metrics between steps */
     struct backend_slice slices[SCHEDULER_MAX_RUNNING];
     struct request *in_step[SCHEDULER_MAX_RUNNING];
 };
@@ -254,6 +257,21 @@ static bool share_prefix(struct scheduler *s, int index)
     return false;
 }
 
+/* Guessed tokens of the decoding requests, where few decode; returns how many there are. */
+static int plan_guesses(struct scheduler *s, const struct engine_model *model, int decoding)
+{
+    int guesses = 0;
+    for (int i = 0; i < s->running_count && decoding <= GUESSING_REQUESTS; i++) {
+        struct request *r = s->running[i];
+        if (r->model != model || r->planned != 1 || r->logits || r->no_guesses)
+            continue;
+        request_guess(r, LOOKUP_MOST);
+        r->planned += r->guesses;
+        guesses += r->guesses;
+    }
+    return guesses;
+}
+
 /* How many tokens each running request of the model computes in this step: those with one token to
  * go first, then prompts in order. */
 static void plan_step(struct scheduler *s, const struct engine_model *model)
@@ -267,6 +285,7 @@ static void plan_step(struct scheduler *s, const struct engine_model *model)
         r->planned = pending(r) == 1;
         decoding += r->planned;
     }
+    decoding += plan_guesses(s, model, decoding);
     left = (decoding ? MIXED_STEP_TOKENS + decoding : MODEL_STEP_TOKENS) - decoding;
     if (left > MODEL_STEP_TOKENS - decoding)
         left = MODEL_STEP_TOKENS - decoding;
@@ -285,6 +304,7 @@ static void preempt(struct scheduler *s, struct request *r)
     running_remove(s, r);
     cache_release(r->model->cache, &r->sequence);
     r->computed = r->planned = 0;
+    s->preempted++;
     queue_prepend(&s->waiting, r);
 }
 
@@ -340,6 +360,8 @@ static void take_results(struct scheduler *s, int count)
         struct request *r = s->in_step[i];
         enum engine_finish finish;
         bool over = request_take(r, &s->slices[i], &finish);
+        s->guessed += (uint64_t)r->guesses;
+        s->guessed_right += r->guesses ? (uint64_t)s->slices[i].made_count - 1 : 0;
         cache_commit(r->model->cache, &r->sequence, r->tokens.ids, r->computed);
         if (!over)
             continue;
@@ -360,9 +382,7 @@ static void run_model(struct scheduler *s, struct engine_model *model)
         take_results(s, step.count);
     else
         fail_step(s, step.count, &error);
-    pthread_mutex_lock(&s->lock);
-    s->metrics.steps++;
-    pthread_mutex_unlock(&s->lock);
+    s->steps++;
 }
 
 /* ---- The thread
@@ -371,6 +391,10 @@ static void run_model(struct scheduler *s, struct engine_model *model)
 
 static void publish(struct scheduler *s)
 {
+    s->metrics.steps = s->steps;
+    s->metrics.preempted = s->preempted;
+    s->metrics.guessed = s->guessed;
+    s->metrics.guessed_right = s->guessed_right;
     s->metrics.running = s->running_count;
     s->metrics.queued = s->alive_count - s->running_count;
     s->metrics.kv_bytes_used = s->metrics.kv_bytes_total = 0;

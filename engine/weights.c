@@ -120,6 +120,7 @@ static bool pack_matrix(struct loader *l, struct kernel_matrix *matrix, const vo
     threads_for(l->threads, panels, (panels + pieces - 1) / pieces, pack_work, &packing);
     l->weights->bytes += bytes;
     l->weights->bytes_a_token += bytes;
+    l->weights->layer_parameters += (uint64_t)matrix->rows * (uint64_t)matrix->columns;
     return true;
 }
 
@@ -331,6 +332,7 @@ static bool load_experts(struct loader *l, int number, struct weights_layer *lay
     if (!layer->experts)
         return engine_no_memory(l->error, "experts");
     size_t before = l->weights->bytes_a_token;
+    uint64_t parameters = l->weights->layer_parameters;
     for (int i = 0; i < c->experts; i++) {
         struct weights_expert *expert = &layer->experts[i];
         expert->gate_up.count = 2;
@@ -341,6 +343,8 @@ static bool load_experts(struct loader *l, int number, struct weights_layer *lay
     }
     size_t all = l->weights->bytes_a_token - before;
     l->weights->bytes_a_token = before + all / (size_t)c->experts * (size_t)c->experts_used;
+    l->weights->layer_parameters =
+        parameters + (uint64_t)c->experts_used * 3 * (uint64_t)inner * (uint64_t)c->width;
     return load_matrix(l, layer_name(number, "ffn_gate_inp.weight").text, &layer->router, c->width,
                        c->experts);
 }
@@ -408,6 +412,7 @@ static bool load_all(struct loader *l)
 {
     if (!load_ends(l))
         return false;
+    l->weights->layer_parameters = 0;
     for (int i = 0; i < l->config->layers; i++)
         if (!load_attention(l, i, &l->weights->layers[i]) ||
             !load_feed_forward(l, i, &l->weights->layers[i]))

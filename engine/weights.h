@@ -46,9 +46,10 @@ struct weights {
     struct kernel_matrix output; /* its data is the embedding's where they are tied */
     float *output_norm;
     uint64_t parameters;
-    size_t bytes;         /* packed, all */
-    size_t bytes_a_token; /* read for one token at batch 1 */
-    const char *type;     /* the type of most parameters */
+    uint64_t layer_parameters; /* of the layers' matrices, with as many experts as one token uses */
+    size_t bytes;              /* packed, all */
+    size_t bytes_a_token;      /* read for one token at batch 1 */
+    const char *type;          /* the type of most parameters */
 };
 
 /* `quantize`: NULL, or the type that float weights are given at load ("q8_0", "q4_1"). On failure

@@ -17,6 +17,7 @@ struct kind {
 
 static struct kind kinds[KINDS];
 static char tiny_paths[3][64];
+static struct engine_metrics totals; /* of all schedules: they must have met what they are about */
 
 static unsigned pick(uint64_t *random, unsigned below)
 {
@@ -104,6 +105,11 @@ static void run_schedule(const char *path, uint64_t seed, int requests)
         check_same(answer_wait(answers[i]), &kinds[which[i]]);
         answer_free(answers[i]);
     }
+    struct engine_metrics metrics;
+    engine_metrics(engine, &metrics);
+    totals.preempted += metrics.preempted;
+    totals.guessed_right += metrics.guessed_right;
+    totals.cached_tokens += metrics.cached_tokens;
     engine_free(engine);
 }
 
@@ -118,6 +124,7 @@ static void test_tokens_do_not_depend_on_the_schedule(void **state)
         for (int i = 0; i < KINDS; i++)
             answer_free(kinds[i].alone);
     }
+    assert_true(totals.preempted > 0 && totals.guessed_right > 0 && totals.cached_tokens > 0);
 }
 
 /* Two lanes of one prompt: the second takes the first's pages instead of computing them too. */
@@ -179,12 +186,21 @@ static void test_a_cancel_ends_at_the_next_step(void **state)
     (void)state;
     struct engine *engine = engine_of((struct engine_options){.threads = 1});
     struct engine_model *model = model_of(engine, tiny_paths[0], (struct engine_load_options){0});
-    struct answer *a = answer_start(
-        model,
-        (struct engine_request){.tokens = kinds[0].prompt, .token_count = 10, .ignore_eos = true});
+    struct engine_error error = {0};
+    struct answer *a = answer_new();
+    struct engine_request request = {.tokens = kinds[0].prompt,
+                                     .token_count = 10,
+                                     .ignore_eos = true,
+                                     .on_delta = answer_delta,
+                                     .on_end = answer_end,
+                                     .user = a};
+    pthread_mutex_lock(&a->lock); /* the first step's news waits here */
+    a->id = engine_submit(model, &request, &error);
     engine_cancel(engine, a->id);
     engine_cancel(engine, 12345); /* nobody's */
+    pthread_mutex_unlock(&a->lock);
     assert_int_equal(answer_wait(a)->result.finish, ENGINE_CANCELLED);
+    assert_true(a->count <= 1);   /* of one step, which had nothing to guess from */
     engine_cancel(engine, a->id); /* over already */
     struct engine_metrics metrics;
     engine_metrics(engine, &metrics);
