@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAD 1e-9 /* strengths closer than this are equal but for rounding */
+
 enum { WIN, LOSS, TIE, KINDS };
 
 struct effect {
@@ -65,7 +67,7 @@ static bool flips(const struct bt_pairs *pairs, struct bt_pairs *left, const str
     }
     if (!bt_fit(&after, left, fit->theta, &err))
         return true; /* without them the rival's lead has no bound, or the first is no longer ranked */
-    bool flipped = after.theta[rival] > after.theta[first];
+    bool flipped = after.theta[rival] > after.theta[first] + LEAD;
     bt_fit_done(&after);
     return flipped;
 }

@@ -161,15 +161,23 @@ static void check_voter(struct voter_check *check, struct work *work, const stru
     boost_of(check, work->meetings, met, work->p, work->chance);
 }
 
-/* Half the distance between the quartiles of one test over the voters, in units of the normal's; at least 1. */
-static double spread_of(const struct voter_check *checks, size_t voters, size_t field, double *values)
+/* Spread of one test over the voters, at least 1. Bad voters pile up on the positive side of the one-sided tests, so those
+ * are measured on the negative side alone; the two-sided one by its quartiles. */
+static double spread_of(const struct voter_check *checks, size_t voters, size_t field, bool one_sided, double *values)
 {
-    size_t count = 0;
-    for (size_t v = 0; v < voters; v++)
-        if (checks[v].votes >= VOTER_CHECK_LEAST)
-            values[count++] = *(const double *)((const char *)&checks[v] + field);
-    if (count < 10)
+    size_t count = 0, below = 0;
+    double square = 0;
+    for (size_t v = 0; v < voters; v++) {
+        if (checks[v].votes < VOTER_CHECK_LEAST)
+            continue;
+        double z = values[count++] = *(const double *)((const char *)&checks[v] + field);
+        square += z < 0 ? z * z : 0;
+        below += z < 0;
+    }
+    if (count < 10 || (one_sided && below < 5))
         return 1;
+    if (one_sided)
+        return fmax(sqrt(square / (double)below), 1);
     stats_sort(values, count);
     double quartiles = stats_quantile(values, count, 0.75) - stats_quantile(values, count, 0.25);
     return fmax(quartiles / (2 * 0.6744897501960817), 1);
@@ -200,7 +208,7 @@ bool voter_check_all(struct voter_check *checks, const struct ballots *ballots, 
         check_voter(&checks[v], &work, ballots, v, theta, left);
     }
     for (int k = 0; k < TESTS; k++)
-        spread[k] = spread_of(checks, ballots->voters, FIELDS[k], work.values);
+        spread[k] = spread_of(checks, ballots->voters, FIELDS[k], k > 0, work.values);
     for (uint32_t v = 0; v < ballots->voters; v++)
         judge(&checks[v], spread, alpha);
     work_done(&work);
