@@ -139,8 +139,9 @@ static void start_committed(struct op *op)
         battle_stream(op->resident->battle, false);
 }
 
-static void start_undone(struct op *op)
+static void start_undone(struct op *op, const struct err *err)
 {
+    (void)err;
     residents_remove(&op->hall->residents, op->resident);
     op->resident = NULL;
 }
@@ -190,8 +191,9 @@ static void turn_committed(struct op *op)
         battle_stream(op->resident->battle, false);
 }
 
-static void turn_undone(struct op *op)
+static void turn_undone(struct op *op, const struct err *err)
 {
+    (void)err;
     story_drop_turn(story_of(op));
 }
 
@@ -299,14 +301,25 @@ static bool apply_vote(struct db *tx, struct op *op, struct err *err)
     return true;
 }
 
-static void vote_committed(struct op *op)
+static void tell_vote(struct op *op, bool revealed)
 {
-    struct story *story = story_of(op);
     op->hall->figures.voted++;
-    take_vote(story, &op->result, op->reveal);
+    take_vote(story_of(op), &op->result, revealed);
     if (op->hall->options.live)
         live_changed(op->hall->options.live, op->result.seq);
     battle_tell_voted(op->resident->battle);
+}
+
+static void vote_committed(struct op *op)
+{
+    tell_vote(op, op->reveal);
+}
+
+/* A vote that was told as failed did reach the disk: the retry is refused, and told what stands there. */
+static void vote_undone(struct op *op, const struct err *err)
+{
+    if (err->code == ERR_ALREADY_VOTED)
+        tell_vote(op, op->result.battle.revealed);
 }
 
 /* --- after the vote --- */
@@ -446,7 +459,7 @@ const struct action ACTIONS[HALL_ACTIONS + 1] = {
     [HALL_LIST] = {.keys = NO_KEYS},
     [HALL_GET] = {.keys = NO_KEYS, .prepare = prepare_get},
     [HALL_TURN] = {"turn ", PROMPT_KEYS, true, prepare_turn, apply_turn, turn_committed, turn_undone},
-    [HALL_VOTE] = {"vote ", VOTE_KEYS, true, prepare_vote, apply_vote, vote_committed, NULL},
+    [HALL_VOTE] = {"vote ", VOTE_KEYS, true, prepare_vote, apply_vote, vote_committed, vote_undone},
     [HALL_FEEDBACK] = {"feedback ", FEEDBACK_KEYS, true, prepare_feedback, apply_feedback, NULL, NULL},
     [HALL_REVEAL] = {"reveal ", NO_KEYS, true, prepare_reveal, apply_reveal, reveal_committed, NULL},
     [HALL_STOP] = {.keys = NO_KEYS, .waits = true, .prepare = prepare_stop},

@@ -15,7 +15,7 @@ struct action {
     bool (*apply)(struct db *tx, struct op *op, struct err *err);
     /* On the loop, when it is committed; or when it was not, or an earlier reply was found. Either may be NULL. */
     void (*committed)(struct op *op);
-    void (*undone)(struct op *op);
+    void (*undone)(struct op *op, const struct err *err);
 };
 
 extern const struct action ACTIONS[HALL_ACTIONS + 1];

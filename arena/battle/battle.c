@@ -51,7 +51,7 @@ void battle_free(struct battle *battle)
         return;
     battle_cut(battle);
     for (int i = 0; i < 2; i++)
-        lane_done(&battle->lane[i]);
+        lane_rest(&battle->lane[i]);
     while (battle->incident_count)
         story_side_done(&battle->incidents[--battle->incident_count].side);
     eventlog_end(battle->log);

@@ -23,13 +23,19 @@
 
 /* --- counting jobs --- */
 
+static void destroy(struct hall *hall);
+
 static void tell_stopped(void *user)
 {
     struct hall *hall = user;
     hall->jobs--;
-    hall->stopped(hall->stopped_user);
+    if (hall->abandoned)
+        destroy(hall);
+    else
+        hall->stopped(hall->stopped_user);
 }
 
+/* Nothing is under way any more: tells whoever waits for that, or ends what was freed too early. */
 static void look_whether_stopped(struct hall *hall)
 {
     if (!hall->stopping || hall->stopped_told || hall->jobs || hall->gate.under_way)
@@ -124,12 +130,22 @@ static void become_void(struct resident *resident, const char *code)
 static void become_ready(struct resident *resident, const int64_t version[2])
 {
     struct battle *battle = resident->battle;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         battle->story.side[i].version_id = version[i];
+        lane_rest(&battle->lane[i]);
+    }
     while (battle->incident_count)
         story_side_done(&battle->incidents[--battle->incident_count].side);
     battle->story.state = BATTLE_READY;
     battle_tell_ready(battle);
+}
+
+/* The store knows better: viewers and requests come back to what it says. */
+static void read_anew(struct resident *resident)
+{
+    resident->stale = true;
+    eventlog_end(resident->battle->log);
+    eventlog_wake(resident->battle->log);
 }
 
 static void settle(struct resident *resident);
@@ -157,7 +173,9 @@ static void settled(void *data, const struct err *err)
     }
     if (!again) {
         resident->settling = SETTLING_NO;
-        if (settling->failed || err->code != ERR_NONE)
+        if (err->code == ERR_WRONG_STATE) /* an earlier try that was told as failed did reach the disk */
+            read_anew(resident);
+        else if (settling->failed || err->code != ERR_NONE)
             become_void(resident, "failed");
         else
             become_ready(resident, settling->version);
@@ -574,11 +592,19 @@ static void free_one(void *user, struct resident *resident)
     residents_remove(&hall->residents, resident);
 }
 
+static void destroy(struct hall *hall)
+{
+    residents_each(&hall->residents, free_one, hall);
+    free(hall);
+}
+
 void hall_free(struct hall *hall)
 {
     if (!hall)
         return;
     loop_timer_stop(hall->options.loop, &hall->sweep);
-    residents_each(&hall->residents, free_one, hall);
-    free(hall);
+    if (hall->jobs || hall->gate.under_way)
+        hall->stopping = hall->abandoned = true; /* the last answer that comes back ends it */
+    else
+        destroy(hall);
 }

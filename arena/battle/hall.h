@@ -42,7 +42,8 @@ struct hall *hall_new(const struct hall_options *options, struct err *err);
 
 /* Shutdown, first half: new requests are refused, streaming battles become void (`restart`) and their streams get that
  * as their last event, ready ones stay open to their vote after the restart. `stopped` is called once, when every lane
- * has ended and everything is with the writer; then hall_free may follow. */
+ * has ended and everything is with the writer; then hall_free follows. Freed earlier (a shutdown that ran out of time),
+ * what is under way ends on its own as long as the loop still turns, and nobody is told. */
 void hall_stop(struct hall *hall, void (*stopped)(void *user), void *user);
 void hall_free(struct hall *hall);
 

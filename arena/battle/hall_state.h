@@ -20,6 +20,7 @@ struct hall {
     struct loop_timer sweep;
     size_t jobs; /* with the writer or a worker: each comes back to us */
     bool stopping, stopped_told;
+    bool abandoned; /* freed with something still under way */
     void (*stopped)(void *user);
     void *stopped_user;
 };

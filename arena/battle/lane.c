@@ -42,13 +42,14 @@ void lane_init(struct lane *lane, struct lane_gate *gate, void (*changed)(void *
     lane_facts_done(&lane->facts);
 }
 
-void lane_done(struct lane *lane)
+void lane_rest(struct lane *lane)
 {
     lane_drop(lane);
     buf_done(&lane->text);
     buf_done(&lane->reasoning);
     buf_done(&lane->refusal);
     lane_facts_done(&lane->facts);
+    lane->characters = lane->shown_bytes = lane->shown_characters = 0;
 }
 
 static void finish(struct lane *lane, enum chat_finish how)

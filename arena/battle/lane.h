@@ -50,7 +50,8 @@ struct lane {
 };
 
 void lane_init(struct lane *lane, struct lane_gate *gate, void (*changed)(void *user), void *user);
-void lane_done(struct lane *lane); /* drops and frees */
+/* Drops what is under way and gives the memory back; the next question may follow. */
+void lane_rest(struct lane *lane);
 
 /* Forgets everything and asks. What cannot even start has ended as failed when this returns; `changed` is not called
  * from inside it. */

@@ -184,7 +184,7 @@ static void done(void *data, const struct err *err)
     if (moved && action->committed)
         action->committed(op);
     else if (!moved && !op->look_up && action->undone)
-        action->undone(op); /* may take the resident away */
+        action->undone(op, err); /* may take the resident away */
     struct resident *resident = op->resident;
     if (resident && !good && !op->look_up && (err->code == ERR_WRONG_STATE || err->code == ERR_ALREADY_VOTED))
         resident->stale = true; /* the store knows better */

@@ -46,6 +46,7 @@ struct board {
     struct db *db;
     struct stored_votes *votes;
     struct live_snapshot *made;
+    int64_t worked_ns;
     uint8_t hash[DIGEST_SIZE]; /* of the last vote in `made` */
     struct err err;
 };
@@ -185,7 +186,7 @@ static void work(void *data)
     int64_t start = clock_mono_ns();
     board->err.code = ERR_NONE;
     make(board, &board->err);
-    board->fit_ns = clock_mono_ns() - start;
+    board->worked_ns = clock_mono_ns() - start;
 }
 
 /* --- history --- */
@@ -296,7 +297,7 @@ static void fitted(void *data, bool cancelled)
         board->snapshot = board->made;
         board->made = NULL;
         live->fits++;
-        live->last_fit_ns = board->fit_ns;
+        live->last_fit_ns = board->fit_ns = board->worked_ns;
         if (board->snapshot->seq > live->seq)
             live->seq = board->snapshot->seq;
         keep_history(board);
