@@ -347,7 +347,7 @@ static void stop_step(struct http_server *server, int64_t now)
 {
     peers_cut_idle(&server->peers);
     if (now >= server->end_at)
-        streams_end(&server->streams);
+        streams_end(&server->streams, true);
     if (server->peers.count && now < server->stop_at) {
         loop_timer_start(server->context->loop, &server->tick, now + STOP_TICK_MS * CLOCK_MS);
         return;
@@ -495,6 +495,7 @@ void http_server_stop(struct http_server *server, void (*done)(void *user), void
     server->cut_at = server->stop_at + CUT_MS * CLOCK_MS;
     listener_close(&server->tcp);
     listener_close(&server->local);
+    streams_end(&server->streams, false);
     loop_timer_start(server->context->loop, &server->tick, now);
 }
 
@@ -504,7 +505,7 @@ static void cut_everything(struct http_server *server)
 {
     server->stopping = true;
     for (int round = 0; server->peers.count && round < 8; round++) {
-        streams_end(&server->streams);
+        streams_end(&server->streams, true);
         end_waiting(server);
         peers_cut_all(&server->peers);
         MHD_run(server->daemon);

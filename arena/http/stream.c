@@ -173,14 +173,25 @@ void streams_beat(struct streams *streams, int64_t now_ns)
         beat(stream, now_ns);
 }
 
-void streams_end(struct streams *streams)
+/* True when the log was ended without a word: the battle is not over, only the server is. */
+static bool is_hushed(const struct stream *stream)
 {
-    for (struct stream *stream = streams->first; stream; stream = stream->next) {
-        if (stream->ending)
-            continue;
-        stream->ending = true;
-        if (!stream->saying && !eventlog_ended(stream->viewer.log))
-            stream->say = SHUTDOWN;
-        resume(stream);
-    }
+    return eventlog_ended(stream->viewer.log) && !eventlog_pending(&stream->viewer).length;
+}
+
+static void end(struct stream *stream)
+{
+    if (stream->ending)
+        return;
+    stream->ending = true;
+    if (!stream->saying && (is_hushed(stream) || !eventlog_ended(stream->viewer.log)))
+        stream->say = SHUTDOWN;
+    resume(stream);
+}
+
+void streams_end(struct streams *streams, bool all)
+{
+    for (struct stream *stream = streams->first; stream; stream = stream->next)
+        if (all || is_hushed(stream))
+            end(stream);
 }

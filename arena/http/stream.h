@@ -31,8 +31,8 @@ bool stream_open(struct streams *streams, struct http_request *request, struct e
 void streams_beat(struct streams *streams,
                   int64_t now_ns); /* once a second: heartbeats and stalled readers */
 
-/* Ends all: each reads what its log still holds, then the `shutdown` event where the log has no end
- * of its own. */
-void streams_end(struct streams *streams);
+/* Ends all, or only those whose log was ended without a last event: each reads what its log still
+ * holds; where that has no end of its own, the `shutdown` event follows. */
+void streams_end(struct streams *streams, bool all);
 
 #endif
