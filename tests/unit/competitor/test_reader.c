@@ -129,7 +129,7 @@ static void check_fixture(const char *folder, const char *file)
     struct text bytes = buf_text(&body);
     check_split(name, expect, bytes, stream, bytes.length, bytes.length);
     check_split(name, expect, bytes, stream, 1, 1);
-    size_t step = bytes.length < 4000 ? 1 : bytes.length / 400; /* every place, or 400 of them */
+    size_t step = bytes.length < 200 ? 1 : bytes.length / 100; /* every place, or a hundred of them */
     for (size_t cut = 1; cut < bytes.length; cut += step)
         check_split(name, expect, bytes, stream, cut, bytes.length);
     json_decref(expect);
