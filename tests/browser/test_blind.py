@@ -39,7 +39,7 @@ def test_both_lanes_open_together(visit, models):
     voter.page.evaluate("""() => {
         window.seen = [];
         const look = () => {
-            const filled = [...document.querySelectorAll(".lane")].map((lane) => Boolean(lane.querySelector(".answer")?.textContent));
+            const filled = [...document.querySelectorAll(".lane")].map((lane) => lane.querySelector(".answer") !== null);
             if (filled.length) window.seen.push(filled.join());
             if (!window.over) requestAnimationFrame(look);
         };

@@ -109,7 +109,8 @@ const BLOCK = {
   def: () => [],
   hr: () => [el("hr")],
   // The page's own headings end at h2 and a model may skip levels: all are h3, told apart by their size.
-  heading: (token, depth) => [el("h3", { class: `level-${token.depth}` }, ...inline(token.tokens, depth))],
+  heading: (token, depth) => (token.tokens.length === 0 ? []
+    : [el("h3", { class: `level-${token.depth}` }, ...inline(token.tokens, depth))]),
   paragraph: (token, depth) => [el("p", {}, ...inline(token.tokens, depth))],
   text: (token, depth) => [el("p", {}, ...INLINE.text(token, depth))],
   plain: (token) => [el("p", { class: "plain" }, token.text)],

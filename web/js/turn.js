@@ -77,6 +77,7 @@ export class Turn {
       const { node, answer, text } = this.lanes[lane];
       node.replaceChildren(answer.node);
       answer.show(text);
+      answer.draw();  // at once: a timer of each lane would let one be seen before the other
     }
   }
 
