@@ -54,6 +54,23 @@ static void repair_escapes(char *json, size_t length)
     }
 }
 
+/* How deep the text nests. Brackets in strings are what a model said and nest nothing. */
+static int depth_of(const char *data, size_t length)
+{
+    int depth = 0, deepest = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        if (in_string && data[i] == '\\')
+            i++;
+        else if (data[i] == '"')
+            in_string = !in_string;
+        else if (!in_string)
+            depth += (data[i] == '{' || data[i] == '[') - (data[i] == '}' || data[i] == ']');
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest;
+}
+
 static json_t *parse(char *data, size_t length)
 {
     struct buf repaired;
@@ -68,13 +85,7 @@ static json_t *parse(char *data, size_t length)
     }
     repair_escapes(data, length);
     json_t *value = NULL;
-    int depth = 0, deepest = 0;
-    for (size_t i = 0; i < length; i++) {
-        depth += (data[i] == '{' || data[i] == '[') - (data[i] == '}' || data[i] == ']');
-        deepest = depth > deepest ? depth : deepest;
-    }
-    /* Brackets in strings count too: a bound that is wide for data and safe for jansson's recursion. */
-    if (deepest <= 1500) {
+    if (depth_of(data, length) <= 1500) { /* safe for jansson's recursion */
         value = json_loadb(data, length, JSON_DECODE_ANY, NULL);
         if (!value)
             value = json_loadb(data, length, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
