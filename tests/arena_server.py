@@ -121,7 +121,7 @@ class Voter:
         self.remember, self.seen = False, bytearray()
 
     def _headers(self, headers, body):
-        result = {"Host": f"{self.server.host}:{self.server.port}"}
+        result = {"Host": self.server.origin.removeprefix("http://")}
         if self.cookies:
             result["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         if body is not None:
