@@ -3,6 +3,7 @@
  * it. */
 #include "engine/model.h"
 
+#include "engine/checkpoint.h"
 #include "engine/error.h"
 #include "engine/gguf.h"
 
@@ -93,7 +94,7 @@ struct engine_model *model_new(struct backend *backend, const char *path,
 {
     static const struct engine_load_options no_options;
     static const struct model_override no_override;
-    struct gguf *file = gguf_open(path, error);
+    struct gguf *file = checkpoint_is(path) ? checkpoint_open(path, error) : gguf_open(path, error);
     if (!file)
         return NULL;
     struct engine_model *model = calloc(1, sizeof *model);

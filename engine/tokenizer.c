@@ -142,12 +142,13 @@ static bool encode_words(struct encoding *encoding, const char *text, size_t len
  * space. */
 static bool encode_characters(struct encoding *encoding, const char *text, size_t length)
 {
+    bool first = text == encoding->text;
     const struct vocab *vocab = &encoding->tokenizer->vocab;
     char *spaced = malloc(length + 1);
     if (!spaced)
         return engine_no_memory(encoding->error, "a text");
     size_t used = 0;
-    if (vocab->add_space_prefix && encoding->after_special)
+    if (vocab->add_space_prefix && (vocab->prefix_first ? first : encoding->after_special))
         spaced[used++] = ' ';
     for (size_t at = 0; at < length;) {
         bool space = length - at >= 3 && memcmp(text + at, "\xE2\x96\x81", 3) == 0;
@@ -229,9 +230,9 @@ static bool encode(struct encoding *encoding)
     if (encoding->length > TEXT_LIMIT)
         return engine_fail(encoding->error, ENGINE_TOO_LONG, "a text of %zu bytes is longer than %d MiB",
                            encoding->length, TEXT_LIMIT >> 20);
-    if (vocab->kind != VOCAB_SPM && !encoding->tokenizer->splitter)
+    if (vocab->kind == VOCAB_BPE && !encoding->tokenizer->splitter)
         return splitter_cut(NULL, NULL, 0, NULL, encoding->error); /* says why */
-    if (vocab->kind != VOCAB_SPM && utf8_valid_prefix(encoding->text, encoding->length) < encoding->length &&
+    if (vocab->kind == VOCAB_BPE && utf8_valid_prefix(encoding->text, encoding->length) < encoding->length &&
         !replace_invalid(encoding))
         return false;
     return encode_all(encoding);

@@ -1,6 +1,7 @@
 /* A vocabulary as GGUF carries it. Defaults are the converter's: what a file leaves out depends on its
  * tokenizer's kind and on the pre-tokenizer's name. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,6 +10,7 @@
 #include "engine/tokenizer_internal.h"
 
 #define KEY(name) "tokenizer.ggml." name
+#define OWN(name) "arena.tokenizer." name /* what a checkpoint says and GGUF has no key for */
 
 struct kind_name {
     const char *name;
@@ -18,7 +20,7 @@ struct kind_name {
 static bool read_kind(const struct gguf *file, enum vocab_kind *kind, struct engine_error *error)
 {
     static const struct kind_name kinds[] = {
-        {"gpt2", VOCAB_BPE}, {"llama", VOCAB_SPM}, {"gemma4", VOCAB_CHAR_BPE}};
+        {"gpt2", VOCAB_BPE}, {"llama", VOCAB_SPM}, {"gemma4", VOCAB_CHAR_BPE}, {"merges", VOCAB_CHAR_BPE}};
     struct gguf_text name;
     if (!gguf_string(file, KEY("model"), &name))
         return engine_fail(error, ENGINE_FORMAT, "%s has no " KEY("model") ": it holds no tokenizer",
@@ -96,6 +98,8 @@ static void read_specials(struct vocab *vocab, const struct gguf *file, const st
     vocab->add_bos = spm || (rule && rule->add_bos);
     vocab->add_space_prefix = spm;
     vocab->ignore_merges = rule && rule->ignore_merges;
+    gguf_boolean(file, OWN("ignore_merges"), &vocab->ignore_merges);
+    gguf_boolean(file, OWN("prefix_first"), &vocab->prefix_first);
     gguf_boolean(file, KEY("add_bos_token"), &vocab->add_bos);
     gguf_boolean(file, KEY("add_eos_token"), &vocab->add_eos);
     gguf_boolean(file, KEY("add_space_prefix"), &vocab->add_space_prefix);
@@ -121,21 +125,83 @@ static bool read_merges(struct vocab *vocab, const struct gguf *file, struct eng
     return true;
 }
 
-static const struct split_rule *read_rule(struct tokenizer *tokenizer, const struct gguf *file,
-                                          struct engine_error *error)
+/* Is text merged as a whole, or cut by expressions that the file itself holds? Then its rule has no name. */
+static bool has_no_rule(const struct gguf *file, enum vocab_kind kind)
+{
+    struct gguf_text model = {"", 0};
+    gguf_string(file, KEY("model"), &model);
+    return kind == VOCAB_SPM || gguf_text_is(model, "merges") || gguf_has(file, OWN("patterns"));
+}
+
+static bool read_rule(struct tokenizer *tokenizer, const struct gguf *file, const struct split_rule **rule,
+                      struct engine_error *error)
 {
     struct gguf_text name = {"", 0};
     gguf_string(file, KEY("pre"), &name);
+    if (has_no_rule(file, tokenizer->vocab.kind)) {
+        snprintf(tokenizer->pre, sizeof tokenizer->pre, "%s", gguf_has(file, OWN("patterns")) ? "custom" : "none");
+        *rule = NULL;
+        return true;
+    }
     if (tokenizer->vocab.kind == VOCAB_CHAR_BPE)
         name = (struct gguf_text){"gemma4", 6};
-    const struct split_rule *rule = split_rule_find(name.bytes, name.length);
-    if (rule)
-        snprintf(tokenizer->pre, sizeof tokenizer->pre, "%s", rule->name);
+    *rule = split_rule_find(name.bytes, name.length);
+    if (!*rule)
+        return engine_fail(error, ENGINE_UNSUPPORTED,
+                           "%s: pre-tokenizer \"%.*s\" is not known: text would be split wrongly, so it is refused",
+                           gguf_name(file), (int)(name.length < 64 ? name.length : 64), name.bytes);
+    snprintf(tokenizer->pre, sizeof tokenizer->pre, "%s", (*rule)->name);
+    return true;
+}
+
+/* A splitter of the file's own expressions. */
+static struct splitter *own_splitter(struct gguf_array array, struct engine_error *error)
+{
+    char *patterns[SPLIT_MAX_PATTERNS + 1] = {NULL};
+    struct gguf_text text;
+    size_t count = 0;
+    bool ok = array.kind == GGUF_STRING && array.count <= SPLIT_MAX_PATTERNS;
+    if (!ok)
+        engine_fail(error, ENGINE_FORMAT, OWN("patterns") " must hold at most %d strings", SPLIT_MAX_PATTERNS);
+    while (ok && gguf_next_text(&array, &text)) {
+        patterns[count] = split_pattern_new(text.bytes, text.length, error);
+        ok = patterns[count++] != NULL;
+    }
+    struct splitter *splitter = ok ? splitter_new((const char *const *)patterns, error) : NULL;
+    for (size_t i = 0; i < count; i++)
+        free(patterns[i]);
+    return splitter;
+}
+
+static bool make_splitter(struct tokenizer *tokenizer, const struct gguf *file, const struct split_rule *rule,
+                          struct engine_error *error)
+{
+#if ENGINE_HAVE_PCRE2
+    struct gguf_array own;
+    if (gguf_array(file, OWN("patterns"), &own) && tokenizer->vocab.kind == VOCAB_BPE)
+        tokenizer->splitter = own_splitter(own, error);
+    else if (rule)
+        tokenizer->splitter = splitter_new(rule->patterns, error);
     else
-        engine_fail(error, ENGINE_UNSUPPORTED,
-                    "%s: pre-tokenizer \"%.*s\" is not known: text would be split wrongly, so it is refused",
-                    gguf_name(file), (int)(name.length < 64 ? name.length : 64), name.bytes);
-    return rule;
+        return true;
+    return tokenizer->splitter != NULL;
+#else
+    (void)tokenizer, (void)file, (void)rule, (void)error, (void)own_splitter;
+    return true;
+#endif
+}
+
+static bool read_stripping(struct vocab *vocab, const struct gguf *file, struct engine_error *error)
+{
+    struct gguf_array strip;
+    if (!read_parallel(file, OWN("strip"), (size_t)vocab->size, &strip, error))
+        return false;
+    for (int32_t id = 0; strip.count && id < vocab->size; id++) {
+        int64_t bits = gguf_array_integer(&strip, (size_t)id);
+        vocab->tokens[id].strip_before = bits & 1;
+        vocab->tokens[id].strip_after = bits >> 1 & 1;
+    }
+    return true;
 }
 
 /* The file has no place for "this token takes the white space after it"; Phi-3's do, all but three. */
@@ -161,26 +227,15 @@ static void set_stripping(struct vocab *vocab, const struct gguf *file)
 bool tokenizer_from_gguf(struct tokenizer *tokenizer, const struct gguf *file, struct engine_error *error)
 {
     struct vocab *vocab = &tokenizer->vocab;
+    const struct split_rule *rule;
     enum vocab_kind kind;
-    if (!read_kind(file, &kind, error) || !read_tokens(vocab, file, kind, error))
-        return false;
-    const struct split_rule *rule = kind == VOCAB_SPM ? NULL : read_rule(tokenizer, file, error);
-    if (kind != VOCAB_SPM && !rule)
+    if (!read_kind(file, &kind, error) || !read_tokens(vocab, file, kind, error) ||
+        !read_rule(tokenizer, file, &rule, error))
         return false;
     read_specials(vocab, file, rule);
     if (!vocab_settle(vocab, error))
         return false;
     set_stripping(vocab, file);
-    if (kind == VOCAB_SPM) {
-        snprintf(tokenizer->pre, sizeof tokenizer->pre, "none");
-        return true;
-    }
-    if (!read_merges(vocab, file, error))
-        return false;
-#if ENGINE_HAVE_PCRE2
-    tokenizer->splitter = splitter_new(rule->patterns, error);
-    return tokenizer->splitter != NULL;
-#else
-    return true;
-#endif
+    return read_stripping(vocab, file, error) && (kind == VOCAB_SPM || read_merges(vocab, file, error)) &&
+           make_splitter(tokenizer, file, rule, error);
 }

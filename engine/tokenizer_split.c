@@ -169,6 +169,39 @@ const struct split_rule *split_rule_find(const char *name, size_t length)
     return NULL;
 }
 
+char *split_pattern_new(const char *regex, size_t length, struct engine_error *error)
+{
+    static const char suffixes[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)", spelled[] = "(?:" SUFFIX ")", inner[] = WS;
+    static const char space[] = SPACE, other[] = "[^" WS "]";
+    char *out = malloc(length * sizeof other + 1);
+    size_t used = 0;
+    bool in_class = false;
+    if (!out)
+        engine_no_memory(error, "the pre-tokenizer");
+    for (size_t i = 0; out && i < length; i++) {
+        const char *put = NULL;
+        bool escape = regex[i] == '\\' && i + 1 < length;
+        if (length - i >= sizeof suffixes - 1 && memcmp(regex + i, suffixes, sizeof suffixes - 1) == 0) {
+            put = spelled;
+            i += sizeof suffixes - 2;
+        } else if (escape && regex[i + 1] == 's') {
+            put = in_class ? inner : space;
+            i++;
+        } else if (escape && regex[i + 1] == 'S' && !in_class) {
+            put = other;
+            i++;
+        }
+        in_class = !put && !escape && (regex[i] == '[' || regex[i] == ']') ? regex[i] == '[' : in_class;
+        size_t size = put ? strlen(put) : escape ? 2 : 1;
+        memcpy(out + used, put ? put : regex + i, size);
+        i += !put && escape;
+        used += size;
+    }
+    if (out)
+        out[used] = '\0';
+    return out;
+}
+
 void split_pieces_done(struct split_pieces *pieces)
 {
     free(pieces->ends);

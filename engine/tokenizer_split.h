@@ -22,6 +22,9 @@ struct split_rule {
 /* NULL for a name that is not known. Length may be 0: the default one. */
 const struct split_rule *split_rule_find(const char *name, size_t length);
 
+/* An expression in Hugging Face's spelling to ours: white space and contractions spelled out. Returns new. */
+char *split_pattern_new(const char *regex, size_t length, struct engine_error *error);
+
 struct splitter;
 
 /* Returns new. NULL with `error` filled for an expression that PCRE2 refuses, and where there is no PCRE2. */

@@ -1,0 +1,354 @@
+/* config.json to the keys that GGUF has. A table says which number goes where; rotary scaling, whose names differ from
+ * family to family, has code of its own. A setting that the engine's form of a family does not have is looked for and
+ * refused, because ignoring it would give a model that is nearly right. */
+#include "engine/checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/checkpoint_internal.h"
+#include "engine/error.h"
+
+enum { MAX_PATH = 4096, MAX_ROTARY = 4096 };
+
+static const struct checkpoint_family families[] = {
+    {"llama", "llama", true, false, false, -1},
+    {"mistral", "llama", true, false, false, -1},
+    {"mixtral", "llama", true, false, false, -1},
+    {"smollm3", "smollm3", true, false, false, -1},
+    {"qwen2", "qwen2", false, false, false, -1},
+    {"qwen2_moe", "qwen2moe", false, false, false, 0},
+    {"qwen3", "qwen3", false, false, false, -1},
+    {"qwen3_moe", "qwen3moe", false, false, false, 1},
+    {"olmoe", "olmoe", false, false, false, 0},
+    {"gemma2", "gemma2", false, true, true, -1},
+    {"gemma3", "gemma3", false, true, true, -1},
+    {"gemma3_text", "gemma3", false, true, true, -1},
+    {"phi3", "phi3", false, false, false, -1},
+};
+
+bool checkpoint_is(const char *path)
+{
+    static const char suffix[] = ".safetensors";
+    struct stat status;
+    size_t length = strlen(path);
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        return true;
+    return length > sizeof suffix - 1 && strcmp(path + length - (sizeof suffix - 1), suffix) == 0;
+}
+
+/* ---- Metadata ------------------------------------------------------------------------------------------- */
+
+static bool refuse(const struct checkpoint *checkpoint, const char *what)
+{
+    return engine_fail(checkpoint->error, ENGINE_UNSUPPORTED, "%s/config.json: %s", checkpoint->folder, what);
+}
+
+static void full_key(const struct checkpoint *checkpoint, const char *key, char out[128])
+{
+    snprintf(out, 128, "%s.%s", checkpoint->family->architecture, key);
+}
+
+static void put_number(struct checkpoint *checkpoint, const char *key, double value)
+{
+    char name[128];
+    full_key(checkpoint, key, name);
+    gguf_build_number(&checkpoint->metadata, name, value);
+}
+
+static void put_integer(struct checkpoint *checkpoint, const char *key, int64_t value)
+{
+    char name[128];
+    full_key(checkpoint, key, name);
+    gguf_build_integer(&checkpoint->metadata, name, value);
+}
+
+static void put_string(struct checkpoint *checkpoint, const char *key, const char *value)
+{
+    char name[128];
+    full_key(checkpoint, key, name);
+    gguf_build_string(&checkpoint->metadata, name, (struct gguf_text){value, strlen(value)});
+}
+
+/* Numbers that only change their name. */
+static const struct {
+    const char *from, *to;
+    bool integer;
+} plain[] = {
+    {"num_hidden_layers", "block_count", true},
+    {"max_position_embeddings", "context_length", true},
+    {"hidden_size", "embedding_length", true},
+    {"intermediate_size", "feed_forward_length", true},
+    {"num_attention_heads", "attention.head_count", true},
+    {"num_key_value_heads", "attention.head_count_kv", true},
+    {"head_dim", "attention.key_length", true},
+    {"head_dim", "attention.value_length", true},
+    {"rms_norm_eps", "attention.layer_norm_rms_epsilon", false},
+    {"num_experts_per_tok", "expert_used_count", true},
+    {"attn_logit_softcapping", "attn_logit_softcapping", false},
+    {"final_logit_softcapping", "final_logit_softcapping", false},
+    {"rope_local_base_freq", "rope.freq_base_swa", false},
+};
+
+static void put_plain(struct checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        const struct json_value *value = json_get(checkpoint->facts, plain[i].from);
+        if (!value || value->kind != JSON_NUMBER)
+            continue;
+        if (plain[i].integer)
+            put_integer(checkpoint, plain[i].to, json_integer(value, -1));
+        else
+            put_number(checkpoint, plain[i].to, value->number);
+    }
+}
+
+/* Sizes that this reader itself needs, within bounds. */
+static bool read_sizes(struct checkpoint *checkpoint)
+{
+    const struct json_value *facts = checkpoint->facts;
+    int64_t width = json_integer(json_get(facts, "hidden_size"), 0);
+    checkpoint->layers = json_integer(json_get(facts, "num_hidden_layers"), 0);
+    checkpoint->heads = json_integer(json_get(facts, "num_attention_heads"), 0);
+    checkpoint->kv_heads = json_integer(json_get(facts, "num_key_value_heads"), checkpoint->heads);
+    if (checkpoint->layers < 1 || checkpoint->heads < 1 || checkpoint->kv_heads < 1 || width < 1)
+        return refuse(checkpoint, "num_hidden_layers, num_attention_heads or hidden_size is missing");
+    checkpoint->head_dim = json_integer(json_get(facts, "head_dim"), width / checkpoint->heads);
+    if (checkpoint->head_dim < 2 || checkpoint->head_dim > MAX_ROTARY)
+        return refuse(checkpoint, "the heads' size makes no sense");
+    checkpoint->experts = json_integer(json_get(facts, "num_local_experts"), 0);
+    checkpoint->experts = json_integer(json_get(facts, "num_experts"), checkpoint->experts);
+    if (checkpoint->experts < 0 || checkpoint->experts > 4096)
+        return refuse(checkpoint, "the number of experts makes no sense");
+    return true;
+}
+
+static bool check_activation(const struct checkpoint *checkpoint)
+{
+    const struct json_value *name = json_get(checkpoint->facts, "hidden_activation");
+    name = name && name->kind == JSON_STRING ? name : json_get(checkpoint->facts, "hidden_act");
+    bool gemma = checkpoint->family->norm_less_one;
+    if (!name || name->kind != JSON_STRING || (gemma ? json_is(name, "gelu_pytorch_tanh") : json_is(name, "silu")))
+        return true;
+    return refuse(checkpoint, "its activation (hidden_act) is not the one that this family has here");
+}
+
+/* Settings that the engine's form of a family does not have. */
+static bool check_settings(const struct checkpoint *checkpoint)
+{
+    const struct json_value *facts = checkpoint->facts;
+    const struct checkpoint_family *family = checkpoint->family;
+    const struct json_value *dense = json_get(facts, "mlp_only_layers");
+    if (family->topk_normalised >= 0 &&
+        json_bool(json_get(facts, "norm_topk_prob"), family->topk_normalised) != (family->topk_normalised != 0))
+        return refuse(checkpoint, "norm_topk_prob is not what this family has here");
+    if (json_integer(json_get(facts, "decoder_sparse_step"), 1) != 1 || (dense && dense->length > 0))
+        return refuse(checkpoint, "some of its layers have no experts, which is not supported");
+    if (json_bool(json_get(facts, "use_sliding_window"), false))
+        return refuse(checkpoint, "use_sliding_window is not supported for this family");
+    if (json_integer(json_get(facts, "sliding_window_pattern"), 6) != 6)
+        return refuse(checkpoint, "sliding_window_pattern is not 6");
+    if (json_integer(json_get(facts, "no_rope_layer_interval"), 4) != 4)
+        return refuse(checkpoint, "no_rope_layer_interval is not 4");
+    if (json_get(json_root(checkpoint->config), "quantization_config"))
+        return refuse(checkpoint, "it is quantised (quantization_config): give the plain BF16, F16 or F32 checkpoint");
+    return check_activation(checkpoint);
+}
+
+/* ---- Rotary positions ----------------------------------------------------------------------------------- */
+
+struct extra {
+    struct checkpoint_store *store;
+    struct gguf_tensor *tensors;
+    size_t count;
+};
+
+/* Llama 3's scaling: slow dimensions divided by `factor`, fast ones kept, a ramp between; as divisors. */
+static bool llama3_factors(const struct checkpoint *checkpoint, const struct json_value *scaling, double base,
+                           struct extra *extra)
+{
+    double factor = json_number(json_get(scaling, "factor"), 8), low = json_number(json_get(scaling, "low_freq_factor"), 1);
+    double high = json_number(json_get(scaling, "high_freq_factor"), 4);
+    double original = json_number(json_get(scaling, "original_max_position_embeddings"), 8192);
+    size_t count = (size_t)checkpoint->head_dim / 2;
+    float *values = malloc(count * sizeof *values);
+    if (!values)
+        return engine_no_memory(checkpoint->error, checkpoint->folder);
+    for (size_t i = 0; i < count; i++) {
+        double wave = 2 * 3.14159265358979323846 * pow(base, 2.0 * (double)i / (double)checkpoint->head_dim);
+        double smooth = (original / wave - low) / (high - low);
+        values[i] = wave < original / high  ? 1.0f
+                    : wave > original / low ? (float)factor
+                                            : (float)(1 / ((1 - smooth) / factor + smooth));
+    }
+    return checkpoint_add_floats(checkpoint, extra->store, "rope_freqs.weight", values, count, &extra->tensors,
+                                 &extra->count);
+}
+
+static bool add_list(const struct checkpoint *checkpoint, const struct json_value *list, const char *name,
+                     struct extra *extra)
+{
+    size_t count = list && list->kind == JSON_ARRAY ? list->length : 0, at = 0;
+    float *values = count > 0 && count <= MAX_ROTARY ? malloc(count * sizeof *values) : NULL;
+    if (!values)
+        return refuse(checkpoint, "its rope_scaling lacks long_factor or short_factor");
+    for (const struct json_value *item = list->first; item; item = item->next)
+        values[at++] = (float)json_number(item, 0);
+    return checkpoint_add_floats(checkpoint, extra->store, name, values, count, &extra->tensors, &extra->count);
+}
+
+/* Phi-3's: factors for short and for long requests, and a correction of size. */
+static bool long_factors(struct checkpoint *checkpoint, const struct json_value *scaling, struct extra *extra)
+{
+    double longest = json_number(json_get(checkpoint->facts, "max_position_embeddings"), 0);
+    double original = json_number(json_get(checkpoint->facts, "original_max_position_embeddings"),
+                                  json_number(json_get(scaling, "original_max_position_embeddings"), 0));
+    if (!(original > 1) || !(longest > 0))
+        return refuse(checkpoint, "original_max_position_embeddings is missing");
+    double ratio = longest / original;
+    put_number(checkpoint, "rope.scaling.attn_factor", ratio > 1 ? sqrt(1 + log(ratio) / log(original)) : 1);
+    put_integer(checkpoint, "rope.scaling.original_context_length", (int64_t)original);
+    put_string(checkpoint, "rope.scaling.type", "longrope");
+    return add_list(checkpoint, json_get(scaling, "long_factor"), "rope_factors_long.weight", extra) &&
+           add_list(checkpoint, json_get(scaling, "short_factor"), "rope_factors_short.weight", extra);
+}
+
+static bool put_scaling(struct checkpoint *checkpoint, const struct json_value *scaling, double base,
+                        struct extra *extra)
+{
+    const struct json_value *type = json_get(scaling, "rope_type");
+    type = type ? type : json_get(scaling, "type");
+    if (!type || json_is(type, "default"))
+        return true;
+    if (json_is(type, "llama3"))
+        return llama3_factors(checkpoint, scaling, base, extra);
+    if (json_is(type, "longrope") || json_is(type, "su"))
+        return long_factors(checkpoint, scaling, extra);
+    if (!json_is(type, "linear") && !json_is(type, "yarn"))
+        return refuse(checkpoint, "its rope_scaling is of a type that is not supported (linear, yarn, llama3 and "
+                                  "longrope are)");
+    put_string(checkpoint, "rope.scaling.type", json_is(type, "yarn") ? "yarn" : "linear");
+    put_number(checkpoint, "rope.scaling.factor", json_number(json_get(scaling, "factor"), 1));
+    const struct json_value *original = json_get(scaling, "original_max_position_embeddings");
+    if (original)
+        put_integer(checkpoint, "rope.scaling.original_context_length", json_integer(original, 0));
+    return true;
+}
+
+/* rope_theta and rope_scaling, or rope_parameters that hold both (for each kind of layer, in Gemma 3). */
+static bool put_rope(struct checkpoint *checkpoint, struct extra *extra)
+{
+    const struct json_value *facts = checkpoint->facts, *both = json_get(facts, "rope_parameters");
+    const struct json_value *wide = json_get(both, "full_attention"), *local = json_get(both, "sliding_attention");
+    both = wide ? wide : both;
+    double base = json_number(json_get(both, "rope_theta"), json_number(json_get(facts, "rope_theta"), 10000));
+    double part = json_number(json_get(both, "partial_rotary_factor"),
+                              json_number(json_get(facts, "partial_rotary_factor"), 1));
+    if (!(part > 0 && part <= 1) || !(base > 1))
+        return refuse(checkpoint, "rope_theta or partial_rotary_factor makes no sense");
+    put_number(checkpoint, "rope.freq_base", base);
+    put_integer(checkpoint, "rope.dimension_count", (int64_t)((double)checkpoint->head_dim * part));
+    if (local)
+        put_number(checkpoint, "rope.freq_base_swa", json_number(json_get(local, "rope_theta"), 10000));
+    const struct json_value *scaling = json_get(facts, "rope_scaling");
+    return put_scaling(checkpoint, both ? both : scaling, base, extra);
+}
+
+static bool put_metadata(struct checkpoint *checkpoint, struct extra *extra)
+{
+    const char *slash = strrchr(checkpoint->folder, '/'), *name = slash && slash[1] ? slash + 1 : checkpoint->folder;
+    const char *architecture = checkpoint->family->architecture;
+    struct gguf_build *metadata = &checkpoint->metadata;
+    gguf_build_string(metadata, "general.architecture", (struct gguf_text){architecture, strlen(architecture)});
+    gguf_build_string(metadata, "general.name", (struct gguf_text){name, strlen(name)});
+    put_plain(checkpoint);
+    if (checkpoint->experts > 0)
+        put_integer(checkpoint, "expert_count", checkpoint->experts);
+    const struct json_value *window = json_get(checkpoint->facts, "sliding_window");
+    if (checkpoint->family->four_norms && window && window->kind == JSON_NUMBER)
+        put_integer(checkpoint, "attention.sliding_window", json_integer(window, 0));
+    double scalar = json_number(json_get(checkpoint->facts, "query_pre_attn_scalar"), 0);
+    if (scalar > 0)
+        put_number(checkpoint, "attention.scale", 1 / sqrt(scalar));
+    return put_rope(checkpoint, extra) && checkpoint_tokenizer(checkpoint);
+}
+
+/* ---- The whole ------------------------------------------------------------------------------------------ */
+
+static bool find_family(struct checkpoint *checkpoint)
+{
+    const struct json_value *root = json_root(checkpoint->config), *text = json_get(root, "text_config");
+    const struct json_value *type = json_get(root, "model_type");
+    checkpoint->facts = text && text->kind == JSON_OBJECT ? text : root;
+    char known[200] = "";
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        checkpoint->family = &families[i];
+        if (json_is(type, families[i].type))
+            return true;
+        if (at < sizeof known)
+            at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", families[i].type);
+    }
+    bool said = type && type->kind == JSON_STRING;
+    return engine_fail(checkpoint->error, ENGINE_UNSUPPORTED, "%s/config.json: model_type \"%.*s\" is not one of %s",
+                       checkpoint->folder, said ? (int)(type->length < 40 ? type->length : 40) : 0,
+                       said ? type->text : "", known);
+}
+
+static bool read_config(struct checkpoint *checkpoint)
+{
+    char path[MAX_PATH];
+    snprintf(path, sizeof path, "%s/config.json", checkpoint->folder);
+    checkpoint->config = json_read(path, checkpoint->error);
+    return checkpoint->config && find_family(checkpoint) && read_sizes(checkpoint) && check_settings(checkpoint);
+}
+
+/* Puts the parts together. */
+static struct gguf *assemble(struct checkpoint *checkpoint, struct checkpoint_store *store, const char *path)
+{
+    struct extra extra = {.store = store};
+    size_t length;
+    unsigned char *bytes = NULL;
+    bool ok = checkpoint_tensors(checkpoint, store, &extra.tensors, &extra.count) && put_metadata(checkpoint, &extra);
+    if (ok) {
+        bytes = gguf_build_take(&checkpoint->metadata, &length);
+        ok = bytes || engine_no_memory(checkpoint->error, path);
+    }
+    if (ok)
+        return gguf_assemble(bytes, length, path, extra.tensors, extra.count, checkpoint_store_free, store,
+                             checkpoint->error);
+    free(extra.tensors);
+    checkpoint_store_free(store);
+    return NULL;
+}
+
+struct gguf *checkpoint_open(const char *path, struct engine_error *error)
+{
+    char folder[MAX_PATH];
+    struct stat status;
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    if (is_folder && slash && !slash[1])
+        *slash = '\0';
+    else if (!is_folder && slash)
+        *slash = '\0';
+    else if (!is_folder)
+        snprintf(folder, sizeof folder, ".");
+    struct checkpoint checkpoint = {.folder = folder, .error = error};
+    gguf_build_init(&checkpoint.metadata);
+    struct gguf *file = NULL;
+    struct checkpoint_store *store = calloc(1, sizeof *store);
+    if (!store)
+        engine_no_memory(error, path);
+    else if (read_config(&checkpoint) && (store->files = safetensors_open(path, error)))
+        file = assemble(&checkpoint, store, path);
+    else
+        checkpoint_store_free(store);
+    json_free(checkpoint.config);
+    gguf_build_done(&checkpoint.metadata);
+    return file;
+}

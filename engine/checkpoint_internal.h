@@ -1,0 +1,51 @@
+/* What the checkpoint's reader is made of: facts of a family (checkpoint.c), its tensors (checkpoint_tensors.c) and its
+ * tokenizer (checkpoint_tokenizer.c). */
+#ifndef ENGINE_CHECKPOINT_INTERNAL_H
+#define ENGINE_CHECKPOINT_INTERNAL_H
+
+#include "engine/gguf_build.h"
+#include "engine/json.h"
+#include "engine/safetensors.h"
+
+/* How a family's checkpoint differs from its GGUF form. */
+struct checkpoint_family {
+    const char *type;         /* model_type in config.json */
+    const char *architecture; /* the engine's name */
+    bool permuted;            /* GGUF keeps rotary pairs side by side, the checkpoint apart */
+    bool norm_less_one;       /* norms are kept as what is added to 1 */
+    bool four_norms;          /* post_attention_layernorm is a norm of its own, not the feed-forward's */
+    int topk_normalised;      /* what norm_topk_prob must be: 0, 1, or -1 for no experts */
+};
+
+struct checkpoint {
+    const char *folder;
+    const struct checkpoint_family *family;
+    struct json *config;
+    const struct json_value *facts; /* config.json, or its text_config */
+    int64_t layers, heads, kv_heads, experts, head_dim;
+    struct gguf_build metadata;
+    struct engine_error *error;
+};
+
+/* A place of its own for what could not stay mapped. */
+struct checkpoint_store {
+    struct safetensors *files;
+    void **made;
+    size_t count, capacity;
+};
+
+/* Frees a store, mapped files included: what gguf_assemble calls at the end. */
+void checkpoint_store_free(void *store);
+
+/* The tensors in GGUF's names and forms, malloc'd; memory made for them goes to `store`. */
+bool checkpoint_tensors(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                        struct gguf_tensor **tensors, size_t *count);
+
+/* Adds a tensor of floats that the checkpoint says in words (rotary factors). Takes `values`. */
+bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store, const char *name,
+                           float *values, size_t length, struct gguf_tensor **tensors, size_t *count);
+
+/* tokenizer.json and tokenizer_config.json into metadata. */
+bool checkpoint_tokenizer(struct checkpoint *checkpoint);
+
+#endif
