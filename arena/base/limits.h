@@ -59,6 +59,7 @@
 
 /* --- People ------------------------------------------------------------------------------------------------------- */
 #define LIMIT_SESSIONS 100000          /* about 30 MB; a lab has hundreds */
+#define LIMIT_API_KEYS 1024            /* searched one by one; a lab gives out tens */
 #define LIMIT_RATE_BUCKETS 65536       /* about 6 MB; past it a full bucket makes room */
 
 #endif

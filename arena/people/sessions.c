@@ -71,18 +71,9 @@ static struct session *insert(struct sessions *sessions, const uint8_t hash[DIGE
 
 /* --- from the store --- */
 
-static struct voter voter_of(const struct voter_record *record)
-{
-    struct voter voter = {.number = record->number, .role = record->role, .staff = record->staff};
-    memcpy(voter.id, record->id, sizeof voter.id);
-    memcpy(voter.name, record->name, sizeof voter.name);
-    memcpy(voter.cohort, record->cohort, sizeof voter.cohort);
-    return voter;
-}
-
 static void load_one(void *user, const struct session_record *record)
 {
-    struct voter voter = voter_of(&record->voter);
+    struct voter voter = voter_from_record(&record->voter);
     struct err ignored;
     insert(user, record->token_hash, &voter, record->expires_ms, &ignored); /* past the limit the oldest stay out */
 }

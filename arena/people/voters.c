@@ -15,6 +15,15 @@ bool auth_mode_from(const char *word, enum auth_mode *mode)
     return false;
 }
 
+struct voter voter_from_record(const struct voter_record *record)
+{
+    struct voter voter = {.number = record->number, .role = record->role, .staff = record->staff};
+    memcpy(voter.id, record->id, sizeof voter.id);
+    memcpy(voter.name, record->name, sizeof voter.name);
+    memcpy(voter.cohort, record->cohort, sizeof voter.cohort);
+    return voter;
+}
+
 struct rule {
     enum voter_role lowest;
     const char *words;

@@ -22,6 +22,8 @@ struct voter {
     bool staff;
 };
 
+struct voter voter_from_record(const struct voter_record *record);
+
 /* name, the lowest role that may, what it is called in the refusal */
 #define VOTER_ACT_MAP(X) \
     X(ACT_BATTLE, ROLE_VOTER, "start a battle") \

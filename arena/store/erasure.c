@@ -80,8 +80,11 @@ static bool unname(struct db *tx, int64_t voter, const char *id, struct err *err
     char fresh[STORE_ID_SIZE];
     random_id(fresh);
     return db_run(tx, "DELETE FROM voter_sessions WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
+           db_run(tx, "DELETE FROM consents WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
+           db_run(tx, "UPDATE invitations SET used_by = NULL, for_voter = NULL, note = NULL WHERE used_by = ?1 OR for_voter = ?1",
+                  DB_VALUES(DB_INT(voter)), err) &&
            db_run(tx, "DELETE FROM idempotency WHERE voter = ?", DB_VALUES(DB_STRING(id)), err) &&
-           db_run(tx, "UPDATE voters SET id = ?, name = NULL, cohort = NULL, role = 0 WHERE number = ?",
+           db_run(tx, "UPDATE voters SET id = ?, name = NULL, cohort = NULL, password = NULL, role = 0 WHERE number = ?",
                   DB_VALUES(DB_STRING(fresh), DB_INT(voter)), err);
 }
 

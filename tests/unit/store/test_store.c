@@ -176,6 +176,27 @@ static void a_newer_version_is_refused(void **state)
     fixture->store = NULL;
 }
 
+/* One that only the first migration made, with a vote in it. */
+static void an_older_version_is_brought_up(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    char id[STORE_ID_SIZE];
+    fixture_battle(fixture, BATTLE_READY, id);
+    struct fixture_vote vote = fixture_vote(fixture, id, WINNER_A);
+    fixture_apply(fixture, fixture_vote_apply, &vote);
+    store_close(fixture->store);
+    set_pragma(fixture, "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
+                        "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
+                        "PRAGMA user_version = 1");
+    assert_null(store_read_open(fixture->dir, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "arena serve"));
+    fixture_open(fixture);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM votes"), 1);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM api_keys"), 0);
+}
+
 static void anothers_database_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -310,6 +331,7 @@ int main(void)
         TEST(closing_answers_what_waits),
         TEST(a_second_owner_is_refused_by_name),
         TEST(a_newer_version_is_refused),
+        TEST(an_older_version_is_brought_up),
         TEST(anothers_database_is_refused),
         TEST(a_damaged_database_is_refused),
         TEST(an_impossible_directory_is_refused),
