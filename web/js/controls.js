@@ -1,9 +1,9 @@
-// What of the board is shown: category, method and style control, as far as this arena's board offers them. The choice
-// stands in the address, so a link shows the same board.
+// What of the board is shown. The choice stands in the address, so a link shows the same board; a category or style
+// control named there is passed on, though the page offers only the method for now.
 import { byId, el } from "./dom.js";
 
 const NAMES = ["category", "style", "method"];
-const METHODS = { bt: "Bradley–Terry", elo: "Elo" };
+const METHODS = [["", "Bradley–Terry"], ["elo", "Elo"]];
 
 export function readControls(search) {
   const given = new URLSearchParams(search);
@@ -20,29 +20,15 @@ function choose(name, value, changed) {
   changed();
 }
 
-function picker(name, label, options, chosen, changed) {
-  const select = el("select", { onchange: (event) => choose(name, event.target.value, changed) },
-    ...options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
-  return el("label", {}, el("span", {}, label), select);
-}
-
-const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1).replaceAll("_", " ");
-
-export function bindControls(board, changed) {
+// Built once; an empty board has nothing to choose.
+export function showControls(board, changed) {
   const form = byId("controls");
-  const now = new URLSearchParams(location.search);
-  const parts = [];
-  if (board.categories?.length > 1) {
-    const options = board.categories.map((name) => [name === "overall" ? "" : name, capital(name)]);
-    parts.push(picker("category", "Category", options, now.get("category") ?? "", changed));
+  const chosen = new URLSearchParams(location.search).get("method") ?? "";
+  form.hidden = board.votes === 0;
+  if (!form.hasChildNodes()) {
+    form.append(el("label", {}, el("span", {}, "Method"),
+      el("select", { onchange: (event) => choose("method", event.target.value, changed) },
+        ...METHODS.map(([value, text]) => el("option", { value }, text)))));
   }
-  if (board.methods?.length > 1) {
-    const options = board.methods.map((name, i) => [i === 0 ? "" : name, METHODS[name] ?? name]);
-    parts.push(picker("method", "Method", options, now.get("method") ?? "", changed));
-  }
-  if (board.style_available) {
-    parts.push(picker("style", "Style control", [["", "Off"], ["1", "On"]], now.get("style") ?? "", changed));
-  }
-  form.replaceChildren(...parts);
-  form.hidden = parts.length === 0;
+  form.querySelector("select").value = chosen;
 }

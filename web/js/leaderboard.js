@@ -6,7 +6,7 @@ import { errorSentence } from "./words.js";
 import { axis, scaleOf } from "./chart.js";
 import { rankedTable, unrankedTable } from "./board_tables.js";
 import { pairMatrix } from "./matrix.js";
-import { bindControls, readControls } from "./controls.js";
+import { readControls, showControls } from "./controls.js";
 
 const POLL_MS = 30000;
 const count = new Intl.NumberFormat();
@@ -24,7 +24,8 @@ function summary(board) {
 
 function method(board) {
   const parts = [METHODS[board.method] ?? board.method, INTERVALS[board.interval]].filter(Boolean).join("; ");
-  return `${parts}. The ranked models’ mean is 1000. A rank range holds every place that the votes do not rule out.`;
+  const which = [board.category !== "overall" && `category ${board.category}`, board.style && "controlled for style"].filter(Boolean);
+  return `${parts}${which.length ? ` (${which.join(", ")})` : ""}. The ranked models’ mean is 1000. A rank range holds every place that the votes do not rule out.`;
 }
 
 function showRanked(board, details) {
@@ -85,7 +86,7 @@ async function read(silent) {
     const first = shown === "";
     shown = text;
     show(board, details);
-    bindControls(board, () => refresh());
+    showControls(board, () => refresh());
     if (!first && !silent) announce(byId("summary").textContent);
   } catch (error) {
     byId("summary").textContent = errorSentence(error);

@@ -16,6 +16,7 @@ function mathStart(src) {
 }
 
 use({
+  breaks: true,  // a model that breaks a line means it: verse, addresses, lists without bullets
   extensions: [{
     name: "math", level: "block",
     start(src) { const at = src.search(/(?:^|\n)(?:\$\$|\\\[)/); return at < 0 ? undefined : at; },

@@ -76,5 +76,5 @@ export const SUGGESTIONS = [
   "Explain why the sky is blue to a ten-year-old",
   "Write a short poem about an old lighthouse",
   "Give three tips for a good night’s sleep",
-  "Write a Python function that checks for a palindrome",
+  "Check for a palindrome in Python",
 ];
