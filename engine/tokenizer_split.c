@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/error.h"
+#include "engine/tokenizer_unicode.h"
 
 #define WS "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
 #define SPACE "[" WS "]"
@@ -332,20 +333,35 @@ static bool cut_all(const pcre2_code *code, const char *text, const struct split
     return ok;
 }
 
-bool splitter_cut(const struct splitter *splitter, const char *text, size_t length,
-                  struct split_pieces *pieces, struct engine_error *error)
+/* A copy in which every character is one that the expressions know; NULL when the text itself will do. */
+static char *make_older(const char *text, size_t length)
+{
+    if (!memchr(text, 0xF0, length))
+        return NULL;
+    char *copy = malloc(length);
+    if (copy) {
+        memcpy(copy, text, length);
+        unicode_put_older(copy, length);
+    }
+    return copy;
+}
+
+bool splitter_cut(const struct splitter *splitter, const char *text, size_t length, struct split_pieces *pieces,
+                  struct engine_error *error)
 {
     struct split_pieces next = {0};
     pieces->count = 0;
     bool ok = length == 0 || pieces_add(pieces, length, error);
+    char *older = length > 0 ? make_older(text, length) : NULL;
     for (int i = 0; ok && i < splitter->count; i++) {
         next.count = 0;
-        ok = cut_all(splitter->codes[i], text, pieces, &next, error);
+        ok = cut_all(splitter->codes[i], older ? older : text, pieces, &next, error);
         struct split_pieces old = *pieces;
         *pieces = next;
         next = old;
     }
     split_pieces_done(&next);
+    free(older);
     return ok;
 }
 
