@@ -302,7 +302,7 @@ static bool read_config(struct checkpoint *checkpoint)
 {
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/config.json", checkpoint->folder);
-    checkpoint->config = json_read(path, checkpoint->error);
+    checkpoint->config = json_read_file(path, checkpoint->error);
     return checkpoint->config && find_family(checkpoint) && read_sizes(checkpoint) && check_settings(checkpoint);
 }
 

@@ -377,12 +377,12 @@ bool checkpoint_tokenizer(struct checkpoint *checkpoint)
 {
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/tokenizer.json", checkpoint->folder);
-    struct json *json = json_read(path, checkpoint->error);
+    struct json *json = json_read_file(path, checkpoint->error);
     if (!json)
         return false;
     snprintf(path, sizeof path, "%s/tokenizer_config.json", checkpoint->folder);
     bool has_settings = access(path, F_OK) == 0;
-    struct json *settings = has_settings ? json_read(path, checkpoint->error) : NULL;
+    struct json *settings = has_settings ? json_read_file(path, checkpoint->error) : NULL;
     struct reading reading = {.checkpoint = checkpoint, .root = json_root(json),
                               .model = json_get(json_root(json), "model"),
                               .settings = settings ? json_root(settings) : NULL};

@@ -302,7 +302,7 @@ struct json *json_parse(const char *bytes, size_t length, const char *name, stru
     return NULL;
 }
 
-struct json *json_read(const char *path, struct engine_error *error)
+struct json *json_read_file(const char *path, struct engine_error *error)
 {
     struct json *json = NULL;
     FILE *file = fopen(path, "rb");

@@ -32,7 +32,7 @@ struct json;
 struct json *json_parse(const char *bytes, size_t length, const char *name, struct engine_error *error);
 
 /* The same of a file. */
-struct json *json_read(const char *path, struct engine_error *error);
+struct json *json_read_file(const char *path, struct engine_error *error);
 void json_free(struct json *json);
 
 /* Borrowed from the tree, as is everything below. */

@@ -258,7 +258,7 @@ static bool open_folder(struct safetensors *files, const char *folder, struct en
     if (access(path, F_OK) != 0)
         return engine_fail(error, ENGINE_IO, "%s holds neither model.safetensors nor model.safetensors.index.json",
                            folder);
-    struct json *index = json_read(path, error);
+    struct json *index = json_read_file(path, error);
     bool ok = index && map_shards(files, folder, json_get(json_root(index), "weight_map"), path, error);
     json_free(index);
     return ok;
