@@ -112,25 +112,26 @@ static void sleep_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* Splits off the jobs that a thread waits for; the others go to the loop as one message. */
+/* The loop's jobs go to it as one message, before any waiting thread goes on: after a store_apply, what was submitted
+ * earlier is on its way. */
 static void answer(struct writer *writer, struct job *batch)
 {
-    struct job *posted = NULL, **tail = &posted;
+    struct job *posted = NULL, *waited = NULL, **posted_end = &posted, **waited_end = &waited;
+    for (struct job *job = batch; job != NULL; job = job->next) {
+        struct job ***end = job->waited_for ? &waited_end : &posted_end;
+        **end = job;
+        *end = &job->next;
+    }
+    *posted_end = *waited_end = NULL;
+    while (posted != NULL && !loop_post(writer->loop, answer_on_loop, posted))
+        sleep_a_moment(); /* no memory for a message: the answers must arrive, so wait for some */
     pthread_mutex_lock(&writer->lock);
-    for (struct job *job = batch, *next; job != NULL; job = next) {
-        next = job->next;
-        if (job->waited_for) {
-            job->finished = true;
-            continue;
-        }
-        job->next = NULL;
-        *tail = job;
-        tail = &job->next;
+    for (struct job *job = waited, *next; job != NULL; job = next) {
+        next = job->next; /* once finished it may be gone */
+        job->finished = true;
     }
     pthread_cond_broadcast(&writer->finished);
     pthread_mutex_unlock(&writer->lock);
-    while (posted != NULL && !loop_post(writer->loop, answer_on_loop, posted))
-        sleep_a_moment(); /* no memory for a message: the answers must arrive, so wait for some */
 }
 
 static void count(struct writer *writer, const struct job *batch, bool committed, const struct err *err)

@@ -1,0 +1,165 @@
+/* The board is fitted on the votes up to its last one with the options that its filter names, rendered by the same code
+ * and compared value by value. A competitor that has got a newer version since is named NAME@DIGEST now where it was
+ * NAME then: names are compared up to the "@". */
+#include "command/verify_boards.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "board/leaderboard.h"
+#include "board/render.h"
+#include "board/stored.h"
+
+/* Two roundings to six decimals of values that agree to 1e-6. */
+#define TOLERANCE 2e-6
+
+/* --- comparing --- */
+
+struct comparison {
+    char *problem;
+    size_t size;
+    char path[128]; /* where we are, for the message */
+};
+
+static bool differ(const struct comparison *comparison, const char *what)
+{
+    snprintf(comparison->problem, comparison->size, "%s at %s", what, comparison->path);
+    return false;
+}
+
+static bool same_name(const char *old, const char *new)
+{
+    size_t length = strcspn(old, "@"), other = strcspn(new, "@");
+    return length == other && memcmp(old, new, length) == 0;
+}
+
+static bool same(struct comparison *comparison, json_t *old, json_t *new);
+
+static bool same_members(struct comparison *comparison, json_t *old, json_t *new)
+{
+    const char *key;
+    json_t *value;
+    size_t length = strlen(comparison->path);
+    json_object_foreach(old, key, value)
+    {
+        snprintf(comparison->path + length, sizeof comparison->path - length, ".%s", key);
+        if (!same(comparison, value, json_object_get(new, key)))
+            return false;
+    }
+    comparison->path[length] = '\0';
+    return true;
+}
+
+static bool same_elements(struct comparison *comparison, json_t *old, json_t *new)
+{
+    size_t length = strlen(comparison->path);
+    if (json_array_size(old) != json_array_size(new))
+        return differ(comparison, "another number of entries");
+    for (size_t i = 0; i < json_array_size(old); i++) {
+        snprintf(comparison->path + length, sizeof comparison->path - length, "[%zu]", i);
+        if (!same(comparison, json_array_get(old, i), json_array_get(new, i)))
+            return false;
+    }
+    comparison->path[length] = '\0';
+    return true;
+}
+
+static bool same(struct comparison *comparison, json_t *old, json_t *new)
+{
+    if (new == NULL)
+        return differ(comparison, "nothing");
+    if (json_is_integer(old) && json_is_integer(new))
+        return json_integer_value(old) == json_integer_value(new) || differ(comparison, "another count");
+    if (json_is_number(old) && json_is_number(new))
+        return fabs(json_number_value(old) - json_number_value(new)) <= TOLERANCE || differ(comparison, "another value");
+    if (json_typeof(old) != json_typeof(new))
+        return differ(comparison, "another kind of value");
+    if (json_is_object(old))
+        return same_members(comparison, old, new);
+    if (json_is_array(old))
+        return same_elements(comparison, old, new);
+    if (json_is_string(old))
+        return same_name(json_string_value(old), json_string_value(new)) || differ(comparison, "another text");
+    return true; /* true, false and null are kinds */
+}
+
+static bool compare(struct text old_text, struct text new_text, char *problem, size_t size, enum board_verdict *verdict,
+                    struct err *err)
+{
+    struct comparison comparison = {problem, size, "board"};
+    json_t *old = json_read(old_text, "a stored board", err);
+    json_t *new = old != NULL ? json_read(new_text, "the board computed again", err) : NULL;
+    if (new != NULL)
+        *verdict = same(&comparison, old, new) ? BOARD_SAME : BOARD_DIFFERS;
+    bool good = new != NULL;
+    json_decref(old);
+    json_decref(new);
+    return good;
+}
+
+/* --- fitting --- */
+
+struct wish {
+    const char *category;
+    bool style, elo;
+    int64_t min_votes;
+};
+
+/* "bt/arena-1": the method and the version of it. */
+static bool read_method(const char *method, struct wish *wish)
+{
+    const char *slash = strchr(method, '/');
+    if (slash == NULL || strcmp(slash + 1, LEADERBOARD_VERSION) != 0)
+        return false;
+    wish->elo = strncmp(method, "elo/", 4) == 0;
+    return wish->elo || strncmp(method, "bt/", 3) == 0;
+}
+
+static bool read_filter(json_t *filter, struct wish *wish, struct err *err)
+{
+    return filter != NULL && json_get_string_or(filter, "category", "a stored board's filter", &wish->category, err) &&
+           json_get_bool_or(filter, "style", "a stored board's filter", &wish->style, err) &&
+           json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX, &wish->min_votes, err);
+}
+
+static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out, struct err *err)
+{
+    struct leaderboard_options options;
+    struct stored_filter filter = {.category = wish->category, .judge = -1, .up_to = last_seq};
+    struct stored_votes *votes = stored_votes_load(db, &filter, err);
+    if (votes == NULL)
+        return false;
+    leaderboard_options_init(&options);
+    options.method = wish->elo ? LEADERBOARD_ELO : LEADERBOARD_BT;
+    options.style = wish->style;
+    options.min_votes = (uint64_t)wish->min_votes;
+    options.category = wish->category != NULL && strcmp(wish->category, "overall") != 0 ? wish->category : NULL;
+    struct leaderboard_votes input = {.tally = &votes->tally,
+                                      .names = (const char *const *)votes->names,
+                                      .ballots = &votes->ballots};
+    struct leaderboard *board = leaderboard_fit(&input, &options, err);
+    if (board != NULL)
+        render(out, board, RENDER_JSON, 0);
+    leaderboard_free(board);
+    stored_votes_free(votes);
+    return board != NULL && (!out->failed || err_set(err, ERR_MEMORY, "no memory for a board"));
+}
+
+bool board_recompute(struct db *db, const struct board_record *record, enum board_verdict *verdict, char *problem,
+                     size_t size, struct err *err)
+{
+    struct wish wish = {.category = NULL};
+    struct buf text;
+    *verdict = BOARD_UNKNOWN;
+    if (!read_method(record->method, &wish))
+        return true;
+    json_t *filter = json_read(text_of(record->filter), "a stored board's filter", err);
+    buf_init(&text, RENDER_MAX);
+    bool good = read_filter(filter, &wish, err) && fit(db, &wish, record->last_seq, &text, err) &&
+                compare(record->json, buf_text(&text), problem, size, verdict, err);
+    buf_done(&text);
+    json_decref(filter);
+    return good;
+}
