@@ -495,10 +495,10 @@ static const char *number_at(const char *at, const char *end, double *value)
 
 bool row_sum(const struct row_field *field, double *sum)
 {
-    const char *at = field->raw.data, *end = at + field->raw.length;
     *sum = 0;
-    if (field->kind == ROW_ABSENT || field->kind == ROW_NULL || at == end)
+    if (field->kind == ROW_ABSENT || field->kind == ROW_NULL || field->raw.length == 0)
         return false;
+    const char *at = field->raw.data, *end = at + field->raw.length;
     if (*at != '{')
         return number_at(at, end, sum) == end;
     while ((at = memchr(at, ':', (size_t)(end - at))) != NULL) {
