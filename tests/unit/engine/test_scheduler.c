@@ -119,7 +119,7 @@ static void test_tokens_do_not_depend_on_the_schedule(void **state)
     const char *rounds = getenv("ARENA_SCHEDULES");
     for (int model = 0; model < 3; model++) {
         run_alone(tiny_paths[model]);
-        for (int seed = 0; seed < (rounds ? atoi(rounds) : 12); seed++)
+        for (long seed = 0; seed < (rounds ? strtol(rounds, NULL, 10) : 12); seed++)
             run_schedule(tiny_paths[model], (uint64_t)seed, 40);
         for (int i = 0; i < KINDS; i++)
             answer_free(kinds[i].alone);
