@@ -1,0 +1,388 @@
+/* Hugging Face checkpoints: a tiny GGUF model is written out as one (names, rows of rotary heads, experts one by one,
+ * tokenizer.json), read back, and must compute the very same logits and tokens. Then each way of being wrong. */
+#include "testing.h"
+
+#include <sys/stat.h>
+
+#include "engine/checkpoint.h"
+#include "engine/engine.h"
+#include "unit/engine/tiny_model.h"
+
+enum { MAX_TENSORS = 256 };
+
+/* One tensor as the checkpoint has it. */
+struct exported {
+    char name[96];
+    int rows, columns;
+    unsigned char *data; /* floats; owned */
+    size_t bytes;
+};
+
+struct folder {
+    char path[64];
+    struct exported tensors[MAX_TENSORS];
+    int count;
+};
+
+/* ---- Writing a checkpoint ------------------------------------------------------------------------------- */
+
+static void write_file(const struct folder *folder, const char *name, const void *bytes, size_t length)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", folder->path, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    fclose(file);
+}
+
+static void write_text(const struct folder *folder, const char *name, const char *text)
+{
+    write_file(folder, name, text, strlen(text));
+}
+
+static struct exported *add(struct folder *folder, const char *name, int rows, int columns)
+{
+    struct exported *tensor = &folder->tensors[folder->count++];
+    snprintf(tensor->name, sizeof tensor->name, "%s", name);
+    tensor->rows = rows;
+    tensor->columns = columns;
+    tensor->bytes = (size_t)(rows ? rows : 1) * (size_t)columns * sizeof(float);
+    tensor->data = malloc(tensor->bytes);
+    assert_non_null(tensor->data);
+    return tensor;
+}
+
+static const char *const names[][2] = {
+    {"attn_norm", "input_layernorm"},       {"attn_q", "self_attn.q_proj"},
+    {"attn_k", "self_attn.k_proj"},         {"attn_v", "self_attn.v_proj"},
+    {"attn_output", "self_attn.o_proj"},    {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_gate", "mlp.gate_proj"},          {"ffn_up", "mlp.up_proj"},
+    {"ffn_down", "mlp.down_proj"},          {"ffn_gate_inp", "block_sparse_moe.gate"},
+    {"ffn_gate_exps", "w1"},                {"ffn_up_exps", "w3"},
+    {"ffn_down_exps", "w2"},                {"token_embd", "model.embed_tokens"},
+    {"output_norm", "model.norm"},
+};
+
+static const char *their_name(const char *ours)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], ours) == 0)
+            return names[i][1];
+    fail_msg("no name for %s", ours);
+    return "";
+}
+
+/* Rows (head, pair, half) back to (head, half, pair). */
+static void copy_rows(unsigned char *out, const struct gguf_tensor *tensor, int heads)
+{
+    size_t rows = (size_t)tensor->size[1], row = tensor->bytes / rows, dim = heads ? rows / (size_t)heads : 0;
+    for (size_t i = 0; i < rows; i++) {
+        size_t to = heads ? i / dim * dim + i % 2 * (dim / 2) + i % dim / 2 : i;
+        memcpy(out + to * row, (const unsigned char *)tensor->data + i * row, row);
+    }
+}
+
+static void export_tensor(struct folder *folder, const struct gguf_tensor *tensor, const struct tiny_model *tiny)
+{
+    char ours[64] = "", name[96];
+    int layer = -1;
+    snprintf(name, sizeof name, "%.*s", (int)tensor->name.length, tensor->name.bytes);
+    if (sscanf(name, "blk.%d.%63[^.].weight", &layer, ours) != 2)
+        sscanf(name, "%63[^.].weight", ours);
+    int columns = (int)tensor->size[0], rows = tensor->dims > 1 ? (int)tensor->size[1] : 0;
+    int planes = tensor->dims > 2 ? (int)tensor->size[2] : 0;
+    size_t plane = tensor->bytes / (size_t)(planes ? planes : 1);
+    for (int i = 0; i < planes; i++) {
+        snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.%s.weight", layer, i, their_name(ours));
+        memcpy(add(folder, name, rows, columns)->data, (const unsigned char *)tensor->data + (size_t)i * plane, plane);
+    }
+    if (planes)
+        return;
+    if (layer < 0)
+        snprintf(name, sizeof name, "%s.weight", their_name(ours));
+    else
+        snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer, their_name(ours));
+    struct exported *out = add(folder, name, rows, columns);
+    int heads = strcmp(ours, "attn_q") == 0 ? tiny->heads : strcmp(ours, "attn_k") == 0 ? tiny->kv_heads : 0;
+    if (rows)
+        copy_rows(out->data, tensor, heads);
+    else
+        memcpy(out->data, tensor->data, tensor->bytes);
+}
+
+/* Tensors [from, to) as one safetensors file. */
+static void write_shard(const struct folder *folder, const char *name, int from, int to)
+{
+    static char header[65536];
+    size_t used = (size_t)snprintf(header, sizeof header, "{"), offset = 0;
+    for (int i = from; i < to; i++) {
+        const struct exported *t = &folder->tensors[i];
+        char shape[40];
+        snprintf(shape, sizeof shape, t->rows ? "[%d,%d]" : "[%d]", t->rows ? t->rows : t->columns, t->columns);
+        used += (size_t)snprintf(header + used, sizeof header - used,
+                                 "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+                                 i > from ? "," : "", t->name, shape, offset, offset + t->bytes);
+        offset += t->bytes;
+    }
+    used += (size_t)snprintf(header + used, sizeof header - used, "}");
+    unsigned char *file = malloc(8 + used + offset);
+    assert_non_null(file);
+    uint64_t size = used;
+    memcpy(file, &size, 8);
+    memcpy(file + 8, header, used);
+    size_t at = 8 + used;
+    for (int i = from; i < to; at += folder->tensors[i++].bytes)
+        memcpy(file + at, folder->tensors[i].data, folder->tensors[i].bytes);
+    write_file(folder, name, file, at);
+    free(file);
+}
+
+static void write_shards(const struct folder *folder)
+{
+    static char index[65536];
+    int half = folder->count / 2;
+    size_t used = (size_t)snprintf(index, sizeof index, "{\"weight_map\":{");
+    for (int i = 0; i < folder->count; i++)
+        used += (size_t)snprintf(index + used, sizeof index - used, "%s\"%s\":\"part-%d.safetensors\"", i ? "," : "",
+                                 folder->tensors[i].name, i < half ? 1 : 2);
+    snprintf(index + used, sizeof index - used, "}}");
+    write_text(folder, "model.safetensors.index.json", index);
+    write_shard(folder, "part-1.safetensors", 0, half);
+    write_shard(folder, "part-2.safetensors", half, folder->count);
+}
+
+static void write_config(const struct folder *folder, const struct tiny_model *tiny, const char *more)
+{
+    char text[1000];
+    snprintf(text, sizeof text,
+             "{\"model_type\":\"%s\",\"num_hidden_layers\":%d,\"hidden_size\":%d,\"intermediate_size\":%d,"
+             "\"num_attention_heads\":%d,\"num_key_value_heads\":%d,\"max_position_embeddings\":%d,"
+             "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"num_local_experts\":%d,"
+             "\"num_experts_per_tok\":2,\"eos_token_id\":[258,256]%s}",
+             tiny->experts ? "mixtral" : "llama", tiny->layers, tiny->width, tiny->feed_forward, tiny->heads,
+             tiny->kv_heads, tiny->context, tiny->experts, more);
+    write_text(folder, "config.json", text);
+}
+
+static void write_tokenizer(const struct folder *folder)
+{
+    static char text[16384];
+    size_t used = (size_t)snprintf(text, sizeof text,
+                                   "{\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"special\":true},"
+                                   "{\"id\":257,\"content\":\"<|im_start|>\",\"special\":true},"
+                                   "{\"id\":258,\"content\":\"<|im_end|>\",\"special\":true}],"
+                                   "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+                                   "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+    for (int byte = 0; byte < 256; byte++) {
+        char piece[8] = "";
+        size_t length = made_alphabet(piece, byte);
+        bool escaped = piece[0] == '"' || piece[0] == '\\';
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%s%.*s\":%d", byte ? "," : "",
+                                 escaped ? "\\" : "", (int)length, piece, byte);
+    }
+    snprintf(text + used, sizeof text - used, "}}}");
+    write_text(folder, "tokenizer.json", text);
+    write_text(folder, "tokenizer_config.json",
+               "{\"bos_token\":\"<|im_start|>\",\"eos_token\":{\"content\":\"<|im_end|>\"},\"chat_template\":"
+               "\"{% for m in messages %}{{ '<|im_start|>' + m.role + '\\\\n' + m.content + '<|im_end|>\\\\n' }}"
+               "{% endfor %}{{ '<|im_start|>assistant\\\\n' }}\"}");
+}
+
+/* The tensors of a tiny model, and a folder with all but the weights in it. */
+static struct folder *make_folder(const struct tiny_model *tiny)
+{
+    struct folder *folder = calloc(1, sizeof *folder);
+    assert_non_null(folder);
+    snprintf(folder->path, sizeof folder->path, "/tmp/arena-checkpoint-XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+    struct engine_error error = {0};
+    struct made_gguf made = tiny_make(tiny);
+    struct gguf *file = gguf_open_memory(made.bytes, made.length, "tiny", &error);
+    assert_non_null(file);
+    for (size_t i = 0; i < gguf_tensor_count(file); i++)
+        export_tensor(folder, gguf_tensor_at(file, i), tiny);
+    gguf_close(file);
+    free(made.bytes);
+    write_config(folder, tiny, "");
+    write_tokenizer(folder);
+    return folder;
+}
+
+static void free_folder(struct folder *folder)
+{
+    static const char *const files[] = {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors",
+                                        "model.safetensors.index.json", "part-1.safetensors", "part-2.safetensors",
+                                        "chat_template.jinja"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[200];
+        snprintf(path, sizeof path, "%s/%s", folder->path, files[i]);
+        remove(path);
+    }
+    assert_int_equal(rmdir(folder->path), 0);
+    for (int i = 0; i < folder->count; i++)
+        free(folder->tensors[i].data);
+    free(folder);
+}
+
+/* ---- Reading it back ------------------------------------------------------------------------------------ */
+
+static const struct tiny_model dense = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 0, 1};
+static const struct tiny_model experts = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 4, 2};
+
+static struct engine_model *load(struct engine *engine, const char *path)
+{
+    struct engine_error error = {0};
+    struct engine_model *model = engine_load(engine, path, NULL, &error);
+    if (!model)
+        fail_msg("%s", error.message);
+    return model;
+}
+
+static void compare(const struct tiny_model *tiny, bool sharded)
+{
+    char path[64];
+    struct engine_error error = {0};
+    struct folder *folder = make_folder(tiny);
+    if (sharded)
+        write_shards(folder);
+    else
+        write_shard(folder, "model.safetensors", 0, folder->count);
+    struct engine *engine = engine_new(&(struct engine_options){.threads = 1}, &error);
+    assert_non_null(engine);
+    struct engine_model *own = load(engine, tiny_file(tiny, path)), *theirs = load(engine, folder->path);
+    const struct engine_message hello = {"user", "Hello <|im_end|>", 16};
+    size_t own_count, their_count;
+    int32_t *own_ids = engine_render(own, &hello, 1, &own_count, &error);
+    int32_t *their_ids = engine_render(theirs, &hello, 1, &their_count, &error);
+    assert_non_null(own_ids);
+    assert_non_null(their_ids);
+    assert_int_equal(own_count, their_count);
+    assert_memory_equal(own_ids, their_ids, own_count * sizeof *own_ids);
+    float *own_logits = engine_logits(own, own_ids, own_count, &error);
+    float *their_logits = engine_logits(theirs, own_ids, own_count, &error);
+    assert_non_null(own_logits);
+    assert_non_null(their_logits);
+    assert_memory_equal(own_logits, their_logits, own_count * TINY_VOCABULARY * sizeof *own_logits);
+    free(own_ids);
+    free(their_ids);
+    free(own_logits);
+    free(their_logits);
+    engine_free(engine);
+    remove(path);
+    free_folder(folder);
+}
+
+static void test_a_dense_model(void **state)
+{
+    (void)state;
+    compare(&dense, false);
+}
+
+static void test_experts_in_shards(void **state)
+{
+    (void)state;
+    compare(&experts, true);
+}
+
+/* ---- What is refused ------------------------------------------------------------------------------------ */
+
+static void expect_refused(const struct folder *folder, const char *part)
+{
+    struct engine_error error = {0};
+    struct gguf *file = checkpoint_open(folder->path, &error);
+    if (file)
+        fail_msg("opened, but \"%s\" was expected", part);
+    if (!strstr(error.message, part))
+        fail_msg("\"%s\" does not hold \"%s\"", error.message, part);
+}
+
+static void test_settings_that_are_not_supported(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more, *part;
+    } bad[] = {
+        {",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}", "rope_scaling"},
+        {",\"rope_scaling\":{\"type\":\"longrope\"}", "original_max_position_embeddings"},
+        {",\"hidden_activation\":\"relu\"", "activation"},
+        {",\"quantization_config\":{}", "quantised"},
+        {",\"use_sliding_window\":true", "use_sliding_window"},
+        {",\"head_dim\":1", "heads' size"},
+        {",\"num_experts\":-1", "number of experts"},
+        {",\"partial_rotary_factor\":2", "partial_rotary_factor"},
+    };
+    struct folder *folder = make_folder(&dense);
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_config(folder, &dense, bad[i].more);
+        expect_refused(folder, bad[i].part);
+    }
+    write_text(folder, "config.json", "{\"model_type\":\"mamba\"}");
+    expect_refused(folder, "\"mamba\" is not one of llama");
+    write_text(folder, "config.json", "{\"model_type\":\"llama\"}");
+    expect_refused(folder, "is missing");
+    write_text(folder, "config.json", "{");
+    expect_refused(folder, "damaged JSON");
+    free_folder(folder);
+}
+
+static void test_files_that_are_missing_or_damaged(void **state)
+{
+    (void)state;
+    struct folder *folder = make_folder(&experts);
+    expect_refused(folder, "holds neither model.safetensors");
+    write_text(folder, "model.safetensors.index.json", "{\"weight_map\":{\"a\":\"../../etc/passwd\"}}");
+    expect_refused(folder, "cannot be one");
+    write_text(folder, "model.safetensors.index.json", "{\"weight_map\":{\"a\":\"part-1.safetensors\"}}");
+    expect_refused(folder, "part-1.safetensors: cannot read");
+    write_shard(folder, "model.safetensors", 0, folder->count - 3); /* less the last expert too */
+    expect_refused(folder, "experts for");
+    snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name, "model.layers.0.mixer.weight");
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    expect_refused(folder, "has no place");
+    snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name, "model.layers.2.input_layernorm.weight");
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    expect_refused(folder, "does not have");
+    free_folder(folder);
+}
+
+static void test_tokenizers_that_are_not_supported(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *part;
+    } bad[] = {
+        {"{}", "not BPE"},
+        {"{\"model\":{\"type\":\"Unigram\"}}", "not BPE"},
+        {"{\"model\":{\"type\":\"BPE\"}}", "no vocab"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1}}}", "sensible id"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1e9}}}", "sensible id"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}", "no merges"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}}", "two sides"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"id\":5}]}", "no content"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Magic\"}}",
+         "step that is not supported"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Split\","
+         "\"behavior\":\"MergedWithNext\"}}", "Split step"},
+    };
+    struct folder *folder = make_folder(&dense);
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_text(folder, "tokenizer.json", bad[i].text);
+        expect_refused(folder, bad[i].part);
+    }
+    free_folder(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_dense_model),
+        cmocka_unit_test(test_experts_in_shards),
+        cmocka_unit_test(test_settings_that_are_not_supported),
+        cmocka_unit_test(test_files_that_are_missing_or_damaged),
+        cmocka_unit_test(test_tokenizers_that_are_not_supported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
