@@ -376,7 +376,7 @@ static void supplies(const struct battle *battle, struct pacer_supply supply[2])
 static bool show(struct battle *battle, size_t count)
 {
     size_t turn = battle->story.turn_count;
-    size_t most = 2 * (6 * 4 * count + 128); /* a character is 4 bytes at most, and each byte 6 when escaped */
+    size_t most = 2 * (6 * count + 128); /* a character is 4 bytes at most, or 6 when it is escaped */
     if (most > eventlog_room(battle->log))
         return false;
     for (int i = 0; i < 2; i++)

@@ -482,6 +482,56 @@ static void test_two_competitors_are_needed(void **state)
     world_free(world);
 }
 
+static void test_turns_have_a_limit(void **state)
+{
+    struct world *world = new_world(2, HELLO, HELLO);
+    struct question turn;
+    char id[STORE_ID_SIZE];
+    (void)state;
+    world->actor[0].next_script = world->actor[1].next_script = SILENT;
+    make_ready(world, id);
+    turn = (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"};
+    for (int i = 1; i < LIMIT_TURNS; i++) {
+        world_expect(world, HALL_TURN, turn, 200, "");
+        world_pass(world, 100);
+        world_settle(world);
+    }
+    world_expect(world, HALL_TURN, turn, 413, "too_large");
+    vote(world, id);
+    world_free(world);
+}
+
+/* Text that grows sixfold in JSON, more than a log can hold: it stops for both, and what was seen is the answer. */
+static void test_an_endless_answer(void **state)
+{
+    static struct step script[8];
+    static char text[300001];
+    struct world *world = new_world(2, script, script);
+    struct watcher watcher;
+    char id[STORE_ID_SIZE];
+    (void)state;
+    memset(text, 1, sizeof text - 1);
+    for (int i = 0; i < 7; i++)
+        script[i] = (struct step){10 * (i + 1), SAY, text, 0};
+    script[7].at_ms = -1; /* and on and on */
+    world_start(world, id);
+    watch(world, id, &watcher);
+    world_pass(world, 8000);
+    world_settle(world);
+    assert_true(saw(&watcher, "event: ready"));
+    assert_true(watcher.bytes.length <= LIMIT_EVENT_LOG_BYTES);
+    assert_int_equal(world->actor[0].cancelled + world->actor[1].cancelled, 2);
+    struct answer_got got_it = world_ask(world, HALL_GET, (struct question){.battle = id});
+    const json_t *turn = json_array_get(json_object_get(got_it.json, "turns"), 0);
+    size_t a = json_string_length(json_object_get(json_object_get(turn, "a"), "text"));
+    assert_true(a > 100000 && a <= LIMIT_ANSWER_BYTES);
+    assert_int_equal(a, json_string_length(json_object_get(json_object_get(turn, "b"), "text")));
+    vote(world, id);
+    answer_drop(&got_it);
+    unwatch(&watcher);
+    world_free(world);
+}
+
 /* --- retries of requests --- */
 
 static void test_idempotency(void **state)
@@ -572,6 +622,56 @@ static void test_restart(void **state)
     vote(world, ready);
     assert_true(again.ended && saw(&again, "event: voted"));
     unwatch(&again);
+    world_free(world);
+}
+
+/* Freed while a lane has not ended and a job is with the writer: both come back to nobody, without harm. */
+static void test_freed_too_early(void **state)
+{
+    struct world *world = new_world(2, HANGS, HANGS);
+    struct answer_got answer;
+    char id[STORE_ID_SIZE];
+    (void)state;
+    world->actor[0].ends_late = world->actor[1].ends_late = true;
+    world_start(world, id);
+    world_pass(world, 100);
+    world_send(world, HALL_SKIP, (struct question){.battle = id}, &answer);
+    hall_stop(world->hall, world_stopped, world);
+    hall_free(world->hall);
+    world->hall = NULL;
+    world_await(world, &answer);
+    for (int i = 0; i < 50; i++)
+        loop_turn(world->base.loop, 1);
+    assert_false(world->stopped);
+    answer_drop(&answer);
+    world_open_hall(world);
+    world_free(world);
+}
+
+static void test_requests_while_stopping(void **state)
+{
+    struct world *world = new_world(2, HELLO, HELLO);
+    struct answer_got votes[3], late;
+    char id[STORE_ID_SIZE];
+    (void)state;
+    make_ready(world, id);
+    for (int i = 0; i < 3; i++)
+        world_send(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, &votes[i]);
+    hall_stop(world->hall, world_stopped, world);
+    world_send(world, HALL_GET, (struct question){.battle = id}, &late);
+    assert_int_equal(late.status, 503);
+    for (int i = 0; i < 3; i++) {
+        world_await(world, &votes[i]);
+        assert_int_equal(votes[i].status, i ? 503 : 200); /* the one under way is committed, those in line are not begun */
+        answer_drop(&votes[i]);
+    }
+    answer_drop(&late);
+    for (int i = 0; i < 60000 && !world->stopped; i++)
+        loop_turn(world->base.loop, 1);
+    assert_true(world->stopped);
+    hall_free(world->hall);
+    world_open_hall(world);
+    world_state(world, id, "voted");
     world_free(world);
 }
 
@@ -680,6 +780,10 @@ int main(void)
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_limits_of_a_voter),
         cmocka_unit_test(test_two_competitors_are_needed),
+        cmocka_unit_test(test_turns_have_a_limit),
+        cmocka_unit_test(test_an_endless_answer),
+        cmocka_unit_test(test_freed_too_early),
+        cmocka_unit_test(test_requests_while_stopping),
         cmocka_unit_test(test_idempotency),
         cmocka_unit_test(test_parallel_votes),
         cmocka_unit_test(test_restart),

@@ -181,7 +181,7 @@ static inline void world_pass(struct world *world, int64_t ms)
 
 static inline void world_settle(struct world *world) /* until no job is under way */
 {
-    for (int i = 0; i < 2000 && (i < 3 || hall_figures(world->hall).waiting_replies); i++)
+    for (int i = 0; i < 60000 && (i < 3 || hall_figures(world->hall).waiting_replies); i++)
         loop_turn(world->base.loop, 1);
     assert_int_equal(hall_figures(world->hall).waiting_replies, 0);
 }
@@ -260,7 +260,7 @@ static inline void world_stopped(void *user)
 static inline void world_stop_hall(struct world *world)
 {
     hall_stop(world->hall, world_stopped, world);
-    for (int i = 0; i < 2000 && !world->stopped; i++)
+    for (int i = 0; i < 60000 && !world->stopped; i++)
         loop_turn(world->base.loop, 1);
     assert_true(world->stopped);
     hall_free(world->hall);
@@ -332,7 +332,7 @@ static inline void world_send(struct world *world, enum hall_action action, stru
 
 static inline void world_await(struct world *world, const struct answer_got *answer)
 {
-    for (int i = 0; i < 2000 && !answer->count; i++)
+    for (int i = 0; i < 60000 && !answer->count; i++)
         loop_turn(world->base.loop, 1);
     assert_int_equal(answer->count, 1);
 }
@@ -431,7 +431,7 @@ static inline void watch_from(struct world *world, const char *id, uint64_t last
     buf_init(&watcher->bytes, 16 << 20);
     buf_init(&watcher->times, 1 << 20);
     hall_events(world->hall, world->base.voter, id, watcher_opened, watcher);
-    for (int i = 0; i < 2000 && !watcher->log && !watcher->failed; i++)
+    for (int i = 0; i < 60000 && !watcher->log && !watcher->failed; i++)
         loop_turn(world->base.loop, 1);
     assert_non_null(watcher->log);
     need(eventlog_attach(watcher->log, &watcher->viewer, last_id, &err), &err);

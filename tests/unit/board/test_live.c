@@ -102,7 +102,7 @@ static void on_board(void *user, struct live_snapshot *snapshot, const struct er
 
 static void turn_until(struct world *world, const int *count, int wanted)
 {
-    for (int i = 0; i < 5000 && *count < wanted; i++)
+    for (int i = 0; i < 60000 && *count < wanted; i++)
         loop_turn(world->base.loop, 1);
     assert_int_equal(*count, wanted);
 }
