@@ -133,6 +133,7 @@ INLINE void v_store_half(void *p, v16 x)
 
 /* ---- Integers ---- */
 
+INLINE n16 n_add(n16 x, n16 y) { return (n16){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
 INLINE v16 v_from(n16 x) { return (v16){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 
 INLINE v16 v_from_bytes(const uint8_t *p)

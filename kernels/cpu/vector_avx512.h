@@ -76,6 +76,7 @@ INLINE void v_store_half(void *p, v16 x)
 
 /* ---- Integers ---- */
 
+INLINE n16 n_add(n16 a, n16 b) { return _mm512_add_epi32(a, b); }
 INLINE v16 v_from(n16 x) { return _mm512_cvtepi32_ps(x); }
 INLINE v16 v_from_bytes(const uint8_t *p) { return v_from(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p))); }
 INLINE v16 v_from_signed(const uint8_t *p) { return v_from(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p))); }
