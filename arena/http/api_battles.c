@@ -159,6 +159,64 @@ static uint64_t last_event_id(const struct http_request *request)
     return *end || errno ? 0 : value;
 }
 
+/* One viewer of a log, behind one stream. */
+struct watch {
+    struct eventlog_viewer viewer;
+    struct stream *stream;
+};
+
+static void watch_more(void *user)
+{
+    struct watch *watch = user;
+    if (watch->stream)
+        stream_more(watch->stream);
+}
+
+static struct text watch_pending(void *user)
+{
+    return eventlog_pending(&((struct watch *)user)->viewer);
+}
+
+static void watch_advance(void *user, size_t count)
+{
+    eventlog_advance(&((struct watch *)user)->viewer, count);
+}
+
+static bool watch_ended(void *user)
+{
+    return eventlog_ended(((struct watch *)user)->viewer.log);
+}
+
+static void watch_closed(void *user)
+{
+    struct watch *watch = user;
+    eventlog_detach(&watch->viewer);
+    free(watch);
+}
+
+static bool watch_log(struct http_request *request, struct eventlog *log, uint64_t last_id, struct err *err)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+    if (!watch)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    watch->viewer = (struct eventlog_viewer){.more = watch_more, .user = watch};
+    if (!eventlog_attach(log, &watch->viewer, last_id, err)) {
+        free(watch);
+        return false;
+    }
+    struct stream_source source = {.pending = watch_pending,
+                                   .advance = watch_advance,
+                                   .ended = watch_ended,
+                                   .closed = watch_closed,
+                                   .user = watch,
+                                   .greeting = TEXT("retry: 1000\n\n"),
+                                   .farewell = TEXT("event: shutdown\ndata: {}\n\n")};
+    struct stream *stream = stream_open(server_streams(request->server), request, &source, err);
+    if (stream)
+        watch->stream = stream;
+    return stream != NULL;
+}
+
 static void on_opened(void *user, struct eventlog *log, const struct err *err)
 {
     struct http_request *request = user;
@@ -170,7 +228,7 @@ static void on_opened(void *user, struct eventlog *log, const struct err *err)
         /* Nothing will ever follow: 204 tells an EventSource not to come back. */
         if (eventlog_ended(log) && last_id && last_id == eventlog_last_id(log))
             response_empty(request, MHD_HTTP_NO_CONTENT);
-        else if (!stream_open(server_streams(request->server), request, log, last_id, &problem))
+        else if (!watch_log(request, log, last_id, &problem))
             response_error(request, &problem);
     }
     eventlog_release(log);

@@ -18,17 +18,13 @@
 /* Bytes that libmicrohttpd asks for at once: a turn's deltas of both lanes fit. */
 enum { BLOCK_BYTES = 4096 };
 
-/* Our own words: a greeting at once, so that the client knows it is connected and how soon to come
- * back. */
-static const struct text GREETING = {"retry: 1000\n\n", 13};
 static const struct text HEARTBEAT = {":\n\n", 3};
-static const struct text SHUTDOWN = {"event: shutdown\ndata: {}\n\n", 26};
 
 struct stream {
     struct http_server *server;
     struct MHD_Connection *connection;
     struct peer *peer;
-    struct eventlog_viewer viewer;
+    struct stream_source source;
     struct text say; /* what is left of our own words */
     bool saying;     /* they were begun: they come before anything else */
     bool suspended, ending;
@@ -37,9 +33,18 @@ struct stream {
     struct stream *next, **link;
 };
 
-static void resume(void *user)
+static struct text pending_of(const struct stream *stream)
 {
-    struct stream *stream = user;
+    return stream->source.pending(stream->source.user);
+}
+
+static bool has_ended(const struct stream *stream)
+{
+    return stream->source.ended(stream->source.user);
+}
+
+void stream_more(struct stream *stream)
+{
     if (!stream->suspended)
         return;
     stream->suspended = false;
@@ -67,16 +72,16 @@ static ssize_t read_more(void *user, uint64_t position, char *out, size_t max)
 {
     (void)position;
     struct stream *stream = user;
-    struct text pending = eventlog_pending(&stream->viewer);
+    struct text pending = pending_of(stream);
     stream->moved_ns = clock_mono_ns();
     if (stream->say.length && (stream->saying || !pending.length))
         return (ssize_t)say_some(stream, out, max);
     if (pending.length) {
         size_t count = copy_some(out, max, pending);
-        eventlog_advance(&stream->viewer, count);
+        stream->source.advance(stream->source.user, count);
         return (ssize_t)count;
     }
-    if (stream->ending || eventlog_ended(stream->viewer.log))
+    if (stream->ending || has_ended(stream))
         return MHD_CONTENT_READER_END_OF_STREAM;
     stream->suspended = true;
     MHD_suspend_connection(stream->connection);
@@ -86,15 +91,16 @@ static ssize_t read_more(void *user, uint64_t position, char *out, size_t max)
 static void stream_free(void *user)
 {
     struct stream *stream = user;
-    eventlog_detach(&stream->viewer);
     *stream->link = stream->next;
     if (stream->next)
         stream->next->link = stream->link;
     stream->streams->count--;
+    stream->source.closed(stream->source.user);
     free(stream);
 }
 
-static struct stream *stream_new(struct streams *streams, struct http_request *request)
+static struct stream *stream_new(struct streams *streams, struct http_request *request,
+                                 const struct stream_source *source)
 {
     struct stream *stream = calloc(1, sizeof *stream);
     if (!stream)
@@ -102,8 +108,8 @@ static struct stream *stream_new(struct streams *streams, struct http_request *r
     stream->server = request->server;
     stream->connection = request->connection;
     stream->peer = request->peer;
-    stream->viewer = (struct eventlog_viewer){.more = resume, .user = stream};
-    stream->say = GREETING;
+    stream->source = *source;
+    stream->say = source->greeting;
     stream->saying = true;
     stream->moved_ns = clock_mono_ns();
     stream->streams = streams;
@@ -116,34 +122,40 @@ static struct stream *stream_new(struct streams *streams, struct http_request *r
     return stream;
 }
 
-bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log,
-                 uint64_t last_id, struct err *err)
+/* A response that reads from the stream and frees it; NULL frees it at once. */
+static struct MHD_Response *make_response(struct stream *stream, bool https)
 {
-    struct stream *stream = stream_new(streams, request);
-    if (!stream)
-        return err_set(err, ERR_MEMORY, "out of memory");
-    if (!eventlog_attach(log, &stream->viewer, last_id, err)) {
-        stream_free(stream);
-        return false;
-    }
-    struct MHD_Response *response = MHD_create_response_from_callback(
-        MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_more, stream, stream_free);
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_more, stream, stream_free);
     if (!response) {
         stream_free(stream);
-        return err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
     }
-    struct response_headers headers = {.policy = RESPONSE_DATA,
-                                       .https = request->context->https,
-                                       .content_type = "text/event-stream"};
+    struct response_headers headers = {
+        .policy = RESPONSE_DATA, .https = https, .content_type = "text/event-stream"};
     /* A proxy that buffers would hold every token back until its buffer is full. */
-    if (!response_dress(response, &headers) ||
-        MHD_add_response_header(response, "X-Accel-Buffering", "no") != MHD_YES) {
-        MHD_destroy_response(response); /* and with it the stream */
-        return err_set(err, ERR_MEMORY, "out of memory");
+    if (response_dress(response, &headers) &&
+        MHD_add_response_header(response, "X-Accel-Buffering", "no") == MHD_YES)
+        return response;
+    MHD_destroy_response(response); /* and with it the stream */
+    return NULL;
+}
+
+struct stream *stream_open(struct streams *streams, struct http_request *request,
+                           const struct stream_source *source, struct err *err)
+{
+    bool wanted = request->connection && !request->response; /* else nobody is there to read it */
+    struct stream *stream = wanted ? stream_new(streams, request, source) : NULL;
+    if (!stream)
+        source->closed(source->user);
+    struct MHD_Response *response = stream ? make_response(stream, request->context->https) : NULL;
+    if (!response) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
     }
     request->endless = true;
     response_with(request, MHD_HTTP_OK, response);
-    return true;
+    return stream;
 }
 
 /* The client has closed its end: maybe it left, maybe it only has nothing more to say. Writing to
@@ -160,7 +172,7 @@ static void beat(struct stream *stream, int64_t now_ns)
     int64_t quiet = now_ns - stream->moved_ns;
     if (stream->suspended && (quiet >= LIMIT_HEARTBEAT_SECONDS * CLOCK_S || looks_gone(stream))) {
         stream->say = HEARTBEAT;
-        resume(stream);
+        stream_more(stream);
     } else if (!stream->suspended && quiet >= LIMIT_STALL_SECONDS * CLOCK_S) {
         peer_cut(stream->peer);
         stream->moved_ns = now_ns;
@@ -173,10 +185,10 @@ void streams_beat(struct streams *streams, int64_t now_ns)
         beat(stream, now_ns);
 }
 
-/* True when the log was ended without a word: the battle is not over, only the server is. */
+/* True when the source ended without a word that is still to be read: what ends is the server. */
 static bool is_hushed(const struct stream *stream)
 {
-    return eventlog_ended(stream->viewer.log) && !eventlog_pending(&stream->viewer).length;
+    return has_ended(stream) && !pending_of(stream).length;
 }
 
 static void end(struct stream *stream)
@@ -184,9 +196,9 @@ static void end(struct stream *stream)
     if (stream->ending)
         return;
     stream->ending = true;
-    if (!stream->saying && (is_hushed(stream) || !eventlog_ended(stream->viewer.log)))
-        stream->say = SHUTDOWN;
-    resume(stream);
+    if (!stream->saying && (is_hushed(stream) || !has_ended(stream)))
+        stream->say = stream->source.farewell;
+    stream_more(stream);
 }
 
 void streams_end(struct streams *streams, bool all)

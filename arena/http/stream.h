@@ -1,11 +1,9 @@
-/* Event streams: a battle's log, sent to one viewer for as long as both want it.
+/* Streams of server-sent events: bytes from a source, for as long as both ends want them.
  *
- * A stream is a cursor into the log (battle/eventlog.h) behind a connection that sleeps whenever
- * there is nothing to read. It is freed with its response, whoever ends first. A comment every
- * LIMIT_HEARTBEAT_SECONDS finds clients that disappeared, since only a write can; a reader that
- * takes nothing for LIMIT_STALL_SECONDS although something waits is cut off and may come back with
- * Last-Event-ID. Memory a stream: this struct and its connection; the log is shared. Loop's thread
- * only. */
+ * A source (a viewer of a battle's log, an answer under way) says what it has; the connection sleeps whenever that is
+ * nothing. A stream is freed with its response, whoever ends first; its source hears of it as the last thing. A comment
+ * every LIMIT_HEARTBEAT_SECONDS finds clients that disappeared, since only a write can; a reader that takes nothing for
+ * LIMIT_STALL_SECONDS although something waits is cut off and may come back. Loop's thread only. */
 #ifndef ARENA_HTTP_STREAM_H
 #define ARENA_HTTP_STREAM_H
 
@@ -13,26 +11,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "battle/eventlog.h"
+#include "base/buf.h"
 #include "http/request.h"
 
 struct stream;
+
+struct stream_source {
+    struct text (*pending)(void *user); /* whole events not sent yet, or the rest of one; borrowed */
+    void (*advance)(void *user, size_t count); /* so many bytes of it were taken */
+    bool (*ended)(void *user);                 /* nothing follows what is pending */
+    void (*closed)(void *user);                /* the stream is gone; the last call */
+    void *user;
+    struct text greeting; /* sent first, so that the client knows it is connected */
+    struct text farewell; /* sent last when the server stops and the source had no end of its own */
+};
 
 struct streams {
     struct stream *first;
     size_t count;
 };
 
-/* Answers the request with the log from behind `last_id` on. Borrows the log (the viewer takes its
- * own hold). False with `err`, unanswered: too many viewers, no memory. */
-bool stream_open(struct streams *streams, struct http_request *request, struct eventlog *log,
-                 uint64_t last_id, struct err *err);
+/* Answers the request with the source's bytes. The source is the stream's from here on, also when this fails (it is
+ * closed then). NULL with `err`, unanswered: no memory. */
+struct stream *stream_open(struct streams *streams, struct http_request *request, const struct stream_source *source,
+                           struct err *err);
+void stream_more(struct stream *stream); /* the source has more, or ended */
 
-void streams_beat(struct streams *streams,
-                  int64_t now_ns); /* once a second: heartbeats and stalled readers */
+void streams_beat(struct streams *streams, int64_t now_ns); /* once a second: heartbeats, stalled readers */
 
-/* Ends all, or only those whose log was ended without a last event: each reads what its log still
- * holds; where that has no end of its own, the `shutdown` event follows. */
+/* Ends all, or only those whose source ended without a last word: each reads what there still is, then the farewell where
+ * the source has no end of its own. */
 void streams_end(struct streams *streams, bool all);
 
 #endif
