@@ -1,4 +1,5 @@
-/* `arena verify`: has anybody changed the votes? Reads only, beside a running arena too; everything in one view. */
+/* `arena verify`: has anybody changed the votes? Reads only, beside a running arena too; everything in one
+ * view. */
 #include "command/command.h"
 
 #include <stdio.h>
@@ -32,8 +33,8 @@ static bool check_chain(struct checking *checking)
         return true;
     }
     hex_encode(report.head, DIGEST_SIZE, head);
-    printf("ledger: %lld votes in an unbroken chain, %lld of them erased; its end is %s\n", (long long)report.votes,
-           (long long)report.erased, head);
+    printf("ledger: %lld votes in an unbroken chain, %lld of them erased; its end is %s\n",
+           (long long)report.votes, (long long)report.erased, head);
     return true;
 }
 
@@ -52,8 +53,8 @@ static bool stands_here(struct checking *checking, const struct board_record *re
 {
     struct db_rows rows;
     uint8_t hash[DIGEST_SIZE] = {0};
-    if (!db_select(checking->db, &rows, "SELECT hash FROM votes WHERE seq = ?", DB_VALUES(DB_INT(record->last_seq)),
-                   &checking->err))
+    if (!db_select(checking->db, &rows, "SELECT hash FROM votes WHERE seq = ?",
+                   DB_VALUES(DB_INT(record->last_seq)), &checking->err))
         return false;
     bool known = record->last_seq == 0 || (db_next(&rows) && db_bytes(&rows, 0, hash, DIGEST_SIZE));
     *out = known && digest_same(hash, record->data_hash, DIGEST_SIZE);
@@ -69,7 +70,8 @@ static bool compute_again(struct checking *checking, const struct board_record *
     checking->unknown += verdict == BOARD_UNKNOWN;
     if (verdict != BOARD_DIFFERS)
         return true;
-    snprintf(line, sizeof line, "board %lld comes out otherwise when computed again: %s", (long long)record->id, what);
+    snprintf(line, sizeof line, "board %lld comes out otherwise when computed again: %s",
+             (long long)record->id, what);
     problem(checking, line);
     return true;
 }
@@ -84,8 +86,8 @@ static bool check_board(void *user, const struct board_record *record)
         return false;
     if (here)
         return compute_again(checking, record);
-    snprintf(line, sizeof line, "board %lld does not stand on the first %lld votes of this ledger", (long long)record->id,
-             (long long)record->last_seq);
+    snprintf(line, sizeof line, "board %lld does not stand on the first %lld votes of this ledger",
+             (long long)record->id, (long long)record->last_seq);
     problem(checking, line);
     return true;
 }
@@ -93,7 +95,8 @@ static bool check_board(void *user, const struct board_record *record)
 static bool check_boards(struct checking *checking)
 {
     int64_t before = checking->problems;
-    if (!boards_each(checking->db, 0, check_board, checking, &checking->err) || checking->err.code != ERR_NONE)
+    if (!boards_each(checking->db, 0, check_board, checking, &checking->err) ||
+        checking->err.code != ERR_NONE)
         return false;
     if (checking->problems != before)
         return true;
@@ -108,8 +111,8 @@ static int verify(const struct command *command, const char *dir)
 {
     struct checking checking = {.err = ERR_INIT};
     checking.db = store_read_open(dir, &checking.err);
-    bool done = checking.db != NULL && store_read_begin(checking.db, &checking.err) && check_chain(&checking) &&
-                check_invariants(&checking) && check_boards(&checking);
+    bool done = checking.db != NULL && store_read_begin(checking.db, &checking.err) &&
+                check_chain(&checking) && check_invariants(&checking) && check_boards(&checking);
     db_close(checking.db);
     if (!done)
         return command_fail(command, &checking.err);
@@ -129,9 +132,11 @@ static int run(int argc, char **argv)
 const struct command command_verify = {
     "verify", "check that no stored vote was changed, removed or inserted",
     "Usage: arena verify [--data DIR]\n\n"
-    "Walks the ledger of votes: each carries the hash of the one before it, over salted digests of who voted, on which\n"
-    "texts, between which versions. Names the first vote that was changed, removed or inserted; checks the records'\n"
-    "invariants, and that every stored board comes out the same when it is computed again. Works beside a running arena.\n\n"
+    "Walks the ledger of votes: each carries the hash of the one before it, over salted digests of who\n"
+    "voted, on which texts, between which versions. Names the first vote that was changed, removed or\n"
+    "inserted; checks the records' invariants, and that every stored board comes out the same when it is\n"
+    "computed again. Works beside a running arena.\n\n"
     "  --data DIR   the arena's data directory; ./arena-data by default\n\n"
-    "Exit code: 0 all is well, 1 something is not (each on a line that begins with WRONG), 2 there is nothing to check.\n",
+    "Exit code: 0 all is well, 1 something is not (each on a line that begins with WRONG), 2 there is\n"
+    "nothing to check.\n",
     run};

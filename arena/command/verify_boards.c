@@ -1,6 +1,6 @@
-/* The board is fitted on the votes up to its last one with the options that its filter names, rendered by the same code
- * and compared value by value. A competitor that has got a newer version since is named NAME@DIGEST now where it was
- * NAME then: names are compared up to the "@". */
+/* The board is fitted on the votes up to its last one with the options that its filter names, rendered by
+ * the same code and compared value by value. A competitor that has got a newer version since is named
+ * NAME@DIGEST now where it was NAME then: names are compared up to the "@". */
 #include "command/verify_boards.h"
 
 #include <math.h>
@@ -73,7 +73,8 @@ static bool same(struct comparison *comparison, json_t *old, json_t *new)
     if (json_is_integer(old) && json_is_integer(new))
         return json_integer_value(old) == json_integer_value(new) || differ(comparison, "another count");
     if (json_is_number(old) && json_is_number(new))
-        return fabs(json_number_value(old) - json_number_value(new)) <= TOLERANCE || differ(comparison, "another value");
+        return fabs(json_number_value(old) - json_number_value(new)) <= TOLERANCE ||
+               differ(comparison, "another value");
     if (json_typeof(old) != json_typeof(new))
         return differ(comparison, "another kind of value");
     if (json_is_object(old))
@@ -81,12 +82,13 @@ static bool same(struct comparison *comparison, json_t *old, json_t *new)
     if (json_is_array(old))
         return same_elements(comparison, old, new);
     if (json_is_string(old))
-        return same_name(json_string_value(old), json_string_value(new)) || differ(comparison, "another text");
+        return same_name(json_string_value(old), json_string_value(new)) ||
+               differ(comparison, "another text");
     return true; /* true, false and null are kinds */
 }
 
-static bool compare(struct text old_text, struct text new_text, char *problem, size_t size, enum board_verdict *verdict,
-                    struct err *err)
+static bool compare(struct text old_text, struct text new_text, char *problem, size_t size,
+                    enum board_verdict *verdict, struct err *err)
 {
     struct comparison comparison = {problem, size, "board"};
     json_t *old = json_read(old_text, "a stored board", err);
@@ -119,9 +121,11 @@ static bool read_method(const char *method, struct wish *wish)
 
 static bool read_filter(json_t *filter, struct wish *wish, struct err *err)
 {
-    return filter != NULL && json_get_string_or(filter, "category", "a stored board's filter", &wish->category, err) &&
+    return filter != NULL &&
+           json_get_string_or(filter, "category", "a stored board's filter", &wish->category, err) &&
            json_get_bool_or(filter, "style", "a stored board's filter", &wish->style, err) &&
-           json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX, &wish->min_votes, err);
+           json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX, &wish->min_votes,
+                           err);
 }
 
 static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out, struct err *err)
@@ -135,10 +139,10 @@ static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct
     options.method = wish->elo ? LEADERBOARD_ELO : LEADERBOARD_BT;
     options.style = wish->style;
     options.min_votes = (uint64_t)wish->min_votes;
-    options.category = wish->category != NULL && strcmp(wish->category, "overall") != 0 ? wish->category : NULL;
-    struct leaderboard_votes input = {.tally = &votes->tally,
-                                      .names = (const char *const *)votes->names,
-                                      .ballots = &votes->ballots};
+    options.category =
+        wish->category != NULL && strcmp(wish->category, "overall") != 0 ? wish->category : NULL;
+    struct leaderboard_votes input = {
+        .tally = &votes->tally, .names = (const char *const *)votes->names, .ballots = &votes->ballots};
     struct leaderboard *board = leaderboard_fit(&input, &options, err);
     if (board != NULL)
         render(out, board, RENDER_JSON, 0);
@@ -147,8 +151,8 @@ static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct
     return board != NULL && (!out->failed || err_set(err, ERR_MEMORY, "no memory for a board"));
 }
 
-bool board_recompute(struct db *db, const struct board_record *record, enum board_verdict *verdict, char *problem,
-                     size_t size, struct err *err)
+bool board_recompute(struct db *db, const struct board_record *record, enum board_verdict *verdict,
+                     char *problem, size_t size, struct err *err)
 {
     struct wish wish = {.category = NULL};
     struct buf text;

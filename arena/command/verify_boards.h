@@ -1,5 +1,5 @@
-/* Computing a stored board again from the stored votes: it must come out the same, counts exactly, values to 1e-6.
- * Blocking; any thread with its own reader. */
+/* Computing a stored board again from the stored votes: it must come out the same, counts exactly, values
+ * to 1e-6. Blocking; any thread with its own reader. */
 #ifndef ARENA_COMMAND_VERIFY_BOARDS_H
 #define ARENA_COMMAND_VERIFY_BOARDS_H
 
@@ -12,7 +12,7 @@ enum board_verdict {
 };
 
 /* False only when it could not be computed. */
-bool board_recompute(struct db *db, const struct board_record *record, enum board_verdict *verdict, char *problem,
-                     size_t size, struct err *err);
+bool board_recompute(struct db *db, const struct board_record *record, enum board_verdict *verdict,
+                     char *problem, size_t size, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The invitation is used up and its voter made in one job; the session follows when that is committed, so that a refused
- * invitation leaves nothing behind. */
+/* The invitation is used up and its voter made in one job; the session follows when that is committed, so
+ * that a refused invitation leaves nothing behind. */
 #include "people/invites.h"
 
 #include <stdlib.h>
@@ -46,8 +46,8 @@ struct redeeming {
     void *user;
 };
 
-static bool make_voter(struct db *tx, struct redeeming *redeeming, const struct invitation_record *invitation,
-                       struct err *err)
+static bool make_voter(struct db *tx, struct redeeming *redeeming,
+                       const struct invitation_record *invitation, struct err *err)
 {
     redeeming->voter = (struct voter_record){
         .role = invitation->role, .staff = invitation->staff, .created_ms = redeeming->now_ms};
@@ -83,7 +83,8 @@ static void redeemed(void *data, const struct err *err)
 }
 
 void invites_redeem(struct sessions *sessions, struct store *store, struct text token,
-                    void (*reply)(void *user, const struct voter *voter, const char *session, const struct err *err),
+                    void (*reply)(void *user, const struct voter *voter, const char *session,
+                                  const struct err *err),
                     void *user)
 {
     struct err err = ERR_INIT;
@@ -93,7 +94,8 @@ void invites_redeem(struct sessions *sessions, struct store *store, struct text 
         reply(user, NULL, NULL, &err);
         return;
     }
-    *redeeming = (struct redeeming){.sessions = sessions, .now_ms = clock_wall_ms(), .reply = reply, .user = user};
+    *redeeming =
+        (struct redeeming){.sessions = sessions, .now_ms = clock_wall_ms(), .reply = reply, .user = user};
     struct store_job job = {redeem, redeemed, redeeming};
     if (!token_hash(token, redeeming->token_hash))
         err_set(&err, ERR_NOT_FOUND, "this invitation is not known: ask for another link");

@@ -1,5 +1,5 @@
-/* Invitations: links that let somebody in once, with a role. And using one: from the token in the link to a voter with a
- * session. Loop's thread, except invites_make, which is pure. */
+/* Invitations: links that let somebody in once, with a role. And using one: from the token in the link to a
+ * voter with a session. Loop's thread, except invites_make, which is pure. */
 #ifndef ARENA_PEOPLE_INVITES_H
 #define ARENA_PEOPLE_INVITES_H
 
@@ -23,13 +23,15 @@ struct invite_wish {
     int64_t days; /* until it expires; 0: INVITE_DAYS */
 };
 
-/* Makes one; `record` is then for invitations_insert. ERR_BAD_REQUEST for a cohort or note that is too long. */
+/* Makes one; `record` is then for invitations_insert. ERR_BAD_REQUEST for a cohort or note that is too
+ * long. */
 bool invites_make(struct invite *out, const struct invite_wish *wish, int64_t now_ms, struct err *err);
 
-/* Uses the token up: `reply` comes exactly once, on the loop, with the voter (borrowed for the call) and the new session's
- * token for the cookie, or with NULL and why not. */
+/* Uses the token up: `reply` comes exactly once, on the loop, with the voter (borrowed for the call) and
+ * the new session's token for the cookie, or with NULL and why not. */
 void invites_redeem(struct sessions *sessions, struct store *store, struct text token,
-                    void (*reply)(void *user, const struct voter *voter, const char *session, const struct err *err),
+                    void (*reply)(void *user, const struct voter *voter, const char *session,
+                                  const struct err *err),
                     void *user);
 
 #endif

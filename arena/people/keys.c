@@ -1,5 +1,6 @@
-/* A lab gives out tens of keys, so the table is an array that is searched; comparing digests of the secret in constant
- * time tells nothing of the secret. The day's use is kept beside each key and starts again at midnight UTC. */
+/* A lab gives out tens of keys, so the table is an array that is searched; comparing digests of the secret
+ * in constant time tells nothing of the secret. The day's use is kept beside each key and starts again at
+ * midnight UTC. */
 #include "people/keys.h"
 
 #include <stdlib.h>
@@ -39,7 +40,8 @@ static void load_one(void *user, const struct api_key_record *record, const stru
 {
     struct keys *keys = user;
     if (record->revoked_ms == 0 && keys->count < LIMIT_API_KEYS)
-        keys->list[keys->count++] = (struct key){.record = *record, .today = *today, .day = api_day(clock_wall_ms())};
+        keys->list[keys->count++] =
+            (struct key){.record = *record, .today = *today, .day = api_day(clock_wall_ms())};
 }
 
 struct keys *keys_new(struct store *store, struct err *err)
@@ -81,7 +83,9 @@ struct creating {
 static bool store_key(struct db *tx, void *data, struct err *err)
 {
     struct creating *creating = data;
-    struct audit_record audit = {.at_ms = creating->record.created_ms, .actor = creating->actor, .act = "create key",
+    struct audit_record audit = {.at_ms = creating->record.created_ms,
+                                 .actor = creating->actor,
+                                 .act = "create key",
                                  .detail = creating->record.id};
     return api_keys_insert(tx, &creating->record, err) && audit_add(tx, &audit, err);
 }
@@ -92,9 +96,11 @@ static void key_stored(void *data, const struct err *err)
     struct keys *keys = creating->keys;
     struct err why = *err;
     if (why.code == ERR_NONE && keys->count == LIMIT_API_KEYS)
-        err_set(&why, ERR_BUSY, "the key is stored, but there are as many as can be used: revoke some and restart");
+        err_set(&why, ERR_BUSY,
+                "the key is stored, but there are as many as can be used: revoke some and restart");
     if (why.code == ERR_NONE) {
-        keys->list[keys->count++] = (struct key){.record = creating->record, .day = api_day(clock_wall_ms())};
+        keys->list[keys->count++] =
+            (struct key){.record = creating->record, .day = api_day(clock_wall_ms())};
         creating->reply(creating->user, creating->secret, creating->record.id, &why);
     } else {
         creating->reply(creating->user, NULL, NULL, &why);
@@ -117,7 +123,8 @@ static bool fill(struct creating *creating, const struct key_wish *wish, struct 
     struct api_key_record *record = &creating->record;
     int64_t now = clock_wall_ms();
     *record = (struct api_key_record){.requests_per_minute = wish->requests_per_minute,
-                                      .tokens_per_day = wish->tokens_per_day, .created_ms = now,
+                                      .tokens_per_day = wish->tokens_per_day,
+                                      .created_ms = now,
                                       .expires_ms = wish->days > 0 ? now + wish->days * DAY_MS : 0};
     random_id(record->id);
     memcpy(creating->secret, KEY_PREFIX, sizeof KEY_PREFIX - 1);
@@ -126,13 +133,15 @@ static bool fill(struct creating *creating, const struct key_wish *wish, struct 
     if (wish->name == NULL || wish->name[0] == '\0')
         return err_set(err, ERR_BAD_REQUEST, "a key needs a name: whose is it?");
     return copy_text(record->name, sizeof record->name, wish->name, "name", err) &&
-           copy_text(record->organisation, sizeof record->organisation, wish->organisation, "organisation", err) &&
+           copy_text(record->organisation, sizeof record->organisation, wish->organisation, "organisation",
+                     err) &&
            copy_text(record->contact, sizeof record->contact, wish->contact, "contact", err) &&
            copy_text(creating->actor, sizeof creating->actor, wish->actor, "creator", err);
 }
 
 void keys_create(struct keys *keys, const struct key_wish *wish,
-                 void (*reply)(void *user, const char *secret, const char *id, const struct err *err), void *user)
+                 void (*reply)(void *user, const char *secret, const char *id, const struct err *err),
+                 void *user)
 {
     struct err err = ERR_INIT;
     struct creating *creating = calloc(1, sizeof *creating);
@@ -174,8 +183,8 @@ static void revocation_stored(void *data, const struct err *err)
     free(revoking);
 }
 
-void keys_revoke(struct keys *keys, const char *id, const char *actor, void (*reply)(void *user, const struct err *err),
-                 void *user)
+void keys_revoke(struct keys *keys, const char *id, const char *actor,
+                 void (*reply)(void *user, const struct err *err), void *user)
 {
     struct err err = ERR_INIT;
     struct key *key = find_id(keys, id);
@@ -223,7 +232,8 @@ static bool refuse(int wait_s, int *retry_after_s, const char *what, int64_t lim
 {
     if (retry_after_s != NULL)
         *retry_after_s = wait_s;
-    return err_set(err, ERR_TOO_MANY, "this key's %lld %s are used up; try again in %d s", (long long)limit, what, wait_s);
+    return err_set(err, ERR_TOO_MANY, "this key's %lld %s are used up; try again in %d s", (long long)limit,
+                   what, wait_s);
 }
 
 /* The bucket of rates.c: `full_ns` is when it will be full again; a minute's worth may come at once. */
@@ -245,7 +255,8 @@ const struct key *keys_admit(struct keys *keys, struct text secret, int *retry_a
     int64_t now = clock_wall_ms();
     struct key *key = find_secret(keys, secret);
     if (key == NULL || (key->record.expires_ms > 0 && key->record.expires_ms <= now)) {
-        err_set(err, ERR_UNAUTHORIZED, key == NULL ? "this API key is not known" : "this API key has expired");
+        err_set(err, ERR_UNAUTHORIZED,
+                key == NULL ? "this API key is not known" : "this API key has expired");
         return NULL;
     }
     turn_day(key, now);

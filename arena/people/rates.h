@@ -1,8 +1,9 @@
-/* Token buckets: how often a voter, a session or an address may do something. In memory, on the loop's thread.
+/* Token buckets: how often a voter, a session or an address may do something. In memory, on the loop's
+ * thread.
  *
- * A bucket holds `burst` tokens and refills at `per_minute`; an act takes one. Buckets that are full again are forgotten,
- * and at most LIMIT_RATE_BUCKETS are held: past it the fullest of a few looked at makes room, so that a flood of new
- * addresses cannot grow memory. */
+ * A bucket holds `burst` tokens and refills at `per_minute`; an act takes one. Buckets that are full again
+ * are forgotten, and at most LIMIT_RATE_BUCKETS are held: past it the fullest of a few looked at makes
+ * room, so that a flood of new addresses cannot grow memory. */
 #ifndef ARENA_PEOPLE_RATES_H
 #define ARENA_PEOPLE_RATES_H
 
@@ -34,8 +35,9 @@ void rates_free(struct rates *rates);
 /* An operator's own numbers for a kind; per_minute 0 lifts the limit. */
 void rates_set(struct rates *rates, enum rate_kind kind, double per_minute, double burst);
 
-/* Takes a token of `who` (a voter's id, an address's hash). ERR_TOO_MANY says how long to wait; *retry_after_s (which
- * may be NULL) is that in whole seconds, at least 1. */
-bool rates_take(struct rates *rates, enum rate_kind kind, const char *who, int *retry_after_s, struct err *err);
+/* Takes a token of `who` (a voter's id, an address's hash). ERR_TOO_MANY says how long to wait;
+ * *retry_after_s (which may be NULL) is that in whole seconds, at least 1. */
+bool rates_take(struct rates *rates, enum rate_kind kind, const char *who, int *retry_after_s,
+                struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
-/* A hash table with chains from a token's digest to its session; the digest is random already, so its first bytes are
- * the slot. Looking up by digest also means that no comparison's timing tells anything of a token. A session whose row
- * could not be stored is found again by its digest when the store answers, so it may have ended meanwhile. */
+/* A hash table with chains from a token's digest to its session; the digest is random already, so its first
+ * bytes are the slot. Looking up by digest also means that no comparison's timing tells anything of a
+ * token. A session whose row could not be stored is found again by its digest when the store answers, so it
+ * may have ended meanwhile. */
 #include "people/sessions.h"
 
 #include <stdlib.h>
@@ -53,8 +54,8 @@ static void drop(struct sessions *sessions, struct session **link)
     sessions->count--;
 }
 
-static struct session *insert(struct sessions *sessions, const uint8_t hash[DIGEST_SIZE], const struct voter *voter,
-                              int64_t expires_ms, struct err *err)
+static struct session *insert(struct sessions *sessions, const uint8_t hash[DIGEST_SIZE],
+                              const struct voter *voter, int64_t expires_ms, struct err *err)
 {
     struct session *session = sessions->count < LIMIT_SESSIONS ? malloc(sizeof *session) : NULL;
     if (session == NULL) {
@@ -75,7 +76,8 @@ static void load_one(void *user, const struct session_record *record)
 {
     struct voter voter = voter_from_record(&record->voter);
     struct err ignored;
-    insert(user, record->token_hash, &voter, record->expires_ms, &ignored); /* past the limit the oldest stay out */
+    insert(user, record->token_hash, &voter, record->expires_ms,
+           &ignored); /* past the limit the oldest stay out */
 }
 
 static bool load(struct sessions *sessions, struct err *err)
@@ -169,7 +171,8 @@ static struct voter_record record_of(const struct voter *voter, int64_t now_ms)
     return record;
 }
 
-static bool submit_save(struct sessions *sessions, const struct session *session, bool with_voter, struct err *err)
+static bool submit_save(struct sessions *sessions, const struct session *session, bool with_voter,
+                        struct err *err)
 {
     struct saving *saving = malloc(sizeof *saving);
     if (saving == NULL)
@@ -186,8 +189,9 @@ static bool submit_save(struct sessions *sessions, const struct session *session
     return false;
 }
 
-static const struct voter *open_session(struct sessions *sessions, const struct voter *voter, bool with_voter,
-                                        char token[SESSION_TOKEN_LENGTH + 1], struct err *err)
+static const struct voter *open_session(struct sessions *sessions, const struct voter *voter,
+                                        bool with_voter, char token[SESSION_TOKEN_LENGTH + 1],
+                                        struct err *err)
 {
     uint8_t hash[DIGEST_SIZE];
     token_new(token);
@@ -201,7 +205,8 @@ static const struct voter *open_session(struct sessions *sessions, const struct 
     return NULL;
 }
 
-const struct voter *sessions_start(struct sessions *sessions, char token[SESSION_TOKEN_LENGTH + 1], struct err *err)
+const struct voter *sessions_start(struct sessions *sessions, char token[SESSION_TOKEN_LENGTH + 1],
+                                   struct err *err)
 {
     if (sessions->mode != AUTH_LOCAL) {
         err_set(err, ERR_UNAUTHORIZED, "this arena is for invited voters: open your invitation's link");

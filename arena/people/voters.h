@@ -1,9 +1,9 @@
 /* Who votes, and what a voter may do.
  *
- * A voter is a random id. In `local` mode whoever reaches the loopback address is the administrator; in the other modes
- * the role comes from the invitation. Every route asks `voter_may` with the act that it stands for; nothing else in the
- * house looks at roles. Plain data: belongs to whoever holds it; `struct sessions` hands out borrowed ones on the loop's
- * thread. */
+ * A voter is a random id. In `local` mode whoever reaches the loopback address is the administrator; in the
+ * other modes the role comes from the invitation. Every route asks `voter_may` with the act that it stands
+ * for; nothing else in the house looks at roles. Plain data: belongs to whoever holds it; `struct sessions`
+ * hands out borrowed ones on the loop's thread. */
 #ifndef ARENA_PEOPLE_VOTERS_H
 #define ARENA_PEOPLE_VOTERS_H
 

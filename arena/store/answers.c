@@ -1,13 +1,16 @@
-/* The columns stand in one list, ANSWER_COLUMNS, which turns.c's join uses too, so that an answer is read in one place. */
+/* The columns stand in one list, ANSWER_COLUMNS, which turns.c's join uses too, so that an answer is read
+ * in one place. */
 #include "store/answers.h"
 
 #include <string.h>
 
 #include "store/answers_row.h"
 
-void answers_key(const char *version_digest, struct text conversation, struct text sample, uint8_t key[DIGEST_SIZE])
+void answers_key(const char *version_digest, struct text conversation, struct text sample,
+                 uint8_t key[DIGEST_SIZE])
 {
-    uint8_t parts[3][DIGEST_SIZE]; /* digests of digests: fields cannot run into each other, and nothing is allocated */
+    uint8_t parts[3][DIGEST_SIZE]; /* digests of digests: fields cannot run into each other, and nothing is
+                                      allocated */
     digest_of(version_digest, strlen(version_digest), parts[0]);
     digest_of(conversation.data, conversation.length, parts[1]);
     digest_of(sample.data, sample.length, parts[2]);
@@ -17,40 +20,53 @@ void answers_key(const char *version_digest, struct text conversation, struct te
 bool answers_insert(struct db *tx, const struct answer_record *r, int64_t *id, struct err *err)
 {
     struct db_value key = DB_BLOB(r->key, DIGEST_SIZE);
-    return db_run(tx,
-                  "INSERT INTO answers (key, version, text, reasoning, refusal, finish, error_class, error_message,"
-                  " input_tokens, output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, cost_usd, model,"
-                  " request_id, sent, attempts, first_content_ns, total_ns, created_ms)"
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                  DB_VALUES(key, DB_INT(r->version), DB_TEXT(r->text), DB_TEXT(r->reasoning), DB_TEXT(r->refusal),
-                            DB_STRING(r->finish), DB_STRING(r->error_class), DB_STRING(r->error_message),
-                            DB_KNOWN(r->input_tokens), DB_KNOWN(r->output_tokens), DB_KNOWN(r->reasoning_tokens),
-                            DB_KNOWN(r->cached_tokens), DB_KNOWN(r->cache_write_tokens), DB_REAL(r->cost_usd),
-                            DB_STRING(r->model), DB_STRING(r->request_id), DB_STRING(r->sent), DB_INT(r->attempts),
-                            DB_INT(r->first_content_ns), DB_INT(r->total_ns), DB_INT(r->created_ms)),
-                  err) &&
+    return db_run(
+               tx,
+               "INSERT INTO answers (key, version, text, reasoning, refusal, finish, error_class, error_message,"
+               " input_tokens, output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, cost_usd, model,"
+               " request_id, sent, attempts, first_content_ns, total_ns, created_ms)"
+               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+               DB_VALUES(key, DB_INT(r->version), DB_TEXT(r->text), DB_TEXT(r->reasoning),
+                         DB_TEXT(r->refusal), DB_STRING(r->finish), DB_STRING(r->error_class),
+                         DB_STRING(r->error_message), DB_KNOWN(r->input_tokens), DB_KNOWN(r->output_tokens),
+                         DB_KNOWN(r->reasoning_tokens), DB_KNOWN(r->cached_tokens),
+                         DB_KNOWN(r->cache_write_tokens), DB_REAL(r->cost_usd), DB_STRING(r->model),
+                         DB_STRING(r->request_id), DB_STRING(r->sent), DB_INT(r->attempts),
+                         DB_INT(r->first_content_ns), DB_INT(r->total_ns), DB_INT(r->created_ms)),
+               err) &&
            db_one_int(tx, "SELECT id FROM answers WHERE key = ?", &key, 1, 0, id, err);
 }
 
 struct answer_record answer_from_row(const struct db_rows *rows, int first)
 {
-    struct answer_record record = {
-        .id = db_int(rows, first), .version = db_int(rows, first + 2),
-        .text = db_text(rows, first + 3), .reasoning = db_text(rows, first + 4), .refusal = db_text(rows, first + 5),
-        .finish = db_string(rows, first + 6), .error_class = db_string(rows, first + 7),
-        .error_message = db_string(rows, first + 8), .input_tokens = db_int_or(rows, first + 9, -1),
-        .output_tokens = db_int_or(rows, first + 10, -1), .reasoning_tokens = db_int_or(rows, first + 11, -1),
-        .cached_tokens = db_int_or(rows, first + 12, -1), .cache_write_tokens = db_int_or(rows, first + 13, -1),
-        .cost_usd = db_real(rows, first + 14), .model = db_string(rows, first + 15),
-        .request_id = db_string(rows, first + 16), .sent = db_string(rows, first + 17),
-        .attempts = (int)db_int(rows, first + 18), .first_content_ns = db_int(rows, first + 19),
-        .total_ns = db_int(rows, first + 20), .created_ms = db_int(rows, first + 21)};
+    struct answer_record record = {.id = db_int(rows, first),
+                                   .version = db_int(rows, first + 2),
+                                   .text = db_text(rows, first + 3),
+                                   .reasoning = db_text(rows, first + 4),
+                                   .refusal = db_text(rows, first + 5),
+                                   .finish = db_string(rows, first + 6),
+                                   .error_class = db_string(rows, first + 7),
+                                   .error_message = db_string(rows, first + 8),
+                                   .input_tokens = db_int_or(rows, first + 9, -1),
+                                   .output_tokens = db_int_or(rows, first + 10, -1),
+                                   .reasoning_tokens = db_int_or(rows, first + 11, -1),
+                                   .cached_tokens = db_int_or(rows, first + 12, -1),
+                                   .cache_write_tokens = db_int_or(rows, first + 13, -1),
+                                   .cost_usd = db_real(rows, first + 14),
+                                   .model = db_string(rows, first + 15),
+                                   .request_id = db_string(rows, first + 16),
+                                   .sent = db_string(rows, first + 17),
+                                   .attempts = (int)db_int(rows, first + 18),
+                                   .first_content_ns = db_int(rows, first + 19),
+                                   .total_ns = db_int(rows, first + 20),
+                                   .created_ms = db_int(rows, first + 21)};
     db_bytes(rows, first + 1, record.key, DIGEST_SIZE);
     return record;
 }
 
 bool answers_find(struct db *db, const uint8_t key[DIGEST_SIZE],
-                  void (*found)(void *user, const struct answer_record *record), void *user, struct err *err)
+                  void (*found)(void *user, const struct answer_record *record), void *user,
+                  struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows, "SELECT " ANSWER_COLUMNS("a") " FROM answers a WHERE key = ?",

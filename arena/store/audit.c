@@ -13,12 +13,13 @@ bool audit_each(struct db *db, int64_t before, int64_t limit,
                 void (*each)(void *user, const struct audit_record *record), void *user, struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows, "SELECT id, at_ms, actor, act, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+    if (!db_select(db, &rows,
+                   "SELECT id, at_ms, actor, act, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
                    DB_VALUES(DB_INT(before > 0 ? before : INT64_MAX), DB_INT(limit)), err))
         return false;
     while (db_next(&rows)) {
-        struct audit_record record = {db_int(&rows, 0), db_int(&rows, 1), db_string(&rows, 2), db_string(&rows, 3),
-                                      db_string(&rows, 4)};
+        struct audit_record record = {db_int(&rows, 0), db_int(&rows, 1), db_string(&rows, 2),
+                                      db_string(&rows, 3), db_string(&rows, 4)};
         each(user, &record);
     }
     return db_end(&rows, err);

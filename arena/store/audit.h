@@ -6,8 +6,8 @@
 
 struct audit_record {
     int64_t id, at_ms;
-    const char *actor; /* a voter's id, or "command line" */
-    const char *act;   /* "invite", "revoke key", … */
+    const char *actor;  /* a voter's id, or "command line" */
+    const char *act;    /* "invite", "revoke key", … */
     const char *detail; /* NULL: none; never a secret */
 };
 

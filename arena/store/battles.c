@@ -1,5 +1,5 @@
-/* A state is changed by an UPDATE that names the state it must be in, so the check and the step are one; only when it
- * changed nothing is the battle read to say why. */
+/* A state is changed by an UPDATE that names the state it must be in, so the check and the step are one;
+ * only when it changed nothing is the battle read to say why. */
 #include "store/battles.h"
 
 #include <string.h>
@@ -35,30 +35,38 @@ static bool not_found(const char *id, struct err *err)
 bool battles_insert(struct db *tx, const struct battle_record *record, struct err *err)
 {
     const char *campaign = record->campaign[0] != '\0' ? record->campaign : NULL;
-    if (!db_run(tx,
-                "INSERT INTO battles (id, voter, campaign, state, source, mode, version_a, version_b, probability,"
-                " side_probability, nonce, self_identified, keep_private, created_ms)"
-                " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
-                DB_VALUES(DB_STRING(record->id), DB_STRING(campaign), DB_INT(record->state), DB_INT(record->source),
-                          DB_INT(record->mode), DB_INT(record->version_a), DB_INT(record->version_b),
-                          DB_REAL(record->probability), DB_REAL(record->side_probability),
-                          DB_BLOB(record->nonce, BATTLE_NONCE_SIZE), DB_INT(record->self_identified),
-                          DB_INT(record->keep_private), DB_INT(record->created_ms), DB_STRING(record->voter)),
-                err))
+    if (!db_run(
+            tx,
+            "INSERT INTO battles (id, voter, campaign, state, source, mode, version_a, version_b, probability,"
+            " side_probability, nonce, self_identified, keep_private, created_ms)"
+            " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
+            DB_VALUES(DB_STRING(record->id), DB_STRING(campaign), DB_INT(record->state),
+                      DB_INT(record->source), DB_INT(record->mode), DB_INT(record->version_a),
+                      DB_INT(record->version_b), DB_REAL(record->probability),
+                      DB_REAL(record->side_probability), DB_BLOB(record->nonce, BATTLE_NONCE_SIZE),
+                      DB_INT(record->self_identified), DB_INT(record->keep_private),
+                      DB_INT(record->created_ms), DB_STRING(record->voter)),
+            err))
         return false;
     return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->voter);
 }
 
 struct battle_record battle_from_row(const struct db_rows *rows, int first)
 {
-    struct battle_record record = {
-        .number = db_int(rows, first), .state = (enum battle_state)db_int(rows, first + 4),
-        .source = (enum battle_source)db_int(rows, first + 5), .mode = (enum battle_mode)db_int(rows, first + 6),
-        .version_a = db_int(rows, first + 7), .version_b = db_int(rows, first + 8),
-        .probability = db_real(rows, first + 9), .side_probability = db_real(rows, first + 10),
-        .turns = (int)db_int(rows, first + 12), .self_identified = db_int(rows, first + 13) != 0,
-        .keep_private = db_int(rows, first + 14) != 0, .revealed = !db_is_null(rows, first + 15),
-        .created_ms = db_int(rows, first + 17), .ended_ms = db_int(rows, first + 18)};
+    struct battle_record record = {.number = db_int(rows, first),
+                                   .state = (enum battle_state)db_int(rows, first + 4),
+                                   .source = (enum battle_source)db_int(rows, first + 5),
+                                   .mode = (enum battle_mode)db_int(rows, first + 6),
+                                   .version_a = db_int(rows, first + 7),
+                                   .version_b = db_int(rows, first + 8),
+                                   .probability = db_real(rows, first + 9),
+                                   .side_probability = db_real(rows, first + 10),
+                                   .turns = (int)db_int(rows, first + 12),
+                                   .self_identified = db_int(rows, first + 13) != 0,
+                                   .keep_private = db_int(rows, first + 14) != 0,
+                                   .revealed = !db_is_null(rows, first + 15),
+                                   .created_ms = db_int(rows, first + 17),
+                                   .ended_ms = db_int(rows, first + 18)};
     db_copy(rows, first + 1, record.id, sizeof record.id);
     db_copy(rows, first + 2, record.voter, sizeof record.voter);
     db_copy(rows, first + 3, record.campaign, sizeof record.campaign);
@@ -90,8 +98,8 @@ static bool explain_state(struct db *tx, const char *id, enum battle_state wante
                    battle_state_word(wanted));
 }
 
-bool battles_change(struct db *tx, const char *id, enum battle_state from, enum battle_state to, const char *code,
-                    int64_t now_ms, struct err *err)
+bool battles_change(struct db *tx, const char *id, enum battle_state from, enum battle_state to,
+                    const char *code, int64_t now_ms, struct err *err)
 {
     if (to == BATTLE_VOTED)
         return err_set(err, ERR_INTERNAL, "only a vote makes a battle voted");
@@ -120,7 +128,9 @@ bool battles_swap(struct db *tx, const char *id, char side, int64_t version, str
 bool battles_flag_self_identified(struct db *tx, const char *id, struct err *err)
 {
     return changed_one(
-        tx, db_run(tx, "UPDATE battles SET self_identified = 1 WHERE id = ?", DB_VALUES(DB_STRING(id)), err), id, err);
+        tx,
+        db_run(tx, "UPDATE battles SET self_identified = 1 WHERE id = ?", DB_VALUES(DB_STRING(id)), err),
+        id, err);
 }
 
 bool battles_set_private(struct db *tx, const char *id, bool keep_private, struct err *err)
@@ -141,21 +151,23 @@ bool battles_set_revealed(struct db *tx, const char *id, int64_t now_ms, struct 
 
 bool battles_set_tags(struct db *tx, const char *id, struct text tags, struct err *err)
 {
-    return changed_one(
-        tx, db_run(tx, "UPDATE battles SET tags = ? WHERE id = ?", DB_VALUES(DB_TEXT(tags), DB_STRING(id)), err), id,
-        err);
+    return changed_one(tx,
+                       db_run(tx, "UPDATE battles SET tags = ? WHERE id = ?",
+                              DB_VALUES(DB_TEXT(tags), DB_STRING(id)), err),
+                       id, err);
 }
 
-bool battles_set_style(struct db *tx, const char *id, const struct style_counts *a, const struct style_counts *b,
-                       struct err *err)
+bool battles_set_style(struct db *tx, const char *id, const struct style_counts *a,
+                       const struct style_counts *b, struct err *err)
 {
-    bool ran = db_run(tx,
-                      "UPDATE battles SET tokens_a = ?, headers_a = ?, lists_a = ?, bold_a = ?, tokens_b = ?,"
-                      " headers_b = ?, lists_b = ?, bold_b = ? WHERE id = ?",
-                      DB_VALUES(DB_KNOWN(a->tokens), DB_KNOWN(a->headers), DB_KNOWN(a->lists), DB_KNOWN(a->bold),
-                                DB_KNOWN(b->tokens), DB_KNOWN(b->headers), DB_KNOWN(b->lists), DB_KNOWN(b->bold),
-                                DB_STRING(id)),
-                      err);
+    bool ran =
+        db_run(tx,
+               "UPDATE battles SET tokens_a = ?, headers_a = ?, lists_a = ?, bold_a = ?, tokens_b = ?,"
+               " headers_b = ?, lists_b = ?, bold_b = ? WHERE id = ?",
+               DB_VALUES(DB_KNOWN(a->tokens), DB_KNOWN(a->headers), DB_KNOWN(a->lists), DB_KNOWN(a->bold),
+                         DB_KNOWN(b->tokens), DB_KNOWN(b->headers), DB_KNOWN(b->lists), DB_KNOWN(b->bold),
+                         DB_STRING(id)),
+               err);
     return changed_one(tx, ran, id, err);
 }
 
@@ -169,16 +181,18 @@ static const char *vote_word(const struct db_rows *rows, int column)
 }
 
 bool battles_of_voter(struct db *db, const char *voter, int64_t before, int limit,
-                      bool (*each)(void *user, const struct battle_summary *summary), void *user, struct err *err)
+                      bool (*each)(void *user, const struct battle_summary *summary), void *user,
+                      struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows,
-                   "SELECT " BATTLE_COLUMNS ", t.prompt, s.winner, s.counted FROM " BATTLE_TABLES
-                   " LEFT JOIN turns t ON t.battle = b.number AND t.turn = 1"
-                   " LEFT JOIN votes s ON s.battle = b.number AND s.voter = b.voter"
-                   " WHERE b.voter = (SELECT number FROM voters WHERE id = ?) AND b.source <> 2 AND b.number < ?"
-                   " ORDER BY b.number DESC LIMIT ?",
-                   DB_VALUES(DB_STRING(voter), DB_INT(before > 0 ? before : INT64_MAX), DB_INT(limit)), err))
+    if (!db_select(
+            db, &rows,
+            "SELECT " BATTLE_COLUMNS ", t.prompt, s.winner, s.counted FROM " BATTLE_TABLES
+            " LEFT JOIN turns t ON t.battle = b.number AND t.turn = 1"
+            " LEFT JOIN votes s ON s.battle = b.number AND s.voter = b.voter"
+            " WHERE b.voter = (SELECT number FROM voters WHERE id = ?) AND b.source <> 2 AND b.number < ?"
+            " ORDER BY b.number DESC LIMIT ?",
+            DB_VALUES(DB_STRING(voter), DB_INT(before > 0 ? before : INT64_MAX), DB_INT(limit)), err))
         return false;
     bool more = true;
     while (more && db_next(&rows)) {

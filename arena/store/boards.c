@@ -6,17 +6,17 @@ bool boards_insert(struct db *tx, const struct board_record *record, int64_t *id
     if (!db_run(tx,
                 "INSERT INTO boards (filter, method, data_hash, last_seq, seed, json, created_ms)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                DB_VALUES(DB_STRING(record->filter), DB_STRING(record->method), DB_BLOB(record->data_hash, DIGEST_SIZE),
-                          DB_INT(record->last_seq), DB_INT(record->seed), DB_TEXT(record->json),
-                          DB_INT(record->created_ms)),
+                DB_VALUES(DB_STRING(record->filter), DB_STRING(record->method),
+                          DB_BLOB(record->data_hash, DIGEST_SIZE), DB_INT(record->last_seq),
+                          DB_INT(record->seed), DB_TEXT(record->json), DB_INT(record->created_ms)),
                 err))
         return false;
     *id = db_inserted(tx);
     return true;
 }
 
-bool boards_each(struct db *db, int64_t limit, bool (*each)(void *user, const struct board_record *record), void *user,
-                 struct err *err)
+bool boards_each(struct db *db, int64_t limit, bool (*each)(void *user, const struct board_record *record),
+                 void *user, struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows,
@@ -26,9 +26,12 @@ bool boards_each(struct db *db, int64_t limit, bool (*each)(void *user, const st
         return false;
     bool more = true;
     while (more && db_next(&rows)) {
-        struct board_record record = {.id = db_int(&rows, 0), .filter = db_string(&rows, 1),
-                                      .method = db_string(&rows, 2), .last_seq = db_int(&rows, 4),
-                                      .seed = db_int(&rows, 5), .json = db_text(&rows, 6),
+        struct board_record record = {.id = db_int(&rows, 0),
+                                      .filter = db_string(&rows, 1),
+                                      .method = db_string(&rows, 2),
+                                      .last_seq = db_int(&rows, 4),
+                                      .seed = db_int(&rows, 5),
+                                      .json = db_text(&rows, 6),
                                       .created_ms = db_int(&rows, 7)};
         db_bytes(&rows, 3, record.data_hash, DIGEST_SIZE);
         more = each(user, &record);

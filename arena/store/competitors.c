@@ -6,19 +6,21 @@
 
 #include "base/digest.h"
 
-static bool competitor_number(struct db *tx, const struct version_record *record, int64_t now_ms, int64_t *number,
-                              struct err *err)
+static bool competitor_number(struct db *tx, const struct version_record *record, int64_t now_ms,
+                              int64_t *number, struct err *err)
 {
-    return db_run(tx,
-                  "INSERT INTO competitors (name, organisation, licence, in_house, outputs_may_train, created_ms)"
-                  " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET organisation = excluded.organisation,"
-                  " licence = excluded.licence, in_house = excluded.in_house,"
-                  " outputs_may_train = excluded.outputs_may_train",
-                  DB_VALUES(DB_STRING(record->name), DB_STRING(record->organisation), DB_STRING(record->licence),
-                            DB_INT(record->in_house), DB_INT(record->outputs_may_train), DB_INT(now_ms)),
-                  err) &&
-           db_one_int(tx, "SELECT number FROM competitors WHERE name = ?", DB_VALUES(DB_STRING(record->name)), 0, number,
-                      err);
+    return db_run(
+               tx,
+               "INSERT INTO competitors (name, organisation, licence, in_house, outputs_may_train, created_ms)"
+               " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET organisation = excluded.organisation,"
+               " licence = excluded.licence, in_house = excluded.in_house,"
+               " outputs_may_train = excluded.outputs_may_train",
+               DB_VALUES(DB_STRING(record->name), DB_STRING(record->organisation),
+                         DB_STRING(record->licence), DB_INT(record->in_house),
+                         DB_INT(record->outputs_may_train), DB_INT(now_ms)),
+               err) &&
+           db_one_int(tx, "SELECT number FROM competitors WHERE name = ?",
+                      DB_VALUES(DB_STRING(record->name)), 0, number, err);
 }
 
 static bool version_id(struct db *tx, int64_t competitor, const char *digest, int64_t *id, struct err *err)
@@ -27,8 +29,8 @@ static bool version_id(struct db *tx, int64_t competitor, const char *digest, in
                       DB_VALUES(DB_INT(competitor), DB_STRING(digest)), 0, id, err);
 }
 
-static bool insert_version(struct db *tx, int64_t competitor, const struct version_record *record, int64_t now_ms,
-                           int64_t *id, struct err *err)
+static bool insert_version(struct db *tx, int64_t competitor, const struct version_record *record,
+                           int64_t now_ms, int64_t *id, struct err *err)
 {
     if (!db_run(tx,
                 "INSERT INTO competitor_versions (competitor, digest, effective, imported, created_ms)"
@@ -41,8 +43,8 @@ static bool insert_version(struct db *tx, int64_t competitor, const struct versi
     return true;
 }
 
-bool competitors_register(struct db *tx, const struct version_record *record, int64_t now_ms, int64_t *version,
-                          struct err *err)
+bool competitors_register(struct db *tx, const struct version_record *record, int64_t now_ms,
+                          int64_t *version, struct err *err)
 {
     int64_t competitor;
     if (!competitor_number(tx, record, now_ms, &competitor, err) ||
@@ -51,7 +53,8 @@ bool competitors_register(struct db *tx, const struct version_record *record, in
     return *version != 0 || insert_version(tx, competitor, record, now_ms, version, err);
 }
 
-bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64_t *version, struct err *err)
+bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64_t *version,
+                          struct err *err)
 {
     struct db_value value = DB_TEXT(name);
     if (!db_one_int(tx,
@@ -66,10 +69,11 @@ bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64
     hex_encode(digest, DIGEST_SIZE, hex);
     int64_t competitor;
     struct version_record record = {.digest = hex, .effective = "{\"imported\":true}", .imported = true};
-    if (!db_run(tx,
-                "INSERT INTO competitors (name, in_house, outputs_may_train, created_ms) VALUES (?, 0, 0, ?)"
-                " ON CONFLICT (name) DO NOTHING",
-                DB_VALUES(value, DB_INT(now_ms)), err) ||
+    if (!db_run(
+            tx,
+            "INSERT INTO competitors (name, in_house, outputs_may_train, created_ms) VALUES (?, 0, 0, ?)"
+            " ON CONFLICT (name) DO NOTHING",
+            DB_VALUES(value, DB_INT(now_ms)), err) ||
         !db_one_int(tx, "SELECT number FROM competitors WHERE name = ?", &value, 1, 0, &competitor, err))
         return false;
     return insert_version(tx, competitor, &record, now_ms, version, err);
@@ -77,7 +81,8 @@ bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64
 
 bool competitors_set_state(struct db *tx, const char *name, const char *state, struct err *err)
 {
-    if (!db_run(tx, "UPDATE competitors SET state = ? WHERE name = ?", DB_VALUES(DB_STRING(state), DB_STRING(name)), err))
+    if (!db_run(tx, "UPDATE competitors SET state = ? WHERE name = ?",
+                DB_VALUES(DB_STRING(state), DB_STRING(name)), err))
         return false;
     return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no competitor called %s", name);
 }
@@ -85,7 +90,8 @@ bool competitors_set_state(struct db *tx, const char *name, const char *state, s
 bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE], struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows, "SELECT state FROM competitors WHERE name = ?", DB_VALUES(DB_STRING(name)), err))
+    if (!db_select(db, &rows, "SELECT state FROM competitors WHERE name = ?", DB_VALUES(DB_STRING(name)),
+                   err))
         return false;
     state[0] = '\0';
     if (db_next(&rows))
@@ -99,19 +105,25 @@ bool versions_each(struct db *db, bool (*each)(void *user, const struct version_
                    struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows,
-                   "SELECT v.id, v.competitor, c.name, v.digest, v.effective, c.organisation, c.licence, c.in_house,"
-                   " v.imported, c.outputs_may_train, v.created_ms FROM competitor_versions v"
-                   " JOIN competitors c ON c.number = v.competitor ORDER BY v.id",
-                   DB_NONE, err))
+    if (!db_select(
+            db, &rows,
+            "SELECT v.id, v.competitor, c.name, v.digest, v.effective, c.organisation, c.licence, c.in_house,"
+            " v.imported, c.outputs_may_train, v.created_ms FROM competitor_versions v"
+            " JOIN competitors c ON c.number = v.competitor ORDER BY v.id",
+            DB_NONE, err))
         return false;
     bool more = true;
     while (more && db_next(&rows)) {
-        struct version_record record = {.id = db_int(&rows, 0), .competitor = db_int(&rows, 1),
-                                        .in_house = db_int(&rows, 7) != 0, .imported = db_int(&rows, 8) != 0,
-                                        .outputs_may_train = db_int(&rows, 9) != 0, .created_ms = db_int(&rows, 10),
-                                        .name = db_string(&rows, 2), .digest = db_string(&rows, 3),
-                                        .effective = db_string(&rows, 4), .organisation = db_string(&rows, 5),
+        struct version_record record = {.id = db_int(&rows, 0),
+                                        .competitor = db_int(&rows, 1),
+                                        .in_house = db_int(&rows, 7) != 0,
+                                        .imported = db_int(&rows, 8) != 0,
+                                        .outputs_may_train = db_int(&rows, 9) != 0,
+                                        .created_ms = db_int(&rows, 10),
+                                        .name = db_string(&rows, 2),
+                                        .digest = db_string(&rows, 3),
+                                        .effective = db_string(&rows, 4),
+                                        .organisation = db_string(&rows, 5),
                                         .licence = db_string(&rows, 6)};
         more = each(user, &record);
     }
@@ -189,7 +201,8 @@ void versions_done(struct versions *versions)
 {
     for (size_t i = 0; i < versions->count; i++) {
         const struct version_record *record = &versions->list[i];
-        const char *owned[] = {record->name, record->digest, record->effective, record->organisation, record->licence};
+        const char *owned[] = {record->name, record->digest, record->effective, record->organisation,
+                               record->licence};
         for (size_t j = 0; j < sizeof owned / sizeof owned[0]; j++)
             free((void *)(uintptr_t)owned[j]);
     }
@@ -199,13 +212,15 @@ void versions_done(struct versions *versions)
 
 /* --- incidents --- */
 
-bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind, const char *code,
-                   int64_t now_ms, struct err *err)
+bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind,
+                   const char *code, int64_t now_ms, struct err *err)
 {
-    if (!db_run(tx,
-                "INSERT INTO incidents (battle, version, kind, code, at_ms) SELECT number, ?, ?, ?, ? FROM battles"
-                " WHERE id = ?",
-                DB_VALUES(DB_INT(version), DB_INT(kind), DB_STRING(code), DB_INT(now_ms), DB_STRING(battle)), err))
+    if (!db_run(
+            tx,
+            "INSERT INTO incidents (battle, version, kind, code, at_ms) SELECT number, ?, ?, ?, ? FROM battles"
+            " WHERE id = ?",
+            DB_VALUES(DB_INT(version), DB_INT(kind), DB_STRING(code), DB_INT(now_ms), DB_STRING(battle)),
+            err))
         return false;
     return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no battle %s", battle);
 }
@@ -214,23 +229,25 @@ bool incidents_each(struct db *db, void (*each)(void *user, const struct inciden
                     struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows,
-                   "WITH drawn (version, battles) AS (SELECT version, count(*) FROM"
-                   " (SELECT version_a AS version FROM battles WHERE source <> 2"
-                   " UNION ALL SELECT version_b FROM battles WHERE source <> 2) GROUP BY version),"
-                   " went (version, voids, swaps, retries) AS (SELECT version, sum(kind = 0), sum(kind = 1),"
-                   " sum(kind = 2) FROM incidents GROUP BY version),"
-                   " said (version, refusals, lengths) AS (SELECT version,"
-                   " sum(finish IN ('refusal', 'content_filter')), sum(finish = 'length') FROM answers GROUP BY version)"
-                   " SELECT v.id, coalesce(battles, 0), coalesce(voids, 0), coalesce(swaps, 0), coalesce(retries, 0),"
-                   " coalesce(refusals, 0), coalesce(lengths, 0) FROM competitor_versions v"
-                   " LEFT JOIN drawn ON drawn.version = v.id LEFT JOIN went ON went.version = v.id"
-                   " LEFT JOIN said ON said.version = v.id WHERE NOT v.imported ORDER BY v.id",
-                   DB_NONE, err))
+    if (!db_select(
+            db, &rows,
+            "WITH drawn (version, battles) AS (SELECT version, count(*) FROM"
+            " (SELECT version_a AS version FROM battles WHERE source <> 2"
+            " UNION ALL SELECT version_b FROM battles WHERE source <> 2) GROUP BY version),"
+            " went (version, voids, swaps, retries) AS (SELECT version, sum(kind = 0), sum(kind = 1),"
+            " sum(kind = 2) FROM incidents GROUP BY version),"
+            " said (version, refusals, lengths) AS (SELECT version,"
+            " sum(finish IN ('refusal', 'content_filter')), sum(finish = 'length') FROM answers GROUP BY version)"
+            " SELECT v.id, coalesce(battles, 0), coalesce(voids, 0), coalesce(swaps, 0), coalesce(retries, 0),"
+            " coalesce(refusals, 0), coalesce(lengths, 0) FROM competitor_versions v"
+            " LEFT JOIN drawn ON drawn.version = v.id LEFT JOIN went ON went.version = v.id"
+            " LEFT JOIN said ON said.version = v.id WHERE NOT v.imported ORDER BY v.id",
+            DB_NONE, err))
         return false;
     while (db_next(&rows)) {
-        struct incident_count count = {db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2), db_int(&rows, 3),
-                                       db_int(&rows, 4), db_int(&rows, 5), db_int(&rows, 6)};
+        struct incident_count count = {db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2),
+                                       db_int(&rows, 3), db_int(&rows, 4), db_int(&rows, 5),
+                                       db_int(&rows, 6)};
         each(user, &count);
     }
     return db_end(&rows, err);

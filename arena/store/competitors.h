@@ -1,8 +1,9 @@
 /* Competitors and their immutable versions, as stored.
  *
- * A competitor is a name; a version is everything that shapes its answers (the effective configuration) and the digest
- * of that. A version is never changed: another digest is another version. Votes and answers point at versions.
- * Functions that take `tx` belong into a store job; those that take `db` run there or on any reader. */
+ * A competitor is a name; a version is everything that shapes its answers (the effective configuration) and
+ * the digest of that. A version is never changed: another digest is another version. Votes and answers
+ * point at versions. Functions that take `tx` belong into a store job; those that take `db` run there or on
+ * any reader. */
 #ifndef ARENA_STORE_COMPETITORS_H
 #define ARENA_STORE_COMPETITORS_H
 
@@ -12,8 +13,8 @@ struct version_record {
     int64_t id;         /* given by the store; unique over all competitors */
     int64_t competitor; /* its competitor's number */
     const char *name;
-    const char *digest;    /* DIGEST_HEX characters */
-    const char *effective; /* a JSON object */
+    const char *digest;                 /* DIGEST_HEX characters */
+    const char *effective;              /* a JSON object */
     const char *organisation, *licence; /* NULL: not told */
     bool in_house;
     bool imported;          /* known only from imported votes */
@@ -21,13 +22,15 @@ struct version_record {
     int64_t created_ms;
 };
 
-/* Stores the competitor and this version where they are new and gives the version's id. `id`, `competitor` and
- * `created_ms` of the record are not read. The competitor's organisation, licence, … become the record's. */
-bool competitors_register(struct db *tx, const struct version_record *record, int64_t now_ms, int64_t *version,
-                          struct err *err);
+/* Stores the competitor and this version where they are new and gives the version's id. `id`, `competitor`
+ * and `created_ms` of the record are not read. The competitor's organisation, licence, … become the
+ * record's. */
+bool competitors_register(struct db *tx, const struct version_record *record, int64_t now_ms,
+                          int64_t *version, struct err *err);
 
 /* The one version that stands for a name in imported votes. */
-bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64_t *version, struct err *err);
+bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64_t *version,
+                          struct err *err);
 
 /* "active", "paused" or "retired"; ERR_NOT_FOUND for an unknown name. */
 bool competitors_set_state(struct db *tx, const char *name, const char *state, struct err *err);
@@ -51,8 +54,8 @@ void versions_done(struct versions *versions);
 
 /* What went wrong with whom, beside the board: counted for a version. */
 enum incident_kind { INCIDENT_VOID, INCIDENT_SWAP, INCIDENT_RETRY };
-bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind, const char *code,
-                   int64_t now_ms, struct err *err);
+bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind,
+                   const char *code, int64_t now_ms, struct err *err);
 struct incident_count {
     int64_t version, battles; /* battles it was drawn for (imported ones excepted) */
     int64_t voids, swaps, retries, refusals, lengths; /* refusals, length stops: of its stored answers */

@@ -1,7 +1,7 @@
-/* A thin skin over SQLite. Binding takes an array of typed values, so that the compiler checks them and no call counts
- * parameters by hand. Prepared statements are found by the address of their SQL in a small open-addressing table: a
- * pointer compare instead of hashing text. A statement that is already being stepped (a read inside a read of the same
- * kind) gets a twin that lives only as long as its rows. */
+/* A thin skin over SQLite. Binding takes an array of typed values, so that the compiler checks them and no
+ * call counts parameters by hand. Prepared statements are found by the address of their SQL in a small
+ * open-addressing table: a pointer compare instead of hashing text. A statement that is already being
+ * stepped (a read inside a read of the same kind) gets a twin that lives only as long as its rows. */
 #include "store/db.h"
 
 #include <math.h>
@@ -67,12 +67,14 @@ static int configure(sqlite3 *handle, enum db_mode mode)
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
-    int result = sqlite3_exec(handle, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+    int result =
+        sqlite3_exec(handle, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
     if (result != SQLITE_OK)
         return result;
     if (mode == DB_READ)
         return sqlite3_exec(handle, "PRAGMA cache_size = -16000", NULL, NULL, NULL);
-    /* The writer's cache (in KiB) holds what a large import changes at a time: spilled pages would be written twice. */
+    /* The writer's cache (in KiB) holds what a large import changes at a time: spilled pages would be
+     * written twice. */
     return sqlite3_exec(handle,
                         "PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                         "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 33554432",
@@ -87,7 +89,8 @@ struct db *db_open(const char *path, enum db_mode mode, struct err *err)
         err_set(err, ERR_MEMORY, "no memory to open %s", path);
         return NULL;
     }
-    int flags = SQLITE_OPEN_NOMUTEX | (mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     int result = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (result == SQLITE_OK)
         result = configure(db->handle, mode);
@@ -153,8 +156,10 @@ static int bind_one(sqlite3_stmt *statement, int place, const struct db_value *v
         return sqlite3_bind_int64(statement, place, value->integer);
     case DB_KIND_REAL:
         return sqlite3_bind_double(statement, place, value->real);
-    case DB_KIND_TEXT: /* static: the statement is reset and its bindings cleared before the caller's text goes */
-        return sqlite3_bind_text64(statement, place, value->text.data, value->text.length, SQLITE_STATIC, SQLITE_UTF8);
+    case DB_KIND_TEXT: /* static: the statement is reset and its bindings cleared before the caller's text
+                          goes */
+        return sqlite3_bind_text64(statement, place, value->text.data, value->text.length, SQLITE_STATIC,
+                                   SQLITE_UTF8);
     case DB_KIND_BLOB:
         return sqlite3_bind_blob64(statement, place, value->text.data, value->text.length, SQLITE_STATIC);
     default:
@@ -195,7 +200,8 @@ static int find_statement(struct db *db, const char *sql, sqlite3_stmt **out, bo
     return SQLITE_OK;
 }
 
-static int start(struct db *db, const char *sql, const struct db_value *values, size_t count, struct db_rows *rows)
+static int start(struct db *db, const char *sql, const struct db_value *values, size_t count,
+                 struct db_rows *rows)
 {
     *rows = (struct db_rows){.db = db};
     int result = find_statement(db, sql, &rows->statement, &rows->owned);
@@ -257,8 +263,8 @@ bool db_script(struct db *db, const char *sql, struct err *err)
 
 /* --- rows --- */
 
-bool db_select(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values, size_t count,
-               struct err *err)
+bool db_select(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values,
+               size_t count, struct err *err)
 {
     int result = start(db, sql, values, count, rows);
     rows->sql = sql;
@@ -337,8 +343,8 @@ bool db_bytes(const struct db_rows *rows, int column, void *out, size_t length)
     return true;
 }
 
-bool db_one_int(struct db *db, const char *sql, const struct db_value *values, size_t count, int64_t otherwise,
-                int64_t *out, struct err *err)
+bool db_one_int(struct db *db, const char *sql, const struct db_value *values, size_t count,
+                int64_t otherwise, int64_t *out, struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows, sql, values, count, err))

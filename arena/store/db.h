@@ -1,9 +1,10 @@
 /* One SQLite connection and its prepared statements: the only place that talks to SQLite.
  *
- * A `struct db` belongs to one thread at a time. Statements are prepared once per connection and found again by the
- * address of their SQL, so `sql` must be a string literal (or live as long as the connection and never change). Rows are
- * read between db_select and db_end; keep that short, for an open read keeps the write-ahead log from being cut. All
- * text and blobs given as values must live until db_run returns or until db_end; those of a row until its next step.
+ * A `struct db` belongs to one thread at a time. Statements are prepared once per connection and found
+ * again by the address of their SQL, so `sql` must be a string literal (or live as long as the connection
+ * and never change). Rows are read between db_select and db_end; keep that short, for an open read keeps
+ * the write-ahead log from being cut. All text and blobs given as values must live until db_run returns or
+ * until db_end; those of a row until its next step.
  *
  *     struct db_rows rows;
  *     if (!db_select(db, &rows, "SELECT id, name FROM t WHERE kind = ?", DB_VALUES(DB_INT(kind)), err))
@@ -12,7 +13,8 @@
  *         use(db_int(&rows, 0), db_text(&rows, 1));
  *     return db_end(&rows, err);
  *
- * Errors: a broken constraint is ERR_CONFLICT; whatever is the disk's, the memory's or the file's fault is ERR_STORE. */
+ * Errors: a broken constraint is ERR_CONFLICT; whatever is the disk's, the memory's or the file's fault is
+ * ERR_STORE. */
 #ifndef ARENA_STORE_DB_H
 #define ARENA_STORE_DB_H
 
@@ -28,7 +30,8 @@ struct sqlite3_stmt;
 
 enum db_mode { DB_WRITE, DB_READ };
 
-/* Opens the file. DB_WRITE creates it where missing and sets WAL and synchronous=FULL; DB_READ never writes. */
+/* Opens the file. DB_WRITE creates it where missing and sets WAL and synchronous=FULL; DB_READ never
+ * writes. */
 struct db *db_open(const char *path, enum db_mode mode, struct err *err);
 void db_close(struct db *db); /* NULL is allowed */
 
@@ -42,10 +45,10 @@ struct db_value {
 };
 #define DB_NULL ((struct db_value){.kind = DB_KIND_NULL})
 #define DB_INT(value) ((struct db_value){.kind = DB_KIND_INT, .integer = (value)})
-struct db_value db_value_known(int64_t value);       /* NULL where negative */
-struct db_value db_value_real(double value);         /* NULL where not a number */
-struct db_value db_value_string(const char *string); /* NULL where NULL */
-struct db_value db_value_text(struct text text);     /* NULL where its data is NULL */
+struct db_value db_value_known(int64_t value);                   /* NULL where negative */
+struct db_value db_value_real(double value);                     /* NULL where not a number */
+struct db_value db_value_string(const char *string);             /* NULL where NULL */
+struct db_value db_value_text(struct text text);                 /* NULL where its data is NULL */
 struct db_value db_value_blob(const void *bytes, size_t length); /* NULL where bytes is NULL */
 #define DB_REAL(value) db_value_real(value)
 #define DB_KNOWN(value) db_value_known(value)
@@ -53,12 +56,13 @@ struct db_value db_value_blob(const void *bytes, size_t length); /* NULL where b
 #define DB_TEXT(text) db_value_text(text)
 #define DB_BLOB(bytes, length) db_value_blob(bytes, length)
 #define DB_VALUES(...) \
-    (const struct db_value[]){__VA_ARGS__}, sizeof((const struct db_value[]){__VA_ARGS__}) / sizeof(struct db_value)
+    (const struct db_value[]){__VA_ARGS__}, \
+        sizeof((const struct db_value[]){__VA_ARGS__}) / sizeof(struct db_value)
 #define DB_NONE NULL, 0
 
 /* A statement that returns no rows. */
 bool db_run(struct db *db, const char *sql, const struct db_value *values, size_t count, struct err *err);
-int64_t db_changes(const struct db *db); /* rows that the last db_run changed */
+int64_t db_changes(const struct db *db);  /* rows that the last db_run changed */
 int64_t db_inserted(const struct db *db); /* rowid of the last insert */
 
 /* Several statements without parameters, separated by ";" (migrations, pragmas). */
@@ -72,26 +76,29 @@ struct db_rows {
     int result;
     bool owned; /* the statement is this read's alone */
 };
-bool db_select(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values, size_t count,
-               struct err *err);
-bool db_next(struct db_rows *rows);                   /* false: no more rows, or an error that db_end tells */
-bool db_end(struct db_rows *rows, struct err *err);   /* always call it; resets the statement */
+bool db_select(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values,
+               size_t count, struct err *err);
+bool db_next(struct db_rows *rows);                 /* false: no more rows, or an error that db_end tells */
+bool db_end(struct db_rows *rows, struct err *err); /* always call it; resets the statement */
 bool db_is_null(const struct db_rows *rows, int column);
-int64_t db_int(const struct db_rows *rows, int column);         /* 0 where NULL */
+int64_t db_int(const struct db_rows *rows, int column); /* 0 where NULL */
 int64_t db_int_or(const struct db_rows *rows, int column, int64_t otherwise);
-double db_real(const struct db_rows *rows, int column);         /* NaN where NULL */
-struct text db_text(const struct db_rows *rows, int column);    /* data NULL where NULL; text or blob */
-const char *db_string(const struct db_rows *rows, int column);  /* NUL-terminated; NULL where NULL */
-void db_copy(const struct db_rows *rows, int column, char *out, size_t size); /* cut to size - 1 and a NUL */
-bool db_bytes(const struct db_rows *rows, int column, void *out, size_t length); /* false unless exactly that long */
+double db_real(const struct db_rows *rows, int column);        /* NaN where NULL */
+struct text db_text(const struct db_rows *rows, int column);   /* data NULL where NULL; text or blob */
+const char *db_string(const struct db_rows *rows, int column); /* NUL-terminated; NULL where NULL */
+void db_copy(const struct db_rows *rows, int column, char *out,
+             size_t size); /* cut to size - 1 and a NUL */
+bool db_bytes(const struct db_rows *rows, int column, void *out,
+              size_t length); /* false unless exactly that long */
 
 /* One integer, or `otherwise` when there is no row or it is NULL. */
-bool db_one_int(struct db *db, const char *sql, const struct db_value *values, size_t count, int64_t otherwise,
-                int64_t *out, struct err *err);
+bool db_one_int(struct db *db, const char *sql, const struct db_value *values, size_t count,
+                int64_t otherwise, int64_t *out, struct err *err);
 
 /* For store.c: the writer's transaction and checkpoints. */
 bool db_in_transaction(const struct db *db);
 struct sqlite3 *db_handle(struct db *db);
-bool db_fail(struct db *db, int result, const char *doing, struct err *err); /* turns a result code into an error */
+bool db_fail(struct db *db, int result, const char *doing,
+             struct err *err); /* turns a result code into an error */
 
 #endif

@@ -1,13 +1,15 @@
-/* Which battles are meant is put into a temporary table first; the steps then are the same for a person and for
- * retention. An answer is emptied only when no battle outside the table shows it. The prompt's value is a digest of the
- * prompt, so it goes too, unless others asked the same: then it is a fresh random value, equal for what was equal. */
+/* Which battles are meant is put into a temporary table first; the steps then are the same for a person and
+ * for retention. An answer is emptied only when no battle outside the table shows it. The prompt's value is
+ * a digest of the prompt, so it goes too, unless others asked the same: then it is a fresh random value,
+ * equal for what was equal. */
 #include "store/erasure.h"
 
 #include "base/random.h"
 
-static const char TABLES[] = "CREATE TEMP TABLE IF NOT EXISTS erased (battle INTEGER PRIMARY KEY);"
-                             "CREATE TEMP TABLE IF NOT EXISTS fresh (old INTEGER PRIMARY KEY, value INTEGER);"
-                             "DELETE FROM temp.erased; DELETE FROM temp.fresh";
+static const char TABLES[] =
+    "CREATE TEMP TABLE IF NOT EXISTS erased (battle INTEGER PRIMARY KEY);"
+    "CREATE TEMP TABLE IF NOT EXISTS fresh (old INTEGER PRIMARY KEY, value INTEGER);"
+    "DELETE FROM temp.erased; DELETE FROM temp.fresh";
 
 static bool count_changes(struct db *tx, bool ran, int64_t *count)
 {
@@ -18,13 +20,14 @@ static bool count_changes(struct db *tx, bool ran, int64_t *count)
 
 static bool empty_answers(struct db *tx, int64_t *count, struct err *err)
 {
-    bool ran = db_run(tx,
-                      "UPDATE answers SET text = NULL, reasoning = NULL, refusal = NULL, request_id = NULL, sent = NULL"
-                      " WHERE id IN (SELECT answer_a FROM turns WHERE battle IN temp.erased"
-                      " UNION SELECT answer_b FROM turns WHERE battle IN temp.erased)"
-                      " AND id NOT IN (SELECT answer_a FROM turns WHERE battle NOT IN temp.erased AND answer_a NOTNULL"
-                      " UNION SELECT answer_b FROM turns WHERE battle NOT IN temp.erased AND answer_b NOTNULL)",
-                      DB_NONE, err);
+    bool ran = db_run(
+        tx,
+        "UPDATE answers SET text = NULL, reasoning = NULL, refusal = NULL, request_id = NULL, sent = NULL"
+        " WHERE id IN (SELECT answer_a FROM turns WHERE battle IN temp.erased"
+        " UNION SELECT answer_b FROM turns WHERE battle IN temp.erased)"
+        " AND id NOT IN (SELECT answer_a FROM turns WHERE battle NOT IN temp.erased AND answer_a NOTNULL"
+        " UNION SELECT answer_b FROM turns WHERE battle NOT IN temp.erased AND answer_b NOTNULL)",
+        DB_NONE, err);
     return count_changes(tx, ran, count);
 }
 
@@ -32,16 +35,18 @@ static bool empty_answers(struct db *tx, int64_t *count, struct err *err)
 static bool hide_prompts(struct db *tx, struct err *err)
 {
     return db_run(tx, "UPDATE turns SET prompt = NULL WHERE battle IN temp.erased", DB_NONE, err) &&
-           db_run(tx,
-                  "INSERT INTO temp.fresh SELECT prompt_value, random() FROM battles"
-                  " WHERE number IN temp.erased AND prompt_value NOTNULL AND prompt_value NOT IN"
-                  " (SELECT prompt_value FROM battles WHERE number NOT IN temp.erased AND prompt_value NOTNULL)"
-                  " GROUP BY prompt_value",
-                  DB_NONE, err) &&
-           db_run(tx,
-                  "UPDATE battles SET prompt_value = (SELECT value FROM temp.fresh f WHERE f.old = prompt_value)"
-                  " WHERE number IN temp.erased AND prompt_value IN (SELECT old FROM temp.fresh)",
-                  DB_NONE, err) &&
+           db_run(
+               tx,
+               "INSERT INTO temp.fresh SELECT prompt_value, random() FROM battles"
+               " WHERE number IN temp.erased AND prompt_value NOTNULL AND prompt_value NOT IN"
+               " (SELECT prompt_value FROM battles WHERE number NOT IN temp.erased AND prompt_value NOTNULL)"
+               " GROUP BY prompt_value",
+               DB_NONE, err) &&
+           db_run(
+               tx,
+               "UPDATE battles SET prompt_value = (SELECT value FROM temp.fresh f WHERE f.old = prompt_value)"
+               " WHERE number IN temp.erased AND prompt_value IN (SELECT old FROM temp.fresh)",
+               DB_NONE, err) &&
            db_run(tx, "DELETE FROM temp.fresh", DB_NONE, err);
 }
 
@@ -61,8 +66,8 @@ static bool forget_salts(struct db *tx, int64_t *count, struct err *err)
 
 static bool empty_battles(struct db *tx, struct erasure_report *out, struct err *err)
 {
-    return empty_answers(tx, &out->answers, err) && hide_prompts(tx, err) && forget_salts(tx, &out->votes, err) &&
-           db_run(tx, "DELETE FROM temp.erased", DB_NONE, err);
+    return empty_answers(tx, &out->answers, err) && hide_prompts(tx, err) &&
+           forget_salts(tx, &out->votes, err) && db_run(tx, "DELETE FROM temp.erased", DB_NONE, err);
 }
 
 static bool choose_of_voter(struct db *tx, int64_t voter, int64_t now_ms, int64_t *battles, struct err *err)
@@ -70,8 +75,8 @@ static bool choose_of_voter(struct db *tx, int64_t voter, int64_t now_ms, int64_
     bool ran = db_script(tx, TABLES, err) &&
                db_run(tx, "UPDATE battles SET state = 3, ended_ms = ? WHERE voter = ? AND state < 2",
                       DB_VALUES(DB_INT(now_ms), DB_INT(voter)), err) &&
-               db_run(tx, "INSERT INTO temp.erased SELECT number FROM battles WHERE voter = ?", DB_VALUES(DB_INT(voter)),
-                      err);
+               db_run(tx, "INSERT INTO temp.erased SELECT number FROM battles WHERE voter = ?",
+                      DB_VALUES(DB_INT(voter)), err);
     return count_changes(tx, ran, battles);
 }
 
@@ -81,19 +86,24 @@ static bool unname(struct db *tx, int64_t voter, const char *id, struct err *err
     random_id(fresh);
     return db_run(tx, "DELETE FROM voter_sessions WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
            db_run(tx, "DELETE FROM consents WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
-           db_run(tx, "UPDATE invitations SET used_by = NULL, for_voter = NULL, note = NULL WHERE used_by = ?1 OR for_voter = ?1",
+           db_run(tx,
+                  "UPDATE invitations SET used_by = NULL, for_voter = NULL, note = NULL"
+                  " WHERE used_by = ?1 OR for_voter = ?1",
                   DB_VALUES(DB_INT(voter)), err) &&
            db_run(tx, "DELETE FROM idempotency WHERE voter = ?", DB_VALUES(DB_STRING(id)), err) &&
-           db_run(tx, "UPDATE voters SET id = ?, name = NULL, cohort = NULL, password = NULL, role = 0 WHERE number = ?",
-                  DB_VALUES(DB_STRING(fresh), DB_INT(voter)), err);
+           db_run(
+               tx,
+               "UPDATE voters SET id = ?, name = NULL, cohort = NULL, password = NULL, role = 0 WHERE number = ?",
+               DB_VALUES(DB_STRING(fresh), DB_INT(voter)), err);
 }
 
-bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct erasure_report *out, struct err *err)
+bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct erasure_report *out,
+                   struct err *err)
 {
     int64_t number;
     *out = (struct erasure_report){0};
-    if (!db_one_int(tx, "SELECT number FROM voters WHERE id = ? AND kind = 0", DB_VALUES(DB_STRING(voter)), 0, &number,
-                    err))
+    if (!db_one_int(tx, "SELECT number FROM voters WHERE id = ? AND kind = 0", DB_VALUES(DB_STRING(voter)),
+                    0, &number, err))
         return false;
     if (number == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", voter);
@@ -104,10 +114,11 @@ bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct eras
 bool erasure_before(struct db *tx, int64_t before_ms, struct erasure_report *out, struct err *err)
 {
     *out = (struct erasure_report){0};
-    bool ran = db_script(tx, TABLES, err) &&
-               db_run(tx,
-                      "INSERT INTO temp.erased SELECT number FROM battles b WHERE ended_ms < ? AND source <> 2"
-                      " AND EXISTS (SELECT 1 FROM turns WHERE battle = b.number AND prompt NOTNULL)",
-                      DB_VALUES(DB_INT(before_ms)), err);
+    bool ran =
+        db_script(tx, TABLES, err) &&
+        db_run(tx,
+               "INSERT INTO temp.erased SELECT number FROM battles b WHERE ended_ms < ? AND source <> 2"
+               " AND EXISTS (SELECT 1 FROM turns WHERE battle = b.number AND prompt NOTNULL)",
+               DB_VALUES(DB_INT(before_ms)), err);
     return count_changes(tx, ran, &out->battles) && empty_battles(tx, out, err);
 }

@@ -1,7 +1,7 @@
-/* The encoding is built in a buffer on the stack, so hashing a vote cannot fail; all its fields have a greatest length.
- * The check walks votes in order with everything that the hash covers joined to them, and tells the first one that does
- * not fit by what is wrong with it: its number (removed), its own hash (changed), or the hash that the next one carries
- * (replaced as a whole). */
+/* The encoding is built in a buffer on the stack, so hashing a vote cannot fail; all its fields have a
+ * greatest length. The check walks votes in order with everything that the hash covers joined to them, and
+ * tells the first one that does not fit by what is wrong with it: its number (removed), its own hash
+ * (changed), or the hash that the next one carries (replaced as a whole). */
 #include "store/ledger.h"
 
 #include <stdarg.h>
@@ -72,19 +72,20 @@ void ledger_voter_digest(const uint8_t salt[LEDGER_SALT_SIZE], struct text voter
     digest_of(encoding.bytes, encoding.length, out);
 }
 
-bool ledger_content_digest(struct db *db, const uint8_t salt[LEDGER_SALT_SIZE], int64_t battle, int64_t turns,
-                           uint8_t out[DIGEST_SIZE], struct err *err)
+bool ledger_content_digest(struct db *db, const uint8_t salt[LEDGER_SALT_SIZE], int64_t battle,
+                           int64_t turns, uint8_t out[DIGEST_SIZE], struct err *err)
 {
     struct digest *digest = digest_new();
     if (digest == NULL)
         return err_set(err, ERR_MEMORY, "no memory for a digest");
     digest_add_field(digest, salt, LEDGER_SALT_SIZE);
     struct db_rows rows;
-    bool good = db_select(db, &rows,
-                          "SELECT t.prompt, a.text, a.refusal, b.text, b.refusal FROM turns t"
-                          " LEFT JOIN answers a ON a.id = t.answer_a LEFT JOIN answers b ON b.id = t.answer_b"
-                          " WHERE t.battle = ? AND t.turn <= ? ORDER BY t.turn",
-                          DB_VALUES(DB_INT(battle), DB_INT(turns)), err);
+    bool good =
+        db_select(db, &rows,
+                  "SELECT t.prompt, a.text, a.refusal, b.text, b.refusal FROM turns t"
+                  " LEFT JOIN answers a ON a.id = t.answer_a LEFT JOIN answers b ON b.id = t.answer_b"
+                  " WHERE t.battle = ? AND t.turn <= ? ORDER BY t.turn",
+                  DB_VALUES(DB_INT(battle), DB_INT(turns)), err);
     while (good && db_next(&rows))
         for (int column = 0; column < 5; column++) {
             struct text text = db_text(&rows, column);
@@ -115,8 +116,10 @@ static bool enum_from(const struct db_rows *rows, int column, int count, int *ou
 static bool read_vote(const struct db_rows *rows, struct ledger_vote *vote)
 {
     int winner, judge, counted, source;
-    if (!enum_from(rows, 10, WINNER_BOTH_BAD + 1, &winner) || !enum_from(rows, 11, JUDGE_MODEL + 1, &judge) ||
-        !enum_from(rows, 12, VOTE_EXCLUDED + 1, &counted) || !enum_from(rows, 13, BATTLE_IMPORT + 1, &source))
+    if (!enum_from(rows, 10, WINNER_BOTH_BAD + 1, &winner) ||
+        !enum_from(rows, 11, JUDGE_MODEL + 1, &judge) ||
+        !enum_from(rows, 12, VOTE_EXCLUDED + 1, &counted) ||
+        !enum_from(rows, 13, BATTLE_IMPORT + 1, &source))
         return false;
     *vote = (struct ledger_vote){.seq = db_int(rows, 0),
                                  .battle = db_text(rows, 6),
@@ -132,8 +135,8 @@ static bool read_vote(const struct db_rows *rows, struct ledger_vote *vote)
            db_bytes(rows, 4, vote->content, DIGEST_SIZE);
 }
 
-__attribute__((format(printf, 3, 4))) static void blame(struct ledger_report *report, int64_t seq, const char *format,
-                                                        ...)
+__attribute__((format(printf, 3, 4))) static void blame(struct ledger_report *report, int64_t seq,
+                                                        const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -157,11 +160,13 @@ static bool check_content(struct db *db, const struct db_rows *rows, const struc
     if (!digest_same(voter, vote->voter, DIGEST_SIZE))
         blame(report, vote->seq, "vote %lld was changed: another voter", (long long)vote->seq);
     else if (!digest_same(content, vote->content, DIGEST_SIZE))
-        blame(report, vote->seq, "vote %lld was changed: the prompt or an answer that it was cast on", (long long)vote->seq);
+        blame(report, vote->seq, "vote %lld was changed: the prompt or an answer that it was cast on",
+              (long long)vote->seq);
     return true;
 }
 
-static bool check_vote(struct db *db, const struct db_rows *rows, struct ledger_report *report, struct err *err)
+static bool check_vote(struct db *db, const struct db_rows *rows, struct ledger_report *report,
+                       struct err *err)
 {
     struct ledger_vote vote;
     uint8_t hash[DIGEST_SIZE], stored[DIGEST_SIZE];
@@ -179,7 +184,8 @@ static bool check_vote(struct db *db, const struct db_rows *rows, struct ledger_
     if (!digest_same(hash, stored, DIGEST_SIZE))
         blame(report, seq, "vote %lld was changed: its hash does not fit it", (long long)seq);
     else if (!digest_same(vote.previous, report->head, DIGEST_SIZE))
-        blame(report, seq > 1 ? seq - 1 : seq, "vote %lld was inserted or replaced: vote %lld follows another one",
+        blame(report, seq > 1 ? seq - 1 : seq,
+              "vote %lld was inserted or replaced: vote %lld follows another one",
               (long long)(seq > 1 ? seq - 1 : seq), (long long)seq);
     else if (!check_content(db, rows, &vote, report, err))
         return false;
@@ -202,12 +208,14 @@ static bool check_end(struct db *db, struct ledger_report *report, struct err *e
     if (!there)
         blame(report, report->votes, "the ledger's own record of its end is missing");
     else if (votes > report->votes)
-        blame(report, report->votes + 1, "vote %lld was removed: there were %lld", (long long)report->votes + 1,
-              (long long)votes);
+        blame(report, report->votes + 1, "vote %lld was removed: there were %lld",
+              (long long)report->votes + 1, (long long)votes);
     else if (votes < report->votes)
-        blame(report, votes + 1, "vote %lld was inserted: there were only %lld", (long long)votes + 1, (long long)votes);
+        blame(report, votes + 1, "vote %lld was inserted: there were only %lld", (long long)votes + 1,
+              (long long)votes);
     else if (!digest_same(head, report->head, DIGEST_SIZE))
-        blame(report, votes, "vote %lld was replaced: it is not the one that was last stored", (long long)votes);
+        blame(report, votes, "vote %lld was replaced: it is not the one that was last stored",
+              (long long)votes);
     return true;
 }
 
@@ -251,7 +259,8 @@ static const struct invariant INVARIANTS[] = {
      " WHERE voter IS NOT NULL GROUP BY battle, voter HAVING count(*) > 1) f",
      "battle %s has two votes of one voter"},
     {"SELECT \"table\" FROM pragma_foreign_key_check", "a row of %s points at nothing"},
-    {"SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'", "the database is damaged: %s"},
+    {"SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+     "the database is damaged: %s"},
 };
 
 struct telling {
@@ -270,15 +279,16 @@ static bool check_invariant(struct db *db, const struct invariant *invariant, co
         char culprit[128], line[256];
         db_copy(&rows, 0, culprit, sizeof culprit);
         const char *mark = strstr(invariant->says, "%s");
-        snprintf(line, sizeof line, "%.*s%s%s", (int)(mark - invariant->says), invariant->says, culprit, mark + 2);
+        snprintf(line, sizeof line, "%.*s%s%s", (int)(mark - invariant->says), invariant->says, culprit,
+                 mark + 2);
         (*telling->count)++;
         telling->problem(telling->user, line);
     }
     return db_end(&rows, err);
 }
 
-bool ledger_invariants(struct db *db, void (*problem)(void *user, const char *line), void *user, int64_t *count,
-                       struct err *err)
+bool ledger_invariants(struct db *db, void (*problem)(void *user, const char *line), void *user,
+                       int64_t *count, struct err *err)
 {
     *count = 0;
     struct telling telling = {problem, user, count};

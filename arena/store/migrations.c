@@ -34,7 +34,8 @@ int migrations_newest(void)
     return MIGRATIONS[sizeof MIGRATIONS / sizeof MIGRATIONS[0] - 1].number;
 }
 
-static bool read_pragmas(struct db *db, int64_t *version, int64_t *application, int64_t *tables, struct err *err)
+static bool read_pragmas(struct db *db, int64_t *version, int64_t *application, int64_t *tables,
+                         struct err *err)
 {
     return db_one_int(db, "PRAGMA user_version", DB_NONE, 0, version, err) &&
            db_one_int(db, "PRAGMA application_id", DB_NONE, 0, application, err) &&
@@ -48,21 +49,24 @@ static bool look(struct db *db, const char *path, int64_t *version, struct err *
     if (!read_pragmas(db, version, &application, &tables, err))
         return err_prefix(err, "%s", path);
     if (application != APPLICATION_ID && (tables != 0 || *version != 0))
-        return err_set(err, ERR_FORMAT, "%s is a database, but not arena's: choose another directory with --data", path);
+        return err_set(err, ERR_FORMAT,
+                       "%s is a database, but not arena's: choose another directory with --data", path);
     if (*version > migrations_newest())
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s was made by a newer arena (its schema is %lld, this one knows up to %d): use that version", path,
-                       (long long)*version, migrations_newest());
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "%s was made by a newer arena (its schema is %lld, this one knows up to %d): use that version",
+            path, (long long)*version, migrations_newest());
     return true;
 }
 
 static bool apply_one(struct db *db, const struct migration *migration, struct err *err)
 {
     char pragmas[128];
-    snprintf(pragmas, sizeof pragmas, "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT", migration->number,
-             APPLICATION_ID);
+    snprintf(pragmas, sizeof pragmas, "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+             migration->number, APPLICATION_ID);
     struct err ignored;
-    if (db_script(db, "BEGIN IMMEDIATE", err) && db_script(db, migration->sql, err) && db_script(db, pragmas, err))
+    if (db_script(db, "BEGIN IMMEDIATE", err) && db_script(db, migration->sql, err) &&
+        db_script(db, pragmas, err))
         return true;
     if (db_in_transaction(db))
         db_script(db, "ROLLBACK", &ignored);
@@ -87,7 +91,8 @@ bool migrations_check(struct db *db, const char *path, struct err *err)
         return false;
     if (version == migrations_newest())
         return true;
-    return err_set(err, ERR_UNSUPPORTED,
-                   "%s has schema %lld, this arena reads %d: start `arena serve` on it once, which brings it up to date", path,
-                   (long long)version, migrations_newest());
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "%s has schema %lld, this arena reads %d: start `arena serve` on it once, which brings it up to date",
+        path, (long long)version, migrations_newest());
 }

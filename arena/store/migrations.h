@@ -1,5 +1,5 @@
-/* The database's versions: schema/NNN_*.sql, built into the program, applied in order, each in its own transaction.
- * SQLite's user_version holds the number of the last one. Writer's thread or start-up. */
+/* The database's versions: schema/NNN_*.sql, built into the program, applied in order, each in its own
+ * transaction. SQLite's user_version holds the number of the last one. Writer's thread or start-up. */
 #ifndef ARENA_STORE_MIGRATIONS_H
 #define ARENA_STORE_MIGRATIONS_H
 

@@ -1,5 +1,6 @@
-/* Opening is a row of steps, each with its own plain error: lock, file, version, check, writer. The database file is
- * made by us before SQLite sees it, so that it (and with it the log) is readable by its owner only. */
+/* Opening is a row of steps, each with its own plain error: lock, file, version, check, writer. The
+ * database file is made by us before SQLite sees it, so that it (and with it the log) is readable by its
+ * owner only. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -32,7 +33,8 @@ static bool make_file(const char *path, struct err *err)
     return true;
 }
 
-/* Reads the whole database once, unless it is so large that the start would be slow; `arena verify` reads any. */
+/* Reads the whole database once, unless it is so large that the start would be slow; `arena verify` reads
+ * any. */
 static bool quick_check(struct db *db, const char *path, struct err *err)
 {
     struct stat status;
@@ -138,8 +140,9 @@ struct db *store_read_open(const char *dir, struct err *err)
     }
     struct db *db = NULL;
     if (access(path, F_OK) != 0)
-        err_set(err, ERR_IO, "there is no arena in %s (no %s): start `arena serve` or `arena import`, or use --data", dir,
-                DATABASE_FILE);
+        err_set(err, ERR_IO,
+                "there is no arena in %s (no %s): start `arena serve` or `arena import`, or use --data",
+                dir, DATABASE_FILE);
     else
         db = db_open(path, DB_READ, err);
     if (db != NULL && !migrations_check(db, path, err)) {

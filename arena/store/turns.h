@@ -7,7 +7,8 @@
 #include "store/store.h"
 
 /* The prompt of turn 1, 2, …; ERR_WRONG_STATE unless it is the next one. */
-bool turns_insert(struct db *tx, const char *battle, int turn, struct text prompt, int64_t now_ms, struct err *err);
+bool turns_insert(struct db *tx, const char *battle, int turn, struct text prompt, int64_t now_ms,
+                  struct err *err);
 
 /* The turn's two answers (ids); regenerating replaces them. Pacing: what the voter really saw, see below. */
 struct turn_timing {
@@ -26,7 +27,7 @@ struct turn_record {
     struct turn_timing timing;
 };
 /* In order; borrowed for the call. */
-bool turns_each(struct db *db, const char *battle, bool (*each)(void *user, const struct turn_record *turn), void *user,
-                struct err *err);
+bool turns_each(struct db *db, const char *battle, bool (*each)(void *user, const struct turn_record *turn),
+                void *user, struct err *err);
 
 #endif

@@ -1,13 +1,13 @@
-/* One statement with every filter in it, so that it is prepared once; a filter that is off costs a comparison. seq has
- * no gaps, so a piece is a range of it. */
+/* One statement with every filter in it, so that it is prepared once; a filter that is off costs a
+ * comparison. seq has no gaps, so a piece is a range of it. */
 #include "store/vote_rows.h"
 
 #include "base/limits.h"
 
 #define COLUMNS \
-    "SELECT s.seq, s.at_ms, b.version_a, b.version_b, s.winner, s.counted, s.judge, b.source, s.voter, b.prompt_value," \
-    " s.turns, w.staff, f.recognised IS NOT NULL, s.delay_ms, s.read_ms, b.probability, b.tokens_a, b.headers_a," \
-    " b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b"
+    "SELECT s.seq, s.at_ms, b.version_a, b.version_b, s.winner, s.counted, s.judge, b.source, s.voter," \
+    " b.prompt_value, s.turns, w.staff, f.recognised IS NOT NULL, s.delay_ms, s.read_ms, b.probability, b.tokens_a," \
+    " b.headers_a, b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b"
 enum { TAGS = 24, IDS = 25 };
 #define FROM_WHERE \
     " FROM votes s JOIN battles b ON b.number = s.battle LEFT JOIN voters w ON w.number = s.voter" \
@@ -18,7 +18,8 @@ enum { TAGS = 24, IDS = 25 };
 static const char *statement_for(const struct vote_filter *filter)
 {
     if (filter->with_ids)
-        return COLUMNS ", b.tags, b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised" FROM_WHERE;
+        return COLUMNS
+            ", b.tags, b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised" FROM_WHERE;
     return filter->with_tags ? COLUMNS ", b.tags" FROM_WHERE : COLUMNS FROM_WHERE;
 }
 
@@ -30,15 +31,24 @@ static struct style_counts style_from_row(const struct db_rows *rows, int first)
 
 static struct vote_row row_from(const struct db_rows *rows, const struct vote_filter *filter)
 {
-    struct vote_row row = {.seq = db_int(rows, 0), .at_ms = db_int(rows, 1),
-                           .version_a = db_int(rows, 2), .version_b = db_int(rows, 3),
-                           .winner = (enum winner)db_int(rows, 4), .counted = (enum vote_counted)db_int(rows, 5),
-                           .judge = (enum judge_kind)db_int(rows, 6), .source = (enum battle_source)db_int(rows, 7),
-                           .voter = db_int(rows, 8), .prompt = (uint64_t)db_int(rows, 9),
-                           .turns = (int)db_int(rows, 10), .staff = db_int(rows, 11) != 0,
-                           .recognised = db_int(rows, 12) != 0, .delay_ms = db_int_or(rows, 13, -1),
-                           .read_ms = db_int_or(rows, 14, -1), .probability = db_real(rows, 15),
-                           .style_a = style_from_row(rows, 16), .style_b = style_from_row(rows, 20)};
+    struct vote_row row = {.seq = db_int(rows, 0),
+                           .at_ms = db_int(rows, 1),
+                           .version_a = db_int(rows, 2),
+                           .version_b = db_int(rows, 3),
+                           .winner = (enum winner)db_int(rows, 4),
+                           .counted = (enum vote_counted)db_int(rows, 5),
+                           .judge = (enum judge_kind)db_int(rows, 6),
+                           .source = (enum battle_source)db_int(rows, 7),
+                           .voter = db_int(rows, 8),
+                           .prompt = (uint64_t)db_int(rows, 9),
+                           .turns = (int)db_int(rows, 10),
+                           .staff = db_int(rows, 11) != 0,
+                           .recognised = db_int(rows, 12) != 0,
+                           .delay_ms = db_int_or(rows, 13, -1),
+                           .read_ms = db_int_or(rows, 14, -1),
+                           .probability = db_real(rows, 15),
+                           .style_a = style_from_row(rows, 16),
+                           .style_b = style_from_row(rows, 20)};
     if (filter->with_tags || filter->with_ids)
         row.tags = db_text(rows, TAGS);
     struct text *ids[] = {&row.battle_id, &row.voter_id, &row.campaign,       &row.cohort,
@@ -60,9 +70,9 @@ static bool read_piece(struct db *db, const struct vote_filter *filter, struct p
     if (!db_select(db, &rows, statement_for(filter),
                    DB_VALUES(DB_INT(piece->after), DB_INT(piece->upto),
                              DB_INT(filter->from_ms > 0 ? filter->from_ms : INT64_MIN),
-                             DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX), DB_INT(filter->counted_only),
-                             DB_INT(filter->judge), DB_INT(filter->source), DB_STRING(filter->campaign),
-                             DB_STRING(filter->voter)),
+                             DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX),
+                             DB_INT(filter->counted_only), DB_INT(filter->judge), DB_INT(filter->source),
+                             DB_STRING(filter->campaign), DB_STRING(filter->voter)),
                    err))
         return false;
     while (piece->more && db_next(&rows)) {
@@ -72,8 +82,8 @@ static bool read_piece(struct db *db, const struct vote_filter *filter, struct p
     return db_end(&rows, err);
 }
 
-bool votes_each(struct db *db, const struct vote_filter *filter, bool (*each)(void *user, const struct vote_row *row),
-                void *user, struct err *err)
+bool votes_each(struct db *db, const struct vote_filter *filter,
+                bool (*each)(void *user, const struct vote_row *row), void *user, struct err *err)
 {
     int64_t last;
     uint8_t head[DIGEST_SIZE];

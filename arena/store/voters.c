@@ -34,11 +34,13 @@ static const char *or_null(const char *text)
 
 bool voters_insert(struct db *tx, const struct voter_record *record, struct err *err)
 {
-    return db_run(tx, "INSERT INTO voters (id, kind, role, name, cohort, staff, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                  DB_VALUES(DB_STRING(record->id), DB_INT(record->kind), DB_INT(record->role),
-                            DB_STRING(or_null(record->name)), DB_STRING(or_null(record->cohort)), DB_INT(record->staff),
-                            DB_INT(record->created_ms)),
-                  err);
+    return db_run(
+        tx,
+        "INSERT INTO voters (id, kind, role, name, cohort, staff, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        DB_VALUES(DB_STRING(record->id), DB_INT(record->kind), DB_INT(record->role),
+                  DB_STRING(or_null(record->name)), DB_STRING(or_null(record->cohort)),
+                  DB_INT(record->staff), DB_INT(record->created_ms)),
+        err);
 }
 
 #define VOTER_COLUMNS "v.number, v.id, v.kind, v.role, v.name, v.cohort, v.staff, v.created_ms"
@@ -59,7 +61,8 @@ static struct voter_record voter_from_row(const struct db_rows *rows, int first)
 bool voters_find(struct db *db, const char *id, struct voter_record *out, struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows, "SELECT " VOTER_COLUMNS " FROM voters v WHERE v.id = ?", DB_VALUES(DB_STRING(id)), err))
+    if (!db_select(db, &rows, "SELECT " VOTER_COLUMNS " FROM voters v WHERE v.id = ?",
+                   DB_VALUES(DB_STRING(id)), err))
         return false;
     bool found = db_next(&rows);
     if (found)
@@ -95,7 +98,8 @@ bool voter_sessions_insert(struct db *tx, const struct session_record *record, s
                 "INSERT INTO voter_sessions (token_hash, voter, created_ms, expires_ms)"
                 " SELECT ?, number, ?, ? FROM voters WHERE id = ?",
                 DB_VALUES(DB_BLOB(record->token_hash, DIGEST_SIZE), DB_INT(record->created_ms),
-                          record->expires_ms > 0 ? DB_INT(record->expires_ms) : DB_NULL, DB_STRING(record->voter.id)),
+                          record->expires_ms > 0 ? DB_INT(record->expires_ms) : DB_NULL,
+                          DB_STRING(record->voter.id)),
                 err))
         return false;
     return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->voter.id);
@@ -103,8 +107,8 @@ bool voter_sessions_insert(struct db *tx, const struct session_record *record, s
 
 bool voter_sessions_revoke(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], struct err *err)
 {
-    return db_run(tx, "DELETE FROM voter_sessions WHERE token_hash = ?", DB_VALUES(DB_BLOB(token_hash, DIGEST_SIZE)),
-                  err);
+    return db_run(tx, "DELETE FROM voter_sessions WHERE token_hash = ?",
+                  DB_VALUES(DB_BLOB(token_hash, DIGEST_SIZE)), err);
 }
 
 bool voter_sessions_revoke_all(struct db *tx, const char *voter, struct err *err)
@@ -114,18 +118,21 @@ bool voter_sessions_revoke_all(struct db *tx, const char *voter, struct err *err
 }
 
 bool voter_sessions_each(struct db *db, int64_t now_ms, int64_t limit,
-                         void (*each)(void *user, const struct session_record *record), void *user, struct err *err)
+                         void (*each)(void *user, const struct session_record *record), void *user,
+                         struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows,
-                   "SELECT s.token_hash, s.created_ms, s.expires_ms, " VOTER_COLUMNS " FROM voter_sessions s"
+                   "SELECT s.token_hash, s.created_ms, s.expires_ms, " VOTER_COLUMNS
+                   " FROM voter_sessions s"
                    " JOIN voters v ON v.number = s.voter WHERE s.expires_ms IS NULL OR s.expires_ms > ?"
                    " ORDER BY s.created_ms DESC LIMIT ?",
                    DB_VALUES(DB_INT(now_ms), DB_INT(limit)), err))
         return false;
     while (db_next(&rows)) {
-        struct session_record record = {
-            .created_ms = db_int(&rows, 1), .expires_ms = db_int(&rows, 2), .voter = voter_from_row(&rows, 3)};
+        struct session_record record = {.created_ms = db_int(&rows, 1),
+                                        .expires_ms = db_int(&rows, 2),
+                                        .voter = voter_from_row(&rows, 3)};
         if (db_bytes(&rows, 0, record.token_hash, DIGEST_SIZE))
             each(user, &record);
     }

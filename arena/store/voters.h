@@ -1,5 +1,5 @@
-/* Voters and their sessions, as stored. A voter is a random id; what opens it (a session's token) is stored only as a
- * digest. Whether a voter may do something is the people room's question. */
+/* Voters and their sessions, as stored. A voter is a random id; what opens it (a session's token) is stored
+ * only as a digest. Whether a voter may do something is the people room's question. */
 #ifndef ARENA_STORE_VOTERS_H
 #define ARENA_STORE_VOTERS_H
 
@@ -45,7 +45,8 @@ struct voter_record {
 
 /* `number` is not read. ERR_CONFLICT when the id is taken. */
 bool voters_insert(struct db *tx, const struct voter_record *record, struct err *err);
-bool voters_find(struct db *db, const char *id, struct voter_record *out, struct err *err); /* ERR_NOT_FOUND */
+bool voters_find(struct db *db, const char *id, struct voter_record *out,
+                 struct err *err); /* ERR_NOT_FOUND */
 
 /* The voter that stands for an outside name (a judge model, a voter of an imported file), made where new. */
 bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t now_ms, int64_t *number,
@@ -54,7 +55,7 @@ bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t
 /* --- sessions --- */
 struct session_record {
     uint8_t token_hash[DIGEST_SIZE];
-    struct voter_record voter; /* only its id is read by voter_sessions_insert */
+    struct voter_record voter;      /* only its id is read by voter_sessions_insert */
     int64_t created_ms, expires_ms; /* expires 0: never */
 };
 bool voter_sessions_insert(struct db *tx, const struct session_record *record, struct err *err);
@@ -62,6 +63,7 @@ bool voter_sessions_revoke(struct db *tx, const uint8_t token_hash[DIGEST_SIZE],
 bool voter_sessions_revoke_all(struct db *tx, const char *voter, struct err *err);
 /* Those that are valid at `now_ms`, the newest first, at most `limit`. */
 bool voter_sessions_each(struct db *db, int64_t now_ms, int64_t limit,
-                         void (*each)(void *user, const struct session_record *record), void *user, struct err *err);
+                         void (*each)(void *user, const struct session_record *record), void *user,
+                         struct err *err);
 
 #endif

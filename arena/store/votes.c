@@ -1,5 +1,6 @@
-/* Casting is a row of checks and three writes in the caller's transaction: the vote with its hash, the ledger's end, the
- * battle's state. The UNIQUE index stands behind the check for an earlier vote, whatever else goes wrong. */
+/* Casting is a row of checks and three writes in the caller's transaction: the vote with its hash, the
+ * ledger's end, the battle's state. The UNIQUE index stands behind the check for an earlier vote, whatever
+ * else goes wrong. */
 #include "store/votes.h"
 
 #include <ctype.h>
@@ -46,7 +47,8 @@ const char *vote_counted_word(enum vote_counted counted)
     return WORDS[counted];
 }
 
-/* White space runs become one blank, those at the ends go; the hash is taken of chunks, so no memory is needed. */
+/* White space runs become one blank, those at the ends go; the hash is taken of chunks, so no memory is
+ * needed. */
 uint64_t votes_prompt_value(struct text prompt)
 {
     uint8_t chunk[DIGEST_SIZE + 256], digest[DIGEST_SIZE] = {0};
@@ -98,16 +100,18 @@ static bool write_vote(struct db *tx, const struct vote_append *append, const st
 {
     uint8_t hash[DIGEST_SIZE];
     ledger_hash(vote, hash);
-    return db_run(tx,
-                  "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, delay_ms, read_ms, salt,"
-                  " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                  DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
-                            append->voter != 0 ? DB_INT(append->voter) : DB_NULL, DB_INT(vote->winner),
-                            DB_INT(vote->judge), DB_INT(vote->counted), DB_INT(vote->at_ms), DB_INT(vote->turns),
-                            DB_KNOWN(append->delay_ms), DB_KNOWN(append->read_ms), DB_BLOB(salt, LEDGER_SALT_SIZE),
-                            DB_BLOB(vote->voter, DIGEST_SIZE), DB_BLOB(vote->content, DIGEST_SIZE),
-                            DB_BLOB(vote->previous, DIGEST_SIZE), DB_BLOB(hash, DIGEST_SIZE)),
-                  err) &&
+    return db_run(
+               tx,
+               "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, delay_ms, read_ms, salt,"
+               " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
+                         append->voter != 0 ? DB_INT(append->voter) : DB_NULL, DB_INT(vote->winner),
+                         DB_INT(vote->judge), DB_INT(vote->counted), DB_INT(vote->at_ms),
+                         DB_INT(vote->turns), DB_KNOWN(append->delay_ms), DB_KNOWN(append->read_ms),
+                         DB_BLOB(salt, LEDGER_SALT_SIZE), DB_BLOB(vote->voter, DIGEST_SIZE),
+                         DB_BLOB(vote->content, DIGEST_SIZE), DB_BLOB(vote->previous, DIGEST_SIZE),
+                         DB_BLOB(hash, DIGEST_SIZE)),
+               err) &&
            db_run(tx, "UPDATE ledger SET votes = ?, head = ?",
                   DB_VALUES(DB_INT(vote->seq), DB_BLOB(hash, DIGEST_SIZE)), err);
 }
@@ -117,7 +121,8 @@ static bool version_digest(struct db *db, int64_t version, char out[DIGEST_HEX +
 {
     struct db_rows rows;
     out[0] = '\0';
-    if (!db_select(db, &rows, "SELECT digest FROM competitor_versions WHERE id = ?", DB_VALUES(DB_INT(version)), err))
+    if (!db_select(db, &rows, "SELECT digest FROM competitor_versions WHERE id = ?",
+                   DB_VALUES(DB_INT(version)), err))
         return false;
     if (db_next(&rows))
         db_copy(&rows, 0, out, DIGEST_HEX + 1);
@@ -173,16 +178,19 @@ static bool find_own_battle(struct db *tx, const char *battle, const char *voter
     if (!battles_find(tx, battle, out, err))
         return false;
     /* Another's battle is not even admitted to exist. */
-    return strcmp(out->voter, voter) == 0 || err_set(err, ERR_NOT_FOUND, "there is no battle %.40s", battle);
+    return strcmp(out->voter, voter) == 0 ||
+           err_set(err, ERR_NOT_FOUND, "there is no battle %.40s", battle);
 }
 
 static bool may_vote(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)
 {
     bool there;
-    if (!find_own_battle(tx, vote->battle, vote->voter, &out->battle, err) || !find_vote(tx, out, &there, err))
+    if (!find_own_battle(tx, vote->battle, vote->voter, &out->battle, err) ||
+        !find_vote(tx, out, &there, err))
         return false;
     if (there)
-        return err_set(err, ERR_ALREADY_VOTED, "this battle already has your vote: %s", winner_word(out->winner));
+        return err_set(err, ERR_ALREADY_VOTED, "this battle already has your vote: %s",
+                       winner_word(out->winner));
     return out->battle.state == BATTLE_READY ||
            err_set(err, ERR_WRONG_STATE, "a vote needs a battle that is ready; this one is %s",
                    battle_state_word(out->battle.state));
@@ -197,7 +205,8 @@ static enum vote_counted judge_counted(const struct vote_cast *vote, const struc
     return battle->self_identified ? VOTE_SELF_IDENTIFIED : VOTE_COUNTED;
 }
 
-static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)
+static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out,
+                        struct err *err)
 {
     const struct battle_record *battle = &out->battle;
     struct voter_record voter;
@@ -233,7 +242,8 @@ bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result 
     return true;
 }
 
-bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out, struct err *err)
+bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out,
+                struct err *err)
 {
     bool there;
     if (!find_own_battle(db, battle, voter, &out->battle, err) || !find_vote(db, out, &there, err))
@@ -242,27 +252,29 @@ bool votes_find(struct db *db, const char *battle, const char *voter, struct vot
                             battle_state_word(out->battle.state));
 }
 
-bool votes_feedback(struct db *tx, const char *battle, const char *voter, const struct vote_feedback *feedback,
-                    int64_t now_ms, struct err *err)
+bool votes_feedback(struct db *tx, const char *battle, const char *voter,
+                    const struct vote_feedback *feedback, int64_t now_ms, struct err *err)
 {
     struct vote_result vote;
     if (!votes_find(tx, battle, voter, &vote, err))
         return false;
     if (vote.battle.revealed)
         return err_set(err, ERR_WRONG_STATE, "the names are shown already: remarks are taken before that");
-    return db_run(tx,
-                  "INSERT INTO feedback (vote, reasons, comment, recognised, at_ms) VALUES (?, ?, ?, ?, ?)"
-                  " ON CONFLICT (vote) DO UPDATE SET reasons = excluded.reasons, comment = excluded.comment,"
-                  " recognised = excluded.recognised, at_ms = excluded.at_ms",
-                  DB_VALUES(DB_INT(vote.seq), DB_TEXT(feedback->reasons), DB_TEXT(feedback->comment),
-                            DB_TEXT(feedback->recognised), DB_INT(now_ms)),
-                  err);
+    return db_run(
+        tx,
+        "INSERT INTO feedback (vote, reasons, comment, recognised, at_ms) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (vote) DO UPDATE SET reasons = excluded.reasons, comment = excluded.comment,"
+        " recognised = excluded.recognised, at_ms = excluded.at_ms",
+        DB_VALUES(DB_INT(vote.seq), DB_TEXT(feedback->reasons), DB_TEXT(feedback->comment),
+                  DB_TEXT(feedback->recognised), DB_INT(now_ms)),
+        err);
 }
 
 bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64_t *count, struct err *err)
 {
-    return db_one_int(db,
-                      "SELECT count(*) FROM votes WHERE voter = (SELECT number FROM voters WHERE id = ?) AND at_ms >= ?"
-                      " AND counted = 0",
-                      DB_VALUES(DB_STRING(voter), DB_INT(since_ms)), 0, count, err);
+    return db_one_int(
+        db,
+        "SELECT count(*) FROM votes WHERE voter = (SELECT number FROM voters WHERE id = ?) AND at_ms >= ?"
+        " AND counted = 0",
+        DB_VALUES(DB_STRING(voter), DB_INT(since_ms)), 0, count, err);
 }

@@ -1,7 +1,8 @@
-/* Votes: cast once, chained, never changed. (vote_rows.h: all votes in a row; vote_import.h: votes from a file.)
+/* Votes: cast once, chained, never changed. (vote_rows.h: all votes in a row; vote_import.h: votes from a
+ * file.)
  *
- * One vote a battle and voter is the database's own rule (UNIQUE). A cast vote and the battle's step to "voted" are one
- * transaction. Each vote carries the hash of the one before it (ledger.h). */
+ * One vote a battle and voter is the database's own rule (UNIQUE). A cast vote and the battle's step to
+ * "voted" are one transaction. Each vote carries the hash of the one before it (ledger.h). */
 #ifndef ARENA_STORE_VOTES_H
 #define ARENA_STORE_VOTES_H
 
@@ -44,9 +45,10 @@ struct vote_cast {
     const char *battle, *voter; /* ids */
     enum winner winner;
     enum judge_kind judge;
-    enum vote_counted counted; /* what the caller knows; a self-identified or not blind battle is found here */
-    int64_t delay_ms;          /* from both lanes' end to the vote; -1: unknown */
-    int64_t read_ms;           /* the shorter of the two lanes' time on screen; -1: unknown */
+    enum vote_counted
+        counted;      /* what the caller knows; a self-identified or not blind battle is found here */
+    int64_t delay_ms; /* from both lanes' end to the vote; -1: unknown */
+    int64_t read_ms;  /* the shorter of the two lanes' time on screen; -1: unknown */
     int64_t now_ms;
 };
 
@@ -60,23 +62,25 @@ struct vote_result {
 /* ERR_NOT_FOUND: no such battle, or another voter's. ERR_ALREADY_VOTED (`out` is filled). ERR_WRONG_STATE. */
 bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err);
 
-/* What the voter adds afterwards, before the names are shown. ERR_WRONG_STATE before the vote or after the reveal;
- * again: replaces. */
+/* What the voter adds afterwards, before the names are shown. ERR_WRONG_STATE before the vote or after the
+ * reveal; again: replaces. */
 struct vote_feedback {
-    struct text reasons;   /* a JSON array; data NULL: none */
-    struct text comment;   /* data NULL: none */
+    struct text reasons;    /* a JSON array; data NULL: none */
+    struct text comment;    /* data NULL: none */
     struct text recognised; /* what the voter thinks it was, a JSON value; data NULL: not asked or no */
 };
-bool votes_feedback(struct db *tx, const char *battle, const char *voter, const struct vote_feedback *feedback,
-                    int64_t now_ms, struct err *err);
+bool votes_feedback(struct db *tx, const char *battle, const char *voter,
+                    const struct vote_feedback *feedback, int64_t now_ms, struct err *err);
 
 /* Counted votes of a voter since a time: for the daily cap. */
 bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64_t *count, struct err *err);
 
 /* The voter's own committed vote; ERR_WRONG_STATE when there is none. */
-bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out, struct err *err);
+bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out,
+                struct err *err);
 
-bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE], struct err *err); /* 0 and zeros: none */
+bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE],
+                struct err *err); /* 0 and zeros: none */
 
 /* --- appending to the ledger: for votes_cast and votes_import --- */
 struct vote_append {
@@ -92,7 +96,8 @@ struct vote_append {
 };
 bool votes_append(struct db *tx, const struct vote_append *append, int64_t *seq, struct err *err);
 
-/* The value that equal prompts share: SHA-256 of the text with its white space folded, first 8 bytes; never 0. */
+/* The value that equal prompts share: SHA-256 of the text with its white space folded, first 8 bytes; never
+ * 0. */
 uint64_t votes_prompt_value(struct text prompt);
 
 #endif

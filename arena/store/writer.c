@@ -1,8 +1,9 @@
-/* Group commit without a window: while one transaction goes to the disk, the next one's jobs gather, so the batch grows
- * with the load by itself. A job that fails is undone to its savepoint. When the transaction as a whole is lost (the
- * disk is full or fails; SQLite then rolls back by itself) every job of the batch is told so, because none of them is
- * stored. Checkpoints are run here and not by SQLite, whose automatic ones fail silently: PASSIVE when there is nothing
- * to do, TRUNCATE when the log grows past its limit, and never waiting for a reader. */
+/* Group commit without a window: while one transaction goes to the disk, the next one's jobs gather, so the
+ * batch grows with the load by itself. A job that fails is undone to its savepoint. When the transaction as
+ * a whole is lost (the disk is full or fails; SQLite then rolls back by itself) every job of the batch is
+ * told so, because none of them is stored. Checkpoints are run here and not by SQLite, whose automatic ones
+ * fail silently: PASSIVE when there is nothing to do, TRUNCATE when the log grows past its limit, and never
+ * waiting for a reader. */
 #include "store/writer.h"
 
 #include <errno.h>
@@ -18,10 +19,10 @@
 #include "base/log.h"
 
 enum {
-    IDLE_MS = 50,             /* quiet for so long, then a passive checkpoint */
-    RETRY_MS = 1000,          /* a checkpoint that a reader held up is tried again after this */
-    PASSIVE_PAGES = 256,      /* not worth a checkpoint below a megabyte */
-    WAL_FRAME = 4096 + 24,    /* bytes of a page in the log */
+    IDLE_MS = 50,          /* quiet for so long, then a passive checkpoint */
+    RETRY_MS = 1000,       /* a checkpoint that a reader held up is tried again after this */
+    PASSIVE_PAGES = 256,   /* not worth a checkpoint below a megabyte */
+    WAL_FRAME = 4096 + 24, /* bytes of a page in the log */
 };
 
 struct job {
@@ -42,8 +43,8 @@ struct writer {
     bool stopping;
     struct store_stats stats;
     /* --- the writer thread's own --- */
-    int wal_pages;          /* pages in the log after the last commit */
-    bool checkpointed;      /* nothing was committed since the last checkpoint */
+    int wal_pages;     /* pages in the log after the last commit */
+    bool checkpointed; /* nothing was committed since the last checkpoint */
     int64_t next_truncate_ns;
 };
 
@@ -61,7 +62,8 @@ static bool run_job(struct writer *writer, struct job *job)
         return db_run(writer->db, "RELEASE job", DB_NONE, &job->err);
     if (job->err.code == ERR_NONE)
         err_set(&job->err, ERR_INTERNAL, "a write failed without saying why");
-    return db_run(writer->db, "ROLLBACK TO job", DB_NONE, &ignored) && db_run(writer->db, "RELEASE job", DB_NONE, &ignored);
+    return db_run(writer->db, "ROLLBACK TO job", DB_NONE, &ignored) &&
+           db_run(writer->db, "RELEASE job", DB_NONE, &ignored);
 }
 
 /* False when the whole transaction is lost, with the reason. */
@@ -112,8 +114,8 @@ static void sleep_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* The loop's jobs go to it as one message, before any waiting thread goes on: after a store_apply, what was submitted
- * earlier is on its way. */
+/* The loop's jobs go to it as one message, before any waiting thread goes on: after a store_apply, what was
+ * submitted earlier is on its way. */
 static void answer(struct writer *writer, struct job *batch)
 {
     struct job *posted = NULL, *waited = NULL, **posted_end = &posted, **waited_end = &waited;
@@ -190,7 +192,8 @@ static void checkpoint(struct writer *writer, int mode)
     if (result == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
         writer->wal_pages = 0;
     if (result != SQLITE_OK && result != SQLITE_BUSY)
-        log_error("store", "the write-ahead log could not be moved into the database: %s", sqlite3_errmsg(handle));
+        log_error("store", "the write-ahead log could not be moved into the database: %s",
+                  sqlite3_errmsg(handle));
     else if (mode == SQLITE_CHECKPOINT_TRUNCATE && result == SQLITE_BUSY)
         log_warning("store", "a long read keeps the write-ahead log at %d MiB",
                     (int)((int64_t)writer->wal_pages * WAL_FRAME >> 20));
@@ -198,7 +201,8 @@ static void checkpoint(struct writer *writer, int mode)
 
 static bool log_is_too_long(const struct writer *writer)
 {
-    return (int64_t)writer->wal_pages * WAL_FRAME > LIMIT_WAL_BYTES && clock_mono_ns() >= writer->next_truncate_ns;
+    return (int64_t)writer->wal_pages * WAL_FRAME > LIMIT_WAL_BYTES &&
+           clock_mono_ns() >= writer->next_truncate_ns;
 }
 
 static void checkpoint_when_idle(struct writer *writer)
@@ -219,15 +223,16 @@ static struct timespec deadline_in(int ms)
     return at;
 }
 
-/* Takes every job that waits; waits for one when there is none. *idle is set when a while passed without any. NULL and
- * not idle: the end. */
+/* Takes every job that waits; waits for one when there is none. *idle is set when a while passed without
+ * any. NULL and not idle: the end. */
 static struct job *take_jobs(struct writer *writer, bool *idle)
 {
     *idle = false;
     pthread_mutex_lock(&writer->lock);
     while (writer->first == NULL && !writer->stopping && !*idle) {
         struct timespec until = deadline_in(writer->checkpointed ? RETRY_MS : IDLE_MS);
-        *idle = pthread_cond_timedwait(&writer->work, &writer->lock, &until) == ETIMEDOUT && writer->first == NULL;
+        *idle = pthread_cond_timedwait(&writer->work, &writer->lock, &until) == ETIMEDOUT &&
+                writer->first == NULL;
     }
     struct job *batch = writer->first;
     writer->first = NULL;
@@ -340,8 +345,8 @@ bool writer_submit(struct writer *writer, const struct store_job *job, struct er
     return false;
 }
 
-bool writer_apply(struct writer *writer, bool (*apply)(struct db *tx, void *data, struct err *err), void *data,
-                  struct err *err)
+bool writer_apply(struct writer *writer, bool (*apply)(struct db *tx, void *data, struct err *err),
+                  void *data, struct err *err)
 {
     struct job job = {.job = {.apply = apply, .data = data}, .waited_for = true};
     if (!enqueue(writer, &job, err))

@@ -1,5 +1,5 @@
-/* The writer: one thread, one connection, all writes. store.h is its public face and says what it promises; here is how
- * the store hands it a connection and jobs. Any thread may submit. */
+/* The writer: one thread, one connection, all writes. store.h is its public face and says what it promises;
+ * here is how the store hands it a connection and jobs. Any thread may submit. */
 #ifndef ARENA_STORE_WRITER_H
 #define ARENA_STORE_WRITER_H
 
@@ -14,8 +14,8 @@ struct writer *writer_new(struct db *db, struct loop *loop, struct err *err);
 void writer_free(struct writer *writer);
 
 bool writer_submit(struct writer *writer, const struct store_job *job, struct err *err);
-bool writer_apply(struct writer *writer, bool (*apply)(struct db *tx, void *data, struct err *err), void *data,
-                  struct err *err);
+bool writer_apply(struct writer *writer, bool (*apply)(struct db *tx, void *data, struct err *err),
+                  void *data, struct err *err);
 void writer_stats(struct writer *writer, struct store_stats *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* How many votes a second are stored durably: VOTERS at once, each waiting for its answer before it votes again, as
- * voters do. Every vote is a real one: a ready battle, the ledger's hash, COMMIT with a sync.
+/* How many votes a second are stored durably: VOTERS at once, each waiting for its answer before it votes
+ * again, as voters do. Every vote is a real one: a ready battle, the ledger's hash, COMMIT with a sync.
  *
  *     bench_store DIR [VOTERS [SECONDS]]     DIR on the disk to be measured
  *     bench_store DIR read [VOTES]           then reads that many imported votes in a row */
@@ -64,12 +64,16 @@ static bool prepare(struct db *tx, void *data, struct err *err)
 
 static bool make_battle(struct db *tx, struct bench *bench, char id[STORE_ID_SIZE], struct err *err)
 {
-    struct battle_record battle = {.version_a = bench->version_a, .version_b = bench->version_b, .probability = 1,
-                                   .state = BATTLE_READY, .created_ms = 1};
+    struct battle_record battle = {.version_a = bench->version_a,
+                                   .version_b = bench->version_b,
+                                   .probability = 1,
+                                   .state = BATTLE_READY,
+                                   .created_ms = 1};
     random_id(battle.id);
     memcpy(battle.voter, bench->voter, sizeof battle.voter);
     memcpy(id, battle.id, STORE_ID_SIZE);
-    return battles_insert(tx, &battle, err) && turns_insert(tx, id, 1, TEXT("What is the capital of France?"), 1, err);
+    return battles_insert(tx, &battle, err) &&
+           turns_insert(tx, id, 1, TEXT("What is the capital of France?"), 1, err);
 }
 
 static bool refill(struct db *tx, void *data, struct err *err)
@@ -84,7 +88,8 @@ static bool refill(struct db *tx, void *data, struct err *err)
 static bool cast(struct db *tx, void *data, struct err *err)
 {
     struct caster *caster = data;
-    struct vote_cast vote = {.battle = caster->battle, .voter = caster->bench->voter, .winner = WINNER_A, .now_ms = 2};
+    struct vote_cast vote = {
+        .battle = caster->battle, .voter = caster->bench->voter, .winner = WINNER_A, .now_ms = 2};
     return votes_cast(tx, &vote, &caster->result, err);
 }
 
@@ -160,9 +165,14 @@ static bool import_some(struct db *tx, void *data, struct err *err)
         snprintf(b, sizeof b, "rival %lld", (long long)(i / 100 % 30));
         snprintf(voter, sizeof voter, "v%lld", (long long)(i % 5000));
         snprintf(prompt, sizeof prompt, "p%lld", (long long)(i % 20000));
-        struct vote_import vote = {.key = text_of(key), .model_a = text_of(a), .model_b = text_of(b),
-                                   .winner = (enum winner)(i % 4), .voter = text_of(voter), .prompt = text_of(prompt),
-                                   .tags = TEXT("{\"language\":\"en\"}"), .style_a = {-1, -1, -1, -1},
+        struct vote_import vote = {.key = text_of(key),
+                                   .model_a = text_of(a),
+                                   .model_b = text_of(b),
+                                   .winner = (enum winner)(i % 4),
+                                   .voter = text_of(voter),
+                                   .prompt = text_of(prompt),
+                                   .tags = TEXT("{\"language\":\"en\"}"),
+                                   .style_a = {-1, -1, -1, -1},
                                    .style_b = {-1, -1, -1, -1}};
         if (!votes_import(tx, &vote, 5, &added, err))
             return false;
@@ -202,8 +212,8 @@ static void bench_reads(struct bench *bench, int64_t votes)
     struct ledger_report report;
     began = clock_mono_ns();
     must(ledger_verify(db, &report, &err), &err);
-    printf("verified %lld votes in %.2f s%s\n", (long long)report.votes, (double)(clock_mono_ns() - began) / 1e9,
-           report.problem);
+    printf("verified %lld votes in %.2f s%s\n", (long long)report.votes,
+           (double)(clock_mono_ns() - began) / 1e9, report.problem);
     db_close(db);
 }
 
@@ -216,15 +226,15 @@ int main(int argc, char **argv)
         return 2;
     }
     bool read = argc > 2 && strcmp(argv[2], "read") == 0;
-    int voters = argc > 2 && !read ? atoi(argv[2]) : 64;
-    double seconds = argc > 3 && !read ? atof(argv[3]) : 4;
+    int voters = argc > 2 && !read ? (int)strtol(argv[2], NULL, 10) : 64;
+    double seconds = argc > 3 && !read ? strtod(argv[3], NULL) : 4;
     if (voters < 1 || voters > VOTERS_MAX)
         voters = 64;
     bench.loop = loop_new(&err);
     bench.store = bench.loop != NULL ? store_open(argv[1], bench.loop, &err) : NULL;
     must(bench.store != NULL, &err);
     if (read) {
-        bench_reads(&bench, argc > 3 ? atoll(argv[3]) : 1000000);
+        bench_reads(&bench, argc > 3 ? strtoll(argv[3], NULL, 10) : 1000000);
     } else {
         int wanted = 15000 * (int)(seconds + 1);
         bench.battles = calloc((size_t)wanted + BATTLES_A_REFILL, STORE_ID_SIZE);

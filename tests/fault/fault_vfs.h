@@ -1,10 +1,10 @@
-/* A SQLite VFS that fails on purpose, over the real one. Writes, truncations and syncs of the database, its log and its
- * journal are counted; at a chosen one the machine loses power or the disk reports an error.
+/* A SQLite VFS that fails on purpose, over the real one. Writes, truncations and syncs of the database, its
+ * log and its journal are counted; at a chosen one the machine loses power or the disk reports an error.
  *
- * Power loss: what was synced is there; each later write is applied, dropped, or torn at a 512-byte sector, as drawn
- * from a seed; the files are rewritten so and the process is gone. Errors: the operation is half done and reports
- * `code`, once or from then on. Shared memory and directory entries are not modelled. One test process, one set of
- * faults: static state. */
+ * Power loss: what was synced is there; each later write is applied, dropped, or torn at a 512-byte sector,
+ * as drawn from a seed; the files are rewritten so and the process is gone. Errors: the operation is half
+ * done and reports `code`, once or from then on. Shared memory and directory entries are not modelled. One
+ * test process, one set of faults: static state. */
 #ifndef ARENA_TESTS_FAULT_VFS_H
 #define ARENA_TESTS_FAULT_VFS_H
 
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,8 +41,8 @@ struct fault_image {
 
 static struct {
     enum fault_mode mode;
-    int64_t at;  /* the operation that fails, from 1 */
-    int code;    /* SQLITE_IOERR or SQLITE_FULL */
+    int64_t at; /* the operation that fails, from 1 */
+    int code;   /* SQLITE_IOERR or SQLITE_FULL */
     struct rng rng;
     int64_t operations; /* counted since fault_set */
     int64_t failures;
@@ -86,7 +87,8 @@ static inline void fault_resize(struct fault_image *image, size_t length)
     image->length = length;
 }
 
-static inline void fault_apply_bytes(struct fault_image *image, int64_t at, const uint8_t *bytes, size_t length)
+static inline void fault_apply_bytes(struct fault_image *image, int64_t at, const uint8_t *bytes,
+                                     size_t length)
 {
     if ((size_t)at + length > image->length)
         fault_resize(image, (size_t)at + length);
@@ -140,7 +142,7 @@ static inline struct fault_image *fault_image_of(const char *path)
     for (int i = 0; i < FAULT_FILES; i++) {
         struct fault_image *image = &fault.images[i];
         if (image->path[0] == '\0')
-            strncpy(image->path, path, sizeof image->path - 1);
+            snprintf(image->path, sizeof image->path, "%s", path);
         else if (strcmp(image->path, path) != 0)
             continue;
         return image;
@@ -317,14 +319,27 @@ static inline int fault_shm_unmap(sqlite3_file *file, int delete)
 }
 
 static const sqlite3_io_methods FAULT_METHODS = {
-    .iVersion = 2, .xClose = fault_close, .xRead = fault_read, .xWrite = fault_write, .xTruncate = fault_truncate,
-    .xSync = fault_sync, .xFileSize = fault_size, .xLock = fault_lock, .xUnlock = fault_unlock,
-    .xCheckReservedLock = fault_check_lock, .xFileControl = fault_control, .xSectorSize = fault_sector_size,
-    .xDeviceCharacteristics = fault_characteristics, .xShmMap = fault_shm_map, .xShmLock = fault_shm_lock,
-    .xShmBarrier = fault_shm_barrier, .xShmUnmap = fault_shm_unmap,
+    .iVersion = 2,
+    .xClose = fault_close,
+    .xRead = fault_read,
+    .xWrite = fault_write,
+    .xTruncate = fault_truncate,
+    .xSync = fault_sync,
+    .xFileSize = fault_size,
+    .xLock = fault_lock,
+    .xUnlock = fault_unlock,
+    .xCheckReservedLock = fault_check_lock,
+    .xFileControl = fault_control,
+    .xSectorSize = fault_sector_size,
+    .xDeviceCharacteristics = fault_characteristics,
+    .xShmMap = fault_shm_map,
+    .xShmLock = fault_shm_lock,
+    .xShmBarrier = fault_shm_barrier,
+    .xShmUnmap = fault_shm_unmap,
 };
 
-static inline int fault_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags)
+static inline int fault_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags,
+                             int *out_flags)
 {
     (void)vfs;
     struct fault_file *wrapped = (struct fault_file *)file;

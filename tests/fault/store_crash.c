@@ -1,8 +1,8 @@
-/* Power loss at every kind of moment: no acknowledged vote may be lost, no vote be half there. And the test of the test:
- * the same with synchronous=NORMAL must lose some.
+/* Power loss at every kind of moment: no acknowledged vote may be lost, no vote be half there. And the test
+ * of the test: the same with synchronous=NORMAL must lose some.
  *
- * A child process votes with the failing VFS and tells each acknowledgement through a pipe; after its power loss this
- * process opens what is left with the real one. */
+ * A child process votes with the failing VFS and tells each acknowledgement through a pipe; after its power
+ * loss this process opens what is left with the real one. */
 #include "fault/store_votes.h"
 
 #include "fault/fault_vfs.h"
@@ -22,14 +22,15 @@ enum { POINTS = 110 };
 static const char *synchronous = "FULL";
 
 __attribute__((visibility("default"))) int sqlite3_exec(sqlite3 *db, const char *sql,
-                                                        int (*row)(void *, int, char **, char **), void *user,
-                                                        char **message)
+                                                        int (*row)(void *, int, char **, char **),
+                                                        void *user, char **message)
 {
     static int (*real)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **);
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_exec");
     int result = real(db, sql, row, user, message);
-    if (result == SQLITE_OK && strstr(sql, "synchronous = FULL") != NULL && strcmp(synchronous, "FULL") != 0)
+    if (result == SQLITE_OK && strstr(sql, "synchronous = FULL") != NULL &&
+        strcmp(synchronous, "FULL") != 0)
         result = real(db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
     return result;
 }
@@ -64,7 +65,8 @@ static void vote_in_pairs(struct arena_copy *copy, int first, int pipe)
         int open = 2;
         struct waiting pair[2];
         for (int j = 0; j < 2; j++) {
-            pair[j] = (struct waiting){pipe, i + j, &open, fixture_vote(&copy->fixture, copy->battles[i + j], WINNER_A)};
+            pair[j] = (struct waiting){pipe, i + j, &open,
+                                       fixture_vote(&copy->fixture, copy->battles[i + j], WINNER_A)};
             struct store_job job = {vote, acknowledge, &pair[j]};
             if (!store_submit(copy->fixture.store, &job, &err))
                 _exit(43);
@@ -92,8 +94,9 @@ static void child(struct arena_copy *copy, int64_t at, uint64_t seed, int pipe)
     _exit(0);
 }
 
-/* Runs a child that loses power at operation `at` (0: never); gives what came through the pipe. The number of operations
- * varies a little, as two votes share a transaction or not, so a late point may not be reached: then it lost nothing. */
+/* Runs a child that loses power at operation `at` (0: never); gives what came through the pipe. The number
+ * of operations varies a little, as two votes share a transaction or not, so a late point may not be
+ * reached: then it lost nothing. */
 static size_t run_child(struct arena_copy *copy, int64_t at, uint64_t seed, char *out, size_t size)
 {
     int ends[2], status;
@@ -144,7 +147,8 @@ static void crash_at(struct arena_copy *copy, int64_t at, uint64_t seed, struct 
     sweep->points_unacknowledged += state.unacknowledged > 0;
     sweep->problems += state.problems;
     if (state.problems > 0)
-        snprintf(sweep->problem, sizeof sweep->problem, "at operation %lld: %.200s", (long long)at, state.problem);
+        snprintf(sweep->problem, sizeof sweep->problem, "at operation %lld: %.200s", (long long)at,
+                 state.problem);
 }
 
 static struct sweep run_sweep(struct arena_copy *copy, const char *setting, int points, int seeds)
@@ -161,8 +165,9 @@ static struct sweep run_sweep(struct arena_copy *copy, const char *setting, int 
         }
     }
     synchronous = "FULL";
-    print_message("%s: %d crash points of %lld operations: %d lost an acknowledged vote, %d kept an unacknowledged one\n",
-                  setting, sweep.points, (long long)operations, sweep.points_lost, sweep.points_unacknowledged);
+    print_message(
+        "%s: %d crash points of %lld operations: %d lost an acknowledged vote, %d kept an unacknowledged one\n",
+        setting, sweep.points, (long long)operations, sweep.points_lost, sweep.points_unacknowledged);
     return sweep;
 }
 

@@ -1,6 +1,6 @@
-/* Disk errors and a full disk at every kind of moment, once and for good: nothing is acknowledged that is not stored,
- * nothing is half there, reading goes on, and when the disk is well again the same store stores again, so that every
- * vote can be given (or turns out to be there already). */
+/* Disk errors and a full disk at every kind of moment, once and for good: nothing is acknowledged that is
+ * not stored, nothing is half there, reading goes on, and when the disk is well again the same store stores
+ * again, so that every vote can be given (or turns out to be there already). */
 #include "fault/store_votes.h"
 
 #include "fault/fault_vfs.h"
@@ -49,7 +49,8 @@ static void vote_again(struct arena_copy *copy, const bool acknowledged[BATTLES]
     }
 }
 
-static void fail_at(struct arena_copy *copy, enum fault_mode mode, int64_t at, int code, struct sweep *sweep)
+static void fail_at(struct arena_copy *copy, enum fault_mode mode, int64_t at, int code,
+                    struct sweep *sweep)
 {
     struct err err = ERR_INIT;
     bool acknowledged[BATTLES] = {false}, all[BATTLES];
@@ -101,9 +102,11 @@ static void run_sweep(struct arena_copy *copy, enum fault_mode mode, int code, c
         int64_t low = 1 + i * operations / POINTS, high = 1 + (i + 1) * operations / POINTS;
         fail_at(copy, mode, low + (int64_t)rng_below(&rng, (uint64_t)(high - low)), code, &sweep);
     }
-    print_message("%s: %d runs over %lld operations, %d refused votes, %d went unnoticed, %d votes stored but refused\n",
-                  what, sweep.runs, (long long)operations, sweep.reported, sweep.unreported, sweep.unacknowledged);
-    assert_int_equal(sweep.unreported, 0); /* only a commit writes here, and a commit's error is always told */
+    print_message(
+        "%s: %d runs over %lld operations, %d refused votes, %d went unnoticed, %d votes stored but refused\n",
+        what, sweep.runs, (long long)operations, sweep.reported, sweep.unreported, sweep.unacknowledged);
+    assert_int_equal(sweep.unreported,
+                     0); /* only a commit writes here, and a commit's error is always told */
 }
 
 static void an_error_once(void **state)
@@ -144,7 +147,8 @@ static void a_failing_checkpoint_loses_nothing(void **state)
         fault_set(FAULT_NONE, 0, 0, 1);
         struct copy_state state_after = copy_look(copy, acknowledged);
         if (state_after.problems > 0 || state_after.lost > 0)
-            fail_msg("checkpoint failing at %lld: %d lost; %s", (long long)at, state_after.lost, state_after.problem);
+            fail_msg("checkpoint failing at %lld: %d lost; %s", (long long)at, state_after.lost,
+                     state_after.problem);
     }
 }
 

@@ -1,5 +1,6 @@
-/* kill -9 in the middle of voting, again and again, over one and the same folder: what was acknowledged is there, once,
- * the ledger verifies, and the next owner starts at once. (It says nothing of power loss: store_crash.c does.) */
+/* kill -9 in the middle of voting, again and again, over one and the same folder: what was acknowledged is
+ * there, once, the ledger verifies, and the next owner starts at once. (It says nothing of power loss:
+ * store_crash.c does.) */
 #include "fault/store_votes.h"
 
 #include <signal.h>

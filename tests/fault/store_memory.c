@@ -1,6 +1,6 @@
-/* No memory, at every allocation in turn, once and from then on: ours (the linker's --wrap sends our objects' calls
- * here) and SQLite's. A vote is then either stored and acknowledged or refused, the store goes on when memory is back,
- * and nothing leaks (AddressSanitizer's build looks). */
+/* No memory, at every allocation in turn, once and from then on: ours (the linker's --wrap sends our
+ * objects' calls here) and SQLite's. A vote is then either stored and acknowledged or refused, the store
+ * goes on when memory is back, and nothing leaks (AddressSanitizer's build looks). */
 #include "fault/store_votes.h"
 
 #include <pthread.h>
@@ -145,7 +145,8 @@ static int64_t count_allocations(struct arena_copy *copy)
 
 static void run_sweep(struct arena_copy *copy, bool sticky, int points)
 {
-    int64_t allocations = count_allocations(copy), step = allocations / points > 0 ? allocations / points : 1;
+    int64_t allocations = count_allocations(copy),
+            step = allocations / points > 0 ? allocations / points : 1;
     int runs = 0;
     for (int64_t at = 1; at <= allocations; at += step, runs++) {
         bool acknowledged[BATTLES] = {false};
@@ -155,7 +156,8 @@ static void run_sweep(struct arena_copy *copy, bool sticky, int points)
         if (state.problems > 0 || state.lost > 0)
             fail_msg("allocation %lld: %d lost; %s", (long long)at, state.lost, state.problem);
     }
-    print_message("%d of %lld allocations failed, %s\n", runs, (long long)allocations, sticky ? "for good" : "once");
+    print_message("%d of %lld allocations failed, %s\n", runs, (long long)allocations,
+                  sticky ? "for good" : "once");
 }
 
 static void one_allocation_fails(void **state)

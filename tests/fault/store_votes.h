@@ -1,5 +1,5 @@
-/* What the fault tests of the store have in common: a folder with battles that wait for their votes, casting them, and
- * the questions afterwards. */
+/* What the fault tests of the store have in common: a folder with battles that wait for their votes,
+ * casting them, and the questions afterwards. */
 #ifndef ARENA_TESTS_FAULT_STORE_VOTES_H
 #define ARENA_TESTS_FAULT_STORE_VOTES_H
 
@@ -65,7 +65,8 @@ static inline void copy_remove(struct arena_copy *copy)
 /* Casts one vote and says what came of it. */
 static inline enum err_code copy_vote(struct arena_copy *copy, int battle)
 {
-    struct fixture_vote vote = fixture_vote(&copy->fixture, copy->battles[battle], (enum winner)(battle % 4));
+    struct fixture_vote vote =
+        fixture_vote(&copy->fixture, copy->battles[battle], (enum winner)(battle % 4));
     struct err err = ERR_INIT;
     return store_apply(copy->fixture.store, fixture_vote_apply, &vote, &err) ? ERR_NONE : err.code;
 }
@@ -82,7 +83,8 @@ static inline int64_t copy_votes_of(struct db *db, const char *battle)
 }
 
 struct copy_state {
-    int lost, unacknowledged, problems; /* acknowledged but not there; there but not acknowledged; broken rules */
+    int lost, unacknowledged,
+        problems; /* acknowledged but not there; there but not acknowledged; broken rules */
     char problem[256];
 };
 

@@ -27,8 +27,8 @@ static char *make_board(struct fixture *fixture, int64_t *last_seq)
     struct leaderboard_options options;
     leaderboard_options_init(&options);
     options.min_votes = 1;
-    struct leaderboard_votes input = {.tally = &votes->tally, .names = (const char *const *)votes->names,
-                                      .ballots = &votes->ballots};
+    struct leaderboard_votes input = {
+        .tally = &votes->tally, .names = (const char *const *)votes->names, .ballots = &votes->ballots};
     struct leaderboard *board = leaderboard_fit(&input, &options, &err);
     need(board != NULL, &err);
     struct buf text;
@@ -41,13 +41,15 @@ static char *make_board(struct fixture *fixture, int64_t *last_seq)
     return buf_take(&text, NULL);
 }
 
-static enum board_verdict recompute(struct fixture *fixture, const char *method, const char *json, int64_t last_seq,
-                                    char problem[160])
+static enum board_verdict recompute(struct fixture *fixture, const char *method, const char *json,
+                                    int64_t last_seq, char problem[160])
 {
     struct err err = ERR_INIT;
     enum board_verdict verdict;
-    struct board_record record = {.filter = "{\"category\":\"overall\",\"style\":false,\"min_votes\":1}", .method = method,
-                                  .last_seq = last_seq, .json = text_of(json)};
+    struct board_record record = {.filter = "{\"category\":\"overall\",\"style\":false,\"min_votes\":1}",
+                                  .method = method,
+                                  .last_seq = last_seq,
+                                  .json = text_of(json)};
     struct db *db = fixture_reader(fixture);
     need(board_recompute(db, &record, &verdict, problem, 160, &err), &err);
     db_close(db);
@@ -64,7 +66,8 @@ static void a_board_is_the_same_later_too(void **state)
     assert_int_equal(last_seq, 12);
     cast_votes(fixture, 5);
     assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem), BOARD_SAME);
-    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq + 5, problem), BOARD_DIFFERS);
+    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq + 5, problem),
+                     BOARD_DIFFERS);
     assert_int_equal(recompute(fixture, "bt/arena-0", json, last_seq, problem), BOARD_UNKNOWN);
     free(json);
 }

@@ -76,7 +76,8 @@ static void an_invitation_lets_in_once(void **state)
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
     struct sessions *sessions = sessions_new(fixture->store, AUTH_INVITE, &err);
-    struct invite made = invite(fixture, (struct invite_wish){.role = ROLE_ANALYST, .cohort = "raters", .staff = true});
+    struct invite made =
+        invite(fixture, (struct invite_wish){.role = ROLE_ANALYST, .cohort = "raters", .staff = true});
     struct let_in first = redeem(fixture, sessions, made.token);
     assert_true(first.in);
     assert_int_equal(first.voter.role, ROLE_ANALYST);
@@ -222,8 +223,10 @@ static void a_key_has_its_quota(void **state)
     int retry = 0;
     clock_freeze(CLOCK_S, NOW);
     struct keys *keys = open_keys(fixture);
-    struct made_key often = create(fixture, keys, (struct key_wish){.name = "often", .requests_per_minute = 2});
-    struct made_key much = create(fixture, keys, (struct key_wish){.name = "much", .tokens_per_day = 100, .days = 2});
+    struct made_key often =
+        create(fixture, keys, (struct key_wish){.name = "often", .requests_per_minute = 2});
+    struct made_key much =
+        create(fixture, keys, (struct key_wish){.name = "much", .tokens_per_day = 100, .days = 2});
     assert_non_null(keys_admit(keys, text_of(often.secret), NULL, &err));
     assert_non_null(keys_admit(keys, text_of(often.secret), NULL, &err));
     assert_null(keys_admit(keys, text_of(often.secret), &retry, &err));

@@ -36,7 +36,7 @@ static void a_session_outlives_a_restart(void **state)
     need(voter != NULL, &err);
     assert_int_equal(voter->role, ROLE_ADMIN);
     assert_int_equal(strlen(token), SESSION_TOKEN_LENGTH);
-    strcpy(id, voter->id);
+    copy_id(id, voter->id);
     assert_ptr_equal(sessions_find(sessions, text_of(token)), voter);
     settle(fixture);
     sessions_free(sessions);
@@ -143,7 +143,8 @@ static void roles_decide(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
-    struct voter voter = {.role = ROLE_VOTER}, analyst = {.role = ROLE_ANALYST}, admin = {.role = ROLE_ADMIN};
+    struct voter voter = {.role = ROLE_VOTER}, analyst = {.role = ROLE_ANALYST},
+                 admin = {.role = ROLE_ADMIN};
     assert_true(voter_may(&voter, ACT_VOTE, &err));
     assert_false(voter_may(&voter, ACT_EXPORT, &err));
     assert_int_equal(err.code, ERR_FORBIDDEN);

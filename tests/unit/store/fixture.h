@@ -1,5 +1,5 @@
-/* A store in a folder of its own with two competitors and a voter, for the tests of the store and of what stands on it.
- * Everything is written through store_apply, as the arena would. */
+/* A store in a folder of its own with two competitors and a voter, for the tests of the store and of what
+ * stands on it. Everything is written through store_apply, as the arena would. */
 #ifndef ARENA_TESTS_STORE_FIXTURE_H
 #define ARENA_TESTS_STORE_FIXTURE_H
 
@@ -37,10 +37,16 @@ static inline void need(bool good, const struct err *err)
         fail_msg("%s", err->message);
 }
 
+static inline void copy_id(char out[STORE_ID_SIZE], const char *id)
+{
+    memcpy(out, id, strlen(id) + 1);
+}
+
 static inline void fixture_dir(struct fixture *fixture)
 {
     /* In memory where that is possible: none of these tests is about how fast the disk is. */
-    strcpy(fixture->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/arena-store-XXXXXX" : "/tmp/arena-store-XXXXXX");
+    bool memory = access("/dev/shm", W_OK) == 0;
+    snprintf(fixture->dir, sizeof fixture->dir, "%s/arena-store-XXXXXX", memory ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(fixture->dir));
 }
 
@@ -72,7 +78,10 @@ static inline bool fixture_fill(struct db *tx, void *data, struct err *err)
 {
     struct fixture *fixture = data;
     char digest[65];
-    struct version_record record = {.name = "model one", .digest = digest, .effective = "{}", .in_house = true,
+    struct version_record record = {.name = "model one",
+                                    .digest = digest,
+                                    .effective = "{}",
+                                    .in_house = true,
                                     .outputs_may_train = true};
     digest_text(digest, 'a');
     if (!competitors_register(tx, &record, NOW, &fixture->version_a, err))
@@ -81,11 +90,13 @@ static inline bool fixture_fill(struct db *tx, void *data, struct err *err)
     digest_text(digest, 'b');
     struct voter_record voter = {.created_ms = NOW};
     random_id(voter.id);
-    strcpy(fixture->voter, voter.id);
-    return competitors_register(tx, &record, NOW, &fixture->version_b, err) && voters_insert(tx, &voter, err);
+    copy_id(fixture->voter, voter.id);
+    return competitors_register(tx, &record, NOW, &fixture->version_b, err) &&
+           voters_insert(tx, &voter, err);
 }
 
-static inline void fixture_apply(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *), void *data)
+static inline void fixture_apply(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *),
+                                 void *data)
 {
     struct err err = ERR_INIT;
     need(store_apply(fixture->store, apply, data, &err), &err);
@@ -122,12 +133,20 @@ struct fixture_battle {
     enum battle_state state;
 };
 
-static inline bool fixture_answer(struct db *tx, const char *battle, int64_t version, const char *text, int64_t *id,
-                                  struct err *err)
+static inline bool fixture_answer(struct db *tx, const char *battle, int64_t version, const char *text,
+                                  int64_t *id, struct err *err)
 {
-    struct answer_record answer = {.version = version, .text = text_of(text), .finish = "stop", .input_tokens = 3,
-                                   .output_tokens = -1, .reasoning_tokens = -1, .cached_tokens = -1,
-                                   .cache_write_tokens = -1, .cost_usd = 0.5, .attempts = 1, .created_ms = NOW};
+    struct answer_record answer = {.version = version,
+                                   .text = text_of(text),
+                                   .finish = "stop",
+                                   .input_tokens = 3,
+                                   .output_tokens = -1,
+                                   .reasoning_tokens = -1,
+                                   .cached_tokens = -1,
+                                   .cache_write_tokens = -1,
+                                   .cost_usd = 0.5,
+                                   .attempts = 1,
+                                   .created_ms = NOW};
     answers_key("digest", text_of(battle), text_of(text), answer.key);
     return answers_insert(tx, &answer, id, err);
 }
@@ -135,15 +154,19 @@ static inline bool fixture_answer(struct db *tx, const char *battle, int64_t ver
 static inline bool fixture_battle_apply(struct db *tx, void *data, struct err *err)
 {
     struct fixture_battle *new = data;
-    struct battle_record battle = {.version_a = new->fixture->version_a, .version_b = new->fixture->version_b,
-                                   .probability = 0.25, .side_probability = 0.5, .created_ms = NOW};
+    struct battle_record battle = {.version_a = new->fixture->version_a,
+                                   .version_b = new->fixture->version_b,
+                                   .probability = 0.25,
+                                   .side_probability = 0.5,
+                                   .created_ms = NOW};
     struct turn_timing timing = {10, 20, 30, 40, 50};
     int64_t a, b;
     random_id(battle.id);
-    strcpy(new->id, battle.id);
-    strcpy(battle.voter, new->fixture->voter);
+    copy_id(new->id, battle.id);
+    copy_id(battle.voter, new->fixture->voter);
     memset(battle.nonce, 7, sizeof battle.nonce);
-    if (!battles_insert(tx, &battle, err) || !turns_insert(tx, battle.id, 1, text_of(new->prompt), NOW, err))
+    if (!battles_insert(tx, &battle, err) ||
+        !turns_insert(tx, battle.id, 1, text_of(new->prompt), NOW, err))
         return false;
     if (new->state == BATTLE_STREAMING)
         return true;
@@ -157,7 +180,7 @@ static inline void fixture_battle(struct fixture *fixture, enum battle_state sta
 {
     struct fixture_battle new = {.fixture = fixture, .prompt = "Why is  the sky\nblue? ", .state = state};
     fixture_apply(fixture, fixture_battle_apply, &new);
-    strcpy(id, new.id);
+    copy_id(id, new.id);
 }
 
 /* --- a vote --- */
@@ -172,10 +195,15 @@ static inline bool fixture_vote_apply(struct db *tx, void *data, struct err *err
     return votes_cast(tx, &vote->cast, &vote->result, err);
 }
 
-static inline struct fixture_vote fixture_vote(const struct fixture *fixture, const char *battle, enum winner winner)
+static inline struct fixture_vote fixture_vote(const struct fixture *fixture, const char *battle,
+                                               enum winner winner)
 {
-    return (struct fixture_vote){.cast = {.battle = battle, .voter = fixture->voter, .winner = winner, .delay_ms = 5000,
-                                          .read_ms = -1, .now_ms = NOW + 1}};
+    return (struct fixture_vote){.cast = {.battle = battle,
+                                          .voter = fixture->voter,
+                                          .winner = winner,
+                                          .delay_ms = 5000,
+                                          .read_ms = -1,
+                                          .now_ms = NOW + 1}};
 }
 
 /* A connection to look with. */

@@ -45,11 +45,12 @@ struct change {
 static bool change(struct db *tx, void *data, struct err *err)
 {
     struct change *step = data;
-    return battles_change(tx, step->id, step->from, step->to, step->to == BATTLE_VOID ? "network" : NULL, NOW + 5, err);
+    return battles_change(tx, step->id, step->from, step->to, step->to == BATTLE_VOID ? "network" : NULL,
+                          NOW + 5, err);
 }
 
-static void expect_error(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *), void *data,
-                         enum err_code code)
+static void expect_error(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *),
+                         void *data, enum err_code code)
 {
     struct err err = ERR_INIT;
     assert_false(store_apply(fixture->store, apply, data, &err));
@@ -80,7 +81,8 @@ static bool swap_and_flag(struct db *tx, void *data, struct err *err)
     struct style_counts a = {1, 2, 3, 4}, b = {-1, 6, 7, 8};
     return battles_swap(tx, battle->id, 'a', battle->fixture->version_b, err) &&
            incidents_add(tx, battle->id, battle->fixture->version_a, INCIDENT_SWAP, "timeout", NOW, err) &&
-           battles_flag_self_identified(tx, battle->id, err) && battles_set_private(tx, battle->id, true, err) &&
+           battles_flag_self_identified(tx, battle->id, err) &&
+           battles_set_private(tx, battle->id, true, err) &&
            battles_set_tags(tx, battle->id, TEXT("{\"language\":\"en\"}"), err) &&
            battles_set_style(tx, battle->id, &a, &b, err) && battles_set_revealed(tx, battle->id, NOW, err);
 }
@@ -277,7 +279,8 @@ struct sweep {
 static bool sweep(struct db *tx, void *data, struct err *err)
 {
     struct sweep *run = data;
-    return battles_restart(tx, run->now, &run->voided, err) && battles_expire(tx, run->now, &run->expired, err);
+    return battles_restart(tx, run->now, &run->voided, err) &&
+           battles_expire(tx, run->now, &run->expired, err);
 }
 
 static void restart_and_expiry_end_what_they_should(void **state)
@@ -321,7 +324,7 @@ static void a_battle_needs_its_voter_and_versions(void **state)
     struct battle_record record = {.version_a = fixture->version_a, .version_b = 99, .probability = NAN};
     random_id(record.id);
     expect_error(fixture, insert_orphan, &record, ERR_NOT_FOUND);
-    strcpy(record.voter, fixture->voter);
+    copy_id(record.voter, fixture->voter);
     expect_error(fixture, insert_orphan, &record, ERR_CONFLICT);
     record.version_b = fixture->version_b;
     fixture_apply(fixture, insert_orphan, &record);

@@ -86,7 +86,8 @@ static void states_are_kept(void **state)
     fixture_apply(fixture, set_state, &(struct state_change){"model one", "paused"});
     need(competitors_state(db, "model one", word, &err), &err);
     assert_string_equal(word, "paused");
-    assert_false(store_apply(fixture->store, set_state, &(struct state_change){"model one", "asleep"}, &err));
+    assert_false(
+        store_apply(fixture->store, set_state, &(struct state_change){"model one", "asleep"}, &err));
     assert_int_equal(err.code, ERR_CONFLICT);
     assert_false(store_apply(fixture->store, set_state, &(struct state_change){"nobody", "paused"}, &err));
     assert_int_equal(err.code, ERR_NOT_FOUND);
@@ -128,7 +129,11 @@ static void named_voters_are_one_a_kind(void **state)
 
 static bool store_boards(struct db *tx, void *data, struct err *err)
 {
-    struct board_record record = {.filter = "{}", .method = "bt-1", .last_seq = 3, .seed = -1, .json = TEXT("{\"a\":1}"),
+    struct board_record record = {.filter = "{}",
+                                  .method = "bt-1",
+                                  .last_seq = 3,
+                                  .seed = -1,
+                                  .json = TEXT("{\"a\":1}"),
                                   .created_ms = NOW};
     int64_t *ids = data;
     memset(record.data_hash, 9, DIGEST_SIZE);
@@ -172,11 +177,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-        TEST(a_change_is_a_new_version),
-        TEST(an_imported_name_is_one_version),
-        TEST(states_are_kept),
-        TEST(named_voters_are_one_a_kind),
-        TEST(boards_come_newest_first),
+        TEST(a_change_is_a_new_version),   TEST(an_imported_name_is_one_version), TEST(states_are_kept),
+        TEST(named_voters_are_one_a_kind), TEST(boards_come_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

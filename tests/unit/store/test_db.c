@@ -21,7 +21,9 @@ static void values_come_back_as_they_went(void **state)
     struct db *db = open_db(fixture);
     struct db_rows rows;
     need(db_run(db, "INSERT INTO v VALUES (?, ?, ?, ?, ?)",
-                DB_VALUES(DB_INT(INT64_MIN), DB_REAL(0.1), DB_TEXT(TEXT("a\0b")), DB_BLOB("\0\1", 2), DB_REAL(NAN)), &err),
+                DB_VALUES(DB_INT(INT64_MIN), DB_REAL(0.1), DB_TEXT(TEXT("a\0b")), DB_BLOB("\0\1", 2),
+                          DB_REAL(NAN)),
+                &err),
          &err);
     need(db_select(db, &rows, "SELECT i, r, t, b, n, '' FROM v", DB_NONE, &err), &err);
     assert_true(db_next(&rows));
@@ -119,10 +121,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-        TEST(values_come_back_as_they_went),
-        cmocka_unit_test(absent_values_are_null),
-        TEST(a_read_inside_the_same_read_works),
-        TEST(more_statements_than_are_kept_still_work),
+        TEST(values_come_back_as_they_went),     cmocka_unit_test(absent_values_are_null),
+        TEST(a_read_inside_the_same_read_works), TEST(more_statements_than_are_kept_still_work),
         TEST(errors_say_what_and_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ static bool second_voter(struct db *tx, void *data, struct err *err)
 {
     struct voter_record voter = {.created_ms = NOW, .name = "Berta", .cohort = "staff"};
     random_id(voter.id);
-    strcpy(data, voter.id);
+    copy_id(data, voter.id);
     return voters_insert(tx, &voter, err);
 }
 
@@ -88,9 +88,9 @@ static void a_voter_is_erased(void **state)
     fixture_apply(fixture, remark, &vote);
     fixture_battle(fixture, BATTLE_READY, open);
     char anna[STORE_ID_SIZE];
-    strcpy(anna, fixture->voter);
+    copy_id(anna, fixture->voter);
     fixture_apply(fixture, second_voter, berta);
-    strcpy(fixture->voter, berta);
+    copy_id(fixture->voter, berta);
     cast(fixture, id);
     read_prompts(fixture, before);
     struct erasing berta_goes = {.voter = berta}, anna_goes = {.voter = anna}, nobody = {.voter = "nobody"};
@@ -109,7 +109,8 @@ static void a_voter_is_erased(void **state)
     assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text NOTNULL"), 0);
     assert_int_equal(number(fixture, "SELECT count(*) FROM feedback WHERE comment NOTNULL"), 0);
     assert_int_equal(number(fixture, "SELECT count(*) FROM feedback WHERE recognised = 'true'"), 1);
-    assert_int_equal(number(fixture, "SELECT count(*) FROM voters WHERE name = 'Berta' OR cohort NOTNULL"), 0);
+    assert_int_equal(number(fixture, "SELECT count(*) FROM voters WHERE name = 'Berta' OR cohort NOTNULL"),
+                     0);
     assert_int_equal(number(fixture, "SELECT count(DISTINCT voter) FROM votes"), 2); /* clusters stay */
     assert_int_equal(number(fixture, "SELECT count(*) FROM battles WHERE state = 3"), 1);
     struct err err = ERR_INIT;
@@ -133,10 +134,11 @@ static void a_prompt_that_nobody_else_asked_is_hidden(void **state)
 
 static bool share_answers(struct db *tx, void *data, struct err *err)
 {
-    return db_run(tx,
-                  "UPDATE turns SET answer_a = (SELECT min(answer_a) FROM turns), answer_b = (SELECT min(answer_b) FROM"
-                  " turns) WHERE battle = (SELECT number FROM battles WHERE id = ?)",
-                  DB_VALUES(DB_STRING(data)), err);
+    return db_run(
+        tx,
+        "UPDATE turns SET answer_a = (SELECT min(answer_a) FROM turns), answer_b = (SELECT min(answer_b) FROM"
+        " turns) WHERE battle = (SELECT number FROM battles WHERE id = ?)",
+        DB_VALUES(DB_STRING(data)), err);
 }
 
 /* A queue shows the same answers to several voters. */
@@ -145,9 +147,9 @@ static void what_others_were_shown_too_stays(void **state)
     struct fixture *fixture = *state;
     char first[STORE_ID_SIZE], second[STORE_ID_SIZE], anna[STORE_ID_SIZE], berta[STORE_ID_SIZE];
     cast(fixture, first);
-    strcpy(anna, fixture->voter);
+    copy_id(anna, fixture->voter);
     fixture_apply(fixture, second_voter, berta);
-    strcpy(fixture->voter, berta);
+    copy_id(fixture->voter, berta);
     fixture_battle(fixture, BATTLE_READY, second);
     fixture_apply(fixture, share_answers, second);
     struct fixture_vote vote = fixture_vote(fixture, second, WINNER_B);
@@ -168,7 +170,8 @@ static void old_text_goes(void **state)
     assert_int_equal(old.report.battles, 1);
     fixture_apply(fixture, erase, &old);
     assert_int_equal(old.report.battles, 0);
-    assert_int_equal(number(fixture, "SELECT count(*) FROM turns WHERE prompt NOTNULL"), 1); /* the open one's */
+    assert_int_equal(number(fixture, "SELECT count(*) FROM turns WHERE prompt NOTNULL"),
+                     1); /* the open one's */
     expect_whole(fixture, 1, 1);
 }
 

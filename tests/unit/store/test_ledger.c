@@ -1,4 +1,5 @@
-/* The chain: documented encoding, every kind of tampering found at the first vote, erasure allowed, invariants. */
+/* The chain: documented encoding, every kind of tampering found at the first vote, erasure allowed,
+ * invariants. */
 #include "unit/store/fixture.h"
 
 #include <sqlite3.h>
@@ -24,7 +25,8 @@ static void tamper(const struct fixture *fixture, const char *sql)
     sqlite3 *handle;
     snprintf(path, sizeof path, "%s/arena.db", fixture->dir);
     assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    sqlite3_exec(handle, "DROP TRIGGER IF EXISTS votes_are_final; DROP TRIGGER IF EXISTS votes_stay", NULL, NULL, NULL);
+    sqlite3_exec(handle, "DROP TRIGGER IF EXISTS votes_are_final; DROP TRIGGER IF EXISTS votes_stay", NULL,
+                 NULL, NULL);
     if (sqlite3_exec(handle, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s", message);
     sqlite3_close(handle);
@@ -107,13 +109,15 @@ static void tampering_is_found_at_the_first_vote(void **state)
     }
 }
 
-/* A forger who knows the format writes a vote anew, hash and all: the next vote gives it away; so does the end. */
+/* A forger who knows the format writes a vote anew, hash and all: the next vote gives it away; so does the
+ * end. */
 static void forge(const struct fixture *fixture, int64_t seq)
 {
     struct err err = ERR_INIT;
     struct db *db = fixture_reader(fixture);
     struct db_rows rows;
-    struct ledger_vote vote = {.seq = seq, .winner = WINNER_BOTH_BAD, .judge = JUDGE_HUMAN, .at_ms = NOW + 1, .turns = 1};
+    struct ledger_vote vote = {
+        .seq = seq, .winner = WINNER_BOTH_BAD, .judge = JUDGE_HUMAN, .at_ms = NOW + 1, .turns = 1};
     uint8_t hash[DIGEST_SIZE];
     char hex[DIGEST_HEX + 1], a[65], b[65], sql[256], battle[STORE_ID_SIZE];
     need(db_select(db, &rows,
@@ -122,7 +126,8 @@ static void forge(const struct fixture *fixture, int64_t seq)
                    DB_VALUES(DB_INT(seq)), &err),
          &err);
     assert_true(db_next(&rows) && db_bytes(&rows, 0, vote.previous, DIGEST_SIZE) &&
-                db_bytes(&rows, 1, vote.voter, DIGEST_SIZE) && db_bytes(&rows, 2, vote.content, DIGEST_SIZE));
+                db_bytes(&rows, 1, vote.voter, DIGEST_SIZE) &&
+                db_bytes(&rows, 2, vote.content, DIGEST_SIZE));
     db_copy(&rows, 3, battle, sizeof battle);
     need(db_end(&rows, &err), &err);
     db_close(db);
@@ -133,7 +138,8 @@ static void forge(const struct fixture *fixture, int64_t seq)
     vote.version_b = text_of(b);
     ledger_hash(&vote, hash);
     hex_encode(hash, DIGEST_SIZE, hex);
-    snprintf(sql, sizeof sql, "UPDATE votes SET winner = 3, hash = x'%s' WHERE seq = %lld", hex, (long long)seq);
+    snprintf(sql, sizeof sql, "UPDATE votes SET winner = 3, hash = x'%s' WHERE seq = %lld", hex,
+             (long long)seq);
     tamper(fixture, sql);
 }
 
@@ -155,8 +161,9 @@ static void erased_text_and_voter_still_verify(void **state)
 {
     struct fixture *fixture = *state;
     cast_votes(fixture);
-    tamper(fixture, "UPDATE votes SET salt = NULL, voter = NULL WHERE seq IN (2, 6); UPDATE turns SET prompt = NULL"
-                    " WHERE battle = 2; UPDATE answers SET text = NULL WHERE id = 3");
+    tamper(fixture,
+           "UPDATE votes SET salt = NULL, voter = NULL WHERE seq IN (2, 6); UPDATE turns SET prompt = NULL"
+           " WHERE battle = 2; UPDATE answers SET text = NULL WHERE id = 3");
     struct ledger_report report = verify(fixture);
     assert_string_equal(report.problem, "");
     assert_int_equal(report.erased, 2);
@@ -169,11 +176,20 @@ static void erased_text_and_voter_still_verify(void **state)
 static void the_encoding_is_as_documented(void **state)
 {
     (void)state;
-    uint8_t expected[DIGEST_SIZE], got[DIGEST_SIZE], salt[LEDGER_SALT_SIZE] = "0123456789abcdef", number[8] = {0};
-    struct ledger_vote vote = {.seq = 1, .battle = TEXT("battle"), .version_a = TEXT("va"), .version_b = TEXT("vb"),
-                               .winner = WINNER_BOTH_BAD, .judge = JUDGE_MODEL, .counted = VOTE_NOT_BLIND,
-                               .source = BATTLE_QUEUED, .at_ms = 258, .turns = 1};
-    static const char *const FRONT[] = {"battle"}, *const WORDS[] = {"va", "vb", "both_bad", "model", "not_blind", "queued"};
+    uint8_t expected[DIGEST_SIZE], got[DIGEST_SIZE], salt[LEDGER_SALT_SIZE] = "0123456789abcdef",
+                                                     number[8] = {0};
+    struct ledger_vote vote = {.seq = 1,
+                               .battle = TEXT("battle"),
+                               .version_a = TEXT("va"),
+                               .version_b = TEXT("vb"),
+                               .winner = WINNER_BOTH_BAD,
+                               .judge = JUDGE_MODEL,
+                               .counted = VOTE_NOT_BLIND,
+                               .source = BATTLE_QUEUED,
+                               .at_ms = 258,
+                               .turns = 1};
+    static const char *const FRONT[] = {"battle"}, *const WORDS[] = {"va",    "vb",        "both_bad",
+                                                                     "model", "not_blind", "queued"};
     memset(vote.voter, 1, DIGEST_SIZE);
     memset(vote.content, 2, DIGEST_SIZE);
     struct digest *digest = digest_new();

@@ -121,7 +121,8 @@ static void closing_answers_what_waits(void **state)
     fixture_apply(fixture, make_table, NULL);
     for (int i = 0; i < 50; i++) {
         numbers[i] = (struct number){.value = i, .order = &order};
-        need(store_submit(fixture->store, &(struct store_job){insert_number, note, &numbers[i]}, &err), &err);
+        need(store_submit(fixture->store, &(struct store_job){insert_number, note, &numbers[i]}, &err),
+             &err);
     }
     store_close(fixture->store);
     loop_turn(fixture->loop, 0);
@@ -186,9 +187,10 @@ static void an_older_version_is_brought_up(void **state)
     struct fixture_vote vote = fixture_vote(fixture, id, WINNER_A);
     fixture_apply(fixture, fixture_vote_apply, &vote);
     store_close(fixture->store);
-    set_pragma(fixture, "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
-                        "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
-                        "PRAGMA user_version = 1");
+    set_pragma(fixture,
+               "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
+               "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
+               "PRAGMA user_version = 1");
     assert_null(store_read_open(fixture->dir, &err));
     assert_int_equal(err.code, ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "arena serve"));

@@ -5,8 +5,8 @@
 #include "store/vote_import.h"
 #include "store/vote_rows.h"
 
-static void expect_error(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *), void *data,
-                         enum err_code code)
+static void expect_error(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *),
+                         void *data, enum err_code code)
 {
     struct err err = ERR_INIT;
     assert_false(store_apply(fixture->store, apply, data, &err));
@@ -64,7 +64,8 @@ static void a_battle_that_named_itself_does_not_count(void **state)
     fixture_battle(fixture, BATTLE_READY, id);
     fixture_battle(fixture, BATTLE_READY, other);
     fixture_apply(fixture, flag, id);
-    struct fixture_vote vote = fixture_vote(fixture, id, WINNER_A), counted = fixture_vote(fixture, other, WINNER_A);
+    struct fixture_vote vote = fixture_vote(fixture, id, WINNER_A),
+                        counted = fixture_vote(fixture, other, WINNER_A);
     fixture_apply(fixture, fixture_vote_apply, &vote);
     fixture_apply(fixture, fixture_vote_apply, &counted);
     assert_int_equal(vote.result.counted, VOTE_SELF_IDENTIFIED);
@@ -83,9 +84,11 @@ static void the_database_itself_refuses_a_second_vote(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/arena.db", fixture->dir);
     struct db *db = db_open(path, DB_WRITE, &err);
-    assert_false(db_script(db, "INSERT INTO votes SELECT 2, battle, voter, winner, judge, counted, at_ms, turns, delay_ms,"
-                               " read_ms, salt, voter_digest, content_digest, prev_hash, hash FROM votes",
-                           &err));
+    assert_false(db_script(
+        db,
+        "INSERT INTO votes SELECT 2, battle, voter, winner, judge, counted, at_ms, turns, delay_ms,"
+        " read_ms, salt, voter_digest, content_digest, prev_hash, hash FROM votes",
+        &err));
     assert_int_equal(err.code, ERR_CONFLICT);
     assert_false(db_script(db, "UPDATE votes SET winner = 0", &err));
     assert_non_null(strstr(err.message, "final"));
@@ -142,7 +145,8 @@ struct keyed {
 static bool vote_with_key(struct db *tx, void *data, struct err *err)
 {
     struct keyed *keyed = data;
-    if (!idempotency_find(tx, &keyed->key, &keyed->found, &keyed->status, &keyed->reply, err) || keyed->found)
+    if (!idempotency_find(tx, &keyed->key, &keyed->found, &keyed->status, &keyed->reply, err) ||
+        keyed->found)
         return keyed->found;
     return votes_cast(tx, &keyed->vote.cast, &keyed->vote.result, err) &&
            idempotency_store(tx, &keyed->key, 200, TEXT("{\"reply\":1}"), NOW, err);
@@ -215,7 +219,8 @@ static void rows_tell_all_of_a_vote(void **state)
     fixture_battle(fixture, BATTLE_READY, other);
     fixture_battle(fixture, BATTLE_READY, id);
     fixture_apply(fixture, flag, other);
-    struct fixture_vote first = fixture_vote(fixture, other, WINNER_A), vote = fixture_vote(fixture, id, WINNER_BOTH_BAD);
+    struct fixture_vote first = fixture_vote(fixture, other, WINNER_A),
+                        vote = fixture_vote(fixture, id, WINNER_BOTH_BAD);
     fixture_apply(fixture, fixture_vote_apply, &first);
     fixture_apply(fixture, fixture_vote_apply, &vote);
     fixture_apply(fixture, remark, &(struct remark){id, fixture->voter});
@@ -233,13 +238,19 @@ static void rows_tell_all_of_a_vote(void **state)
     assert_int_equal(got.last.delay_ms, 5000);
     assert_int_equal(got.last.read_ms, -1);
     assert_true(got.last.prompt == votes_prompt_value(TEXT("  Why is the\tsky blue?")));
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .counted_only = true}).count, 1);
+    assert_int_equal(
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .counted_only = true}).count, 1);
     assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = JUDGE_MODEL, .source = -1}).count, 0);
     assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = BATTLE_IMPORT}).count, 0);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .after = 1}).count, 1);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .to_ms = NOW}).count, 0);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = "nobody"}).count, 0);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = fixture->voter}).count, 2);
+    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .after = 1}).count,
+                     1);
+    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .to_ms = NOW}).count,
+                     0);
+    assert_int_equal(
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = "nobody"}).count, 0);
+    assert_int_equal(
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = fixture->voter}).count,
+        2);
 }
 
 static void prompt_values_fold_only_white_space(void **state)
@@ -251,7 +262,8 @@ static void prompt_values_fold_only_white_space(void **state)
     assert_true(votes_prompt_value(TEXT("a b")) != votes_prompt_value(TEXT("ab")));
     assert_true(votes_prompt_value(TEXT("a b")) != votes_prompt_value(TEXT("A b")));
     assert_true(votes_prompt_value(TEXT("")) == votes_prompt_value(TEXT(" ")));
-    assert_true(votes_prompt_value((struct text){longer, 2999}) != votes_prompt_value((struct text){longer, 3000}));
+    assert_true(votes_prompt_value((struct text){longer, 2999}) !=
+                votes_prompt_value((struct text){longer, 3000}));
 }
 
 /* --- import --- */
@@ -269,10 +281,17 @@ static bool import_one(struct db *tx, void *data, struct err *err)
 
 static struct imported imported(const char *key)
 {
-    return (struct imported){.vote = {.key = text_of(key), .model_a = TEXT("gpt"), .model_b = TEXT("model one"),
-                                      .winner = WINNER_TIE, .voter = TEXT("anna"), .prompt = TEXT("p1"),
-                                      .tags = TEXT("{\"language\":\"de\"}"), .style_a = {1, 2, 3, 4},
-                                      .style_b = {-1, -1, -1, -1}, .turns = 2, .at_ms = 77}};
+    return (struct imported){.vote = {.key = text_of(key),
+                                      .model_a = TEXT("gpt"),
+                                      .model_b = TEXT("model one"),
+                                      .winner = WINNER_TIE,
+                                      .voter = TEXT("anna"),
+                                      .prompt = TEXT("p1"),
+                                      .tags = TEXT("{\"language\":\"de\"}"),
+                                      .style_a = {1, 2, 3, 4},
+                                      .style_b = {-1, -1, -1, -1},
+                                      .turns = 2,
+                                      .at_ms = 77}};
 }
 
 static void a_file_is_imported_once(void **state)
