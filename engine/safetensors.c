@@ -143,7 +143,8 @@ static int by_address(const void *first, const void *second)
 static bool check_tiling(const struct place *place, struct safetensors *files, size_t from, const struct part *part,
                          size_t start)
 {
-    qsort(files->tensors + from, files->count - from, sizeof *files->tensors, by_address);
+    if (files->count > from)
+        qsort(files->tensors + from, files->count - from, sizeof *files->tensors, by_address);
     const unsigned char *at = part->bytes + start;
     for (size_t i = from; i < files->count; i++) {
         if (files->tensors[i].bytes == 0)
