@@ -107,6 +107,12 @@ bool hash_keys_add(struct hash_keys *keys, uint64_t key, uint32_t *value, bool *
     return true;
 }
 
+void hash_keys_prefetch(const struct hash_keys *keys, uint64_t key)
+{
+    if (keys->capacity)
+        __builtin_prefetch(&keys->keys[key & (keys->capacity - 1)], 1);
+}
+
 /* --- names ----------------------------------------------------------------------------------------------------------- */
 
 void hash_names_init(struct hash_names *names)

@@ -28,6 +28,9 @@ void hash_keys_done(struct hash_keys *keys);
 /* The number of a key (plain: 0), given one if it is new. False without memory, or past 2^32 - 2 keys. */
 bool hash_keys_add(struct hash_keys *keys, uint64_t key, uint32_t *value, bool *added);
 
+/* Asks for a key's place in the cache: call some keys ahead of hash_keys_add. */
+void hash_keys_prefetch(const struct hash_keys *keys, uint64_t key);
+
 /* Names to numbers, from 0. */
 struct hash_names {
     uint32_t *slots; /* number + 1; 0: free */

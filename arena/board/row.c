@@ -13,8 +13,12 @@ size_t row_spec_add(struct row_spec *spec, const char *path)
 {
     if (spec->count == ROW_FIELDS_MAX)
         return ROW_FIELDS_MAX;
+    size_t length = strlen(path);
+    for (size_t cut = 0; cut <= length && cut < ROW_KEY_MAX; cut++)
+        if (cut == length || path[cut] == '.')
+            spec->begins[cut] |= UINT64_C(1) << spec->count;
     spec->path[spec->count] = path;
-    spec->length[spec->count] = strlen(path);
+    spec->length[spec->count] = length;
     return spec->count++;
 }
 
@@ -175,6 +179,7 @@ struct json_scan {
     struct row_field *fields;
     const char *end;
     const char *why;
+    uint64_t all;                     /* the mask at the object's top */
     uint8_t progress[ROW_FIELDS_MAX]; /* bytes of the path matched by the members that were entered */
 };
 
@@ -209,7 +214,11 @@ static const char *object_read(struct json_scan *scan, const char *at, uint64_t 
 static const char *member_read(struct json_scan *scan, const char *at, struct text key, uint64_t mask)
 {
     uint64_t whole, deeper;
-    struct row_field found = {0};
+    struct row_field found;
+    if (mask == scan->all && key.length < ROW_KEY_MAX)
+        mask = scan->spec->begins[key.length];
+    if (!mask)
+        return value_read(at, scan->end, NULL, &scan->why);
     match(scan, key, mask, &whole, &deeper);
     if (!(whole | deeper))
         return value_read(at, scan->end, NULL, &scan->why);
@@ -253,13 +262,19 @@ static const char *object_read(struct json_scan *scan, const char *at, uint64_t 
     }
 }
 
+/* Every field whose path could begin at an object's top. */
+static uint64_t all_fields(const struct row_spec *spec)
+{
+    return spec->count == ROW_FIELDS_MAX ? ~UINT64_C(0) : (UINT64_C(1) << spec->count) - 1;
+}
+
 static bool json_row(const struct row_spec *spec, const char *at, const char *end, struct row_field *fields,
                      struct err *err)
 {
-    struct json_scan scan = {.spec = spec, .fields = fields, .end = end};
+    struct json_scan scan = {.spec = spec, .fields = fields, .end = end, .all = all_fields(spec)};
     if (*at != '{')
         return err_set(err, ERR_FORMAT, "not a JSON object (one object a line is expected)");
-    const char *after = object_read(&scan, at, spec->count == 64 ? ~UINT64_C(0) : (UINT64_C(1) << spec->count) - 1);
+    const char *after = object_read(&scan, at, all_fields(spec));
     if (!after)
         return err_set(err, ERR_FORMAT, "malformed JSON: %s", scan.why);
     if (skip_space(after, end) != end)
@@ -386,7 +401,8 @@ const char *row_read(const struct row_spec *spec, const char *at, const char *en
                      bool *blank, uint32_t *lines, const char **skip, struct err *err)
 {
     *lines = 0;
-    memset(fields, 0, spec->count * sizeof *fields);
+    if (!spec->csv)
+        memset(fields, 0, spec->count * sizeof *fields);
     const char *close = spec->csv ? NULL : line_end(at, end), *from = skip_space(at, close ? close : end);
     *blank = from == end || *from == '\n';
     if (!*blank && spec->csv) {
@@ -457,12 +473,8 @@ static bool unescape_json(struct text raw, struct buf *out)
     return true;
 }
 
-bool row_text(const struct row_spec *spec, const struct row_field *field, struct buf *scratch, struct text *text)
+bool row_text_escaped(const struct row_spec *spec, const struct row_field *field, struct buf *scratch, struct text *text)
 {
-    bool none = field->kind == ROW_ABSENT || field->kind == ROW_NULL;
-    *text = none ? TEXT("") : field->raw;
-    if (!field->escaped || none)
-        return true;
     buf_clear(scratch);
     if (!spec->csv) {
         if (!unescape_json(field->raw, scratch))

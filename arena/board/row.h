@@ -14,6 +14,7 @@
 #include "base/err.h"
 
 #define ROW_FIELDS_MAX 64
+#define ROW_KEY_MAX 64        /* longer keys at an object's top are tried against every path */
 #define ROW_COLUMNS_MAX 4096  /* of a CSV file */
 #define ROW_NESTING_MAX 64    /* brackets inside brackets */
 
@@ -29,6 +30,7 @@ struct row_spec {
     const char *path[ROW_FIELDS_MAX]; /* borrowed */
     size_t length[ROW_FIELDS_MAX];
     size_t count;
+    uint64_t begins[ROW_KEY_MAX]; /* fields whose path may begin with a key of this length */
     bool csv;
     int16_t column[ROW_COLUMNS_MAX]; /* CSV: field of each column, or -1 */
     size_t columns;
@@ -43,13 +45,22 @@ bool row_spec_header(struct row_spec *spec, struct text line, uint64_t *found, s
 
 /* Reads one record from `at`, where end > at. Fills fields[0…count) and returns where the next record starts; NULL with
  * `err` (no line number) when it is malformed, with *skip where to go on. *lines counts the line ends passed. A blank
- * line gives *blank. */
+ * line gives *blank. JSON clears `fields` first; CSV writes the same ones every time, so they are the caller's to clear once. */
 const char *row_read(const struct row_spec *spec, const char *at, const char *end, struct row_field *fields,
                      bool *blank, uint32_t *lines, const char **skip, struct err *err);
 
 /* The field's text: the raw bytes, or unescaped into `scratch` (cleared first). False when an escape is malformed, or
  * with ERR_MEMORY. Absent and null give an empty text. */
-bool row_text(const struct row_spec *spec, const struct row_field *field, struct buf *scratch, struct text *text);
+bool row_text_escaped(const struct row_spec *spec, const struct row_field *field, struct buf *scratch, struct text *text);
+
+static inline bool row_text(const struct row_spec *spec, const struct row_field *field, struct buf *scratch,
+                            struct text *text)
+{
+    if (field->escaped)
+        return row_text_escaped(spec, field, scratch, text);
+    *text = field->kind == ROW_NULL ? (struct text){"", 0} : field->raw; /* absent: raw is empty */
+    return true;
+}
 
 /* The sum of the numbers in a field: itself, or the members of an object ({"h1": 2, "h2": 1}, also in Python's
  * spelling, as pandas writes it to CSV). False when it is neither. */

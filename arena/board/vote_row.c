@@ -82,12 +82,28 @@ static bool need_column(const struct vote_format *format, uint64_t found, size_t
                    format->spec.path[field], shown, line.data);
 }
 
+/* Leaves only the candidates that are columns of the file. */
+static void drop_absent(size_t *fields, size_t *count, uint64_t found)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < *count; k++)
+        if (found >> fields[k] & 1)
+            fields[kept++] = fields[k];
+    *count = kept;
+}
+
 bool vote_format_header(struct vote_format *format, struct text line, struct err *err)
 {
     uint64_t found = 0;
     const struct votefile_options *options = format->options;
     if (!row_spec_header(&format->spec, line, &found, err))
         return false;
+    if (!options->id)
+        drop_absent(format->id, &format->ids, found);
+    if (!options->voter)
+        drop_absent(format->voter, &format->voters, found);
+    if (!options->prompt)
+        drop_absent(format->prompt, &format->prompts, found);
     bool one_hot = !options->columns[0] && (found >> format->one_hot[0] & 1) && (found >> format->one_hot[1] & 1);
     return need_column(format, found, format->a, line, err) && need_column(format, found, format->b, line, err) &&
            (one_hot || need_column(format, found, format->winner, line, err)) &&
@@ -99,6 +115,7 @@ bool vote_format_header(struct vote_format *format, struct text line, struct err
 void vote_decoder_init(struct vote_decoder *decoder, const struct vote_format *format)
 {
     decoder->format = format;
+    memset(decoder->fields, 0, sizeof decoder->fields);
     for (size_t k = 0; k < sizeof decoder->scratch / sizeof *decoder->scratch; k++)
         buf_init(&decoder->scratch[k], FIELD_MAX);
 }
@@ -109,22 +126,31 @@ void vote_decoder_done(struct vote_decoder *decoder)
         buf_done(&decoder->scratch[k]);
 }
 
+/* By length first: no two words share one, and comparing with a constant of known length is a load or two. */
+static bool common_outcome(struct text word, enum outcome *outcome)
+{
+    switch (word.length) {
+    case 3:
+        *outcome = OUTCOME_TIE;
+        return memcmp(word.data, "tie", 3) == 0;
+    case 7:
+        *outcome = word.data[6] == 'a' ? OUTCOME_A : OUTCOME_B;
+        return memcmp(word.data, "model_", 6) == 0 && (word.data[6] == 'a' || word.data[6] == 'b');
+    case 8:
+        *outcome = OUTCOME_BOTH_BAD;
+        return memcmp(word.data, "both_bad", 8) == 0;
+    case 13:
+        *outcome = OUTCOME_BOTH_BAD;
+        return memcmp(word.data, "tie (bothbad)", 13) == 0;
+    default:
+        return false;
+    }
+}
+
 bool votefile_outcome(struct text word, const struct votefile_options *options, enum outcome *outcome)
 {
-    static const struct {
-        struct text word;
-        enum outcome outcome;
-    } WORDS[] = {
-        {{"model_a", 7}, OUTCOME_A},           {{"model_b", 7}, OUTCOME_B},
-        {{"tie", 3}, OUTCOME_TIE},             {{"both_bad", 8}, OUTCOME_BOTH_BAD},
-        {{"tie (bothbad)", 13}, OUTCOME_BOTH_BAD},
-    };
-    for (size_t k = 0; k < sizeof WORDS / sizeof *WORDS; k++) {
-        if (text_equal(word, WORDS[k].word)) {
-            *outcome = WORDS[k].outcome;
-            return true;
-        }
-    }
+    if (common_outcome(word, outcome))
+        return true;
     for (int side = 0; side < 2 && options->columns[0]; side++) {
         if (text_equal(word, text_of(options->columns[side]))) {
             *outcome = side ? OUTCOME_B : OUTCOME_A;
@@ -164,7 +190,7 @@ static bool read_optional(struct vote_decoder *decoder, const size_t *fields, si
     const struct row_spec *spec = &decoder->format->spec;
     *text = TEXT("");
     for (size_t k = 0; k < count && text->length == 0; k++)
-        if (!row_text(spec, &decoder->fields[fields[k]], &decoder->scratch[scratch], text))
+        if (decoder->fields[fields[k]].kind != ROW_ABSENT && !row_text(spec, &decoder->fields[fields[k]], &decoder->scratch[scratch], text))
             return err_set(err, ERR_FORMAT, "\"%s\" is malformed or longer than %u bytes", spec->path[fields[k]], FIELD_MAX);
     return true;
 }

@@ -151,6 +151,7 @@ static uint64_t work(void *context, int number, const struct chunk *chunk)
 /* --- the commit ------------------------------------------------------------------------------------------------------ */
 
 #define REFUSED UINT32_MAX
+#define AHEAD 16 /* records: about as many as memory takes to answer */
 
 /* Final numbers for the names that this worker met since its last commit; a name that may not be shown gets none. */
 static bool number_names(struct reader *reader, struct worker *worker, struct err *err)
@@ -235,15 +236,29 @@ static bool commit_record(struct reader *reader, struct worker *worker, const st
             keep_ballot(reader, record, a, b, worker->x ? worker->x + k * STYLE_FEATURES : NULL, err));
 }
 
+/* The tables of ids and voters are larger than any cache: their lines are asked for ahead of time. */
+static void prefetch(const struct reader *reader, const struct record *record)
+{
+    if (record->id)
+        hash_keys_prefetch(&reader->ids, record->id);
+    if (record->voter && reader->keep)
+        hash_keys_prefetch(&reader->voters, record->voter);
+    if (record->prompt && reader->keep)
+        hash_keys_prefetch(&reader->prompts, record->prompt);
+}
+
 static bool commit(void *context, int number, const struct chunk *chunk, struct err *err)
 {
     struct reader *reader = context;
     struct worker *worker = &reader->workers[number];
     if (!number_names(reader, worker, err))
         return err_prefix(err, "%s", reader->what);
-    for (size_t k = 0; k < worker->count; k++)
+    for (size_t k = 0; k < worker->count; k++) {
+        if (k + AHEAD < worker->count)
+            prefetch(reader, &worker->records[k + AHEAD]);
         if (!commit_record(reader, worker, chunk, k, err))
             return false;
+    }
     reader->file->records += worker->seen;
     reader->file->filtered += worker->filtered;
     for (int k = 0; k < SKIPS; k++)

@@ -121,23 +121,24 @@ static double t_above(double t, double freedom)
     return 0.5 * stats_beta_below(freedom / (freedom + t * t), 0.5 * freedom, 0.5);
 }
 
+/* Newton from the normal's quantile, which lies below: the distribution is concave there, so steps climb and never pass. */
 double stats_t_quantile(double p, double freedom)
 {
+    int sign;
     if (!(freedom < 1e7))
         return stats_normal_quantile(p);
     if (p < 0.5)
         return -stats_t_quantile(1 - p, freedom);
-    double low = 0, high = 2;
-    while (t_above(high, freedom) > 1 - p && high < 1e12)
-        high *= 2;
-    for (int step = 0; step < 200 && high - low > 1e-14 * high; step++) {
-        double middle = 0.5 * (low + high);
-        if (t_above(middle, freedom) > 1 - p)
-            low = middle;
-        else
-            high = middle;
+    double scale = lgamma_r(0.5 * (freedom + 1), &sign) - lgamma_r(0.5 * freedom, &sign) - 0.5 * log(freedom * M_PI);
+    double t = stats_normal_quantile(p);
+    for (int step = 0; step < 100; step++) {
+        double density = exp(scale - 0.5 * (freedom + 1) * log1p(t * t / freedom));
+        double move = (t_above(t, freedom) - (1 - p)) / density;
+        t += move;
+        if (fabs(move) < 1e-13 * (1 + t))
+            break;
     }
-    return 0.5 * (low + high);
+    return t;
 }
 
 double stats_quantile(const double *sorted, size_t count, double p)
