@@ -1,5 +1,5 @@
-/* The rules of a battle's life, action by action. Each `prepare` names the states it may start from; what is then stored
- * is checked again by the store, in the transaction. */
+/* The rules of a battle's life, action by action. Each `prepare` names the states it may start from; what is then
+ * stored is checked again by the store, in the transaction. */
 #include "battle/actions.h"
 
 #include <stdlib.h>
@@ -264,8 +264,8 @@ static bool prepare_vote(struct op *op, struct err *err)
         !json_get_bool_or(op->body, "reveal", WHAT, &op->reveal, err))
         return false;
     if (!winner_from(winner, &op->winner))
-        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"winner\" is \"%.40s\"; it must be model_a, model_b, tie or both_bad",
-                       winner);
+        return err_set(err, ERR_BAD_REQUEST,
+                       WHAT ": \"winner\" is \"%.40s\"; it must be model_a, model_b, tie or both_bad", winner);
     op->needs_job = true;
     return must_be_ready(op, err);
 }
@@ -338,10 +338,13 @@ static bool check_reasons(const json_t *list, struct err *err)
     const json_t *reason;
     if (!json_is_array(list) || json_array_size(list) > LIMIT_REASONS)
         return err_set(err, ERR_BAD_REQUEST, WHAT ": \"reasons\": expected a list of at most %d", LIMIT_REASONS);
-    json_array_foreach (list, i, reason)
-        if (!json_is_string(reason) || json_string_length(reason) > LIMIT_NAME_BYTES)
-            return err_set(err, ERR_BAD_REQUEST, WHAT ": \"reasons\": expected strings of at most %d bytes",
-                           LIMIT_NAME_BYTES);
+    json_array_foreach(
+        list, i, reason) if (!json_is_string(reason) ||
+                             json_string_length(reason) >
+                                 LIMIT_NAME_BYTES) return err_set(err, ERR_BAD_REQUEST,
+                                                                  WHAT
+                                                                  ": \"reasons\": expected strings of at most %d bytes",
+                                                                  LIMIT_NAME_BYTES);
     return true;
 }
 

@@ -43,7 +43,7 @@ void eventlog_end(struct eventlog *log); /* no event follows: viewers read to th
 /* Calls `more` of every viewer that waits. Appending does not: whoever appends a batch calls this once after it. */
 void eventlog_wake(struct eventlog *log);
 
-size_t eventlog_room(const struct eventlog *log); /* bytes that ordinary events may still take */
+size_t eventlog_room(const struct eventlog *log);      /* bytes that ordinary events may still take */
 uint64_t eventlog_last_id(const struct eventlog *log); /* first - 1: none yet */
 bool eventlog_ended(const struct eventlog *log);
 size_t eventlog_viewers(const struct eventlog *log);
@@ -64,8 +64,8 @@ struct eventlog_viewer {
 bool eventlog_attach(struct eventlog *log, struct eventlog_viewer *viewer, uint64_t last_id, struct err *err);
 void eventlog_detach(struct eventlog_viewer *viewer); /* gives the hold back; a viewer not attached is left alone */
 
-/* What it has not read yet, as bytes ready to send; borrowed until the next append. Empty: wait for `more`, or done when
- * eventlog_ended. Say with eventlog_advance how much of it was taken (any number of bytes). */
+/* What it has not read yet, as bytes ready to send; borrowed until the next append. Empty: wait for `more`, or done
+ * when eventlog_ended. Say with eventlog_advance how much of it was taken (any number of bytes). */
 struct text eventlog_pending(const struct eventlog_viewer *viewer);
 void eventlog_advance(struct eventlog_viewer *viewer, size_t count);
 

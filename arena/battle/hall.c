@@ -78,13 +78,13 @@ static struct competitor *substitute(void *user, struct battle *battle, int side
 {
     struct hall *hall = user;
     struct competitor *list[LIMIT_COMPETITORS];
-    const char *not[LIMIT_SWAPS + 4];
+    const char * not [LIMIT_SWAPS + 4];
     size_t excluded = 0, count = hall_competitors(hall, list);
     (void)side;
     for (int i = 0; i < 2; i++)
-        not[excluded++] = battle->story.side[i].version;
-    for (size_t i = 0; i < battle->incident_count && excluded < sizeof not / sizeof *not; i++)
-        not[excluded++] = battle->incidents[i].side.version; /* it failed before: not again in this battle */
+        not [excluded++] = battle->story.side[i].version;
+    for (size_t i = 0; i < battle->incident_count && excluded < sizeof not / sizeof *not ; i++)
+        not [excluded++] = battle->incidents[i].side.version; /* it failed before: not again in this battle */
     struct competitor *other = matchmaker_substitute(list, count, not, excluded, &hall->rng);
     hall->figures.swaps += other != NULL;
     return other;
@@ -332,7 +332,8 @@ static void read_list(void *data)
 static struct resident *return_to_memory(struct hall *hall, struct story *story, struct err *err)
 {
     if (!residents_make_room(&hall->residents)) {
-        err_set(err, ERR_BUSY, "%d battles are under way, which is the most: try again in a minute", LIMIT_BATTLES_LIVE);
+        err_set(err, ERR_BUSY, "%d battles are under way, which is the most: try again in a minute",
+                LIMIT_BATTLES_LIVE);
         return NULL;
     }
     if (story->state == BATTLE_STREAMING) { /* nobody streams it: it was given up, and the disk did not hear of it */

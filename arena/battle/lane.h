@@ -42,10 +42,10 @@ struct lane {
     struct buf text;      /* answer and refusal as they came: what may be shown */
     struct buf reasoning; /* never shown before the reveal */
     struct buf refusal;
-    size_t characters;    /* in text */
+    size_t characters; /* in text */
     size_t shown_bytes, shown_characters;
-    bool ended, failed; /* failed: no answer, a transport failure */
-    struct lane_facts facts; /* valid when ended */
+    bool ended, failed;                            /* failed: no answer, a transport failure */
+    struct lane_facts facts;                       /* valid when ended */
     int64_t asked_ns, first_ns, last_ns, ended_ns; /* by the loop's clock; 0: not yet */
 };
 
@@ -60,7 +60,8 @@ void lane_ask(struct lane *lane, struct competitor *competitor, const struct cha
 /* Cuts the chat off, if one is under way: nothing more comes. The lane keeps its text and has not ended. */
 void lane_drop(struct lane *lane);
 
-/* Ends it as it stands: the text is cut to what was shown (`all` keeps everything that came), and that is the answer. */
+/* Ends it as it stands: the text is cut to what was shown (`all` keeps everything that came), and that is the answer.
+ */
 void lane_settle(struct lane *lane, enum chat_finish finish, bool all);
 
 /* Shows up to `count` characters more; returns them, borrowed until the text grows. */

@@ -16,21 +16,31 @@ struct leak {
     pcre2_match_data *match;
 };
 
-/* Words that name nobody. A name, organisation or alias of such words alone is looked for only where the answer speaks of
- * itself. */
+/* Words that name nobody. A name, organisation or alias of such words alone is looked for only where the answer speaks
+ * of itself. */
 static const char *const COMMON[] = {
-    "a", "about", "academy", "agency", "ai", "all", "an", "and", "any", "app", "arena", "assistant", "at", "base",
-    "basic", "best", "better", "big", "bot", "by", "center", "centre", "chat", "chatbot", "code", "college", "community",
-    "company", "computer", "control", "corp", "corporation", "creative", "custom", "data", "default", "demo",
-    "department", "dev", "development", "engine", "engineering", "experiment", "experimental", "fast", "fine", "first",
-    "for", "foundation", "free", "from", "general", "good", "great", "group", "he", "help", "helper", "house", "i", "in",
-    "inc", "instruct", "institute", "intelligence", "internal", "it", "its", "lab", "laboratory", "labs", "language",
-    "large", "light", "lite", "llm", "local", "long", "ltd", "machine", "main", "max", "me", "medium", "mini", "model",
-    "my", "new", "none", "of", "office", "old", "on", "one", "open", "organisation", "organization", "original", "other",
-    "our", "ours", "plain", "plus", "precise", "preview", "pro", "project", "quick", "reference", "release", "research",
-    "school", "science", "second", "she", "short", "simple", "slow", "small", "smart", "source", "standard", "studio",
-    "system", "systems", "team", "tech", "technology", "test", "text", "the", "their", "them", "they", "this", "tiny",
-    "to", "tool", "turbo", "ultra", "university", "unknown", "us", "we", "with", "work", "you", "your"};
+    "a",          "about",        "academy",    "agency",      "ai",           "all",          "an",
+    "and",        "any",          "app",        "arena",       "assistant",    "at",           "base",
+    "basic",      "best",         "better",     "big",         "bot",          "by",           "center",
+    "centre",     "chat",         "chatbot",    "code",        "college",      "community",    "company",
+    "computer",   "control",      "corp",       "corporation", "creative",     "custom",       "data",
+    "default",    "demo",         "department", "dev",         "development",  "engine",       "engineering",
+    "experiment", "experimental", "fast",       "fine",        "first",        "for",          "foundation",
+    "free",       "from",         "general",    "good",        "great",        "group",        "he",
+    "help",       "helper",       "house",      "i",           "in",           "inc",          "instruct",
+    "institute",  "intelligence", "internal",   "it",          "its",          "lab",          "laboratory",
+    "labs",       "language",     "large",      "light",       "lite",         "llm",          "local",
+    "long",       "ltd",          "machine",    "main",        "max",          "me",           "medium",
+    "mini",       "model",        "my",         "new",         "none",         "of",           "office",
+    "old",        "on",           "one",        "open",        "organisation", "organization", "original",
+    "other",      "our",          "ours",       "plain",       "plus",         "precise",      "preview",
+    "pro",        "project",      "quick",      "reference",   "release",      "research",     "school",
+    "science",    "second",       "she",        "short",       "simple",       "slow",         "small",
+    "smart",      "source",       "standard",   "studio",      "system",       "systems",      "team",
+    "tech",       "technology",   "test",       "text",        "the",          "their",        "them",
+    "they",       "this",         "tiny",       "to",          "tool",         "turbo",        "ultra",
+    "university", "unknown",      "us",         "we",          "with",         "work",         "you",
+    "your"};
 
 static bool is_common_word(const char *word, size_t length)
 {
@@ -90,8 +100,9 @@ static void take_term(struct terms *terms, const char *term)
 /* Word borders: no letter or digit beside the term; an underscore is emphasis unless a word goes on behind it. */
 #define BEFORE "(?<![\\p{L}\\p{N}])(?<![\\p{L}\\p{N}]_)"
 #define AFTER "(?!_?[\\p{L}\\p{N}])"
-#define OF_ITSELF "\\b(?:I am|I['\xE2\x80\x99]m|my name is|call me|" \
-                  "(?:made|built|created|developed|trained|designed) (?:by|at))[\\s*_`\"']+"
+#define OF_ITSELF                                                                                                      \
+    "\\b(?:I am|I['\xE2\x80\x99]m|my name is|call me|"                                                                 \
+    "(?:made|built|created|developed|trained|designed) (?:by|at))[\\s*_`\"']+"
 
 static void write_pattern(struct buf *pattern, const struct terms *terms)
 {

@@ -23,7 +23,8 @@ static double pair_weight(const struct matchmaker_rule *rule, const struct compe
     return weight > 0 && isfinite(weight) ? weight : 0;
 }
 
-/* Adds weights in a fixed order until they pass `stop`; the pair where that happens, or the last that has any weight. */
+/* Adds weights in a fixed order until they pass `stop`; the pair where that happens, or the last that has any weight.
+ */
 static double walk(struct competitor *const *list, size_t count, const struct matchmaker_rule *rule, double stop,
                    struct match *match)
 {
@@ -67,7 +68,7 @@ static bool among(const char *version, const char *const *list, size_t count)
     return false;
 }
 
-struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count, const char *const *not,
+struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count, const char *const * not,
                                          size_t not_count, struct rng *rng)
 {
     struct competitor *drawn = NULL;

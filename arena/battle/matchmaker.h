@@ -32,8 +32,9 @@ struct match {
 bool matchmaker_draw(struct match *match, struct competitor *const *list, size_t count,
                      const struct matchmaker_rule *rule, struct rng *rng, struct err *err);
 
-/* Draws one to take a failed competitor's place: active, by weight, none of the versions in `not`; NULL: nobody is left. */
-struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count, const char *const *not,
+/* Draws one to take a failed competitor's place: active, by weight, none of the versions in `not`; NULL: nobody is
+ * left. */
+struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count, const char *const * not,
                                          size_t not_count, struct rng *rng);
 
 #endif

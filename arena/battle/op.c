@@ -1,5 +1,6 @@
-/* The key to simplicity here: at most one store job a battle at a time, everything else about it waits in line. So every
- * check is made against what is committed, two votes at once cannot race, and a job may read the battle without a copy. */
+/* The key to simplicity here: at most one store job a battle at a time, everything else about it waits in line. So
+ * every check is made against what is committed, two votes at once cannot race, and a job may read the battle without a
+ * copy. */
 #include "battle/op.h"
 
 #include <stdlib.h>

@@ -186,8 +186,8 @@ static bool take_version(struct story_side *side, const struct versions *version
     if (!version)
         return err_set(err, ERR_STORE, "the store names no competitor version %" PRId64 ": run arena verify", id);
     /* the writable members are only read by story_set_side */
-    struct story_side from = {.version_id = id, .in_house = version->in_house,
-                              .outputs_may_train = version->outputs_may_train};
+    struct story_side from = {
+        .version_id = id, .in_house = version->in_house, .outputs_may_train = version->outputs_may_train};
     from.name = (char *)(uintptr_t)version->name;
     from.organisation = (char *)(uintptr_t)version->organisation;
     from.licence = (char *)(uintptr_t)version->licence;

@@ -1,4 +1,5 @@
-/* A fixed table of buckets: the limit on battles is the number of buckets, so chains stay short and nothing ever grows. */
+/* A fixed table of buckets: the limit on battles is the number of buckets, so chains stay short and nothing ever grows.
+ */
 #include "battle/residents.h"
 
 #include <stdlib.h>

@@ -13,12 +13,12 @@ struct op;
 
 enum resident_settling { SETTLING_NO, SETTLING_READY, SETTLING_VOID };
 
-/* A battle and who waits for it. While `busy`, one store job for it is under way: its story does not change, and further
- * requests wait in line. */
+/* A battle and who waits for it. While `busy`, one store job for it is under way: its story does not change, and
+ * further requests wait in line. */
 struct resident {
     struct battle *battle; /* owned */
     bool busy;
-    bool stale; /* the store knows better: to be read anew */
+    bool stale;                      /* the store knows better: to be read anew */
     enum resident_settling settling; /* the turn ended; to be stored as soon as it is not busy */
     int settle_tries;
     struct loop_timer retry;

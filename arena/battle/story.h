@@ -1,5 +1,5 @@
-/* A battle as it is told: who, what was asked, what was answered, how it ended. Plain data that owns its text; no lane, no
- * loop, no database. The store's reader fills one, a running battle carries one, the views draw one.
+/* A battle as it is told: who, what was asked, what was answered, how it ended. Plain data that owns its text; no lane,
+ * no loop, no database. The store's reader fills one, a running battle carries one, the views draw one.
  *
  * Belongs to one thread at a time; while a store job is under way for its battle nobody changes it. */
 #ifndef ARENA_BATTLE_STORY_H
@@ -25,8 +25,8 @@ struct story_side {
 };
 
 struct story_answer {
-    struct buf text;    /* as it was shown */
-    char finish[16];    /* its word; told only after the reveal, like all below */
+    struct buf text; /* as it was shown */
+    char finish[16]; /* its word; told only after the reveal, like all below */
     bool refused;
     int64_t output_tokens, first_content_ns, total_ns; /* -1 or 0: not known */
     double cost_usd;                                   /* NaN: not known */

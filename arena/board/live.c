@@ -1,6 +1,6 @@
 /* A board's votes are owned by whoever works on them: the loop hands the whole board to a worker and touches only its
- * waiting list until the fit comes back. So the worker adds the newest votes to what it kept from the last time, without
- * a copy and without a lock, and a fit costs what is new plus the fit itself. */
+ * waiting list until the fit comes back. So the worker adds the newest votes to what it kept from the last time,
+ * without a copy and without a lock, and a fit costs what is new plus the fit itself. */
 #include "board/live.h"
 
 #include <inttypes.h>
@@ -335,7 +335,8 @@ static void board_free(struct board *board)
 
 static struct board *find_board(const struct live *live, const struct live_query *query)
 {
-    const char *category = query->category ? query->category : "overall", *method = query->method ? query->method : "bt";
+    const char *category = query->category ? query->category : "overall",
+               *method = query->method ? query->method : "bt";
     for (size_t i = 0; i < live->count; i++)
         if (strcmp(live->board[i]->category, category) == 0 && strcmp(live->board[i]->method, method) == 0 &&
             live->board[i]->style == query->style)
@@ -360,7 +361,8 @@ static size_t free_place(struct live *live)
 
 static struct board *add_board(struct live *live, const struct live_query *query, struct err *err)
 {
-    const char *category = query->category ? query->category : "overall", *method = query->method ? query->method : "bt";
+    const char *category = query->category ? query->category : "overall",
+               *method = query->method ? query->method : "bt";
     if (strcmp(method, "bt") != 0 && strcmp(method, "elo") != 0) {
         err_set(err, ERR_BAD_REQUEST, "there is no method \"%.20s\": it is bt or elo", method);
         return NULL;

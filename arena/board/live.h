@@ -1,11 +1,11 @@
 /* The board, kept current vote by vote.
  *
- * Each board that is shown (a category under a method) keeps its votes in memory as tallies and ballots. When votes were
- * committed a worker adds just those to them, refits in milliseconds and renders; the loop swaps the new snapshot in:
- * JSON rendered once, immutable, counted. While a fit runs further votes wait for the next one, so however many votes
- * come, each board has at most one fit under way. Nothing is known here that the store does not know: a board is made
- * from the stored votes at start, by the same reader as `arena leaderboard`. Snapshots are kept as `boards` records, at
- * most one every LIVE_HISTORY_SECONDS a board.
+ * Each board that is shown (a category under a method) keeps its votes in memory as tallies and ballots. When votes
+ * were committed a worker adds just those to them, refits in milliseconds and renders; the loop swaps the new snapshot
+ * in: JSON rendered once, immutable, counted. While a fit runs further votes wait for the next one, so however many
+ * votes come, each board has at most one fit under way. Nothing is known here that the store does not know: a board is
+ * made from the stored votes at start, by the same reader as `arena leaderboard`. Snapshots are kept as `boards`
+ * records, at most one every LIVE_HISTORY_SECONDS a board.
  *
  * Loop's thread only, snapshots too; a fit under way belongs to its worker. Limit: LIMIT_BOARDS boards; past it the one
  * that was not asked for the longest goes. */

@@ -70,7 +70,8 @@ static bool is_wanted(struct loading *loading, const struct vote_row *row)
         return true;
     struct text tags = row->tags.length ? row->tags : TEXT("{}");
     return row_read(&loading->state->spec, tags.data, tags.data + tags.length, fields, &blank, &lines, &skip, NULL) &&
-           select_matches(&loading->state->select, &loading->state->spec, fields, outcome_of(row->winner), &loading->scratch);
+           select_matches(&loading->state->select, &loading->state->spec, fields, outcome_of(row->winner),
+                          &loading->scratch);
 }
 
 static bool add(struct loading *loading, const struct vote_row *row)

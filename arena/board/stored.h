@@ -15,8 +15,8 @@
 struct stored_votes {
     struct tally tally;
     struct ballots ballots;
-    char **names;      /* of each model */
-    int64_t *versions; /* of each model */
+    char **names;         /* of each model */
+    int64_t *versions;    /* of each model */
     size_t models, named; /* named: how many `names` there are */
     uint64_t votes, not_counted;
     int64_t last_seq;

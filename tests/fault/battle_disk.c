@@ -1,6 +1,6 @@
-/* The battle room on a disk that fails, once and for good, at every moment of a battle: what cannot be stored is refused
- * and not acknowledged, a turn is stored when the disk comes back, a battle whose turn cannot be stored ends as void, and
- * a vote that was refused can be given again. */
+/* The battle room on a disk that fails, once and for good, at every moment of a battle: what cannot be stored is
+ * refused and not acknowledged, a turn is stored when the disk comes back, a battle whose turn cannot be stored ends as
+ * void, and a vote that was refused can be given again. */
 #include "unit/battle/world.h"
 
 #include "fault/fault_vfs.h"
@@ -85,7 +85,8 @@ static void test_a_turn_that_cannot_be_stored_ends_as_void(void **state)
     world_free(world);
 }
 
-/* The disk fails at operation `at` while a vote is given, which is then given again: once with its key, once without. */
+/* The disk fails at operation `at` while a vote is given, which is then given again: once with its key, once without.
+ */
 static bool vote_under_fault(int at, bool keyed)
 {
     struct world *world = new_world();

@@ -1,4 +1,5 @@
-/* The leak detector on any name, organisation, alias and answer: it never crashes, and finds a name that stands alone. */
+/* The leak detector on any name, organisation, alias and answer: it never crashes, and finds a name that stands alone.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

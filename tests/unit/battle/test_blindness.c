@@ -1,5 +1,5 @@
-/* Blindness, measured on the bytes and times that a viewer gets: without the answers' own text nothing tells who is who,
- * whatever the two competitors' speed, chunking, length and failures; and with the pacer off everything does. */
+/* Blindness, measured on the bytes and times that a viewer gets: without the answers' own text nothing tells who is
+ * who, whatever the two competitors' speed, chunking, length and failures; and with the pacer off everything does. */
 #include "world.h"
 
 enum { STEPS = 64 };
@@ -33,7 +33,7 @@ static void run_battle(struct world *world, struct watcher *watcher, char id[STO
     struct answer_got answer;
     world_send(world, HALL_START, (struct question){.body = "{\"prompt\":\"Why?\"}"}, &answer);
     world_await(world, &answer); /* it streams from here: the clock stands still */
-    strcpy(id, member(&answer, "battle_id"));
+    snprintf(id, STORE_ID_SIZE, "%s", member(&answer, "battle_id"));
     answer_drop(&answer);
     watch(world, id, watcher);
     for (int i = 0; i < 40 && !saw(watcher, "event: lane\ndata: {\"turn\":1,\"lane\":\"a\",\"state\":\"done\"}"); i++)
@@ -44,7 +44,8 @@ static void run_battle(struct world *world, struct watcher *watcher, char id[STO
 
 static bool first_is_left(struct world *world, const char *id)
 {
-    struct answer_got voted = world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got voted =
+        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     const json_t *a = json_object_get(json_object_get(voted.json, "models"), "a");
     bool left = strcmp(json_string_value(json_object_get(a, "name")), ACTOR_NAMES[0]) == 0;
     answer_drop(&voted);
@@ -170,7 +171,8 @@ static void test_unpaced_is_not_blind(void **state)
         struct watcher watcher;
         char id[STORE_ID_SIZE];
         run_battle(world, &watcher, id);
-        bool a_first = strncmp(strstr(watcher.bytes.data, "event: delta\ndata: {\"turn\":1,\"lane\":\"") + 37, "a", 1) == 0;
+        bool a_first =
+            strncmp(strstr(watcher.bytes.data, "event: delta\ndata: {\"turn\":1,\"lane\":\"") + 37, "a", 1) == 0;
         assert_int_equal(a_first, first_is_left(world, id));
         unwatch(&watcher);
         world_free(world);
@@ -182,9 +184,10 @@ static void test_unpaced_is_not_blind(void **state)
 static void test_nothing_planted_comes_through(void **state)
 {
     static const char *const PLANTED[] = {"zephyrine", "obsidian", "Quillworks", "Planted", "planted", "returned-model",
-                                          "req-1", "secret", "finish", "usage", "version"};
+                                          "req-1",     "secret",   "finish",     "usage",   "version"};
     static const struct step FAILING[] = {{20, SAY, "Half", 0}, {60, END, NULL, CHAT_ERROR}};
-    static const struct step GOOD[] = {{300, THINK, "planted thought", 0}, {400, SAY, "Fine.", 0}, {450, END, NULL, CHAT_LENGTH}};
+    static const struct step GOOD[] = {
+        {300, THINK, "planted thought", 0}, {400, SAY, "Fine.", 0}, {450, END, NULL, CHAT_LENGTH}};
     (void)state;
     for (int failing = 0; failing < 2; failing++) {
         struct world *world = world_new(2);

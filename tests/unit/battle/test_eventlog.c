@@ -210,9 +210,12 @@ static void test_only_those_behind_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rendering_and_places), cmocka_unit_test(test_a_later_log_is_sent_whole),
-        cmocka_unit_test(test_limits),               cmocka_unit_test(test_a_full_log_stays_whole),
-        cmocka_unit_test(test_leaving_while_told),   cmocka_unit_test(test_only_those_behind_are_told),
+        cmocka_unit_test(test_rendering_and_places),
+        cmocka_unit_test(test_a_later_log_is_sent_whole),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_a_full_log_stays_whole),
+        cmocka_unit_test(test_leaving_while_told),
+        cmocka_unit_test(test_only_those_behind_are_told),
         cmocka_unit_test(test_the_last_hold_given_back_while_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,8 @@
 #include "world.h"
 
 static const struct step HELLO[] = {{10, SAY, "Hello there, reader.", 0}, {40, END, NULL, CHAT_STOP}};
-static const struct step SLOW[] = {{300, SAY, "Well, ", 0}, {600, SAY, "let me think.", 0}, {900, END, NULL, CHAT_STOP}};
+static const struct step SLOW[] = {
+    {300, SAY, "Well, ", 0}, {600, SAY, "let me think.", 0}, {900, END, NULL, CHAT_STOP}};
 static const struct step NEXT[] = {{10, SAY, "And again.", 0}, {20, END, NULL, CHAT_STOP}};
 static const struct step SILENT[] = {{20, END, NULL, CHAT_STOP}};
 static const struct step HANGS[] = {{10, SAY, "I will", 0}, HANG};
@@ -11,11 +12,12 @@ static const struct step MUTE[] = {HANG};
 static const struct step FAILS[] = {{20, END, NULL, CHAT_ERROR}};
 static const struct step BREAKS[] = {{10, SAY, "Half of ", 0}, {700, END, NULL, CHAT_TRUNCATED}};
 static const struct step BREAKS_EARLY[] = {{10, SAY, "Half of ", 0}, {100, END, NULL, CHAT_TRUNCATED}};
-static const struct step RETRIES[] = {{10, SAY, "Lost words", 0}, {50, AGAIN, NULL, 0}, {400, SAY, "Found words", 0},
-                                      {450, END, NULL, CHAT_STOP}};
+static const struct step RETRIES[] = {
+    {10, SAY, "Lost words", 0}, {50, AGAIN, NULL, 0}, {400, SAY, "Found words", 0}, {450, END, NULL, CHAT_STOP}};
 static const struct step TELLS[] = {{10, SAY, "I am Planted  Alias.", 0}, {20, END, NULL, CHAT_STOP}};
 static const struct step REFUSES[] = {{10, REFUSE, "I cannot help with that.", 0}, {20, END, NULL, CHAT_REFUSED}};
-static const struct step THINKS[] = {{10, THINK, "SECRET THOUGHT", 0}, {200, SAY, "Done.", 0}, {210, END, NULL, CHAT_STOP}};
+static const struct step THINKS[] = {
+    {10, THINK, "SECRET THOUGHT", 0}, {200, SAY, "Done.", 0}, {210, END, NULL, CHAT_STOP}};
 
 static struct world *new_world(size_t count, const struct step *first, const struct step *second)
 {
@@ -91,11 +93,13 @@ static void test_wrong_steps(void **state)
     world_expect(world, HALL_TURN, turn, 409, "wrong_state");
     world_expect(world, HALL_REGENERATE, none, 409, "wrong_state");
     world_expect(world, HALL_REVEAL, none, 409, "wrong_state");
-    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"comment\":\"x\"}"}, 409, "wrong_state");
+    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"comment\":\"x\"}"}, 409,
+                 "wrong_state");
     world_pass(world, 3000);
     world_settle(world);
     world_expect(world, HALL_REVEAL, none, 409, "wrong_state");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"left\"}"}, 400, "bad_request");
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"left\"}"}, 400,
+                 "bad_request");
     world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{}"}, 400, "bad_request");
     world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\",\"x\":1}"}, 400,
                  "bad_request");
@@ -105,7 +109,8 @@ static void test_wrong_steps(void **state)
     world_expect(world, HALL_SKIP, none, 409, "already_voted");
     world_expect(world, HALL_TURN, turn, 409, "already_voted");
     world_expect(world, HALL_REGENERATE, none, 409, "already_voted");
-    struct answer_got second = world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got second =
+        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     assert_int_equal(second.status, 409);
     assert_string_equal(error_word(&second), "already_voted");
     assert_string_equal(member(&second, "winner"), "model_a");
@@ -125,20 +130,22 @@ static void test_bad_input(void **state)
     world_expect(world, HALL_START, (struct question){.body = "[]"}, 400, "bad_request");
     world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"\"}"}, 400, "prompt_empty");
     world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\" \\n\"}"}, 400, "prompt_empty");
-    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"x\",\"model\":\"y\"}"}, 400, "bad_request");
-    strcpy(big, "{\"prompt\":\"");
+    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"x\",\"model\":\"y\"}"}, 400,
+                 "bad_request");
+    memcpy(big, "{\"prompt\":\"", 11);
     memset(big + 11, 'x', LIMIT_PROMPT_BYTES + 1);
-    strcpy(big + 11 + LIMIT_PROMPT_BYTES + 1, "\"}");
+    memcpy(big + 11 + LIMIT_PROMPT_BYTES + 1, "\"}", 3);
     world_expect(world, HALL_START, (struct question){.body = big}, 413, "prompt_too_long");
-    strcpy(big + 11 + LIMIT_PROMPT_BYTES, "\"}");
+    memcpy(big + 11 + LIMIT_PROMPT_BYTES, "\"}", 3);
     world_expect(world, HALL_START, (struct question){.body = big}, 201, "");
     world_expect(world, HALL_GET, (struct question){.battle = "nope"}, 404, "not_found");
     world_expect(world, HALL_GET, (struct question){.battle = "00000000000000000000000000000000000"}, 404, "not_found");
     world_expect(world, HALL_GET, (struct question){.battle = ""}, 404, "not_found");
     make_ready(world, id);
     world_expect(world, HALL_GET, (struct question){.battle = id, .voter = world->other_voter}, 404, "not_found");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .voter = world->other_voter,
-                                                     .body = "{\"winner\":\"tie\"}"}, 404, "not_found");
+    world_expect(world, HALL_VOTE,
+                 (struct question){.battle = id, .voter = world->other_voter, .body = "{\"winner\":\"tie\"}"}, 404,
+                 "not_found");
     world_expect(world, HALL_GET, (struct question){.battle = id, .voter = ""}, 401, "unauthorized");
     free(big);
     world_free(world);
@@ -237,15 +244,19 @@ static void test_vote_without_reveal(void **state)
     assert_null(strstr(second.text, "zephyrine"));
     assert_string_equal(member(&second, "winner"), "both_bad");
     answer_drop(&second);
-    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"reasons\":\"x\"}"}, 400, "bad_request");
+    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"reasons\":\"x\"}"}, 400,
+                 "bad_request");
     world_expect(world, HALL_FEEDBACK,
-                 (struct question){.battle = id, .body = "{\"reasons\":{\"a\":[\"clear\"]},\"comment\":\"ok\","
-                                                         "\"recognised\":\"b\"}"}, 200, "");
+                 (struct question){.battle = id,
+                                   .body = "{\"reasons\":{\"a\":[\"clear\"]},\"comment\":\"ok\","
+                                           "\"recognised\":\"b\"}"},
+                 200, "");
     struct answer_got revealed = world_ask(world, HALL_REVEAL, (struct question){.battle = id});
     assert_non_null(strstr(revealed.text, "zephyrine-9"));
     answer_drop(&revealed);
     world_expect(world, HALL_REVEAL, (struct question){.battle = id}, 200, "");
-    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"comment\":\"late\"}"}, 409, "wrong_state");
+    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"comment\":\"late\"}"}, 409,
+                 "wrong_state");
     world_free(world);
 }
 
@@ -257,7 +268,8 @@ static void test_self_identified(void **state)
     make_ready(world, id);
     struct answer_got before = world_ask(world, HALL_GET, (struct question){.battle = id});
     assert_null(strstr(before.text, "self_identified"));
-    struct answer_got voted = world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got voted =
+        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     assert_int_equal(voted.status, 200);
     assert_true(json_is_false(json_object_get(voted.json, "counted")));
     assert_string_equal(member(&voted, "reason"), "self_identified");
@@ -275,7 +287,8 @@ static void test_refusal_and_empty_are_answers(void **state)
     struct answer_got before = world_ask(world, HALL_GET, (struct question){.battle = id});
     assert_non_null(strstr(before.text, "I cannot help with that."));
     assert_null(strstr(before.text, "refusal"));
-    struct answer_got voted = world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got voted =
+        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     struct answer_got after = world_ask(world, HALL_GET, (struct question){.battle = id});
     assert_non_null(strstr(after.text, "\"finish\":\"refusal\",\"refusal\":true"));
     answer_drop(&before);
@@ -320,14 +333,15 @@ static bool read_incidents(struct db *tx, void *data, struct err *err)
     return db_one_int(tx, "SELECT count(*) FROM incidents", DB_NONE, 0, data, err);
 }
 
-/* Either side failing before the first token, with nobody to take its place; both failing; failing after some was shown. */
+/* Either side failing before the first token, with nobody to take its place; both failing; failing after some was
+ * shown. */
 static void test_failures_make_it_void(void **state)
 {
     static const struct {
         const struct step *first, *second;
         int incidents;
-    } CASES[] = {{FAILS, HELLO, 1}, {HELLO, FAILS, 1}, {FAILS, FAILS, 1}, {BREAKS, HANGS, 1}, {HANGS, BREAKS, 1},
-                 {BREAKS_EARLY, MUTE, 1}};
+    } CASES[] = {{FAILS, HELLO, 1},  {HELLO, FAILS, 1},  {FAILS, FAILS, 1},
+                 {BREAKS, HANGS, 1}, {HANGS, BREAKS, 1}, {BREAKS_EARLY, MUTE, 1}};
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct world *world = new_world(2, CASES[i].first, CASES[i].second);
@@ -353,7 +367,8 @@ static void test_a_failed_lane_is_swapped(void **state)
     (void)state;
     for (int i = 0; i < 8; i++) { /* whichever pair is drawn */
         make_ready(world, id);
-        struct answer_got voted = world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+        struct answer_got voted =
+            world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
         assert_null(strstr(voted.text, "zephyrine-9"));
         assert_non_null(strstr(voted.text, "obsidian-7"));
         assert_non_null(strstr(voted.text, "marigold-3"));
@@ -477,7 +492,7 @@ static void test_two_competitors_are_needed(void **state)
     roster_at(world->roster, 0)->availability = COMPETITOR_PAUSED;
     world_expect(world, HALL_START, question, 503, "busy");
     roster_at(world->roster, 0)->availability = COMPETITOR_ACTIVE;
-    strcpy(roster_at(world->roster, 0)->version, roster_at(world->roster, 1)->version);
+    memcpy(roster_at(world->roster, 0)->version, roster_at(world->roster, 1)->version, DIGEST_HEX);
     world_expect(world, HALL_START, question, 503, "busy");
     world_free(world);
 }
@@ -544,7 +559,7 @@ static void test_idempotency(void **state)
     assert_int_equal(two.status, 201);
     assert_true(two.replayed && !one.replayed);
     assert_string_equal(one.text, two.text);
-    strcpy(id, member(&one, "battle_id"));
+    snprintf(id, STORE_ID_SIZE, "%s", member(&one, "battle_id"));
     answer_drop(&one);
     answer_drop(&two);
     assert_int_equal(hall_figures(world->hall).live, 1);
@@ -662,7 +677,8 @@ static void test_requests_while_stopping(void **state)
     assert_int_equal(late.status, 503);
     for (int i = 0; i < 3; i++) {
         world_await(world, &votes[i]);
-        assert_int_equal(votes[i].status, i ? 503 : 200); /* the one under way is committed, those in line are not begun */
+        assert_int_equal(votes[i].status,
+                         i ? 503 : 200); /* the one under way is committed, those in line are not begun */
         answer_drop(&votes[i]);
     }
     answer_drop(&late);
@@ -690,7 +706,8 @@ static void test_turn_after_a_restart(void **state)
     world_stop_hall(world);
     memset(roster_at(world->roster, 0)->version, 'f', DIGEST_HEX); /* reconfigured meanwhile */
     world_open_hall(world);
-    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"}, 409, "wrong_state");
+    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"}, 409,
+                 "wrong_state");
     vote(world, id);
     world_free(world);
 }

@@ -14,8 +14,10 @@
 static bool found(const char *name, const char *organisation, const char *alias, const char *answer)
 {
     char *aliases[] = {(char *)(uintptr_t)alias};
-    struct competitor_config config = {.name = (char *)(uintptr_t)name, .organisation = (char *)(uintptr_t)organisation,
-                                       .aliases = aliases, .alias_count = alias ? 1 : 0};
+    struct competitor_config config = {.name = (char *)(uintptr_t)name,
+                                       .organisation = (char *)(uintptr_t)organisation,
+                                       .aliases = aliases,
+                                       .alias_count = alias ? 1 : 0};
     struct err err = ERR_INIT;
     struct leak *leak = leak_new(&config, &err);
     if (!leak)

@@ -110,7 +110,7 @@ static void test_too_few(void **state)
 
 static void test_substitute(void **state)
 {
-    const char *not[] = {pool[0].version, pool[1].version};
+    const char * not [] = {pool[0].version, pool[1].version};
     int drawn[COUNT] = {0};
     struct rng rng;
     (void)state;

@@ -29,8 +29,10 @@ static void feed(struct source *source, int tick, struct rng *rng)
 
 static void draw_source(struct source *source, struct rng *rng)
 {
-    *source = (struct source){.total = rng_below(rng, 4000), .burst = 1 + rng_below(rng, 200),
-                              .begins = (int)rng_below(rng, 100), .every = 1 + (int)rng_below(rng, 20)};
+    *source = (struct source){.total = rng_below(rng, 4000),
+                              .burst = 1 + rng_below(rng, 200),
+                              .begins = (int)rng_below(rng, 100),
+                              .every = 1 + (int)rng_below(rng, 20)};
 }
 
 static void test_symmetric_and_never_ahead(void **state)
@@ -134,8 +136,10 @@ static void test_empty_lanes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_symmetric_and_never_ahead), cmocka_unit_test(test_both_there_is_soon_shown),
-        cmocka_unit_test(test_added_latency_is_small),    cmocka_unit_test(test_no_jump_when_one_ends),
+        cmocka_unit_test(test_symmetric_and_never_ahead),
+        cmocka_unit_test(test_both_there_is_soon_shown),
+        cmocka_unit_test(test_added_latency_is_small),
+        cmocka_unit_test(test_no_jump_when_one_ends),
         cmocka_unit_test(test_empty_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

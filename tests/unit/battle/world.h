@@ -1,5 +1,5 @@
-/* A whole arena below HTTP, for the battle room's tests: a real store in a folder of its own, a real loop and workers, and
- * competitors that say what a script tells them, on a clock that stands still until a test moves it. */
+/* A whole arena below HTTP, for the battle room's tests: a real store in a folder of its own, a real loop and workers,
+ * and competitors that say what a script tells them, on a clock that stands still until a test moves it. */
 #ifndef ARENA_TESTS_BATTLE_WORLD_H
 #define ARENA_TESTS_BATTLE_WORLD_H
 
@@ -26,7 +26,10 @@ struct step {
     enum chat_finish finish; /* END */
 };
 /* The end of a script that does not end: the lane hangs. */
-#define HANG {-1, SAY, NULL, CHAT_STOP}
+#define HANG                                                                                                           \
+    {                                                                                                                  \
+        -1, SAY, NULL, CHAT_STOP                                                                                       \
+    }
 
 struct actor {
     const struct step *script;
@@ -48,11 +51,15 @@ struct chat {
 
 static inline void chat_end(struct chat *chat, enum chat_finish finish)
 {
-    struct chat_end end = {.finish = finish, .usage = CHAT_USAGE_UNKNOWN, .cost_usd = NAN, .attempts = 1,
-                           .model = "returned-model-id", .request_id = "req-1"};
+    struct chat_end end = {.finish = finish,
+                           .usage = CHAT_USAGE_UNKNOWN,
+                           .cost_usd = NAN,
+                           .attempts = 1,
+                           .model = "returned-model-id",
+                           .request_id = "req-1"};
     if (chat_finish_failed(finish)) {
         end.error.class = CHAT_NETWORK;
-        strcpy(end.error.message, "secret provider words");
+        snprintf(end.error.message, sizeof end.error.message, "%s", "secret provider words");
     }
     struct chat_sink sink = chat->sink;
     loop_timer_stop(chat->actor->loop, &chat->timer);
@@ -113,8 +120,8 @@ static inline struct chat *actor_chat(struct competitor *competitor, const struc
     }
     struct chat *chat = calloc(1, sizeof *chat);
     bool again = actor->asked++ > 0 && actor->next_script;
-    *chat = (struct chat){.actor = actor, .sink = *sink, .next = again ? actor->next_script : actor->script,
-                          .asked_ns = clock_mono_ns()};
+    *chat = (struct chat){
+        .actor = actor, .sink = *sink, .next = again ? actor->next_script : actor->script, .asked_ns = clock_mono_ns()};
     chat->timer = (struct loop_timer){.expired = chat_run, .user = chat};
     loop_timer_start(actor->loop, &chat->timer, clock_mono_ns());
     return chat;
@@ -193,8 +200,8 @@ static inline void world_roster(struct world *world, size_t count)
     json_t *rows = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "name", ACTOR_NAMES[i], "provider", "openai",
-                                              "model", "planted-model-id", "organisation", "Quillworks Foundry", "aliases",
-                                              "Planted Alias"));
+                                              "model", "planted-model-id", "organisation", "Quillworks Foundry",
+                                              "aliases", "Planted Alias"));
     world->roster = roster_open(world->base.loop, rows, &options, &err);
     need(world->roster != NULL, &err);
     json_decref(rows);
@@ -216,7 +223,7 @@ static inline bool world_other_voter(struct db *tx, void *data, struct err *err)
     struct world *world = data;
     struct voter_record voter = {.created_ms = NOW};
     random_id(voter.id);
-    strcpy(world->other_voter, voter.id);
+    memcpy(world->other_voter, voter.id, sizeof world->other_voter);
     return voters_insert(tx, &voter, err);
 }
 
@@ -323,8 +330,13 @@ static inline void world_send(struct world *world, enum hall_action action, stru
     struct err err = ERR_INIT;
     json_t *body = question.body ? json_read(text_of(question.body), "body", &err) : NULL;
     struct hall_request request = {.voter = question.voter ? question.voter : world->base.voter,
-                                   .battle = question.battle, .key = question.key, .body = body,
-                                   .before = question.before, .limit = question.limit, .reply = got, .user = answer};
+                                   .battle = question.battle,
+                                   .key = question.key,
+                                   .body = body,
+                                   .before = question.before,
+                                   .limit = question.limit,
+                                   .reply = got,
+                                   .user = answer};
     *answer = (struct answer_got){0};
     hall_ask(world->hall, action, &request);
     json_decref(body);
@@ -371,7 +383,7 @@ static inline void world_start(struct world *world, char id[STORE_ID_SIZE])
 {
     struct answer_got answer = world_ask(world, HALL_START, (struct question){.body = "{\"prompt\":\"Why?\"}"});
     assert_int_equal(answer.status, 201);
-    strcpy(id, member(&answer, "battle_id"));
+    snprintf(id, STORE_ID_SIZE, "%s", member(&answer, "battle_id"));
     answer_drop(&answer);
 }
 

@@ -28,9 +28,15 @@ static bool import(struct db *tx, void *data, struct err *err)
     char key[32];
     bool added;
     snprintf(key, sizeof key, "vote %d", vote->world->votes++);
-    struct vote_import row = {.key = text_of(key), .model_a = text_of(vote->a), .model_b = text_of(vote->b),
-                              .winner = vote->winner, .judge = JUDGE_HUMAN, .voter = TEXT("someone"), .at_ms = NOW,
-                              .style_a = {-1, -1, -1, -1}, .style_b = {-1, -1, -1, -1}};
+    struct vote_import row = {.key = text_of(key),
+                              .model_a = text_of(vote->a),
+                              .model_b = text_of(vote->b),
+                              .winner = vote->winner,
+                              .judge = JUDGE_HUMAN,
+                              .voter = TEXT("someone"),
+                              .at_ms = NOW,
+                              .style_a = {-1, -1, -1, -1},
+                              .style_b = {-1, -1, -1, -1}};
     return votes_import(tx, &row, NOW, &added, err);
 }
 
@@ -145,8 +151,8 @@ static void test_a_vote_is_on_the_board_at_once(void **state)
         struct asked asked = ask(world, (struct live_query){0});
         json_t *json = board_of(asked.snapshot);
         assert_int_equal(json_integer_value(json_object_get(json, "votes")), i);
-        size_t listed = json_array_size(json_object_get(json, "models")) +
-                        json_array_size(json_object_get(json, "unranked"));
+        size_t listed =
+            json_array_size(json_object_get(json, "models")) + json_array_size(json_object_get(json, "unranked"));
         assert_int_equal(listed, 2);
         assert_string_not_equal(asked.snapshot->etag, before.snapshot->etag);
         live_release(before.snapshot);
