@@ -58,3 +58,16 @@ def test_nothing_of_a_battle_is_kept_in_the_browser(visit):
     kept = voter.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
     assert told(kept) == []
     assert voter.battle_id() not in kept
+
+
+def test_one_lane_alone_is_not_shown(visit):
+    """The server releases both together; the page would wait even if it did not."""
+    voter = visit()
+    voter.allowed += ["Failed to load", "ERR_"]
+    events = "".join(f'id: {i}\nevent: delta\ndata: {{"turn":1,"lane":"a","text":"early "}}\n\n' for i in range(1, 20))
+    voter.page.route("**/events", lambda route: route.abort() if route.request.headers.get("last-event-id")
+                     else route.fulfill(status=200, headers={"Content-Type": "text/event-stream"}, body=events))
+    voter.open().ask()
+    voter.page.wait_for_selector("#banner:not([hidden])")
+    assert voter.page.locator(".skeleton").count() == 2
+    assert "early" not in voter.page.inner_text("#turns")

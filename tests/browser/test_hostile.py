@@ -18,7 +18,7 @@ $\href{javascript:window.pwned=1}{x}$ $\includegraphics{http://evil.example/i.pn
 
 <svg onload="window.pwned=1"><set attributeName=href to=javascript:1></svg> <math><mtext></mtext></math>
 """
-WIDE = "|" + "a|" * 400 + "\n|" + "-|" * 400 + "\n" + ("|" + "b|" * 400 + "\n") * 100
+WIDE = "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n" + ("|" + "b|" * 200 + "\n") * 60
 DEEP = "> " * 1500 + "deep\n\n" + "\n".join(" " * (2 * i) + "- a" for i in range(100)) + "\n\n" + "[" * 6000 + "\n\n" + "*a " * 6000
 FORBIDDEN = "script, img, iframe, style, form, object, embed, svg[onload], video, audio, link, [onclick], [onerror], [style*=url]"
 

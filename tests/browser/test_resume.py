@@ -26,6 +26,41 @@ def test_a_reload_in_mid_stream_loses_nothing(visit, models, size):
     voter.vote()
 
 
+def test_a_follow_up_after_a_reload_leaves_the_first_answers_alone(visit):
+    voter = visit().open().ready()
+    voter.page.reload()
+    voter.page.wait_for_selector(READY)
+    voter.page.evaluate("""() => {
+        window.lengths = [];
+        const look = () => {
+            window.lengths.push(document.querySelector(".turn .lane.a").textContent.length);
+            requestAnimationFrame(look);
+        };
+        look();
+    }""")
+    voter.page.keyboard.press("/")
+    voter.ask("And at sunset?")
+    voter.page.wait_for_selector(".turn:nth-child(2)")
+    voter.page.wait_for_selector(READY)
+    assert len(set(voter.page.evaluate("window.lengths"))) == 1
+    assert voter.answer("a", 1) == voter.answer("a", 2)
+
+
+def test_answers_asked_for_again_after_a_reload_are_the_new_ones(visit, models):
+    voter = visit().open().ready()
+    voter.page.reload()
+    voter.page.wait_for_selector(READY)
+    slow(models)
+    voter.page.keyboard.press("r")
+    voter.page.wait_for_selector(STREAMING)
+    voter.page.wait_for_selector(ANSWER)
+    voter.page.wait_for_timeout(400)
+    assert voter.shown("#progress"), "the end of the first answers is not the end of the second"
+    voter.page.wait_for_selector(READY)
+    assert voter.page.locator(".lane.a .answer").text_content().strip() == LONG.strip()
+    voter.vote()
+
+
 def first_bytes(voter, url, size):
     """What the server sends first on the event stream of this browser's battle."""
     cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in voter.context.cookies())
