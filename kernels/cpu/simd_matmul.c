@@ -1,8 +1,6 @@
-/* Matrix products on int8 activations. Two ways through the same arithmetic, so that a number does not depend on
- * which was taken. Direct: a panel's blocks are decoded in registers and used at once for up to TILE_TOKENS tokens;
- * more tokens pass over the panel again while it is in the cache. Slab: for K-quants, whose decoding is dear, and
- * many tokens: TILE_PANELS panels by SLAB_BLOCKS blocks are decoded into the first-level cache and multiplied with
- * all tokens. Between slabs the sums rest in `out`, unrounded.
+/* Matrix products on int8 activations: a panel's blocks are decoded in registers and used at once for up to TILE_TOKENS
+ * tokens; more tokens pass over the panel again while it is in the cache. The same code serves one token, where memory
+ * is the limit, and hundreds, where arithmetic is; unpacking into the cache first was no faster.
  *
  * For each output: blocks in ascending order, in each an exact int32 sum, then fused float steps (scalar.c,
  * block_step). */
@@ -10,9 +8,8 @@
 #include "kernels/cpu/vector.h"
 
 enum {
-    SLAB_BLOCKS = 16,   /* 16 blocks of 2 panels: 22 KB */
-    DIRECT_TOKENS = 11, /* with more, the slab wins for K-quants; other types are decoded too cheaply for it */
-    PREFETCH = 4096,    /* bytes ahead in a panel's stream; a panel ends where the next begins */
+    TILE_TOKENS = 6, /* 8 registers of codes and 6 float sums leave AVX-512 room for sums under way */
+    PREFETCH = 4096, /* bytes ahead in a panel's stream; a panel ends where the next begins */
 };
 
 /* ---- Facts of a type that shape its code; all fold to constants where the type is one ---- */
@@ -148,9 +145,9 @@ INLINE v16 end_block(struct shape s, v16 part, v16 min, const struct kernel_bloc
     return total;
 }
 
-/* ---- Few tokens: straight from the panel ---- */
+/* ---- A tile: one panel, a few tokens ---- */
 
-INLINE n16 direct_sum(struct shape s, const struct decoded *d, const int8_t *quants, int from, int to, n16 sum)
+INLINE n16 block_sum(struct shape s, const struct decoded *d, const int8_t *quants, int from, int to, n16 sum)
 {
     n16 other = dot_start(0, -1, s.wide); /* two chains: their products take four cycles each */
     for (int j = from; j < to; j += 2) {
@@ -160,17 +157,17 @@ INLINE n16 direct_sum(struct shape s, const struct decoded *d, const int8_t *qua
     return n_add(sum, other);
 }
 
-INLINE v16 direct_block(struct shape s, const struct decoded *d, const int8_t *quants, const struct kernel_block *x,
-                        v16 total)
+INLINE v16 block_total(struct shape s, const struct decoded *d, const int8_t *quants, const struct kernel_block *x,
+                       v16 total)
 {
     bool halves = s.kind == FORMAT_HALVES;
-    v16 part = v_mul(v_from(direct_sum(s, d, quants, 0, halves ? 4 : 8, first_start(s, x))), d->scale[0]);
+    v16 part = v_mul(v_from(block_sum(s, d, quants, 0, halves ? 4 : 8, first_start(s, x))), d->scale[0]);
     if (halves)
-        part = v_fma(v_from(direct_sum(s, d, quants, 4, 8, second_start(s, x))), d->scale[1], part);
+        part = v_fma(v_from(block_sum(s, d, quants, 4, 8, second_start(s, x))), d->scale[1], part);
     return end_block(s, part, d->min, x, total);
 }
 
-INLINE void direct_panel(enum kernel_type type, const uint8_t *panel, const struct kernel_activations *x, size_t token,
+INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel, const struct kernel_activations *x, size_t token,
                          int tokens, float *out, size_t stride, int rows)
 {
     const struct shape s = shape_of(type);
@@ -184,157 +181,17 @@ INLINE void direct_panel(enum kernel_type type, const uint8_t *panel, const stru
             prefetch_block(s, panel, at);
             decode(type, panel, at, &d);
             for (size_t t = 0, i = token * blocks + b + (size_t)at; t < (size_t)tokens; t++, i += blocks)
-                totals[t] = direct_block(s, &d, x->quants + i * FORMAT_BLOCK, x->blocks + i, totals[t]);
+                totals[t] = block_total(s, &d, x->quants + i * FORMAT_BLOCK, x->blocks + i, totals[t]);
         }
     }
     for (size_t t = 0; t < (size_t)tokens; t++)
         v_store_n(out + (token + t) * stride, totals[t], rows);
 }
 
-/* ---- Many tokens: through a slab ---- */
-
-struct slab_block {
-    _Alignas(64) uint8_t codes[8][TILE_PANELS][64];
-    float scale[2][TILE_PANELS][16], min[TILE_PANELS][16];
-};
-
-INLINE void fill_slab(enum kernel_type type, const uint8_t *panel, int from, int blocks, int place,
-                      struct slab_block *slab)
-{
-    const struct shape s = shape_of(type);
-    for (int b = from; b < from + blocks; b++, slab++) {
-        const uint8_t *group = panel + (size_t)(b / s.group) * s.bytes;
-        struct decoded d;
-        prefetch_block(s, group, b % s.group);
-        decode(type, group, b % s.group, &d);
-        for (int j = 0; j < 8; j++)
-            b_store(slab->codes[j][place], d.codes[j]);
-        v_store(slab->scale[0][place], d.scale[0]);
-        if (s.kind == FORMAT_HALVES)
-            v_store(slab->scale[1][place], d.scale[1]);
-        if (s.kind == FORMAT_MIN || s.kind == FORMAT_SUPER)
-            v_store(slab->min[place], d.min);
-    }
-}
-
-/* Columns 4 from .. 4 to of one block, all panels and tokens: independent chains of products. */
-INLINE void tile_sums(struct shape s, const struct slab_block *slab, const int8_t *quants, size_t row, int tokens,
-                      int from, int to, n16 sums[TILE_PANELS][TILE_TOKENS])
-{
-    for (int j = from; j < to; j++) {
-        b64 codes[TILE_PANELS];
-        for (int p = 0; p < TILE_PANELS; p++)
-            codes[p] = b_load(slab->codes[j][p]);
-        for (int t = 0; t < tokens; t++) {
-            b64 four = x_load(quants + (size_t)t * row + 4 * j);
-            for (int p = 0; p < TILE_PANELS; p++)
-                sums[p][t] = dot(sums[p][t], codes[p], four, s.wide);
-        }
-    }
-}
-
-INLINE void tile_block(struct shape s, const struct slab_block *slab, const int8_t *quants,
-                       const struct kernel_block *x, size_t blocks, int tokens, v16 totals[TILE_PANELS][TILE_TOKENS])
-{
-    bool halves = s.kind == FORMAT_HALVES;
-    n16 sums[TILE_PANELS][TILE_TOKENS];
-    v16 parts[TILE_PANELS][TILE_TOKENS];
-    for (int t = 0; t < tokens; t++)
-        for (int p = 0; p < TILE_PANELS; p++)
-            sums[p][t] = first_start(s, x + (size_t)t * blocks);
-    tile_sums(s, slab, quants, blocks * FORMAT_BLOCK, tokens, 0, halves ? 4 : 8, sums);
-    for (int p = 0; p < TILE_PANELS; p++)
-        for (int t = 0; t < tokens; t++)
-            parts[p][t] = v_mul(v_from(sums[p][t]), v_load(slab->scale[0][p]));
-    if (halves) {
-        for (int t = 0; t < tokens; t++)
-            for (int p = 0; p < TILE_PANELS; p++)
-                sums[p][t] = second_start(s, x + (size_t)t * blocks);
-        tile_sums(s, slab, quants, blocks * FORMAT_BLOCK, tokens, 4, 8, sums);
-        for (int p = 0; p < TILE_PANELS; p++)
-            for (int t = 0; t < tokens; t++)
-                parts[p][t] = v_fma(v_from(sums[p][t]), v_load(slab->scale[1][p]), parts[p][t]);
-    }
-    for (int p = 0; p < TILE_PANELS; p++)
-        for (int t = 0; t < tokens; t++)
-            totals[p][t] = end_block(s, parts[p][t], v_load(slab->min[p]), x + (size_t)t * blocks, totals[p][t]);
-}
-
-/* Where a tile stands: which blocks of the columns, which rows of `out`. */
-struct tile {
-    const struct slab_block *slab;
-    const struct kernel_activations *x;
-    size_t from, count; /* blocks */
-    float *out;         /* token 0, first row of the tile */
-    size_t stride;
-    int rows[TILE_PANELS]; /* of each panel; 0: computed and dropped */
-};
-
-INLINE void tile_run(struct shape s, const struct tile *k, size_t token, int tokens)
-{
-    size_t blocks = (size_t)k->x->columns / FORMAT_BLOCK, at = token * blocks + k->from;
-    const int8_t *quants = k->x->quants + at * FORMAT_BLOCK;
-    v16 totals[TILE_PANELS][TILE_TOKENS];
-    float *out = k->out + token * k->stride;
-    for (int p = 0; p < TILE_PANELS; p++)
-        for (size_t t = 0; t < (size_t)tokens; t++)
-            totals[p][t] = k->from && k->rows[p] ? v_load_n(out + t * k->stride + p * ROWS, k->rows[p]) : v_zero();
-    for (size_t b = 0; b < k->count; b++)
-        tile_block(s, k->slab + b, quants + b * FORMAT_BLOCK, k->x->blocks + at + b, blocks, tokens, totals);
-    for (int p = 0; p < TILE_PANELS; p++)
-        for (size_t t = 0; k->rows[p] && t < (size_t)tokens; t++)
-            v_store_n(out + t * k->stride + p * ROWS, totals[p][t], k->rows[p]);
-}
-
-/* All tokens, in tiles of as equal height as can be. */
-INLINE void tile_tokens(struct shape s, const struct tile *k)
-{
-    size_t tokens = (size_t)k->x->tokens, tiles = (tokens + TILE_TOKENS - 1) / TILE_TOKENS;
-    for (size_t i = 0; i < tiles; i++) {
-        size_t token = i * tokens / tiles;
-        switch ((i + 1) * tokens / tiles - token) {
-#define TILE_HEIGHT(n)             \
-    case n:                        \
-        tile_run(s, k, token, n); \
-        break
-            TILE_HEIGHT(1);
-            TILE_HEIGHT(2);
-#if defined(__AVX512F__)
-            TILE_HEIGHT(3);
-            TILE_HEIGHT(4);
-            TILE_HEIGHT(5);
-            TILE_HEIGHT(6);
-#endif
-        }
-    }
-}
-
-INLINE void slab_panels(enum kernel_type type, const struct kernel_matrix *w, const struct kernel_activations *x,
-                        float *out, size_t stride, int first, int last)
-{
-    struct slab_block slab[SLAB_BLOCKS];
-    size_t panel_bytes = pack_panel_bytes(w);
-    int blocks = w->columns / FORMAT_BLOCK, slabs = (blocks + SLAB_BLOCKS - 1) / SLAB_BLOCKS;
-    for (int p = first; p < last; p += TILE_PANELS) {
-        struct tile k = {slab, x, 0, 0, out + (size_t)p * ROWS, stride, {0}};
-        for (int i = 0; i < TILE_PANELS && p + i < last; i++)
-            k.rows[i] = rows_of(w, p + i);
-        for (int i = 0; i < slabs; i++) {
-            k.from = (size_t)(i * blocks / slabs);
-            k.count = (size_t)((i + 1) * blocks / slabs) - k.from;
-            for (int place = 0; place < TILE_PANELS; place++) {
-                int panel = p + place < last ? p + place : p;
-                fill_slab(type, w->data + (size_t)panel * panel_bytes, (int)k.from, (int)k.count, place, slab);
-            }
-            tile_tokens(shape_of(type), &k);
-        }
-    }
-}
-
 /* ---- Each type's own code ---- */
 
-INLINE void direct_panels(enum kernel_type type, const struct kernel_matrix *w, const struct kernel_activations *x,
-                          float *out, size_t stride, int first, int last)
+INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w, const struct kernel_activations *x,
+                        float *out, size_t stride, int first, int last)
 {
     size_t panel_bytes = pack_panel_bytes(w);
     size_t tokens = (size_t)x->tokens, tiles = (tokens + TILE_TOKENS - 1) / TILE_TOKENS;
@@ -345,18 +202,16 @@ INLINE void direct_panels(enum kernel_type type, const struct kernel_matrix *w, 
         for (size_t i = 0; i < tiles; i++) {
             size_t token = i * tokens / tiles;
             switch ((i + 1) * tokens / tiles - token) {
-#define DIRECT_HEIGHT(n)                                            \
-    case n:                                                         \
-        direct_panel(type, panel, x, token, n, to, stride, rows);   \
+#define TILE_HEIGHT(n)                                            \
+    case n:                                                       \
+        panel_tokens(type, panel, x, token, n, to, stride, rows); \
         break
-                DIRECT_HEIGHT(1);
-                DIRECT_HEIGHT(2);
-#if defined(__AVX512F__)
-                DIRECT_HEIGHT(3);
-                DIRECT_HEIGHT(4);
-                DIRECT_HEIGHT(5);
-                DIRECT_HEIGHT(6);
-#endif
+                TILE_HEIGHT(1);
+                TILE_HEIGHT(2);
+                TILE_HEIGHT(3);
+                TILE_HEIGHT(4);
+                TILE_HEIGHT(5);
+                TILE_HEIGHT(6);
             }
         }
     }
@@ -365,14 +220,12 @@ INLINE void direct_panels(enum kernel_type type, const struct kernel_matrix *w, 
 #define FOR_TYPES(each) \
     each(Q8_0) each(Q4_0) each(Q4_1) each(Q5_0) each(Q5_1) each(Q4_K) each(Q5_K) each(Q6_K) each(IQ4_NL) each(MXFP4)
 
+/* A function of its own for each type, or the compiler's inlining budget would be one for all. */
 #define TYPE_FUNCTION(type)                                                                                        \
     static void matmul_##type(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,       \
                               size_t stride, int first, int last)                                                  \
     {                                                                                                              \
-        if (shape_of(KERNEL_##type).group == 8 && x->tokens > DIRECT_TOKENS)                                       \
-            slab_panels(KERNEL_##type, w, x, out, stride, first, last);                                            \
-        else                                                                                                       \
-            direct_panels(KERNEL_##type, w, x, out, stride, first, last);                                          \
+        type_panels(KERNEL_##type, w, x, out, stride, first, last);                                                \
     }
 FOR_TYPES(TYPE_FUNCTION)
 

@@ -4,9 +4,6 @@
 
 #define VECTOR_SET avx2
 
-/* With 16 registers, 1 panel by 2 tokens: 4 int32 sums, 4 float sums, 2 of weights, the rest for products. */
-enum { TILE_PANELS = 1, TILE_TOKENS = 2 };
-
 typedef struct { __m256 a, b; } v16;
 typedef struct { __m256i a, b; } n16;
 typedef struct { __m256i a, b; } b64;
@@ -165,12 +162,6 @@ INLINE int32_t v_store_int8(int8_t *p, v16 x)
 INLINE b64 b_load(const uint8_t *p)
 {
     return (b64){_mm256_load_si256((const void *)p), _mm256_load_si256((const void *)(p + 32))};
-}
-
-INLINE void b_store(uint8_t *p, b64 x)
-{
-    _mm256_store_si256((void *)p, x.a);
-    _mm256_store_si256((void *)(p + 32), x.b);
 }
 
 INLINE b64 b_and(b64 x, int bits)

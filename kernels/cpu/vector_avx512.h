@@ -4,9 +4,6 @@
 
 #define VECTOR_SET avx512
 
-/* Panels and tokens of the tile of a matrix product: 2 x 6 int32 sums and as many float sums leave 8 registers. */
-enum { TILE_PANELS = 2, TILE_TOKENS = 6 };
-
 typedef __m512 v16;
 typedef __m512i n16;
 typedef __m512i b64;
@@ -92,7 +89,6 @@ INLINE int32_t v_store_int8(int8_t *p, v16 x)
 /* ---- Bytes and their products ---- */
 
 INLINE b64 b_load(const uint8_t *p) { return _mm512_load_si512(p); }
-INLINE void b_store(uint8_t *p, b64 x) { _mm512_store_si512(p, x); }
 INLINE b64 b_low(b64 x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
 INLINE b64 b_high(b64 x) { return b_low(_mm512_srli_epi16(x, 4)); }
 
