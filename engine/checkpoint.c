@@ -1,6 +1,6 @@
-/* config.json to the keys that GGUF has. A table says which number goes where; rotary scaling, whose names differ from
- * family to family, has code of its own. A setting that the engine's form of a family does not have is looked for and
- * refused, because ignoring it would give a model that is nearly right. */
+/* config.json to the keys that GGUF has. A table says which number goes where; rotary scaling, whose names
+ * differ from family to family, has code of its own. A setting that the engine's form of a family does not
+ * have is looked for and refused, because ignoring it would give a model that is nearly right. */
 #include "engine/checkpoint.h"
 
 #include <math.h>
@@ -40,7 +40,8 @@ bool checkpoint_is(const char *path)
     return length > sizeof suffix - 1 && strcmp(path + length - (sizeof suffix - 1), suffix) == 0;
 }
 
-/* ---- Metadata ------------------------------------------------------------------------------------------- */
+/* ---- Metadata -------------------------------------------------------------------------------------------
+ */
 
 static bool refuse(const struct checkpoint *checkpoint, const char *what)
 {
@@ -96,11 +97,11 @@ static const struct {
 static void put_plain(struct checkpoint *checkpoint)
 {
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
-        const struct json_value *value = json_get(checkpoint->facts, plain[i].from);
-        if (!value || value->kind != JSON_NUMBER)
+        const struct json_tree_value *value = json_tree_get(checkpoint->facts, plain[i].from);
+        if (!value || value->kind != JSON_TREE_NUMBER)
             continue;
         if (plain[i].integer)
-            put_integer(checkpoint, plain[i].to, json_integer(value, -1));
+            put_integer(checkpoint, plain[i].to, json_tree_integer(value, -1));
         else
             put_number(checkpoint, plain[i].to, value->number);
     }
@@ -109,18 +110,18 @@ static void put_plain(struct checkpoint *checkpoint)
 /* Sizes that this reader itself needs, within bounds. */
 static bool read_sizes(struct checkpoint *checkpoint)
 {
-    const struct json_value *facts = checkpoint->facts;
-    int64_t width = json_integer(json_get(facts, "hidden_size"), 0);
-    checkpoint->layers = json_integer(json_get(facts, "num_hidden_layers"), 0);
-    checkpoint->heads = json_integer(json_get(facts, "num_attention_heads"), 0);
-    checkpoint->kv_heads = json_integer(json_get(facts, "num_key_value_heads"), checkpoint->heads);
+    const struct json_tree_value *facts = checkpoint->facts;
+    int64_t width = json_tree_integer(json_tree_get(facts, "hidden_size"), 0);
+    checkpoint->layers = json_tree_integer(json_tree_get(facts, "num_hidden_layers"), 0);
+    checkpoint->heads = json_tree_integer(json_tree_get(facts, "num_attention_heads"), 0);
+    checkpoint->kv_heads = json_tree_integer(json_tree_get(facts, "num_key_value_heads"), checkpoint->heads);
     if (checkpoint->layers < 1 || checkpoint->heads < 1 || checkpoint->kv_heads < 1 || width < 1)
         return refuse(checkpoint, "num_hidden_layers, num_attention_heads or hidden_size is missing");
-    checkpoint->head_dim = json_integer(json_get(facts, "head_dim"), width / checkpoint->heads);
+    checkpoint->head_dim = json_tree_integer(json_tree_get(facts, "head_dim"), width / checkpoint->heads);
     if (checkpoint->head_dim < 2 || checkpoint->head_dim > MAX_ROTARY)
         return refuse(checkpoint, "the heads' size makes no sense");
-    checkpoint->experts = json_integer(json_get(facts, "num_local_experts"), 0);
-    checkpoint->experts = json_integer(json_get(facts, "num_experts"), checkpoint->experts);
+    checkpoint->experts = json_tree_integer(json_tree_get(facts, "num_local_experts"), 0);
+    checkpoint->experts = json_tree_integer(json_tree_get(facts, "num_experts"), checkpoint->experts);
     if (checkpoint->experts < 0 || checkpoint->experts > 4096)
         return refuse(checkpoint, "the number of experts makes no sense");
     return true;
@@ -128,10 +129,11 @@ static bool read_sizes(struct checkpoint *checkpoint)
 
 static bool check_activation(const struct checkpoint *checkpoint)
 {
-    const struct json_value *name = json_get(checkpoint->facts, "hidden_activation");
-    name = name && name->kind == JSON_STRING ? name : json_get(checkpoint->facts, "hidden_act");
+    const struct json_tree_value *name = json_tree_get(checkpoint->facts, "hidden_activation");
+    name = name && name->kind == JSON_TREE_STRING ? name : json_tree_get(checkpoint->facts, "hidden_act");
     bool gemma = checkpoint->family->norm_less_one;
-    if (!name || name->kind != JSON_STRING || (gemma ? json_is(name, "gelu_pytorch_tanh") : json_is(name, "silu")))
+    if (!name || name->kind != JSON_TREE_STRING ||
+        (gemma ? json_tree_is(name, "gelu_pytorch_tanh") : json_tree_is(name, "silu")))
         return true;
     return refuse(checkpoint, "its activation (hidden_act) is not the one that this family has here");
 }
@@ -139,26 +141,30 @@ static bool check_activation(const struct checkpoint *checkpoint)
 /* Settings that the engine's form of a family does not have. */
 static bool check_settings(const struct checkpoint *checkpoint)
 {
-    const struct json_value *facts = checkpoint->facts;
+    const struct json_tree_value *facts = checkpoint->facts;
     const struct checkpoint_family *family = checkpoint->family;
-    const struct json_value *dense = json_get(facts, "mlp_only_layers");
+    const struct json_tree_value *dense = json_tree_get(facts, "mlp_only_layers");
     if (family->topk_normalised >= 0 &&
-        json_bool(json_get(facts, "norm_topk_prob"), family->topk_normalised) != (family->topk_normalised != 0))
+        json_tree_bool(json_tree_get(facts, "norm_topk_prob"), family->topk_normalised) !=
+            (family->topk_normalised != 0))
         return refuse(checkpoint, "norm_topk_prob is not what this family has here");
-    if (json_integer(json_get(facts, "decoder_sparse_step"), 1) != 1 || (dense && dense->length > 0))
+    if (json_tree_integer(json_tree_get(facts, "decoder_sparse_step"), 1) != 1 ||
+        (dense && dense->length > 0))
         return refuse(checkpoint, "some of its layers have no experts, which is not supported");
-    if (json_bool(json_get(facts, "use_sliding_window"), false))
+    if (json_tree_bool(json_tree_get(facts, "use_sliding_window"), false))
         return refuse(checkpoint, "use_sliding_window is not supported for this family");
-    if (json_integer(json_get(facts, "sliding_window_pattern"), 6) != 6)
+    if (json_tree_integer(json_tree_get(facts, "sliding_window_pattern"), 6) != 6)
         return refuse(checkpoint, "sliding_window_pattern is not 6");
-    if (json_integer(json_get(facts, "no_rope_layer_interval"), 4) != 4)
+    if (json_tree_integer(json_tree_get(facts, "no_rope_layer_interval"), 4) != 4)
         return refuse(checkpoint, "no_rope_layer_interval is not 4");
-    if (json_get(json_root(checkpoint->config), "quantization_config"))
-        return refuse(checkpoint, "it is quantised (quantization_config): give the plain BF16, F16 or F32 checkpoint");
+    if (json_tree_get(json_tree_root(checkpoint->config), "quantization_config"))
+        return refuse(checkpoint,
+                      "it is quantised (quantization_config): give the plain BF16, F16 or F32 checkpoint");
     return check_activation(checkpoint);
 }
 
-/* ---- Rotary positions ----------------------------------------------------------------------------------- */
+/* ---- Rotary positions -----------------------------------------------------------------------------------
+ */
 
 struct extra {
     struct checkpoint_store *store;
@@ -167,12 +173,13 @@ struct extra {
 };
 
 /* Llama 3's scaling: slow dimensions divided by `factor`, fast ones kept, a ramp between; as divisors. */
-static bool llama3_factors(const struct checkpoint *checkpoint, const struct json_value *scaling, double base,
-                           struct extra *extra)
+static bool llama3_factors(const struct checkpoint *checkpoint, const struct json_tree_value *scaling,
+                           double base, struct extra *extra)
 {
-    double factor = json_number(json_get(scaling, "factor"), 8), low = json_number(json_get(scaling, "low_freq_factor"), 1);
-    double high = json_number(json_get(scaling, "high_freq_factor"), 4);
-    double original = json_number(json_get(scaling, "original_max_position_embeddings"), 8192);
+    double factor = json_tree_number(json_tree_get(scaling, "factor"), 8),
+           low = json_tree_number(json_tree_get(scaling, "low_freq_factor"), 1);
+    double high = json_tree_number(json_tree_get(scaling, "high_freq_factor"), 4);
+    double original = json_tree_number(json_tree_get(scaling, "original_max_position_embeddings"), 8192);
     size_t count = (size_t)checkpoint->head_dim / 2;
     float *values = malloc(count * sizeof *values);
     if (!values)
@@ -184,126 +191,139 @@ static bool llama3_factors(const struct checkpoint *checkpoint, const struct jso
                     : wave > original / low ? (float)factor
                                             : (float)(1 / ((1 - smooth) / factor + smooth));
     }
-    return checkpoint_add_floats(checkpoint, extra->store, "rope_freqs.weight", values, count, &extra->tensors,
-                                 &extra->count);
+    return checkpoint_add_floats(checkpoint, extra->store, "rope_freqs.weight", values, count,
+                                 &extra->tensors, &extra->count);
 }
 
-static bool add_list(const struct checkpoint *checkpoint, const struct json_value *list, const char *name,
-                     struct extra *extra)
+static bool add_list(const struct checkpoint *checkpoint, const struct json_tree_value *list,
+                     const char *name, struct extra *extra)
 {
-    size_t count = list && list->kind == JSON_ARRAY ? list->length : 0, at = 0;
+    size_t count = list && list->kind == JSON_TREE_ARRAY ? list->length : 0, at = 0;
     float *values = count > 0 && count <= MAX_ROTARY ? malloc(count * sizeof *values) : NULL;
     if (!values)
         return refuse(checkpoint, "its rope_scaling lacks long_factor or short_factor");
-    for (const struct json_value *item = list->first; item; item = item->next)
-        values[at++] = (float)json_number(item, 0);
-    return checkpoint_add_floats(checkpoint, extra->store, name, values, count, &extra->tensors, &extra->count);
+    for (const struct json_tree_value *item = list->first; item; item = item->next)
+        values[at++] = (float)json_tree_number(item, 0);
+    return checkpoint_add_floats(checkpoint, extra->store, name, values, count, &extra->tensors,
+                                 &extra->count);
 }
 
 /* Phi-3's: factors for short and for long requests, and a correction of size. */
-static bool long_factors(struct checkpoint *checkpoint, const struct json_value *scaling, struct extra *extra)
+static bool long_factors(struct checkpoint *checkpoint, const struct json_tree_value *scaling,
+                         struct extra *extra)
 {
-    double longest = json_number(json_get(checkpoint->facts, "max_position_embeddings"), 0);
-    double original = json_number(json_get(checkpoint->facts, "original_max_position_embeddings"),
-                                  json_number(json_get(scaling, "original_max_position_embeddings"), 0));
+    double longest = json_tree_number(json_tree_get(checkpoint->facts, "max_position_embeddings"), 0);
+    double original =
+        json_tree_number(json_tree_get(checkpoint->facts, "original_max_position_embeddings"),
+                         json_tree_number(json_tree_get(scaling, "original_max_position_embeddings"), 0));
     if (!(original > 1) || !(longest > 0))
         return refuse(checkpoint, "original_max_position_embeddings is missing");
     double ratio = longest / original;
     put_number(checkpoint, "rope.scaling.attn_factor", ratio > 1 ? sqrt(1 + log(ratio) / log(original)) : 1);
     put_integer(checkpoint, "rope.scaling.original_context_length", (int64_t)original);
     put_string(checkpoint, "rope.scaling.type", "longrope");
-    return add_list(checkpoint, json_get(scaling, "long_factor"), "rope_factors_long.weight", extra) &&
-           add_list(checkpoint, json_get(scaling, "short_factor"), "rope_factors_short.weight", extra);
+    return add_list(checkpoint, json_tree_get(scaling, "long_factor"), "rope_factors_long.weight", extra) &&
+           add_list(checkpoint, json_tree_get(scaling, "short_factor"), "rope_factors_short.weight", extra);
 }
 
-static bool put_scaling(struct checkpoint *checkpoint, const struct json_value *scaling, double base,
+static bool put_scaling(struct checkpoint *checkpoint, const struct json_tree_value *scaling, double base,
                         struct extra *extra)
 {
-    const struct json_value *type = json_get(scaling, "rope_type");
-    type = type ? type : json_get(scaling, "type");
-    if (!type || json_is(type, "default"))
+    const struct json_tree_value *type = json_tree_get(scaling, "rope_type");
+    type = type ? type : json_tree_get(scaling, "type");
+    if (!type || json_tree_is(type, "default"))
         return true;
-    if (json_is(type, "llama3"))
+    if (json_tree_is(type, "llama3"))
         return llama3_factors(checkpoint, scaling, base, extra);
-    if (json_is(type, "longrope") || json_is(type, "su"))
+    if (json_tree_is(type, "longrope") || json_tree_is(type, "su"))
         return long_factors(checkpoint, scaling, extra);
-    if (!json_is(type, "linear") && !json_is(type, "yarn"))
-        return refuse(checkpoint, "its rope_scaling is of a type that is not supported (linear, yarn, llama3 and "
-                                  "longrope are)");
-    put_string(checkpoint, "rope.scaling.type", json_is(type, "yarn") ? "yarn" : "linear");
-    put_number(checkpoint, "rope.scaling.factor", json_number(json_get(scaling, "factor"), 1));
-    const struct json_value *original = json_get(scaling, "original_max_position_embeddings");
+    if (!json_tree_is(type, "linear") && !json_tree_is(type, "yarn"))
+        return refuse(checkpoint,
+                      "its rope_scaling is of a type that is not supported (linear, yarn, llama3 and "
+                      "longrope are)");
+    put_string(checkpoint, "rope.scaling.type", json_tree_is(type, "yarn") ? "yarn" : "linear");
+    put_number(checkpoint, "rope.scaling.factor", json_tree_number(json_tree_get(scaling, "factor"), 1));
+    const struct json_tree_value *original = json_tree_get(scaling, "original_max_position_embeddings");
     if (original)
-        put_integer(checkpoint, "rope.scaling.original_context_length", json_integer(original, 0));
+        put_integer(checkpoint, "rope.scaling.original_context_length", json_tree_integer(original, 0));
     return true;
 }
 
 /* rope_theta and rope_scaling, or rope_parameters that hold both (for each kind of layer, in Gemma 3). */
 static bool put_rope(struct checkpoint *checkpoint, struct extra *extra)
 {
-    const struct json_value *facts = checkpoint->facts, *both = json_get(facts, "rope_parameters");
-    const struct json_value *wide = json_get(both, "full_attention"), *local = json_get(both, "sliding_attention");
+    const struct json_tree_value *facts = checkpoint->facts, *both = json_tree_get(facts, "rope_parameters");
+    const struct json_tree_value *wide = json_tree_get(both, "full_attention"),
+                                 *local = json_tree_get(both, "sliding_attention");
     both = wide ? wide : both;
-    double base = json_number(json_get(both, "rope_theta"), json_number(json_get(facts, "rope_theta"), 10000));
-    double part = json_number(json_get(both, "partial_rotary_factor"),
-                              json_number(json_get(facts, "partial_rotary_factor"), 1));
+    double base = json_tree_number(json_tree_get(both, "rope_theta"),
+                                   json_tree_number(json_tree_get(facts, "rope_theta"), 10000));
+    double part = json_tree_number(json_tree_get(both, "partial_rotary_factor"),
+                              json_tree_number(json_tree_get(facts, "partial_rotary_factor"), 1));
     if (!(part > 0 && part <= 1) || !(base > 1))
         return refuse(checkpoint, "rope_theta or partial_rotary_factor makes no sense");
     put_number(checkpoint, "rope.freq_base", base);
     put_integer(checkpoint, "rope.dimension_count", (int64_t)((double)checkpoint->head_dim * part));
     if (local)
-        put_number(checkpoint, "rope.freq_base_swa", json_number(json_get(local, "rope_theta"), 10000));
-    const struct json_value *scaling = json_get(facts, "rope_scaling");
+        put_number(checkpoint, "rope.freq_base_swa",
+                   json_tree_number(json_tree_get(local, "rope_theta"), 10000));
+    const struct json_tree_value *scaling = json_tree_get(facts, "rope_scaling");
     return put_scaling(checkpoint, both ? both : scaling, base, extra);
 }
 
 static bool put_metadata(struct checkpoint *checkpoint, struct extra *extra)
 {
-    const char *slash = strrchr(checkpoint->folder, '/'), *name = slash && slash[1] ? slash + 1 : checkpoint->folder;
+    const char *slash = strrchr(checkpoint->folder, '/'),
+               *name = slash && slash[1] ? slash + 1 : checkpoint->folder;
     const char *architecture = checkpoint->family->architecture;
     struct gguf_build *metadata = &checkpoint->metadata;
-    gguf_build_string(metadata, "general.architecture", (struct gguf_text){architecture, strlen(architecture)});
+    gguf_build_string(metadata, "general.architecture",
+                      (struct gguf_text){architecture, strlen(architecture)});
     gguf_build_string(metadata, "general.name", (struct gguf_text){name, strlen(name)});
     put_plain(checkpoint);
     if (checkpoint->experts > 0)
         put_integer(checkpoint, "expert_count", checkpoint->experts);
-    const struct json_value *window = json_get(checkpoint->facts, "sliding_window");
-    if (checkpoint->family->four_norms && window && window->kind == JSON_NUMBER)
-        put_integer(checkpoint, "attention.sliding_window", json_integer(window, 0));
-    double scalar = json_number(json_get(checkpoint->facts, "query_pre_attn_scalar"), 0);
+    const struct json_tree_value *window = json_tree_get(checkpoint->facts, "sliding_window");
+    if (checkpoint->family->four_norms && window && window->kind == JSON_TREE_NUMBER)
+        put_integer(checkpoint, "attention.sliding_window", json_tree_integer(window, 0));
+    double scalar = json_tree_number(json_tree_get(checkpoint->facts, "query_pre_attn_scalar"), 0);
     if (scalar > 0)
         put_number(checkpoint, "attention.scale", 1 / sqrt(scalar));
     return put_rope(checkpoint, extra) && checkpoint_tokenizer(checkpoint);
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------ */
+/* ---- The whole ------------------------------------------------------------------------------------------
+ */
 
 static bool find_family(struct checkpoint *checkpoint)
 {
-    const struct json_value *root = json_root(checkpoint->config), *text = json_get(root, "text_config");
-    const struct json_value *type = json_get(root, "model_type");
-    checkpoint->facts = text && text->kind == JSON_OBJECT ? text : root;
+    const struct json_tree_value *root = json_tree_root(checkpoint->config),
+                                 *text = json_tree_get(root, "text_config");
+    const struct json_tree_value *type = json_tree_get(root, "model_type");
+    checkpoint->facts = text && text->kind == JSON_TREE_OBJECT ? text : root;
     char known[200] = "";
     size_t at = 0;
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         checkpoint->family = &families[i];
-        if (json_is(type, families[i].type))
+        if (json_tree_is(type, families[i].type))
             return true;
         if (at < sizeof known)
             at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", families[i].type);
     }
-    bool said = type && type->kind == JSON_STRING;
-    return engine_fail(checkpoint->error, ENGINE_UNSUPPORTED, "%s/config.json: model_type \"%.*s\" is not one of %s",
-                       checkpoint->folder, said ? (int)(type->length < 40 ? type->length : 40) : 0,
-                       said ? type->text : "", known);
+    bool said = type && type->kind == JSON_TREE_STRING;
+    return engine_fail(checkpoint->error, ENGINE_UNSUPPORTED,
+                       "%s/config.json: model_type \"%.*s\" is not one of %s", checkpoint->folder,
+                       said ? (int)(type->length < 40 ? type->length : 40) : 0, said ? type->text : "",
+                       known);
 }
 
 static bool read_config(struct checkpoint *checkpoint)
 {
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/config.json", checkpoint->folder);
-    checkpoint->config = json_read_file(path, checkpoint->error);
-    return checkpoint->config && find_family(checkpoint) && read_sizes(checkpoint) && check_settings(checkpoint);
+    checkpoint->config = json_tree_read(path, checkpoint->error);
+    return checkpoint->config && find_family(checkpoint) && read_sizes(checkpoint) &&
+           check_settings(checkpoint);
 }
 
 /* Puts the parts together. */
@@ -312,7 +332,8 @@ static struct gguf *assemble(struct checkpoint *checkpoint, struct checkpoint_st
     struct extra extra = {.store = store};
     size_t length;
     unsigned char *bytes = NULL;
-    bool ok = checkpoint_tensors(checkpoint, store, &extra.tensors, &extra.count) && put_metadata(checkpoint, &extra);
+    bool ok = checkpoint_tensors(checkpoint, store, &extra.tensors, &extra.count) &&
+              put_metadata(checkpoint, &extra);
     if (ok) {
         bytes = gguf_build_take(&checkpoint->metadata, &length);
         ok = bytes || engine_no_memory(checkpoint->error, path);
@@ -348,7 +369,7 @@ struct gguf *checkpoint_open(const char *path, struct engine_error *error)
         file = assemble(&checkpoint, store, path);
     else
         checkpoint_store_free(store);
-    json_free(checkpoint.config);
+    json_tree_free(checkpoint.config);
     gguf_build_done(&checkpoint.metadata);
     return file;
 }

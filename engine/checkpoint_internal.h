@@ -1,10 +1,10 @@
-/* What the checkpoint's reader is made of: facts of a family (checkpoint.c), its tensors (checkpoint_tensors.c) and its
- * tokenizer (checkpoint_tokenizer.c). */
+/* What the checkpoint's reader is made of: facts of a family (checkpoint.c), its tensors
+ * (checkpoint_tensors.c) and its tokenizer (checkpoint_tokenizer.c). */
 #ifndef ENGINE_CHECKPOINT_INTERNAL_H
 #define ENGINE_CHECKPOINT_INTERNAL_H
 
 #include "engine/gguf_build.h"
-#include "engine/json.h"
+#include "engine/json_tree.h"
 #include "engine/safetensors.h"
 
 /* How a family's checkpoint differs from its GGUF form. */
@@ -20,8 +20,8 @@ struct checkpoint_family {
 struct checkpoint {
     const char *folder;
     const struct checkpoint_family *family;
-    struct json *config;
-    const struct json_value *facts; /* config.json, or its text_config */
+    struct json_tree *config;
+    const struct json_tree_value *facts; /* config.json, or its text_config */
     int64_t layers, heads, kv_heads, experts, head_dim;
     struct gguf_build metadata;
     struct engine_error *error;
@@ -42,8 +42,9 @@ bool checkpoint_tensors(const struct checkpoint *checkpoint, struct checkpoint_s
                         struct gguf_tensor **tensors, size_t *count);
 
 /* Adds a tensor of floats that the checkpoint says in words (rotary factors). Takes `values`. */
-bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store, const char *name,
-                           float *values, size_t length, struct gguf_tensor **tensors, size_t *count);
+bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                           const char *name, float *values, size_t length, struct gguf_tensor **tensors,
+                           size_t *count);
 
 /* tokenizer.json and tokenizer_config.json into metadata. */
 bool checkpoint_tokenizer(struct checkpoint *checkpoint);

@@ -1,5 +1,6 @@
-/* A table of suffixes carries nearly all of it. Three things need memory of their own: rows of queries and keys put in
- * GGUF's order, experts stacked into one tensor, norms raised by one. The rest points into the mapped files. */
+/* A table of suffixes carries nearly all of it. Three things need memory of their own: rows of queries and
+ * keys put in GGUF's order, experts stacked into one tensor, norms raised by one. The rest points into the
+ * mapped files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,8 @@ struct converter {
     size_t stack_count;
 };
 
-/* ---- Memory --------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------------------
+ */
 
 void checkpoint_store_free(void *owner)
 {
@@ -117,8 +119,8 @@ static void *store_get(const struct checkpoint *checkpoint, struct checkpoint_st
     return memory;
 }
 
-static bool push(const struct checkpoint *checkpoint, struct gguf_tensor **tensors, size_t *count, size_t *capacity,
-                 struct gguf_tensor tensor)
+static bool push(const struct checkpoint *checkpoint, struct gguf_tensor **tensors, size_t *count,
+                 size_t *capacity, struct gguf_tensor tensor)
 {
     if (*count == *capacity) {
         size_t larger = *capacity * 2 + 256;
@@ -132,8 +134,8 @@ static bool push(const struct checkpoint *checkpoint, struct gguf_tensor **tenso
     return true;
 }
 
-static bool set_name(const struct checkpoint *checkpoint, struct checkpoint_store *store, struct gguf_tensor *tensor,
-                     const char *name)
+static bool set_name(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                     struct gguf_tensor *tensor, const char *name)
 {
     size_t length = strlen(name);
     char *copy = store_get(checkpoint, store, length + 1);
@@ -144,20 +146,24 @@ static bool set_name(const struct checkpoint *checkpoint, struct checkpoint_stor
     return true;
 }
 
-/* ---- Forms ---------------------------------------------------------------------------------------------- */
+/* ---- Forms ----------------------------------------------------------------------------------------------
+ */
 
 static bool refuse(const struct converter *converter, const struct safetensor *source, const char *what)
 {
     return engine_fail(converter->checkpoint->error, ENGINE_UNSUPPORTED, "%s: tensor \"%.*s\" %s",
-                       converter->checkpoint->folder, (int)(source->name_length < SHOWN ? source->name_length : SHOWN),
-                       source->name, what);
+                       converter->checkpoint->folder,
+                       (int)(source->name_length < SHOWN ? source->name_length : SHOWN), source->name, what);
 }
 
 /* GGUF's tensor over a source: sizes turned round, data where it lies. */
 static struct gguf_tensor turn(const struct safetensor *source)
 {
-    struct gguf_tensor tensor = {.type = source->type, .dims = source->dims ? source->dims : 1, .size = {1, 1, 1, 1},
-                                 .data = source->data, .bytes = source->bytes};
+    struct gguf_tensor tensor = {.type = source->type,
+                                 .dims = source->dims ? source->dims : 1,
+                                 .size = {1, 1, 1, 1},
+                                 .data = source->data,
+                                 .bytes = source->bytes};
     for (int i = 0; i < source->dims; i++)
         tensor.size[i] = source->size[source->dims - 1 - i];
     return tensor;
@@ -213,13 +219,15 @@ static bool align(struct converter *converter, struct gguf_tensor *tensor)
     return true;
 }
 
-static bool take(struct converter *converter, const struct safetensor *source, const char *name, enum form form)
+static bool take(struct converter *converter, const struct safetensor *source, const char *name,
+                 enum form form)
 {
     const struct checkpoint *checkpoint = converter->checkpoint;
     struct gguf_tensor tensor = turn(source);
     bool ok = true;
     if (form == ROTARY_QUERY || form == ROTARY_KEY)
-        ok = permute(converter, source, form == ROTARY_KEY ? checkpoint->kv_heads : checkpoint->heads, &tensor);
+        ok = permute(converter, source, form == ROTARY_KEY ? checkpoint->kv_heads : checkpoint->heads,
+                     &tensor);
     else if (form == NORM)
         ok = raise(converter, source, &tensor);
     else if (form == FLAT && tensor.dims == 2 && tensor.size[1] == 1)
@@ -228,7 +236,8 @@ static bool take(struct converter *converter, const struct safetensor *source, c
            push(checkpoint, &converter->tensors, &converter->count, &converter->capacity, tensor);
 }
 
-/* ---- Experts -------------------------------------------------------------------------------------------- */
+/* ---- Experts --------------------------------------------------------------------------------------------
+ */
 
 static struct stack *new_stack(struct converter *converter, const struct safetensor *source, const char *name)
 {
@@ -267,7 +276,8 @@ static struct stack *find_stack(struct converter *converter, const char *name)
     return NULL;
 }
 
-static bool take_expert(struct converter *converter, const struct safetensor *source, const char *name, int64_t expert)
+static bool take_expert(struct converter *converter, const struct safetensor *source, const char *name,
+                        int64_t expert)
 {
     struct stack *stack = find_stack(converter, name);
     if (!stack)
@@ -275,10 +285,11 @@ static bool take_expert(struct converter *converter, const struct safetensor *so
     if (!stack)
         return false;
     const struct gguf_tensor *tensor = &converter->tensors[stack->tensor];
-    bool same = source->dims == 2 && source->size[1] == tensor->size[0] && source->size[0] == tensor->size[1] &&
-                source->type == tensor->type;
+    bool same = source->dims == 2 && source->size[1] == tensor->size[0] &&
+                source->size[0] == tensor->size[1] && source->type == tensor->type;
     if (!same || expert >= converter->checkpoint->experts)
-        return refuse(converter, source, "differs in shape or type from its fellow experts, or is one too many");
+        return refuse(converter, source,
+                      "differs in shape or type from its fellow experts, or is one too many");
     memcpy(stack->data + (size_t)expert * stack->each, source->data, stack->each);
     stack->filled++;
     return true;
@@ -290,14 +301,15 @@ static bool check_stacks(const struct converter *converter)
         const struct gguf_text name = converter->tensors[converter->stacks[i].tensor].name;
         if (converter->stacks[i].filled != converter->checkpoint->experts)
             return engine_fail(converter->checkpoint->error, ENGINE_FORMAT,
-                               "%s: %lld of %lld experts for \"%.*s\" are there", converter->checkpoint->folder,
-                               (long long)converter->stacks[i].filled, (long long)converter->checkpoint->experts,
-                               (int)name.length, name.bytes);
+                               "%s: %lld of %lld experts for \"%.*s\" are there",
+                               converter->checkpoint->folder, (long long)converter->stacks[i].filled,
+                               (long long)converter->checkpoint->experts, (int)name.length, name.bytes);
     }
     return true;
 }
 
-/* ---- Names ---------------------------------------------------------------------------------------------- */
+/* ---- Names ----------------------------------------------------------------------------------------------
+ */
 
 static bool skip(const char **at, const char *prefix)
 {
@@ -330,7 +342,8 @@ static const struct rule *find_rule(const struct rule *rules, size_t count, cons
 /* The one suffix whose meaning depends on the family. */
 static struct rule second_norm(const struct checkpoint *checkpoint)
 {
-    return (struct rule){"", checkpoint->family->four_norms ? "post_attention_norm.weight" : "ffn_norm.weight", NORM};
+    return (struct rule){
+        "", checkpoint->family->four_norms ? "post_attention_norm.weight" : "ffn_norm.weight", NORM};
 }
 
 static bool convert_layer(struct converter *converter, const struct safetensor *source, const char *rest)
@@ -352,7 +365,8 @@ static bool convert_layer(struct converter *converter, const struct safetensor *
     if (rule->form == IGNORED)
         return true;
     snprintf(name, sizeof name, "blk.%d.%s", (int)layer, rule->to);
-    return expert >= 0 ? take_expert(converter, source, name, expert) : take(converter, source, name, rule->form);
+    return expert >= 0 ? take_expert(converter, source, name, expert)
+                       : take(converter, source, name, rule->form);
 }
 
 static bool convert(struct converter *converter, const struct safetensor *source)
@@ -378,7 +392,7 @@ static bool convert(struct converter *converter, const struct safetensor *source
 /* A tied model may keep its embedding twice: the second is the first again. */
 static void drop_tied_output(struct converter *converter)
 {
-    if (!json_bool(json_get(converter->checkpoint->facts, "tie_word_embeddings"), false))
+    if (!json_tree_bool(json_tree_get(converter->checkpoint->facts, "tie_word_embeddings"), false))
         return;
     for (size_t i = 0; i < converter->count; i++) {
         if (!gguf_text_is(converter->tensors[i].name, "output.weight"))
@@ -407,8 +421,9 @@ bool checkpoint_tensors(const struct checkpoint *checkpoint, struct checkpoint_s
     return ok;
 }
 
-bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store, const char *name,
-                           float *values, size_t length, struct gguf_tensor **tensors, size_t *count)
+bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                           const char *name, float *values, size_t length, struct gguf_tensor **tensors,
+                           size_t *count)
 {
     struct gguf_tensor tensor = {.type = KERNEL_F32, .dims = 1, .size = {(int64_t)length, 1, 1, 1},
                                  .bytes = length * sizeof *values};
@@ -418,5 +433,6 @@ bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoin
     free(values);
     tensor.data = data;
     size_t capacity = *count; /* unknown: grows by a realloc, which is right for any */
-    return data && set_name(checkpoint, store, &tensor, name) && push(checkpoint, tensors, count, &capacity, tensor);
+    return data && set_name(checkpoint, store, &tensor, name) &&
+           push(checkpoint, tensors, count, &capacity, tensor);
 }

@@ -1,7 +1,7 @@
-/* tokenizer.json to tokenizer.ggml.*, plus four keys of our own for what GGUF has no place for: a model that merges
- * characters, the pre-tokenizer's expressions themselves, which special tokens take the white space beside them, and a
- * space that goes in front of the text's start only. Normalisers that rewrite text (NFC) are passed over, as they are
- * when such a model is converted to GGUF. */
+/* tokenizer.json to tokenizer.ggml.*, plus four keys of our own for what GGUF has no place for: a model that
+ * merges characters, the pre-tokenizer's expressions themselves, which special tokens take the white space
+ * beside them, and a space that goes in front of the text's start only. Normalisers that rewrite text (NFC)
+ * are passed over, as they are when such a model is converted to GGUF. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +25,11 @@ struct entry {
 
 struct reading {
     struct checkpoint *checkpoint;
-    const struct json_value *root, *model, *settings; /* settings: tokenizer_config.json, or NULL */
+    const struct json_tree_value *root, *model, *settings; /* settings: tokenizer_config.json, or NULL */
     struct entry *entries;
     size_t count;
     bool byte_level, space_prefix, prefix_first;
-    struct json_value patterns[SPLIT_MAX_PATTERNS]; /* as strings */
+    struct json_tree_value patterns[SPLIT_MAX_PATTERNS]; /* as strings */
     size_t pattern_count;
 };
 
@@ -39,30 +39,32 @@ static bool refuse(const struct reading *reading, const char *what)
                        reading->checkpoint->folder, what);
 }
 
-static struct gguf_text text_of(const struct json_value *value)
+static struct gguf_text text_of(const struct json_tree_value *value)
 {
-    bool text = value && value->kind == JSON_STRING;
+    bool text = value && value->kind == JSON_TREE_STRING;
     return text ? (struct gguf_text){value->text, value->length} : (struct gguf_text){"", 0};
 }
 
-/* ---- Tokens --------------------------------------------------------------------------------------------- */
+/* ---- Tokens ---------------------------------------------------------------------------------------------
+ */
 
 static bool count_tokens(struct reading *reading)
 {
     int64_t last = -1;
-    const struct json_value *vocab = json_get(reading->model, "vocab"), *added = json_get(reading->root, "added_tokens");
-    for (const struct json_value *item = vocab && vocab->kind == JSON_OBJECT ? vocab->first : NULL; item;
-         item = item->next) {
-        int64_t id = json_integer(item, -1);
+    const struct json_tree_value *vocab = json_tree_get(reading->model, "vocab"),
+                                 *added = json_tree_get(reading->root, "added_tokens");
+    for (const struct json_tree_value *item = vocab && vocab->kind == JSON_TREE_OBJECT ? vocab->first : NULL;
+         item; item = item->next) {
+        int64_t id = json_tree_integer(item, -1);
         if (id < 0 || id >= VOCAB_MAX_TOKENS)
             return refuse(reading, "a token has no sensible id");
         last = id > last ? id : last;
     }
     if (last < 0)
         return refuse(reading, "its model has no vocab");
-    for (const struct json_value *item = added && added->kind == JSON_ARRAY ? added->first : NULL; item;
-         item = item->next) {
-        int64_t id = json_integer(json_get(item, "id"), -1);
+    for (const struct json_tree_value *item = added && added->kind == JSON_TREE_ARRAY ? added->first : NULL;
+         item; item = item->next) {
+        int64_t id = json_tree_integer(json_tree_get(item, "id"), -1);
         if (id < 0 || id >= VOCAB_MAX_TOKENS)
             return refuse(reading, "an added token has no sensible id");
         last = id > last ? id : last;
@@ -72,17 +74,18 @@ static bool count_tokens(struct reading *reading)
     return reading->entries || engine_no_memory(reading->checkpoint->error, "tokenizer.json");
 }
 
-static bool is_byte_token(const struct json_value *item)
+static bool is_byte_token(const struct json_tree_value *item)
 {
     return item->key_length == 6 && memcmp(item->key, "<0x", 3) == 0 && item->key[5] == '>';
 }
 
 static void read_tokens(struct reading *reading)
 {
-    bool bytes = json_bool(json_get(reading->model, "byte_fallback"), false);
-    struct gguf_text unknown = text_of(json_get(reading->model, "unk_token"));
-    for (const struct json_value *item = json_get(reading->model, "vocab")->first; item; item = item->next) {
-        struct entry *entry = &reading->entries[json_integer(item, 0)];
+    bool bytes = json_tree_bool(json_tree_get(reading->model, "byte_fallback"), false);
+    struct gguf_text unknown = text_of(json_tree_get(reading->model, "unk_token"));
+    for (const struct json_tree_value *item = json_tree_get(reading->model, "vocab")->first; item;
+         item = item->next) {
+        struct entry *entry = &reading->entries[json_tree_integer(item, 0)];
         bool is_unknown = unknown.length > 0 && unknown.length == item->key_length &&
                           memcmp(unknown.bytes, item->key, unknown.length) == 0;
         entry->text = item->key;
@@ -93,19 +96,21 @@ static void read_tokens(struct reading *reading)
 
 static bool read_added(struct reading *reading)
 {
-    const struct json_value *added = json_get(reading->root, "added_tokens");
-    for (const struct json_value *item = added && added->kind == JSON_ARRAY ? added->first : NULL; item;
-         item = item->next) {
-        struct entry *entry = &reading->entries[json_integer(json_get(item, "id"), 0)];
-        struct gguf_text text = text_of(json_get(item, "content"));
+    const struct json_tree_value *added = json_tree_get(reading->root, "added_tokens");
+    for (const struct json_tree_value *item = added && added->kind == JSON_TREE_ARRAY ? added->first : NULL;
+         item; item = item->next) {
+        struct entry *entry = &reading->entries[json_tree_integer(json_tree_get(item, "id"), 0)];
+        struct gguf_text text = text_of(json_tree_get(item, "content"));
         if (text.length == 0)
             return refuse(reading, "an added token has no content");
         entry->text = text.bytes;
         entry->length = (uint32_t)text.length;
         if (entry->type != TOKEN_UNKNOWN)
-            entry->type = json_bool(json_get(item, "special"), false) ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
-        entry->strip = (unsigned char)((json_bool(json_get(item, "lstrip"), false) ? STRIP_BEFORE : 0) |
-                                       (json_bool(json_get(item, "rstrip"), false) ? STRIP_AFTER : 0));
+            entry->type =
+                json_tree_bool(json_tree_get(item, "special"), false) ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
+        entry->strip =
+            (unsigned char)((json_tree_bool(json_tree_get(item, "lstrip"), false) ? STRIP_BEFORE : 0) |
+                            (json_tree_bool(json_tree_get(item, "rstrip"), false) ? STRIP_AFTER : 0));
     }
     return true;
 }
@@ -133,15 +138,16 @@ static void put_tokens(struct reading *reading)
 static bool put_merges(struct reading *reading)
 {
     struct gguf_build *out = &reading->checkpoint->metadata;
-    const struct json_value *merges = json_get(reading->model, "merges");
-    if (!merges || merges->kind != JSON_ARRAY)
+    const struct json_tree_value *merges = json_tree_get(reading->model, "merges");
+    if (!merges || merges->kind != JSON_TREE_ARRAY)
         return refuse(reading, "its model has no merges");
     gguf_build_array(out, KEY("merges"), GGUF_STRING, merges->length);
-    for (const struct json_value *item = merges->first; item; item = item->next) {
+    for (const struct json_tree_value *item = merges->first; item; item = item->next) {
         char joined[2048];
         struct gguf_text text = text_of(item);
-        bool pair = item->kind == JSON_ARRAY && item->length == 2;
-        struct gguf_text left = text_of(pair ? item->first : NULL), right = text_of(pair ? item->first->next : NULL);
+        bool pair = item->kind == JSON_TREE_ARRAY && item->length == 2;
+        struct gguf_text left = text_of(pair ? item->first : NULL),
+                         right = text_of(pair ? item->first->next : NULL);
         if (pair && left.length + right.length < sizeof joined) {
             memcpy(joined, left.bytes, left.length);
             joined[left.length] = ' ';
@@ -155,54 +161,61 @@ static bool put_merges(struct reading *reading)
     return true;
 }
 
-/* ---- How text is cut ------------------------------------------------------------------------------------ */
+/* ---- How text is cut ------------------------------------------------------------------------------------
+ */
 
 static bool add_pattern(struct reading *reading, const char *text, size_t length)
 {
     if (reading->pattern_count == SPLIT_MAX_PATTERNS)
         return refuse(reading, "its pre-tokenizer has too many steps");
     reading->patterns[reading->pattern_count++] =
-        (struct json_value){.kind = JSON_STRING, .text = text, .length = (uint32_t)length};
+        (struct json_tree_value){.kind = JSON_TREE_STRING, .text = text, .length = (uint32_t)length};
     return true;
 }
 
-static bool read_split(struct reading *reading, const struct json_value *step)
+static bool read_split(struct reading *reading, const struct json_tree_value *step)
 {
-    const struct json_value *pattern = json_get(step, "pattern"), *regex = json_get(pattern, "Regex");
-    const struct json_value *behavior = json_get(step, "behavior");
-    if (!json_is(behavior, "Isolated") && !json_is(behavior, "Removed") && !json_is(behavior, "isolated"))
+    const struct json_tree_value *pattern = json_tree_get(step, "pattern"),
+                                 *regex = json_tree_get(pattern, "Regex");
+    const struct json_tree_value *behavior = json_tree_get(step, "behavior");
+    if (!json_tree_is(behavior, "Isolated") && !json_tree_is(behavior, "Removed") &&
+        !json_tree_is(behavior, "isolated"))
         return refuse(reading, "its Split step behaves in a way that is not supported (Isolated is)");
-    bool removed = json_is(behavior, "Removed"); /* of what lies between matches, as GPT-4's do */
-    if ((removed && !json_bool(json_get(step, "invert"), false)) || !regex || regex->kind != JSON_STRING)
+    bool removed = json_tree_is(behavior, "Removed"); /* of what lies between matches, as GPT-4's do */
+    if ((removed && !json_tree_bool(json_tree_get(step, "invert"), false)) || !regex ||
+        regex->kind != JSON_TREE_STRING)
         return refuse(reading, "its Split step has no expression, or removes what it finds");
     return add_pattern(reading, regex->text, regex->length);
 }
 
 /* One step of the pre-tokenizer. The expressions are in Hugging Face's spelling. */
-static bool read_step(struct reading *reading, const struct json_value *step)
+static bool read_step(struct reading *reading, const struct json_tree_value *step)
 {
-    static const char gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+    static const char gpt2[] =
+        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
     static const char digit[] = "\\p{N}", digits[] = "\\p{N}+", punctuation[] = "[\\p{P}$+<=>^`|~]+";
-    const struct json_value *type = json_get(step, "type");
-    if (json_is(type, "ByteLevel")) {
+    const struct json_tree_value *type = json_tree_get(step, "type");
+    if (json_tree_is(type, "ByteLevel")) {
         reading->byte_level = true;
-        if (json_bool(json_get(step, "add_prefix_space"), false))
+        if (json_tree_bool(json_tree_get(step, "add_prefix_space"), false))
             return refuse(reading, "a space in front of every text (add_prefix_space) is not supported here");
-        return !json_bool(json_get(step, "use_regex"), true) || add_pattern(reading, gpt2, sizeof gpt2 - 1);
+        return !json_tree_bool(json_tree_get(step, "use_regex"), true) ||
+               add_pattern(reading, gpt2, sizeof gpt2 - 1);
     }
-    if (json_is(type, "Split"))
+    if (json_tree_is(type, "Split"))
         return read_split(reading, step);
-    if (json_is(type, "Digits"))
-        return json_bool(json_get(step, "individual_digits"), false) ? add_pattern(reading, digit, sizeof digit - 1)
-                                                                     : add_pattern(reading, digits, sizeof digits - 1);
-    if (json_is(type, "Punctuation") && json_is(json_get(step, "behavior"), "Contiguous"))
+    if (json_tree_is(type, "Digits"))
+        return json_tree_bool(json_tree_get(step, "individual_digits"), false)
+                   ? add_pattern(reading, digit, sizeof digit - 1)
+                   : add_pattern(reading, digits, sizeof digits - 1);
+    if (json_tree_is(type, "Punctuation") && json_tree_is(json_tree_get(step, "behavior"), "Contiguous"))
         return add_pattern(reading, punctuation, sizeof punctuation - 1);
-    if (json_is(type, "Metaspace")) {
-        const struct json_value *scheme = json_get(step, "prepend_scheme");
-        reading->prefix_first = json_is(scheme, "first");
-        reading->space_prefix = scheme ? !json_is(scheme, "never")
-                                       : json_bool(json_get(step, "add_prefix_space"), true);
-        return !json_bool(json_get(step, "split"), false) ||
+    if (json_tree_is(type, "Metaspace")) {
+        const struct json_tree_value *scheme = json_tree_get(step, "prepend_scheme");
+        reading->prefix_first = json_tree_is(scheme, "first");
+        reading->space_prefix = scheme ? !json_tree_is(scheme, "never")
+                                       : json_tree_bool(json_tree_get(step, "add_prefix_space"), true);
+        return !json_tree_bool(json_tree_get(step, "split"), false) ||
                refuse(reading, "its Metaspace step cuts text into words, which is not supported");
     }
     return refuse(reading, "its pre-tokenizer has a step that is not supported");
@@ -211,35 +224,36 @@ static bool read_step(struct reading *reading, const struct json_value *step)
 /* A step, or a Sequence of them. */
 static bool read_pre_tokenizer(struct reading *reading)
 {
-    const struct json_value *pre = json_get(reading->root, "pre_tokenizer");
-    if (!pre || pre->kind == JSON_NULL)
+    const struct json_tree_value *pre = json_tree_get(reading->root, "pre_tokenizer");
+    if (!pre || pre->kind == JSON_TREE_NULL)
         return true;
-    if (!json_is(json_get(pre, "type"), "Sequence"))
+    if (!json_tree_is(json_tree_get(pre, "type"), "Sequence"))
         return read_step(reading, pre);
-    const struct json_value *steps = json_get(pre, "pretokenizers");
-    for (const struct json_value *step = steps && steps->kind == JSON_ARRAY ? steps->first : NULL; step;
-         step = step->next)
+    const struct json_tree_value *steps = json_tree_get(pre, "pretokenizers");
+    for (const struct json_tree_value *step = steps && steps->kind == JSON_TREE_ARRAY ? steps->first : NULL;
+         step; step = step->next)
         if (!read_step(reading, step))
             return false;
     return true;
 }
 
-/* Llama 2's normaliser puts U+2581 in front; Gemma's split on spaces means nothing where there are none left. */
+/* Llama 2's normaliser puts U+2581 in front; Gemma's split on spaces means nothing where there are none left.
+ */
 static void read_normalizer(struct reading *reading)
 {
-    const struct json_value *normalizer = json_get(reading->root, "normalizer");
-    const struct json_value *steps = json_get(normalizer, "normalizers");
-    if (json_is(json_get(normalizer, "type"), "Prepend"))
+    const struct json_tree_value *normalizer = json_tree_get(reading->root, "normalizer");
+    const struct json_tree_value *steps = json_tree_get(normalizer, "normalizers");
+    if (json_tree_is(json_tree_get(normalizer, "type"), "Prepend"))
         reading->space_prefix = true;
-    for (const struct json_value *step = steps && steps->kind == JSON_ARRAY ? steps->first : NULL; step;
-         step = step->next)
-        if (json_is(json_get(step, "type"), "Prepend"))
+    for (const struct json_tree_value *step = steps && steps->kind == JSON_TREE_ARRAY ? steps->first : NULL;
+         step; step = step->next)
+        if (json_tree_is(json_tree_get(step, "type"), "Prepend"))
             reading->space_prefix = true;
 }
 
 static bool has_byte_level_decoder(const struct reading *reading)
 {
-    return json_is(json_get(json_get(reading->root, "decoder"), "type"), "ByteLevel");
+    return json_tree_is(json_tree_get(json_tree_get(reading->root, "decoder"), "type"), "ByteLevel");
 }
 
 static bool put_kind(struct reading *reading)
@@ -248,7 +262,8 @@ static bool put_kind(struct reading *reading)
     reading->byte_level = reading->byte_level || has_byte_level_decoder(reading);
     const char *kind = reading->byte_level ? "gpt2" : "merges";
     gguf_build_string(out, KEY("model"), (struct gguf_text){kind, strlen(kind)});
-    gguf_build_boolean(out, OWN("ignore_merges"), json_bool(json_get(reading->model, "ignore_merges"), false));
+    gguf_build_boolean(out, OWN("ignore_merges"),
+                       json_tree_bool(json_tree_get(reading->model, "ignore_merges"), false));
     if (reading->byte_level) {
         gguf_build_array(out, OWN("patterns"), GGUF_STRING, reading->pattern_count);
         for (size_t i = 0; i < reading->pattern_count; i++)
@@ -260,12 +275,14 @@ static bool put_kind(struct reading *reading)
     return true;
 }
 
-/* ---- Special tokens and the template -------------------------------------------------------------------- */
+/* ---- Special tokens and the template --------------------------------------------------------------------
+ */
 
 /* A token named by its text, or by an object that holds it; -1 when there is none. */
-static int64_t find_id(const struct reading *reading, const struct json_value *token)
+static int64_t find_id(const struct reading *reading, const struct json_tree_value *token)
 {
-    struct gguf_text text = text_of(token && token->kind == JSON_OBJECT ? json_get(token, "content") : token);
+    struct gguf_text text =
+        text_of(token && token->kind == JSON_TREE_OBJECT ? json_tree_get(token, "content") : token);
     for (size_t i = 0; text.length > 0 && i < reading->count; i++)
         if (reading->entries[i].text && reading->entries[i].length == text.length &&
             memcmp(reading->entries[i].text, text.bytes, text.length) == 0)
@@ -276,21 +293,23 @@ static int64_t find_id(const struct reading *reading, const struct json_value *t
 /* From tokenizer_config.json by text, else from config.json by number (the first of a list). */
 static int64_t find_special(const struct reading *reading, const char *token, const char *id)
 {
-    const struct json_value *number = json_get(json_root(reading->checkpoint->config), id);
-    int64_t found = find_id(reading, json_get(reading->settings, token));
-    number = number && number->kind == JSON_ARRAY ? number->first : number;
-    return found >= 0 ? found : json_integer(number, -1);
+    const struct json_tree_value *number = json_tree_get(json_tree_root(reading->checkpoint->config), id);
+    int64_t found = find_id(reading, json_tree_get(reading->settings, token));
+    number = number && number->kind == JSON_TREE_ARRAY ? number->first : number;
+    return found >= 0 ? found : json_tree_integer(number, -1);
 }
 
 /* Does the post-processor put this token in front? */
 static bool starts_with(const struct reading *reading, int64_t bos)
 {
-    const struct json_value *post = json_get(reading->root, "post_processor"), *list = json_get(post, "processors");
-    const struct json_value *step = list && list->kind == JSON_ARRAY ? list->first : post;
+    const struct json_tree_value *post = json_tree_get(reading->root, "post_processor"),
+                                 *list = json_tree_get(post, "processors");
+    const struct json_tree_value *step = list && list->kind == JSON_TREE_ARRAY ? list->first : post;
     for (; step; step = list ? step->next : NULL) {
-        const struct json_value *single = json_get(step, "single");
-        const struct json_value *first = single && single->kind == JSON_ARRAY ? single->first : NULL;
-        const struct json_value *id = json_get(json_get(first, "SpecialToken"), "id");
+        const struct json_tree_value *single = json_tree_get(step, "single");
+        const struct json_tree_value *first =
+            single && single->kind == JSON_TREE_ARRAY ? single->first : NULL;
+        const struct json_tree_value *id = json_tree_get(json_tree_get(first, "SpecialToken"), "id");
         if (id && find_id(reading, id) == bos)
             return true;
     }
@@ -302,19 +321,21 @@ static void put_specials(struct reading *reading)
     struct gguf_build *out = &reading->checkpoint->metadata;
     int64_t bos = find_special(reading, "bos_token", "bos_token_id");
     int64_t eos = find_special(reading, "eos_token", "eos_token_id");
-    int64_t unknown = find_id(reading, json_get(reading->model, "unk_token"));
-    const struct json_value *ids = json_get(json_root(reading->checkpoint->config), "eos_token_id");
-    const struct json_value *add = json_get(reading->settings, "add_bos_token");
+    int64_t unknown = find_id(reading, json_tree_get(reading->model, "unk_token"));
+    const struct json_tree_value *ids =
+        json_tree_get(json_tree_root(reading->checkpoint->config), "eos_token_id");
+    const struct json_tree_value *add = json_tree_get(reading->settings, "add_bos_token");
     if (bos >= 0)
         gguf_build_integer(out, KEY("bos_token_id"), bos);
     if (eos >= 0)
         gguf_build_integer(out, KEY("eos_token_id"), eos);
     if (unknown >= 0)
         gguf_build_integer(out, KEY("unknown_token_id"), unknown);
-    gguf_build_boolean(out, KEY("add_bos_token"), bos >= 0 && json_bool(add, starts_with(reading, bos)));
+    gguf_build_boolean(out, KEY("add_bos_token"), bos >= 0 && json_tree_bool(add, starts_with(reading, bos)));
     int64_t other = eos;
-    for (const struct json_value *id = ids && ids->kind == JSON_ARRAY ? ids->first : NULL; id; id = id->next)
-        other = json_integer(id, eos) != eos ? json_integer(id, eos) : other;
+    for (const struct json_tree_value *id = ids && ids->kind == JSON_TREE_ARRAY ? ids->first : NULL; id;
+         id = id->next)
+        other = json_tree_integer(id, eos) != eos ? json_tree_integer(id, eos) : other;
     if (other >= 0 && other != eos)
         gguf_build_integer(out, KEY("eot_token_id"), other);
 }
@@ -327,7 +348,8 @@ static void put_template_file(struct reading *reading)
     char *text = file ? malloc(1 << 20) : NULL;
     if (text) {
         size_t length = fread(text, 1, 1 << 20, file);
-        gguf_build_string(&reading->checkpoint->metadata, "tokenizer.chat_template", (struct gguf_text){text, length});
+        gguf_build_string(&reading->checkpoint->metadata, "tokenizer.chat_template",
+                          (struct gguf_text){text, length});
     }
     free(text);
     if (file)
@@ -338,26 +360,28 @@ static void put_template_file(struct reading *reading)
 static void put_template(struct reading *reading)
 {
     char path[MAX_PATH];
-    const struct json_value *template = json_get(reading->settings, "chat_template");
+    const struct json_tree_value *template = json_tree_get(reading->settings, "chat_template");
     snprintf(path, sizeof path, "%s/chat_template.jinja", reading->checkpoint->folder);
     if (access(path, R_OK) == 0) {
         put_template_file(reading);
         return;
     }
-    const struct json_value *list = template && template->kind == JSON_ARRAY ? template->first : NULL;
-    for (const struct json_value *named = list; named; named = named->next)
-        if (json_is(json_get(named, "name"), "default"))
-            template = json_get(named, "template");
-    if (template && template->kind == JSON_STRING)
+    const struct json_tree_value *list =
+        template && template->kind == JSON_TREE_ARRAY ? template->first : NULL;
+    for (const struct json_tree_value *named = list; named; named = named->next)
+        if (json_tree_is(json_tree_get(named, "name"), "default"))
+            template = json_tree_get(named, "template");
+    if (template && template->kind == JSON_TREE_STRING)
         gguf_build_string(&reading->checkpoint->metadata, "tokenizer.chat_template", text_of(template));
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------ */
+/* ---- The whole ------------------------------------------------------------------------------------------
+ */
 
 static bool convert(struct reading *reading)
 {
-    const struct json_value *type = json_get(reading->model, "type");
-    if (!reading->model || (type && !json_is(type, "BPE")))
+    const struct json_tree_value *type = json_tree_get(reading->model, "type");
+    if (!reading->model || (type && !json_tree_is(type, "BPE")))
         return refuse(reading, "its model is not BPE");
     if (!count_tokens(reading))
         return false;
@@ -377,18 +401,18 @@ bool checkpoint_tokenizer(struct checkpoint *checkpoint)
 {
     char path[MAX_PATH];
     snprintf(path, sizeof path, "%s/tokenizer.json", checkpoint->folder);
-    struct json *json = json_read_file(path, checkpoint->error);
+    struct json_tree *json = json_tree_read(path, checkpoint->error);
     if (!json)
         return false;
     snprintf(path, sizeof path, "%s/tokenizer_config.json", checkpoint->folder);
     bool has_settings = access(path, F_OK) == 0;
-    struct json *settings = has_settings ? json_read_file(path, checkpoint->error) : NULL;
-    struct reading reading = {.checkpoint = checkpoint, .root = json_root(json),
-                              .model = json_get(json_root(json), "model"),
-                              .settings = settings ? json_root(settings) : NULL};
+    struct json_tree *settings = has_settings ? json_tree_read(path, checkpoint->error) : NULL;
+    struct reading reading = {.checkpoint = checkpoint, .root = json_tree_root(json),
+                              .model = json_tree_get(json_tree_root(json), "model"),
+                              .settings = settings ? json_tree_root(settings) : NULL};
     bool ok = (!has_settings || settings) && convert(&reading);
     free(reading.entries);
-    json_free(settings);
-    json_free(json);
+    json_tree_free(settings);
+    json_tree_free(json);
     return ok;
 }

@@ -1,5 +1,5 @@
-/* Reads the same look-ups as loading does, but each part alone: a file whose tokenizer is unknown still has sizes worth
- * showing, and the first thing that is wrong must not hide the rest. */
+/* Reads the same look-ups as loading does, but each part alone: a file whose tokenizer is unknown still has
+ * sizes worth showing, and the first thing that is wrong must not hide the rest. */
 #include "engine/inspect.h"
 
 #include <stdio.h>
@@ -24,7 +24,8 @@ static void copy_text(char out[INSPECT_TEXT], struct gguf_text text)
     out[utf8_valid_prefix(out, used)] = '\0';
 }
 
-/* ---- Tensors -------------------------------------------------------------------------------------------- */
+/* ---- Tensors --------------------------------------------------------------------------------------------
+ */
 
 static int by_bytes(const void *first, const void *second)
 {
@@ -65,7 +66,8 @@ static void count_tensors(struct engine_inspection *inspection, const struct ggu
     qsort(inspection->types, inspection->type_count, sizeof *inspection->types, by_bytes);
 }
 
-/* ---- Sizes ---------------------------------------------------------------------------------------------- */
+/* ---- Sizes ----------------------------------------------------------------------------------------------
+ */
 
 /* What the file says of itself, whether the engine knows the architecture or not. */
 static void read_sizes(struct engine_inspection *inspection, const struct gguf *file)
@@ -100,15 +102,18 @@ static void read_sizes(struct engine_inspection *inspection, const struct gguf *
 /* Keys and values in F16, a position of all layers. */
 static void measure_memory(struct engine_inspection *inspection)
 {
-    double a_token = 4.0 * (double)inspection->layers * (double)inspection->kv_heads * (double)inspection->head_dim;
-    int64_t context = inspection->context < CONFIG_DEFAULT_CONTEXT ? inspection->context : CONFIG_DEFAULT_CONTEXT;
+    double a_token =
+        4.0 * (double)inspection->layers * (double)inspection->kv_heads * (double)inspection->head_dim;
+    int64_t context =
+        inspection->context < CONFIG_DEFAULT_CONTEXT ? inspection->context : CONFIG_DEFAULT_CONTEXT;
     if (a_token > 1e9)
         return; /* no model is like that: the file's numbers make no sense */
     inspection->kv_bytes_a_token = (uint64_t)a_token;
     inspection->memory = inspection->tensor_bytes + inspection->kv_bytes_a_token * (uint64_t)context;
 }
 
-/* ---- What runs ------------------------------------------------------------------------------------------ */
+/* ---- What runs ------------------------------------------------------------------------------------------
+ */
 
 static void read_text(struct engine_inspection *inspection, const struct gguf *file)
 {
@@ -119,8 +124,8 @@ static void read_text(struct engine_inspection *inspection, const struct gguf *f
         return;
     }
     bool named = strcmp(tokenizer_pre(tokenizer), "none") != 0;
-    snprintf(inspection->tokenizer, sizeof inspection->tokenizer, named ? "%s (%s)" : "%s", tokenizer_model(tokenizer),
-             tokenizer_pre(tokenizer));
+    snprintf(inspection->tokenizer, sizeof inspection->tokenizer, named ? "%s (%s)" : "%s",
+             tokenizer_model(tokenizer), tokenizer_pre(tokenizer));
     inspection->vocabulary = tokenizer_size(tokenizer);
     struct template *template = template_new(file, tokenizer, NULL, &error);
     if (template)

@@ -1,7 +1,7 @@
 /* What a model file holds, without loading it: for people, and for programs that choose among files.
  *
- * Works on every sound GGUF file or checkpoint, also of an architecture, type, tokenizer or template that this engine
- * does not run: then it says why not. Nothing is kept open. */
+ * Works on every sound GGUF file or checkpoint, also of an architecture, type, tokenizer or template that
+ * this engine does not run: then it says why not. Nothing is kept open. */
 #ifndef ENGINE_INSPECT_H
 #define ENGINE_INSPECT_H
 

@@ -1,5 +1,6 @@
-/* Hugging Face checkpoints: a tiny GGUF model is written out as one (names, rows of rotary heads, experts one by one,
- * tokenizer.json), read back, and must compute the very same logits and tokens. Then each way of being wrong. */
+/* Hugging Face checkpoints: a tiny GGUF model is written out as one (names, rows of rotary heads, experts one
+ * by one, tokenizer.json), read back, and must compute the very same logits and tokens. Then each way of
+ * being wrong. */
 #include "testing.h"
 
 #include <sys/stat.h>
@@ -24,7 +25,8 @@ struct folder {
     int count;
 };
 
-/* ---- Writing a checkpoint ------------------------------------------------------------------------------- */
+/* ---- Writing a checkpoint -------------------------------------------------------------------------------
+ */
 
 static void write_file(const struct folder *folder, const char *name, const void *bytes, size_t length)
 {
@@ -83,7 +85,8 @@ static void copy_rows(unsigned char *out, const struct gguf_tensor *tensor, int 
     }
 }
 
-static void export_tensor(struct folder *folder, const struct gguf_tensor *tensor, const struct tiny_model *tiny)
+static void export_tensor(struct folder *folder, const struct gguf_tensor *tensor,
+                          const struct tiny_model *tiny)
 {
     char ours[64] = "", name[96];
     int layer = -1;
@@ -94,8 +97,10 @@ static void export_tensor(struct folder *folder, const struct gguf_tensor *tenso
     int planes = tensor->dims > 2 ? (int)tensor->size[2] : 0;
     size_t plane = tensor->bytes / (size_t)(planes ? planes : 1);
     for (int i = 0; i < planes; i++) {
-        snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.%s.weight", layer, i, their_name(ours));
-        memcpy(add(folder, name, rows, columns)->data, (const unsigned char *)tensor->data + (size_t)i * plane, plane);
+        snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.%s.weight", layer, i,
+                 their_name(ours));
+        memcpy(add(folder, name, rows, columns)->data,
+               (const unsigned char *)tensor->data + (size_t)i * plane, plane);
     }
     if (planes)
         return;
@@ -119,7 +124,8 @@ static void write_shard(const struct folder *folder, const char *name, int from,
     for (int i = from; i < to; i++) {
         const struct exported *t = &folder->tensors[i];
         char shape[40];
-        snprintf(shape, sizeof shape, t->rows ? "[%d,%d]" : "[%d]", t->rows ? t->rows : t->columns, t->columns);
+        snprintf(shape, sizeof shape, t->rows ? "[%d,%d]" : "[%d]", t->rows ? t->rows : t->columns,
+                 t->columns);
         used += (size_t)snprintf(header + used, sizeof header - used,
                                  "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
                                  i > from ? "," : "", t->name, shape, offset, offset + t->bytes);
@@ -144,8 +150,8 @@ static void write_shards(const struct folder *folder)
     int half = folder->count / 2;
     size_t used = (size_t)snprintf(index, sizeof index, "{\"weight_map\":{");
     for (int i = 0; i < folder->count; i++)
-        used += (size_t)snprintf(index + used, sizeof index - used, "%s\"%s\":\"part-%d.safetensors\"", i ? "," : "",
-                                 folder->tensors[i].name, i < half ? 1 : 2);
+        used += (size_t)snprintf(index + used, sizeof index - used, "%s\"%s\":\"part-%d.safetensors\"",
+                                 i ? "," : "", folder->tensors[i].name, i < half ? 1 : 2);
     snprintf(index + used, sizeof index - used, "}}");
     write_text(folder, "model.safetensors.index.json", index);
     write_shard(folder, "part-1.safetensors", 0, half);
@@ -168,12 +174,13 @@ static void write_config(const struct folder *folder, const struct tiny_model *t
 static void write_tokenizer(const struct folder *folder)
 {
     static char text[16384];
-    size_t used = (size_t)snprintf(text, sizeof text,
-                                   "{\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"special\":true},"
-                                   "{\"id\":257,\"content\":\"<|im_start|>\",\"special\":true},"
-                                   "{\"id\":258,\"content\":\"<|im_end|>\",\"special\":true}],"
-                                   "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
-                                   "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+    size_t used =
+        (size_t)snprintf(text, sizeof text,
+                         "{\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"special\":true},"
+                         "{\"id\":257,\"content\":\"<|im_start|>\",\"special\":true},"
+                         "{\"id\":258,\"content\":\"<|im_end|>\",\"special\":true}],"
+                         "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+                         "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
     for (int byte = 0; byte < 256; byte++) {
         char piece[8] = "";
         size_t length = made_alphabet(piece, byte);
@@ -183,10 +190,11 @@ static void write_tokenizer(const struct folder *folder)
     }
     snprintf(text + used, sizeof text - used, "}}}");
     write_text(folder, "tokenizer.json", text);
-    write_text(folder, "tokenizer_config.json",
-               "{\"bos_token\":\"<|im_start|>\",\"eos_token\":{\"content\":\"<|im_end|>\"},\"chat_template\":"
-               "\"{% for m in messages %}{{ '<|im_start|>' + m.role + '\\\\n' + m.content + '<|im_end|>\\\\n' }}"
-               "{% endfor %}{{ '<|im_start|>assistant\\\\n' }}\"}");
+    write_text(
+        folder, "tokenizer_config.json",
+        "{\"bos_token\":\"<|im_start|>\",\"eos_token\":{\"content\":\"<|im_end|>\"},\"chat_template\":"
+        "\"{% for m in messages %}{{ '<|im_start|>' + m.role + '\\\\n' + m.content + '<|im_end|>\\\\n' }}"
+        "{% endfor %}{{ '<|im_start|>assistant\\\\n' }}\"}");
 }
 
 /* The tensors of a tiny model, and a folder with all but the weights in it. */
@@ -211,8 +219,13 @@ static struct folder *make_folder(const struct tiny_model *tiny)
 
 static void free_folder(struct folder *folder)
 {
-    static const char *const files[] = {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors",
-                                        "model.safetensors.index.json", "part-1.safetensors", "part-2.safetensors",
+    static const char *const files[] = {"config.json",
+                                        "tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "model.safetensors",
+                                        "model.safetensors.index.json",
+                                        "part-1.safetensors",
+                                        "part-2.safetensors",
                                         "chat_template.jinja"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[200];
@@ -225,7 +238,8 @@ static void free_folder(struct folder *folder)
     free(folder);
 }
 
-/* ---- Reading it back ------------------------------------------------------------------------------------ */
+/* ---- Reading it back ------------------------------------------------------------------------------------
+ */
 
 static const struct tiny_model dense = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 0, 1};
 static const struct tiny_model experts = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 4, 2};
@@ -285,7 +299,8 @@ static void test_experts_in_shards(void **state)
     compare(&experts, true);
 }
 
-/* ---- What is refused ------------------------------------------------------------------------------------ */
+/* ---- What is refused ------------------------------------------------------------------------------------
+ */
 
 static void expect_refused(const struct folder *folder, const char *part)
 {
@@ -341,7 +356,8 @@ static void test_files_that_are_missing_or_damaged(void **state)
     snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name, "model.layers.0.mixer.weight");
     write_shard(folder, "model.safetensors", 0, folder->count);
     expect_refused(folder, "has no place");
-    snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name, "model.layers.2.input_layernorm.weight");
+    snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name,
+             "model.layers.2.input_layernorm.weight");
     write_shard(folder, "model.safetensors", 0, folder->count);
     expect_refused(folder, "does not have");
     free_folder(folder);
@@ -360,11 +376,15 @@ static void test_tokenizers_that_are_not_supported(void **state)
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1e9}}}", "sensible id"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}", "no merges"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}}", "two sides"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"id\":5}]}", "no content"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Magic\"}}",
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"id\":5}]}",
+         "no content"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":"
+         "\"Magic\"}}",
          "step that is not supported"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Split\","
-         "\"behavior\":\"MergedWithNext\"}}", "Split step"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":"
+         "\"Split\","
+         "\"behavior\":\"MergedWithNext\"}}",
+         "Split step"},
     };
     struct folder *folder = make_folder(&dense);
     write_shard(folder, "model.safetensors", 0, folder->count);

@@ -1,4 +1,5 @@
-/* What a file holds: a tiny model's exact figures, and files that this engine does not run, described all the same. */
+/* What a file holds: a tiny model's exact figures, and files that this engine does not run, described all the
+ * same. */
 #include "testing.h"
 
 #include "engine/inspect.h"
@@ -32,7 +33,8 @@ static void test_a_tiny_model(void **state)
     assert_int_equal(found.kv_bytes_a_token, 4 * 2 * 2 * 16);
     assert_int_equal(found.memory, found.tensor_bytes + 512 * found.kv_bytes_a_token);
     /* embedding; a layer's q and o, k and v, three of the feed-forward, two norms; the last norm */
-    const uint64_t matrices = TINY_VOCABULARY * 64 + 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96), norms = 5 * 64;
+    const uint64_t matrices = TINY_VOCABULARY * 64 + 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96),
+                   norms = 5 * 64;
     assert_int_equal(found.parameters, matrices + norms);
     assert_int_equal(found.type_count, 2);
     assert_string_equal(found.types[0].name, "Q8_0");
