@@ -222,6 +222,12 @@ static const char *member_read(struct json_scan *scan, const char *at, struct te
     match(scan, key, mask, &whole, &deeper);
     if (!(whole | deeper))
         return value_read(at, scan->end, NULL, &scan->why);
+    if (deeper && !whole && at < scan->end && *at == '{') {
+        advance(scan, deeper, (int)key.length + 1);
+        at = object_read(scan, at, deeper);
+        advance(scan, deeper, -((int)key.length + 1));
+        return at;
+    }
     const char *next = value_read(at, scan->end, &found, &scan->why);
     for (; next && whole; whole &= whole - 1)
         scan->fields[__builtin_ctzll(whole)] = found;
@@ -490,11 +496,19 @@ bool row_text_escaped(const struct row_spec *spec, const struct row_field *field
     return true;
 }
 
-/* A number at `at`; returns after it. */
+/* A number at `at`; returns after it. Counts are short whole numbers, and need no strtod. */
 static const char *number_at(const char *at, const char *end, double *value)
 {
     char digits[40];
     size_t length = 0;
+    uint32_t whole = 0;
+    while (at + length < end && length < 9 && at[length] >= '0' && at[length] <= '9')
+        whole = 10 * whole + (uint32_t)(at[length++] - '0');
+    if (length && (at + length == end || at[length] == ',' || at[length] == '}')) {
+        *value = whole;
+        return at + length;
+    }
+    length = 0;
     while (at + length < end && length < sizeof digits - 1 && strchr("0123456789+-.eE", at[length]) && at[length]) {
         digits[length] = at[length];
         length++;
