@@ -39,7 +39,7 @@ bool buf_add_text(struct buf *buf, struct text text);
 bool buf_add_string(struct buf *buf, const char *string);
 bool buf_add_char(struct buf *buf, char c);
 __attribute__((format(printf, 2, 3))) bool buf_printf(struct buf *buf, const char *format, ...);
-bool buf_vprintf(struct buf *buf, const char *format, va_list args);
+__attribute__((format(printf, 2, 0))) bool buf_vprintf(struct buf *buf, const char *format, va_list args);
 
 bool buf_reserve(struct buf *buf, size_t more); /* room for `more` further bytes */
 void buf_drop_front(struct buf *buf, size_t count);
