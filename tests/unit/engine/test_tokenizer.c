@@ -57,7 +57,7 @@ static struct tokenizer *load(const char *path)
 
 static struct tokenizer *load_fixture(const char *name)
 {
-    char path[1024];
+    char path[2048];
     snprintf(path, sizeof path, "%s/tokenizers/ggml-vocab-%s.gguf", fixtures(), name);
     return load(path);
 }
@@ -108,7 +108,7 @@ static const char *check_case(const struct tokenizer *tokenizer, const char *nam
 
 static int check_vocabulary(const char *folder, const char *name)
 {
-    char path[1024];
+    char path[2048];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     struct tokenizer *tokenizer = load(path);
     snprintf(path, sizeof path, "%s/%s.inp", folder, name);
