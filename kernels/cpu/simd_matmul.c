@@ -114,14 +114,27 @@ INLINE void decode(enum kernel_type type, const uint8_t *group, int at, struct d
     decode_scales(type, high + (size_t)s.group * s.high, at, d);
 }
 
-/* Asks for one block's share of the group PREFETCH bytes on: the hardware's own prefetching falls behind as soon as a
- * few tokens share the read, and a whole group at once would be more than a core can have under way. */
-INLINE void prefetch_block(struct shape s, const uint8_t *group, int at)
+/* What a pass over a panel asks for, a share each block: the hardware's own prefetching falls behind as soon as a few
+ * tokens share the read. One pass looks PREFETCH bytes ahead; each of several asks for its part of the next panel, so
+ * that memory rests in none. */
+struct ahead {
+    const char *from;
+    size_t share; /* bytes a block */
+};
+
+INLINE struct ahead ahead_of(struct shape s, const uint8_t *panel, size_t blocks, size_t pass, size_t passes)
 {
-    size_t share = s.bytes / (size_t)s.group;
-    const char *from = (const char *)group + PREFETCH + (size_t)at * share;
-    for (size_t i = 0; i < share; i += 64)
-        _mm_prefetch(from + i, _MM_HINT_T0);
+    size_t share = s.bytes / (size_t)s.group, part = (share / passes + 63) / 64 * 64;
+    if (passes == 1)
+        return (struct ahead){(const char *)panel + PREFETCH, share};
+    return (struct ahead){(const char *)panel + (blocks * share / passes * pass + blocks * share) / 64 * 64, part};
+}
+
+INLINE void prefetch_share(struct ahead *ahead)
+{
+    for (size_t i = 0; i < ahead->share; i += 64)
+        _mm_prefetch(ahead->from + i, _MM_HINT_T0);
+    ahead->from += ahead->share;
 }
 
 /* ---- Sums ---- */
@@ -168,7 +181,7 @@ INLINE v16 block_total(struct shape s, const struct decoded *d, const int8_t *qu
 }
 
 INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel, const struct kernel_activations *x, size_t token,
-                         int tokens, float *out, size_t stride, int rows)
+                         int tokens, struct ahead ahead, float *out, size_t stride, int rows)
 {
     const struct shape s = shape_of(type);
     size_t blocks = (size_t)x->columns / FORMAT_BLOCK;
@@ -178,7 +191,7 @@ INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel, const stru
     for (size_t b = 0; b < blocks; b += (size_t)s.group, panel += s.bytes) {
         for (int at = 0; at < s.group && b + (size_t)at < blocks; at++) {
             struct decoded d;
-            prefetch_block(s, panel, at);
+            prefetch_share(&ahead);
             decode(type, panel, at, &d);
             for (size_t t = 0, i = token * blocks + b + (size_t)at; t < (size_t)tokens; t++, i += blocks)
                 totals[t] = block_total(s, &d, x->quants + i * FORMAT_BLOCK, x->blocks + i, totals[t]);
@@ -194,6 +207,7 @@ INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w, co
                         float *out, size_t stride, int first, int last)
 {
     size_t panel_bytes = pack_panel_bytes(w);
+    size_t blocks = (size_t)x->columns / FORMAT_BLOCK;
     size_t tokens = (size_t)x->tokens, tiles = (tokens + TILE_TOKENS - 1) / TILE_TOKENS;
     for (int p = first; p < last; p++) {
         const uint8_t *panel = w->data + (size_t)p * panel_bytes;
@@ -201,10 +215,11 @@ INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w, co
         int rows = rows_of(w, p);
         for (size_t i = 0; i < tiles; i++) {
             size_t token = i * tokens / tiles;
+            struct ahead ahead = ahead_of(shape_of(type), panel, blocks, i, tiles);
             switch ((i + 1) * tokens / tiles - token) {
-#define TILE_HEIGHT(n)                                            \
-    case n:                                                       \
-        panel_tokens(type, panel, x, token, n, to, stride, rows); \
+#define TILE_HEIGHT(n)                                                   \
+    case n:                                                              \
+        panel_tokens(type, panel, x, token, n, ahead, to, stride, rows); \
         break
                 TILE_HEIGHT(1);
                 TILE_HEIGHT(2);
