@@ -547,6 +547,71 @@ static void test_an_endless_answer(void **state)
     world_free(world);
 }
 
+/* --- a full house --- */
+
+enum { CROWD = 200 };
+
+struct crowd {
+    char voter[CROWD][STORE_ID_SIZE];
+    struct answer_got answer[CROWD];
+    char battle[CROWD][STORE_ID_SIZE];
+};
+
+static bool admit_crowd(struct db *tx, void *data, struct err *err)
+{
+    struct crowd *crowd = data;
+    for (int i = 0; i < CROWD; i++) {
+        struct voter_record voter = {.created_ms = NOW};
+        random_id(voter.id);
+        memcpy(crowd->voter[i], voter.id, sizeof voter.id);
+        if (!voters_insert(tx, &voter, err))
+            return false;
+    }
+    return true;
+}
+
+static bool count_votes(struct db *tx, void *data, struct err *err)
+{
+    return db_one_int(tx, "SELECT count(*) FROM votes", DB_NONE, 0, data, err);
+}
+
+/* Two hundred voters at once: every battle comes to its vote, every vote to its answer and into the store. */
+static void test_a_full_house(void **state)
+{
+    struct world *world = new_world(4, HELLO, SLOW);
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    int64_t stored = 0;
+    (void)state;
+    fixture_apply(&world->base, admit_crowd, crowd);
+    for (int i = 0; i < CROWD; i++)
+        world_send(world, HALL_START, (struct question){.voter = crowd->voter[i], .body = "{\"prompt\":\"x\"}"},
+                   &crowd->answer[i]);
+    for (int i = 0; i < CROWD; i++) {
+        world_await(world, &crowd->answer[i]);
+        assert_int_equal(crowd->answer[i].status, 201);
+        snprintf(crowd->battle[i], STORE_ID_SIZE, "%s", member(&crowd->answer[i], "battle_id"));
+        answer_drop(&crowd->answer[i]);
+    }
+    assert_int_equal(hall_figures(world->hall).streaming, CROWD);
+    world_pass(world, 3000);
+    world_settle(world);
+    assert_int_equal(hall_figures(world->hall).streaming, 0);
+    for (int i = 0; i < CROWD; i++)
+        world_send(
+            world, HALL_VOTE,
+            (struct question){.voter = crowd->voter[i], .battle = crowd->battle[i], .body = "{\"winner\":\"tie\"}"},
+            &crowd->answer[i]);
+    for (int i = 0; i < CROWD; i++) {
+        world_await(world, &crowd->answer[i]);
+        assert_int_equal(crowd->answer[i].status, 200);
+        answer_drop(&crowd->answer[i]);
+    }
+    fixture_apply(&world->base, count_votes, &stored);
+    assert_int_equal(stored, CROWD);
+    free(crowd);
+    world_free(world);
+}
+
 /* --- retries of requests --- */
 
 static void test_idempotency(void **state)
@@ -801,6 +866,7 @@ int main(void)
         cmocka_unit_test(test_an_endless_answer),
         cmocka_unit_test(test_freed_too_early),
         cmocka_unit_test(test_requests_while_stopping),
+        cmocka_unit_test(test_a_full_house),
         cmocka_unit_test(test_idempotency),
         cmocka_unit_test(test_parallel_votes),
         cmocka_unit_test(test_restart),
