@@ -26,7 +26,8 @@ bool aggregate_is(struct text start)
     return false;
 }
 
-static bool read_models(struct hash_names *names, const json_t *models, const char *what, struct err *err)
+static bool read_models(struct hash_names *names, const json_t *models, const char *what,
+                        struct err *err)
 {
     size_t index;
     const json_t *name;
@@ -34,15 +35,18 @@ static bool read_models(struct hash_names *names, const json_t *models, const ch
         return err_set(err, ERR_FORMAT, "%s: \"models\" is not a list of names", what);
     if (json_array_size(models) > TALLY_MODELS_MAX)
         return err_set(err, ERR_TOO_LARGE, "%s: more than %d models", what, TALLY_MODELS_MAX);
-    json_array_foreach(models, index, name) {
-        struct text text = {json_string_value(name), json_is_string(name) ? json_string_length(name) : 0};
+    json_array_foreach(models, index, name)
+    {
+        struct text text = {json_string_value(name),
+                            json_is_string(name) ? json_string_length(name) : 0};
         uint32_t number;
         if (text.length == 0 || text.length > VOTEFILE_NAME_MAX || !vote_name_check(text, NULL))
             return err_set(err, ERR_FORMAT, "%s: models[%zu] is not a name", what, index);
         if (!hash_names_add(names, text, &number))
             return err_set(err, ERR_MEMORY, "no memory to read %s", what);
         if (number != index)
-            return err_set(err, ERR_FORMAT, "%s: models[%zu] is there twice: %s", what, index, text.data);
+            return err_set(err, ERR_FORMAT, "%s: models[%zu] is there twice: %s", what, index,
+                           text.data);
     }
     return true;
 }
@@ -54,8 +58,8 @@ static bool whole(const json_t *value, double most, double *out)
 }
 
 /* One pair; false with `err` when it is malformed, with *votes what it stood for. */
-static bool read_pair(struct votefile *file, const json_t *x, const json_t *y, size_t models, double *votes,
-                      struct err *err)
+static bool read_pair(struct votefile *file, const json_t *x, const json_t *y, size_t models,
+                      double *votes, struct err *err)
 {
     double pair[2], counts[OUTCOMES] = {0};
     size_t outcomes = json_array_size(y);
@@ -73,7 +77,8 @@ static bool read_pair(struct votefile *file, const json_t *x, const json_t *y, s
     if (pair[0] == pair[1])
         return err_set(err, ERR_FORMAT, "a model meets itself");
     for (int k = 0; k < OUTCOMES; k++)
-        if (!tally_add(&file->tally, (size_t)pair[0], (size_t)pair[1], (enum outcome)k, (uint32_t)counts[k], err))
+        if (!tally_add(&file->tally, (size_t)pair[0], (size_t)pair[1], (enum outcome)k,
+                       (uint32_t)counts[k], err))
             return false;
     return true;
 }
@@ -82,7 +87,8 @@ static bool read_pairs(struct votefile *file, const json_t *x, const json_t *y, 
                        const struct votefile_options *options, struct err *err)
 {
     if (!json_is_array(x) || !json_is_array(y) || json_array_size(x) != json_array_size(y))
-        return err_set(err, ERR_FORMAT, "%s: \"X\" and \"Y\" are not two lists of the same length", what);
+        return err_set(err, ERR_FORMAT, "%s: \"X\" and \"Y\" are not two lists of the same length",
+                       what);
     for (size_t k = 0; k < json_array_size(x); k++) {
         struct err why = ERR_INIT;
         double votes;
@@ -102,15 +108,19 @@ static bool read_pairs(struct votefile *file, const json_t *x, const json_t *y, 
 bool aggregate_read(struct votefile *file, struct hash_names *names, struct text text, const char *what,
                     const struct votefile_options *options, struct err *err)
 {
-    if (options->category || options->filters[0] || options->voter || options->prompt || options->id || options->style)
+    if (options->category || options->filters[0] || options->voter || options->prompt || options->id ||
+        options->style)
         return err_set(err, ERR_BAD_REQUEST,
-                       "%s holds aggregated counts: categories, filters, style, --id, --voter and --prompt need single votes", what);
+                       "%s holds aggregated counts: categories, filters, style, --id, --voter and "
+                       "--prompt need single votes",
+                       what);
     json_t *root = json_read(text, what, err);
     if (!root)
         return false;
-    bool ok = read_models(names, json_object_get(root, "models"), what, err) &&
-              tally_grow(&file->tally, names->count, err) &&
-              read_pairs(file, json_object_get(root, "X"), json_object_get(root, "Y"), what, options, err);
+    bool ok =
+        read_models(names, json_object_get(root, "models"), what, err) &&
+        tally_grow(&file->tally, names->count, err) &&
+        read_pairs(file, json_object_get(root, "X"), json_object_get(root, "Y"), what, options, err);
     json_decref(root);
     file->aggregated = true;
     return ok;

@@ -1,5 +1,5 @@
-/* read() into a buffer of one's own rather than mmap: the file's pages then count for nobody's memory, a pipe is no
- * special case, and a file that shrinks under us is a short read instead of a bus error. */
+/* read() into a buffer of one's own rather than mmap: the file's pages then count for nobody's memory, a
+ * pipe is no special case, and a file that shrinks under us is a short read instead of a bus error. */
 #include "board/chunks.h"
 
 #include <errno.h>
@@ -56,7 +56,8 @@ static bool read_stored(struct chunks *chunks, char *out, size_t room, size_t *g
 static bool begin_member(struct chunks *chunks, struct err *err)
 {
     if (chunks->inflating)
-        return inflateReset(&chunks->inflater) == Z_OK || err_set(err, ERR_INTERNAL, "cannot inflate %s", chunks->name);
+        return inflateReset(&chunks->inflater) == Z_OK ||
+               err_set(err, ERR_INTERNAL, "cannot inflate %s", chunks->name);
     chunks->packed = chunks->packed ? chunks->packed : malloc(PACKED_BYTES);
     if (!chunks->packed || inflateInit2(&chunks->inflater, 15 + 16) != Z_OK)
         return err_set(err, ERR_MEMORY, "no memory to inflate %s", chunks->name);
@@ -139,7 +140,8 @@ static bool carry_reserve(struct chunks *chunks, size_t capacity, struct err *er
     return true;
 }
 
-/* The first bytes tell gzip from text; they stay in `carry`, or in `packed` where they are compressed. */
+/* The first bytes tell gzip from text; they stay in `carry`, or in `packed` where they are compressed.
+ */
 static bool sniff(struct chunks *chunks, struct err *err)
 {
     char first[2];
@@ -244,7 +246,7 @@ bool chunks_read_all(struct chunks *chunks, struct buf *out, struct err *err)
     return room || err_set(err, ERR_TOO_LARGE, "%s is longer than %zu MB", chunks->name, out->max >> 20);
 }
 
-/* --- running --------------------------------------------------------------------------------------------------------- */
+/* --- running --- */
 
 struct run {
     struct chunks *chunks;
@@ -276,7 +278,8 @@ static size_t record_border(const char *data, size_t length, bool quotes)
         if (!end)
             return 0;
         if (quotes)
-            for (const char *at = end + 1; (at = memchr(at, '"', length - (size_t)(at - data))) != NULL; at++)
+            for (const char *at = end + 1; (at = memchr(at, '"', length - (size_t)(at - data))) != NULL;
+                 at++)
                 quoted = !quoted;
         length = (size_t)(end - data);
         if (!quoted)
@@ -296,11 +299,13 @@ static bool worker_reserve(struct worker *worker, size_t capacity, struct err *e
     return true;
 }
 
-/* Fills the worker's chunk with whole records; what follows the last border is carried to the next. Under the lock. */
+/* Fills the worker's chunk with whole records; what follows the last border is carried to the next.
+ * Under the lock. */
 static bool take(struct worker *worker, struct err *err)
 {
     struct chunks *chunks = worker->run->chunks;
-    size_t length = chunks->carry_length, want = length > CHUNK_BYTES / 2 ? 2 * length : CHUNK_BYTES, border;
+    size_t length = chunks->carry_length, want = length > CHUNK_BYTES / 2 ? 2 * length : CHUNK_BYTES,
+           border;
     if (!worker_reserve(worker, want, err))
         return false;
     memcpy(worker->chunk.data, chunks->carry, length);
@@ -311,7 +316,8 @@ static bool take(struct worker *worker, struct err *err)
         if (border || length == 0)
             break;
         if (want >= CHUNK_RECORD_MAX)
-            return err_set(err, ERR_TOO_LARGE, "%s: a record is longer than %u MB", chunks->name, CHUNK_RECORD_MAX >> 20);
+            return err_set(err, ERR_TOO_LARGE, "%s: a record is longer than %u MB", chunks->name,
+                           CHUNK_RECORD_MAX >> 20);
         want *= 2;
         if (!worker_reserve(worker, want, err))
             return false;
@@ -362,7 +368,8 @@ static void *work(void *context)
     while (!run->stop) {
         uint64_t ticket = run->taken;
         if (!take(worker, &err)) {
-            while (run->committed != ticket && !run->stop) /* what stands before it may hold an earlier error */
+            while (run->committed != ticket &&
+                   !run->stop) /* what stands before it may hold an earlier error */
                 pthread_cond_wait(&run->turn, &run->lock);
             fail(run, &err);
             break;
@@ -379,7 +386,8 @@ static void *work(void *context)
     return NULL;
 }
 
-bool chunks_run(struct chunks *chunks, const struct chunk_handler *handler, int threads, bool quotes, struct err *err)
+bool chunks_run(struct chunks *chunks, const struct chunk_handler *handler, int threads, bool quotes,
+                struct err *err)
 {
     struct run run = {.chunks = chunks, .handler = handler, .quotes = quotes, .line = chunks->lines};
     struct worker workers[CHUNK_THREADS_MAX] = {0};
@@ -390,7 +398,8 @@ bool chunks_run(struct chunks *chunks, const struct chunk_handler *handler, int 
     pthread_cond_init(&run.turn, NULL);
     for (int k = 0; k < threads; k++)
         workers[k] = (struct worker){.run = &run, .number = k};
-    while (started < threads - 1 && pthread_create(&ids[started], NULL, work, &workers[started + 1]) == 0)
+    while (started < threads - 1 &&
+           pthread_create(&ids[started], NULL, work, &workers[started + 1]) == 0)
         started++;
     work(&workers[0]);
     while (started)

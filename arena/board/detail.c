@@ -1,5 +1,5 @@
-/* Each part is a fit or a simulation of its own, tens of milliseconds in all for 130 models: too slow for every vote, and
- * nothing for a page. */
+/* Each part is a fit or a simulation of its own, tens of milliseconds in all for 130 models: too slow
+ * for every vote, and nothing for a page. */
 #include "board/detail.h"
 
 #include <math.h>
@@ -17,17 +17,19 @@ static bool no_memory(struct err *err)
     return err_set(err, ERR_MEMORY, "no memory for a leaderboard's details");
 }
 
-static bool fill_distribution(struct leaderboard *board, const struct detail_input *input, struct err *err)
+static bool fill_distribution(struct leaderboard *board, const struct detail_input *input,
+                              struct err *err)
 {
     size_t n = input->estimate->n;
     double *distribution = calloc(n * n + 1, sizeof *distribution);
     board->distribution = calloc(n * n + 1, sizeof *board->distribution);
     bool ok = distribution && board->distribution;
-    ok = ok ? rank_distribution(distribution, input->estimate->theta, &input->estimate->covariance, DISTRIBUTION_DRAWS,
-                                board->options.seed, err)
+    ok = ok ? rank_distribution(distribution, input->estimate->theta, &input->estimate->covariance,
+                                DISTRIBUTION_DRAWS, board->options.seed, err)
             : no_memory(err);
     for (size_t row = 0; ok && row < n; row++)
-        memcpy(board->distribution + row * n, distribution + (size_t)input->map[board->models[row].model] * n,
+        memcpy(board->distribution + row * n,
+               distribution + (size_t)input->map[board->models[row].model] * n,
                n * sizeof *distribution);
     free(distribution);
     return ok;
@@ -62,7 +64,8 @@ static bool fill_fragility(struct leaderboard *board, const struct detail_input 
 }
 
 /* Most places that any model moves when ties are counted another way. */
-static bool compare_ties(struct leaderboard *board, const struct detail_input *input, const struct rank *ranks, struct rank *other)
+static bool compare_ties(struct leaderboard *board, const struct detail_input *input,
+                         const struct rank *ranks, struct rank *other)
 {
     size_t n = input->estimate->n;
     double *margin = calloc(n * n + 1, sizeof *margin);

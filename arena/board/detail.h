@@ -1,5 +1,6 @@
-/* What a leaderboard says beyond its table when `detail` is asked for: where each model could stand, how few votes or voters
- * the first place hangs on, and how far ranks move when ties are counted another way. Pure; any thread. */
+/* What a leaderboard says beyond its table when `detail` is asked for: where each model could stand, how
+ * few votes or voters the first place hangs on, and how far ranks move when ties are counted another
+ * way. Pure; any thread. */
 #ifndef ARENA_BOARD_DETAIL_H
 #define ARENA_BOARD_DETAIL_H
 
@@ -13,8 +14,8 @@
 struct detail_input { /* all borrowed */
     const struct leaderboard_votes *votes;
     const struct tally *ranked;
-    const int32_t *map;      /* model -> ranked number, or -1 */
-    const uint32_t *models;  /* ranked number -> model */
+    const int32_t *map;     /* model -> ranked number, or -1 */
+    const uint32_t *models; /* ranked number -> model */
     const struct estimate *estimate;
 };
 

@@ -1,7 +1,8 @@
-/* Each method fills theta and hands over its parameters' covariance, the inverse of its second derivative and the scores of
- * single votes (struct fitted); widths then come from one of three sources: the covariance with a normal quantile, clusters
- * with Student's quantiles, or bootstrap draws. An anchor makes a model's interval that of its difference to the anchor,
- * because that is what a rating on an anchored scale is. */
+/* Each method fills theta and hands over its parameters' covariance, the inverse of its second
+ * derivative and the scores of single votes (struct fitted); widths then come from one of three sources:
+ * the covariance with a normal quantile, clusters with Student's quantiles, or bootstrap draws. An
+ * anchor makes a model's interval that of its difference to the anchor, because that is what a rating on
+ * an anchored scale is. */
 #include "board/estimate.h"
 
 #include <math.h>
@@ -83,7 +84,8 @@ static bool widths_normal(struct estimate *estimate, const struct estimate_input
     size_t n = estimate->n;
     double z = stats_normal_quantile(0.5 * (1 + options->confidence)), critical = z;
     if (options->simultaneous && n > 1 &&
-        !rank_simultaneous(&critical, &estimate->covariance, options->confidence, SIMULTANEOUS_DRAWS, options->seed, err))
+        !rank_simultaneous(&critical, &estimate->covariance, options->confidence, SIMULTANEOUS_DRAWS,
+                           options->seed, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         double se = fixed(input, i) ? 0 : se_of(&estimate->covariance, i, against(input, i));
@@ -103,7 +105,8 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
     size_t n = estimate->n;
     double stretch = 1; /* simultaneous over pointwise */
     if (options->simultaneous && n > 1) {
-        if (!rank_simultaneous(&stretch, &cluster->covariance, options->confidence, SIMULTANEOUS_DRAWS, options->seed, err))
+        if (!rank_simultaneous(&stretch, &cluster->covariance, options->confidence, SIMULTANEOUS_DRAWS,
+                               options->seed, err))
             return false;
         stretch /= stats_normal_quantile(0.5 * (1 + options->confidence));
     }
@@ -124,7 +127,8 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
 
 static bool knows_clusters(const struct leaderboard_votes *votes)
 {
-    return votes->ballots && votes->ballots->count && (votes->ballots->voters || votes->ballots->prompts);
+    return votes->ballots && votes->ballots->count &&
+           (votes->ballots->voters || votes->ballots->prompts);
 }
 
 /* What is asked for, with the default made up. */
@@ -133,7 +137,8 @@ static enum leaderboard_interval interval_of(const struct estimate_input *input)
     const struct leaderboard_options *options = input->options;
     if (options->interval != LEADERBOARD_CI_DEFAULT)
         return options->interval;
-    return knows_clusters(input->votes) && !options->compatible ? LEADERBOARD_CI_CLUSTERED : LEADERBOARD_CI_SANDWICH;
+    return knows_clusters(input->votes) && !options->compatible ? LEADERBOARD_CI_CLUSTERED
+                                                                : LEADERBOARD_CI_SANDWICH;
 }
 
 /* The strengths' part of all parameters' covariance. */
@@ -141,17 +146,20 @@ static void take_covariance(struct estimate *estimate, const struct matrix *cova
 {
     size_t n = estimate->n;
     for (size_t i = 0; i < n; i++)
-        memcpy(estimate->covariance.a + i * n, covariance->a + i * covariance->n, n * sizeof *covariance->a);
+        memcpy(estimate->covariance.a + i * n, covariance->a + i * covariance->n,
+               n * sizeof *covariance->a);
 }
 
-static bool clustered(struct estimate *estimate, const struct estimate_input *input, const struct fitted *fitted,
-                      struct err *err)
+static bool clustered(struct estimate *estimate, const struct estimate_input *input,
+                      const struct fitted *fitted, struct err *err)
 {
     struct cluster cluster;
     struct cluster_scores scores = {estimate->n + fitted->extra, fitted->score, &fitted->scores};
     if (!knows_clusters(input->votes))
-        return err_set(err, ERR_BAD_REQUEST, "clustered intervals need votes that name their voter or prompt");
-    if (!cluster_find(&cluster, input->votes->ballots, &scores, fitted->inverse, fitted->covariance, err))
+        return err_set(err, ERR_BAD_REQUEST,
+                       "clustered intervals need votes that name their voter or prompt");
+    if (!cluster_find(&cluster, input->votes->ballots, &scores, fitted->inverse, fitted->covariance,
+                      err))
         return false;
     estimate->interval = "clustered";
     estimate->voters = cluster.voters;
@@ -159,13 +167,15 @@ static bool clustered(struct estimate *estimate, const struct estimate_input *in
     take_covariance(estimate, &cluster.covariance);
     bool ok = widths_clustered(estimate, input, &cluster, err);
     for (size_t k = 0; k < estimate->coefficients; k++)
-        estimate->value_se[k] = cluster_width(&cluster, estimate->n + k, estimate->n + k, input->options->confidence).se;
+        estimate->value_se[k] =
+            cluster_width(&cluster, estimate->n + k, estimate->n + k, input->options->confidence).se;
     cluster_done(&cluster);
     return ok;
 }
 
 /* Sandwich or clusters; what both need is in `fitted`. */
-static bool widths(struct estimate *estimate, const struct estimate_input *input, struct fitted *fitted, struct err *err)
+static bool widths(struct estimate *estimate, const struct estimate_input *input, struct fitted *fitted,
+                   struct err *err)
 {
     fitted->scores.ballots = input->votes->ballots;
     fitted->scores.map = input->map;
@@ -181,18 +191,20 @@ static bool widths(struct estimate *estimate, const struct estimate_input *input
     return widths_normal(estimate, input, err);
 }
 
-/* --- Bradley-Terry --------------------------------------------------------------------------------------------------- */
+/* --- Bradley-Terry --- */
 
 /* Bounds from the draws' percentiles; differences from their covariance. */
-static bool from_draws(struct estimate *estimate, const struct estimate_input *input, const struct bootstrap *boot,
-                       struct err *err)
+static bool from_draws(struct estimate *estimate, const struct estimate_input *input,
+                       const struct bootstrap *boot, struct err *err)
 {
-    double *sorted = malloc((boot->rounds + 1) * sizeof *sorted), tail = 0.5 * (1 - input->options->confidence);
+    double *sorted = malloc((boot->rounds + 1) * sizeof *sorted),
+           tail = 0.5 * (1 - input->options->confidence);
     estimate->interval = "bootstrap";
     estimate->rounds = boot->rounds;
     estimate->failed = boot->failed;
     bool ok = sorted && bootstrap_covariance(&estimate->covariance, boot);
-    ok = ok ? widths_normal(estimate, input, err) : err_set(err, ERR_MEMORY, "no memory for the bootstrap");
+    ok = ok ? widths_normal(estimate, input, err)
+            : err_set(err, ERR_MEMORY, "no memory for the bootstrap");
     for (size_t i = 0; ok && i < estimate->n && boot->rounds; i++) {
         size_t j = against(input, i);
         double shift = j == i ? 0 : estimate->theta[j];
@@ -207,8 +219,8 @@ static bool from_draws(struct estimate *estimate, const struct estimate_input *i
     return ok;
 }
 
-static bool bootstrapped(struct estimate *estimate, const struct estimate_input *input, const struct bt_pairs *pairs,
-                         const struct bt_fit *fit, struct err *err)
+static bool bootstrapped(struct estimate *estimate, const struct estimate_input *input,
+                         const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
 {
     const struct leaderboard_options *options = input->options;
     struct bootstrap boot;
@@ -255,7 +267,8 @@ static bool bradley_terry_widths(struct estimate *estimate, const struct estimat
     return ok;
 }
 
-static bool fit_bradley_terry(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+static bool fit_bradley_terry(struct estimate *estimate, const struct estimate_input *input,
+                              struct err *err)
 {
     struct bt_pairs pairs;
     struct bt_fit fit;
@@ -275,9 +288,10 @@ static bool fit_bradley_terry(struct estimate *estimate, const struct estimate_i
     return ok;
 }
 
-/* --- ties of their own ----------------------------------------------------------------------------------------------- */
+/* --- ties of their own --- */
 
-/* Moves the grounded model's strengths and covariance to the gauge of the board (mean 0), keeping the shift. */
+/* Moves the grounded model's strengths and covariance to the gauge of the board (mean 0), keeping the
+ * shift. */
 static void ground(struct estimate *estimate, struct tie_fit *fit, double *mean_row)
 {
     size_t n = estimate->n, m = n + 1;
@@ -330,7 +344,7 @@ static bool fit_ties(struct estimate *estimate, const struct estimate_input *inp
     return ok;
 }
 
-/* --- style and position ---------------------------------------------------------------------------------------------- */
+/* --- style and position --- */
 
 /* Which row of the data each ballot became. */
 static uint32_t *rows_of(const struct estimate_input *input)
@@ -344,7 +358,8 @@ static uint32_t *rows_of(const struct estimate_input *input)
 }
 
 static bool context_widths(struct estimate *estimate, const struct estimate_input *input,
-                           const struct contextual_data *data, const struct contextual_fit *fit, struct err *err)
+                           const struct contextual_data *data, const struct contextual_fit *fit,
+                           struct err *err)
 {
     bool cluster = interval_of(input) == LEADERBOARD_CI_CLUSTERED && knows_clusters(input->votes);
     uint32_t *rows = cluster ? rows_of(input) : NULL;
@@ -383,9 +398,10 @@ static bool fit_context(struct estimate *estimate, const struct estimate_input *
     return ok;
 }
 
-/* --- online Elo ------------------------------------------------------------------------------------------------------ */
+/* --- online Elo --- */
 
-/* From ratings to the natural scale around the initial rating, so that one conversion serves all methods. */
+/* From ratings to the natural scale around the initial rating, so that one conversion serves all
+ * methods. */
 static void to_natural(double *ratings, size_t count, double initial)
 {
     for (size_t k = 0; k < count; k++)
@@ -400,13 +416,15 @@ static bool fit_elo(struct estimate *estimate, const struct estimate_input *inpu
     size_t n = estimate->n;
     struct bootstrap boot = {.models = n, .rounds = options->rounds};
     if (!ballots || ballots->count == 0)
-        return err_set(err, ERR_BAD_REQUEST, "online Elo needs single votes in their order, not aggregated counts");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "online Elo needs single votes in their order, not aggregated counts");
     boot.draws = calloc(n * options->rounds + 1, sizeof *boot.draws);
     if (!boot.draws)
         return err_set(err, ERR_MEMORY, "no memory for %zu bootstrap rounds", options->rounds);
     elo_run(estimate->theta, n, ballots, input->map, &elo);
     to_natural(estimate->theta, n, options->elo_initial);
-    bool ok = elo_bootstrap(boot.draws, n, ballots, input->map, &elo, options->rounds, options->seed, options->threads, err);
+    bool ok = elo_bootstrap(boot.draws, n, ballots, input->map, &elo, options->rounds, options->seed,
+                            options->threads, err);
     if (ok) {
         to_natural(boot.draws, n * options->rounds, options->elo_initial);
         ok = from_draws(estimate, input, &boot, err);
@@ -415,7 +433,7 @@ static bool fit_elo(struct estimate *estimate, const struct estimate_input *inpu
     return ok;
 }
 
-/* --- the choice ------------------------------------------------------------------------------------------------------ */
+/* --- the choice --- */
 
 static bool fit_method(struct estimate *estimate, const struct estimate_input *input, struct err *err)
 {

@@ -1,7 +1,9 @@
-/* Strengths and how sure they are, whatever the method: the step between counted votes and a leaderboard.
+/* Strengths and how sure they are, whatever the method: the step between counted votes and a
+ * leaderboard.
  *
- * Takes votes whose models can all be ranked (connect.h) and gives, in the natural scale (rating = 1000 + 173.7 theta),
- * the strengths, their bounds, and the half-width of every difference. Pure; any thread. */
+ * Takes votes whose models can all be ranked (connect.h) and gives, in the natural scale (rating = 1000
+ * + 173.7 theta), the strengths, their bounds, and the half-width of every difference. Pure; any thread.
+ */
 #ifndef ARENA_BOARD_ESTIMATE_H
 #define ARENA_BOARD_ESTIMATE_H
 
@@ -31,11 +33,11 @@ struct estimate {
     struct matrix covariance;           /* n x n, for simulations; a is NULL without intervals */
     const char *interval;               /* "sandwich", … "none" */
     double loss, gradient;
-    double tie_parameter;      /* NAN when ties count half */
-    bool absolute;             /* grounded: theta 0 is the threshold of a bad answer */
-    double absolute_shift;     /* added to theta gives strength over that threshold */
-    uint32_t voters, prompts;  /* clusters */
-    size_t rounds, failed;     /* of the bootstrap */
+    double tie_parameter;     /* NAN when ties count half */
+    bool absolute;            /* grounded: theta 0 is the threshold of a bad answer */
+    double absolute_shift;    /* added to theta gives strength over that threshold */
+    uint32_t voters, prompts; /* clusters */
+    size_t rounds, failed;    /* of the bootstrap */
     size_t coefficients;
     double value[ESTIMATE_COEFFICIENTS_MAX], value_se[ESTIMATE_COEFFICIENTS_MAX];
 };

@@ -1,5 +1,6 @@
-/* The mixer multiplies 64 x 64 into 128 bits and folds the halves, sixteen bytes a step, so that hashing a model's name
- * costs about as much as looking at it. Tables are open and at most three quarters full. */
+/* The mixer multiplies 64 x 64 into 128 bits and folds the halves, sixteen bytes a step, so that hashing
+ * a model's name costs about as much as looking at it. Tables are open and at most three quarters full.
+ */
 #include "board/hash.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ uint64_t hash_bytes(const char *bytes, size_t length)
     return hash ? hash : 1;
 }
 
-/* --- keys ------------------------------------------------------------------------------------------------------------ */
+/* --- keys --- */
 
 void hash_keys_init(struct hash_keys *keys, bool plain)
 {
@@ -93,7 +94,8 @@ static bool rehash(struct hash_keys *keys)
 
 bool hash_keys_add(struct hash_keys *keys, uint64_t key, uint32_t *value, bool *added)
 {
-    if (4 * ((size_t)keys->count + 1) > 3 * keys->capacity && (keys->count > UINT32_MAX - 2 || !rehash(keys)))
+    if (4 * ((size_t)keys->count + 1) > 3 * keys->capacity &&
+        (keys->count > UINT32_MAX - 2 || !rehash(keys)))
         return false;
     size_t at = free_slot(keys->keys, keys->capacity, key);
     *added = keys->keys[at] == 0;
@@ -113,7 +115,7 @@ void hash_keys_prefetch(const struct hash_keys *keys, uint64_t key)
         __builtin_prefetch(&keys->keys[key & (keys->capacity - 1)], 1);
 }
 
-/* --- names ----------------------------------------------------------------------------------------------------------- */
+/* --- names --- */
 
 void hash_names_init(struct hash_names *names)
 {

@@ -1,5 +1,6 @@
-/* The order of work: who can be ranked (enough votes, one connected and separable group), the estimate over those alone,
- * then one table best first. Everything is allocated in one object that leaderboard_free takes apart. */
+/* The order of work: who can be ranked (enough votes, one connected and separable group), the estimate
+ * over those alone, then one table best first. Everything is allocated in one object that
+ * leaderboard_free takes apart. */
 #include "board/leaderboard.h"
 
 #include <inttypes.h>
@@ -39,13 +40,16 @@ bool leaderboard_options_check(const struct leaderboard_options *options, struct
     } RULES[] = {
         {elo && (!half || context || options->reweighted || options->compatible),
          "elo has no --ties, --style, --position, --reweighted or --compatible"},
-        {elo && (options->interval == LEADERBOARD_CI_SANDWICH || options->interval == LEADERBOARD_CI_CLUSTERED),
+        {elo && (options->interval == LEADERBOARD_CI_SANDWICH ||
+                 options->interval == LEADERBOARD_CI_CLUSTERED),
          "elo has bootstrap intervals only"},
         {context && !half, "--style and --position count a tie as half; leave --ties out"},
         {!half && options->reweighted, "--reweighted counts a tie as half; leave --ties out"},
         {!half && options->compatible, "arena-rank counts a tie as half; leave --ties out"},
-        {options->compatible && options->interval == LEADERBOARD_CI_CLUSTERED, "arena-rank has no clustered intervals"},
-        {options->compatible && options->position, "arena-rank has no position term (its centring wipes it out)"},
+        {options->compatible && options->interval == LEADERBOARD_CI_CLUSTERED,
+         "arena-rank has no clustered intervals"},
+        {options->compatible && options->position,
+         "arena-rank has no position term (its centring wipes it out)"},
         {(context || !half) && options->interval == LEADERBOARD_CI_BOOTSTRAP,
          "the bootstrap is for plain Bradley-Terry and Elo; leave --ci out"},
     };
@@ -68,7 +72,8 @@ struct build {
     int32_t anchor; /* ranked number or -1 */
 };
 
-__attribute__((format(printf, 2, 3))) static void warn(struct leaderboard *board, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void warn(struct leaderboard *board, const char *format,
+                                                       ...)
 {
     va_list args;
     char *line = NULL;
@@ -87,8 +92,8 @@ static bool no_memory(struct err *err)
     return err_set(err, ERR_MEMORY, "no memory for a leaderboard");
 }
 
-static bool start(struct build *build, const struct leaderboard_votes *votes, const struct leaderboard_options *options,
-                  struct err *err)
+static bool start(struct build *build, const struct leaderboard_votes *votes,
+                  const struct leaderboard_options *options, struct err *err)
 {
     size_t n = votes->tally->models;
     *build = (struct build){.votes = votes, .anchor = -1};
@@ -129,7 +134,8 @@ static bool find_ranked(struct build *build, struct err *err)
     bool ok = connect_find(&build->connect, tally, keep, err);
     size_t ranked = 0;
     for (size_t i = 0; ok && i < n; i++) {
-        bool in = options->method == LEADERBOARD_ELO ? keep[i] : build->connect.reason[i] == CONNECT_RANKED;
+        bool in =
+            options->method == LEADERBOARD_ELO ? keep[i] : build->connect.reason[i] == CONNECT_RANKED;
         build->map[i] = in ? (int32_t)ranked : -1;
         if (in)
             build->models[ranked++] = (uint32_t)i;
@@ -148,7 +154,8 @@ static bool find_anchor(struct build *build, struct err *err)
             continue;
         build->anchor = build->map[i];
         if (build->anchor < 0)
-            warn(build->board, "the anchor %s is not ranked; the ranked models' mean is 1000 instead", anchor);
+            warn(build->board, "the anchor %s is not ranked; the ranked models' mean is 1000 instead",
+                 anchor);
         return true;
     }
     return err_set(err, ERR_BAD_REQUEST, "no model \"%s\" to anchor on", anchor);
@@ -162,8 +169,10 @@ static char *reason_text(const struct build *build, size_t model)
         [CONNECT_UNDEFEATED] = "undefeated: it has not lost or tied yet, so no finite rating fits",
         [CONNECT_WINLESS] = "winless: it has not won or tied yet, so no finite rating fits",
         [CONNECT_SEPARATED] = "not connected: no chain of votes leads to the ranked models",
-        [CONNECT_ALWAYS_WON] = "its group has not lost to or tied with the ranked models, so no finite rating fits",
-        [CONNECT_ALWAYS_LOST] = "its group has not beaten or tied with the ranked models, so no finite rating fits",
+        [CONNECT_ALWAYS_WON] =
+            "its group has not lost to or tied with the ranked models, so no finite rating fits",
+        [CONNECT_ALWAYS_LOST] =
+            "its group has not beaten or tied with the ranked models, so no finite rating fits",
     };
     uint64_t votes = build->records[model].votes, least = build->board->options.min_votes;
     char *text = NULL;
@@ -226,7 +235,8 @@ static double to_rating(const struct build *build, double theta)
     return initial + RATING_ALPHA * theta;
 }
 
-static bool list_models(struct build *build, const struct rank *ranks, const double *best, struct err *err)
+static bool list_models(struct build *build, const struct rank *ranks, const double *best,
+                        struct err *err)
 {
     struct leaderboard *board = build->board;
     const struct estimate *estimate = &build->estimate;
@@ -271,10 +281,12 @@ static bool fill_matrices(struct build *build, struct err *err)
         return no_memory(err);
     for (size_t row = 0; row < n; row++) {
         for (size_t column = 0; column < n; column++) {
-            size_t i = (size_t)build->map[board->models[row].model], j = (size_t)build->map[board->models[column].model];
+            size_t i = (size_t)build->map[board->models[row].model],
+                   j = (size_t)build->map[board->models[column].model];
             board->wins[row * n + column] = (uint32_t)tally_count(&build->ranked, i, j, OUTCOME_A);
-            board->ties[row * n + column] = (uint32_t)(tally_count(&build->ranked, i, j, OUTCOME_TIE) +
-                                                       tally_count(&build->ranked, i, j, OUTCOME_BOTH_BAD));
+            board->ties[row * n + column] =
+                (uint32_t)(tally_count(&build->ranked, i, j, OUTCOME_TIE) +
+                           tally_count(&build->ranked, i, j, OUTCOME_BOTH_BAD));
             board->margin[row * n + column] = RATING_ALPHA * estimate->margin[i * n + j];
         }
     }
@@ -288,9 +300,11 @@ static bool fill_coefficients(struct build *build, struct err *err)
     board->coefficients = calloc(estimate->coefficients + 1, sizeof *board->coefficients);
     if (!board->coefficients)
         return no_memory(err);
-    size_t features = board->options.style && build->votes->ballots ? build->votes->ballots->features : 0;
+    size_t features =
+        board->options.style && build->votes->ballots ? build->votes->ballots->features : 0;
     for (size_t k = 0; k < estimate->coefficients; k++) {
-        const char *name = k < features && build->votes->features ? build->votes->features[k] : "position";
+        const char *name =
+            k < features && build->votes->features ? build->votes->features[k] : "position";
         board->coefficients[k] =
             (struct leaderboard_coefficient){strdup(name), estimate->value[k], estimate->value_se[k]};
         board->coefficient_count++;
@@ -303,12 +317,15 @@ static bool fill_coefficients(struct build *build, struct err *err)
 static void warn_estimate(struct leaderboard *board, const struct estimate *estimate)
 {
     if (estimate->voters && estimate->voters < CLUSTER_FEW)
-        warn(board, "only %u voters: intervals are wide and less certain than they look", estimate->voters);
+        warn(board, "only %u voters: intervals are wide and less certain than they look",
+             estimate->voters);
     if (estimate->prompts && estimate->prompts < CLUSTER_FEW)
-        warn(board, "only %u prompts: intervals are wide and less certain than they look", estimate->prompts);
+        warn(board, "only %u prompts: intervals are wide and less certain than they look",
+             estimate->prompts);
     if (estimate->failed)
-        warn(board, "%zu of %zu bootstrap rounds had no finite rating for every model and were left out; "
-                    "the intervals are too narrow",
+        warn(board,
+             "%zu of %zu bootstrap rounds had no finite rating for every model and were left out; "
+             "the intervals are too narrow",
              estimate->failed, estimate->failed + estimate->rounds);
     if (board->options.compatible)
         warn(board, "compatible with arena-rank: its standard errors understate sparse models");
@@ -330,8 +347,8 @@ static void warn_votes(struct build *build)
     for (size_t i = 0; i < build->votes->tally->models; i++)
         separated += build->map[i] < 0 && build->connect.reason[i] > CONNECT_NO_VOTES;
     if (separated)
-        warn(board, "%zu model%s cannot be ranked by these votes; the reasons stand beside them", separated,
-             separated == 1 ? "" : "s");
+        warn(board, "%zu model%s cannot be ranked by these votes; the reasons stand beside them",
+             separated, separated == 1 ? "" : "s");
 }
 
 static bool assemble(struct build *build, struct err *err)
@@ -339,11 +356,13 @@ static bool assemble(struct build *build, struct err *err)
     struct leaderboard *board = build->board;
     const struct estimate *estimate = &build->estimate;
     size_t n = estimate->n;
-    const struct detail_input detail = {build->votes, &build->ranked, build->map, build->models, estimate};
+    const struct detail_input detail = {build->votes, &build->ranked, build->map, build->models,
+                                        estimate};
     struct rank *ranks = calloc(n + 1, sizeof *ranks);
     double *best = calloc(n + 1, sizeof *best);
     bool ok = ranks && best;
-    ok = ok ? rank_probability_best(best, estimate->theta, &estimate->covariance, BEST_DRAWS, board->options.seed, err)
+    ok = ok ? rank_probability_best(best, estimate->theta, &estimate->covariance, BEST_DRAWS,
+                                    board->options.seed, err)
             : no_memory(err);
     if (ok) {
         rank_ranges(ranks, estimate->theta, estimate->margin, n);
@@ -358,9 +377,11 @@ static bool assemble(struct build *build, struct err *err)
 static bool rate(struct build *build, struct err *err)
 {
     struct leaderboard *board = build->board;
-    struct estimate_input input = {&build->ranked, build->votes, build->map, &board->options, build->anchor};
+    struct estimate_input input = {&build->ranked, build->votes, build->map, &board->options,
+                                   build->anchor};
     if (build->votes->sides_unknown && board->options.position)
-        return err_set(err, ERR_BAD_REQUEST, "aggregated counts do not say who was shown first: no position to control for");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "aggregated counts do not say who was shown first: no position to control for");
     if (build->ranked.models == 0)
         return true;
     if (!estimate_fit(&build->estimate, &input, err))
@@ -376,8 +397,8 @@ static bool rate(struct build *build, struct err *err)
     return assemble(build, err);
 }
 
-struct leaderboard *leaderboard_fit(const struct leaderboard_votes *votes, const struct leaderboard_options *options,
-                                    struct err *err)
+struct leaderboard *leaderboard_fit(const struct leaderboard_votes *votes,
+                                    const struct leaderboard_options *options, struct err *err)
 {
     struct build build;
     bool ok = start(&build, votes, options, err) && find_ranked(&build, err) && find_anchor(&build, err);

@@ -1,5 +1,5 @@
-/* A leaderboard as text: one function for the five formats. Output is a function of the leaderboard alone (no clock, no
- * locale), so the same board always gives the same bytes. Pure; any thread. */
+/* A leaderboard as text: one function for the five formats. Output is a function of the leaderboard
+ * alone (no clock, no locale), so the same board always gives the same bytes. Pure; any thread. */
 #ifndef ARENA_BOARD_RENDER_H
 #define ARENA_BOARD_RENDER_H
 
@@ -16,7 +16,8 @@ enum render_format { RENDER_TABLE, RENDER_JSON, RENDER_CSV, RENDER_MD, RENDER_HT
 /* False when the word names no format. */
 bool render_format_of(const char *word, enum render_format *format);
 
-/* Appends to `out`; false only when `out` failed. `columns`: the terminal's width for the table (0: 100). */
+/* Appends to `out`; false only when `out` failed. `columns`: the terminal's width for the table (0:
+ * 100). */
 bool render(struct buf *out, const struct leaderboard *board, enum render_format format, int columns);
 
 #endif

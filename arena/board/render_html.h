@@ -1,5 +1,5 @@
-/* The leaderboard as one self-contained page: no script, no font, no request; plots are inline SVG. Readable in light and
- * dark, on paper and by screen readers. Pure; any thread. */
+/* The leaderboard as one self-contained page: no script, no font, no request; plots are inline SVG.
+ * Readable in light and dark, on paper and by screen readers. Pure; any thread. */
 #ifndef ARENA_BOARD_RENDER_HTML_H
 #define ARENA_BOARD_RENDER_HTML_H
 

@@ -18,7 +18,8 @@ uint64_t render_ties(const struct leaderboard *board, const struct tally_record 
     return record->ties + (board->options.ties == LEADERBOARD_TIES_GROUNDED ? 0 : record->both_bad);
 }
 
-static void put_record(struct json_out *out, const struct leaderboard *board, const struct tally_record *record)
+static void put_record(struct json_out *out, const struct leaderboard *board,
+                       const struct tally_record *record)
 {
     json_put_int(out, "votes", (int64_t)record->votes);
     json_put_int(out, "wins", (int64_t)record->wins);
@@ -27,7 +28,8 @@ static void put_record(struct json_out *out, const struct leaderboard *board, co
     json_put_int(out, "both_bad", (int64_t)record->both_bad);
 }
 
-static void put_model(struct json_out *out, const struct leaderboard *board, const struct leaderboard_model *model)
+static void put_model(struct json_out *out, const struct leaderboard *board,
+                      const struct leaderboard_model *model)
 {
     json_put_open(out, NULL, '{');
     json_put_cstring(out, "model", model->name);

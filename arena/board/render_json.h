@@ -1,4 +1,5 @@
-/* The leaderboard as the JSON object of `rank`, `leaderboard` and GET /api/leaderboard (schema/). Pure; any thread. */
+/* The leaderboard as the JSON object of `rank`, `leaderboard` and GET /api/leaderboard (schema/). Pure;
+ * any thread. */
 #ifndef ARENA_BOARD_RENDER_JSON_H
 #define ARENA_BOARD_RENDER_JSON_H
 

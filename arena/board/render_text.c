@@ -1,6 +1,6 @@
-/* The table draws each interval to one common scale, so that what overlaps on the screen overlaps in fact. Names are the
- * only text from outside: control characters are shown as "?", and a CSV cell that a spreadsheet would run as a formula
- * is quoted with an apostrophe. */
+/* The table draws each interval to one common scale, so that what overlaps on the screen overlaps in
+ * fact. Names are the only text from outside: control characters are shown as "?", and a CSV cell that a
+ * spreadsheet would run as a formula is quoted with an apostrophe. */
 #include "board/render_text.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #define BAR_MOST 40
 #define NAME_MOST 40
 
-/* --- names ---------------------------------------------------------------------------------------------------------- */
+/* --- names --- */
 
 /* Appends at most `most` characters of a name, none of which can move the cursor; returns how many. */
 static size_t add_name(struct buf *out, const char *name, size_t most)
@@ -54,7 +54,7 @@ static size_t name_width(const struct leaderboard *board)
     return width < NAME_MOST ? width : NAME_MOST;
 }
 
-/* --- the line above ------------------------------------------------------------------------------------------------- */
+/* --- the line above --- */
 
 static void add_ties(struct buf *out, const struct leaderboard *board)
 {
@@ -87,7 +87,7 @@ void render_subtitle(struct buf *out, const struct leaderboard *board)
         buf_printf(out, ", %s = %g", options->anchor, options->anchor_rating);
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------ */
+/* --- the table --- */
 
 struct scale {
     double low, high;
@@ -119,11 +119,15 @@ static size_t place(const struct scale *scale, double value)
 
 static void add_bar(struct buf *out, const struct scale *scale, const struct leaderboard_model *model)
 {
-    size_t low = place(scale, finite_or(model->rating_lower, model->rating)), at = place(scale, model->rating),
+    size_t low = place(scale, finite_or(model->rating_lower, model->rating)),
+           at = place(scale, model->rating),
            high = place(scale, finite_or(model->rating_upper, model->rating));
     for (size_t k = 0; k < scale->width; k++)
-        buf_add_string(out, k == at ? "●" : k == low && low < at ? "├" : k == high && high > at ? "┤"
-                            : k > low && k < high ? "─" : " ");
+        buf_add_string(out, k == at                  ? "●"
+                            : k == low && low < at   ? "├"
+                            : k == high && high > at ? "┤"
+                            : k > low && k < high    ? "─"
+                                                     : " ");
 }
 
 static void add_range(char *text, size_t size, uint32_t low, uint32_t high)
@@ -144,7 +148,8 @@ static void add_half_width(struct buf *out, const struct leaderboard_model *mode
         pad(out, 0, 8);
 }
 
-static void add_row(struct buf *out, const struct scale *scale, const struct leaderboard_model *model, size_t names)
+static void add_row(struct buf *out, const struct scale *scale, const struct leaderboard_model *model,
+                    size_t names)
 {
     char range[32];
     add_range(range, sizeof range, model->rank_lower, model->rank_upper);
@@ -167,9 +172,10 @@ static void add_unranked(struct buf *out, const struct leaderboard *board)
         const struct leaderboard_unranked *row = &board->unranked[k];
         buf_add_string(out, "      ");
         add_name(out, row->name, NAME_MOST);
-        buf_printf(out, "  %" PRIu64 " votes (%" PRIu64 " won, %" PRIu64 " lost, %" PRIu64 " tied): %s\n",
-                   row->record.votes, row->record.wins, row->record.losses, row->record.ties + row->record.both_bad,
-                   row->reason);
+        buf_printf(out,
+                   "  %" PRIu64 " votes (%" PRIu64 " won, %" PRIu64 " lost, %" PRIu64 " tied): %s\n",
+                   row->record.votes, row->record.wins, row->record.losses,
+                   row->record.ties + row->record.both_bad, row->reason);
     }
 }
 
@@ -180,7 +186,8 @@ static void add_coefficients(struct buf *out, const struct leaderboard *board)
     buf_add_string(out, "\nEffects on the odds, natural scale\n");
     for (size_t k = 0; k < board->coefficient_count; k++) {
         const struct leaderboard_coefficient *row = &board->coefficients[k];
-        buf_printf(out, "      %-24s %+.4f ±%.4f\n", row->name, row->value, 1.959963984540054 * row->standard_error);
+        buf_printf(out, "      %-24s %+.4f ±%.4f\n", row->name, row->value,
+                   1.959963984540054 * row->standard_error);
     }
 }
 
@@ -191,10 +198,13 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
         return;
     if (fragility->votes_to_flip)
         buf_printf(out, "\n%" PRIu64 " votes (%.3f %%) would have to vanish for %s to be first.\n",
-                   fragility->votes_to_flip, 100.0 * (double)fragility->votes_to_flip / (double)board->votes_used,
+                   fragility->votes_to_flip,
+                   100.0 * (double)fragility->votes_to_flip / (double)board->votes_used,
                    fragility->flips_to);
     if (!isnan(fragility->top_voter_share))
-        buf_printf(out, "The busiest voter cast %.1f %% of the votes; leaving one voter out moves a rank by at most %u.\n",
+        buf_printf(out,
+                   "The busiest voter cast %.1f %% of the votes; leaving one voter out moves a rank by "
+                   "at most %u.\n",
                    100 * fragility->top_voter_share, fragility->top_voter_rank_change);
     buf_printf(out, "Counting ties another way moves a rank by at most %u.\n", board->tie_rank_change);
 }
@@ -202,10 +212,11 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
 void render_table(struct buf *out, const struct leaderboard *board, int columns)
 {
     size_t names = name_width(board), fixed = 4 + 2 + 8 + names + 8 + 8 + 10 + 9;
-    size_t room = (size_t)(columns > 0 ? columns : 100), bar = room > fixed + BAR_LEAST ? room - fixed : BAR_LEAST;
+    size_t room = (size_t)(columns > 0 ? columns : 100),
+           bar = room > fixed + BAR_LEAST ? room - fixed : BAR_LEAST;
     struct scale scale = scale_of(board, bar < BAR_MOST ? bar : BAR_MOST);
-    buf_printf(out, "%s · %" PRIu64 " votes\n", board->options.category ? board->options.category : "overall",
-               board->votes);
+    buf_printf(out, "%s · %" PRIu64 " votes\n",
+               board->options.category ? board->options.category : "overall", board->votes);
     render_subtitle(out, board);
     buf_add_string(out, "\n\n");
     if (board->model_count) {
@@ -224,7 +235,7 @@ void render_table(struct buf *out, const struct leaderboard *board, int columns)
         buf_printf(out, "%sNote: %s.\n", k ? "" : "\n", board->warnings[k]);
 }
 
-/* --- CSV ------------------------------------------------------------------------------------------------------------ */
+/* --- CSV --- */
 
 static void add_cell(struct buf *out, const char *text)
 {
@@ -250,16 +261,18 @@ static void add_number(struct buf *out, double value, int decimals)
         buf_printf(out, "%.*f", decimals, value);
 }
 
-static void add_record(struct buf *out, const struct leaderboard *board, const struct tally_record *record)
+static void add_record(struct buf *out, const struct leaderboard *board,
+                       const struct tally_record *record)
 {
-    buf_printf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, record->votes, record->wins,
-               record->losses, render_ties(board, record), record->both_bad);
+    buf_printf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, record->votes,
+               record->wins, record->losses, render_ties(board, record), record->both_bad);
 }
 
 void render_csv(struct buf *out, const struct leaderboard *board)
 {
-    buf_add_string(out, "rank,rank_lower,rank_upper,model,rating,rating_lower,rating_upper,standard_error,"
-                        "probability_best,votes,wins,losses,ties,both_bad,win_rate,reason\n");
+    buf_add_string(out,
+                   "rank,rank_lower,rank_upper,model,rating,rating_lower,rating_upper,standard_error,"
+                   "probability_best,votes,wins,losses,ties,both_bad,win_rate,reason\n");
     for (size_t k = 0; k < board->model_count; k++) {
         const struct leaderboard_model *row = &board->models[k];
         buf_printf(out, "%u,%u,%u,", row->rank, row->rank_lower, row->rank_upper);
@@ -285,7 +298,7 @@ void render_csv(struct buf *out, const struct leaderboard *board)
     }
 }
 
-/* --- Markdown ------------------------------------------------------------------------------------------------------- */
+/* --- Markdown --- */
 
 static void add_md(struct buf *out, const char *text)
 {
@@ -296,7 +309,8 @@ static void add_md(struct buf *out, const char *text)
     }
 }
 
-static void add_md_row(struct buf *out, const struct leaderboard *board, const struct leaderboard_model *row)
+static void add_md_row(struct buf *out, const struct leaderboard *board,
+                       const struct leaderboard_model *row)
 {
     char range[32];
     double half = 0.5 * (row->rating_upper - row->rating_lower);
@@ -306,8 +320,9 @@ static void add_md_row(struct buf *out, const struct leaderboard *board, const s
     buf_printf(out, " | %.1f | ", row->rating);
     if (isfinite(half))
         buf_printf(out, "±%.1f", half);
-    buf_printf(out, " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %.1f %% |\n", row->record.votes,
-               row->record.wins, row->record.losses, render_ties(board, &row->record), 100 * row->win_rate);
+    buf_printf(out, " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %.1f %% |\n",
+               row->record.votes, row->record.wins, row->record.losses, render_ties(board, &row->record),
+               100 * row->win_rate);
 }
 
 void render_md(struct buf *out, const struct leaderboard *board)
@@ -316,8 +331,9 @@ void render_md(struct buf *out, const struct leaderboard *board)
     add_md(out, board->options.category ? board->options.category : "overall");
     buf_printf(out, "**, %" PRIu64 " votes. ", board->votes);
     render_subtitle(out, board);
-    buf_add_string(out, ".\n\n| Rank | Range | Model | Rating | 95 % | Votes | Won | Lost | Tied | Win rate |\n"
-                        "|---:|:---:|:---|---:|---:|---:|---:|---:|---:|---:|\n");
+    buf_add_string(
+        out, ".\n\n| Rank | Range | Model | Rating | 95 % | Votes | Won | Lost | Tied | Win rate |\n"
+             "|---:|:---:|:---|---:|---:|---:|---:|---:|---:|---:|\n");
     for (size_t k = 0; k < board->model_count; k++)
         add_md_row(out, board, &board->models[k]);
     for (size_t k = 0; k < board->unranked_count; k++) {

@@ -1,4 +1,5 @@
-/* The leaderboard as text for people and tools: the terminal's table, CSV, Markdown. Pure; any thread. */
+/* The leaderboard as text for people and tools: the terminal's table, CSV, Markdown. Pure; any thread.
+ */
 #ifndef ARENA_BOARD_RENDER_TEXT_H
 #define ARENA_BOARD_RENDER_TEXT_H
 

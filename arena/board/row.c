@@ -1,6 +1,6 @@
-/* The time goes into skipping what nobody asked for, so that is what is fast: strings by memchr for the next quote (text
- * in conversations is long), brackets by a table of byte classes. Values are never copied; only a name or id that holds
- * escapes is. */
+/* The time goes into skipping what nobody asked for, so that is what is fast: strings by memchr for the
+ * next quote (text in conversations is long), brackets by a table of byte classes. Values are never
+ * copied; only a name or id that holds escapes is. */
 #include "board/row.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ size_t row_spec_add(struct row_spec *spec, const char *path)
     return spec->count++;
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------------ */
+/* --- JSON --- */
 
 static const char *skip_space(const char *at, const char *end)
 {
@@ -63,7 +63,8 @@ static const char *string_skip(const char *at, const char *end)
 }
 
 enum { PLAIN, QUOTE, OPEN, CLOSE };
-static const uint8_t CLASS[256] = {['"'] = QUOTE, ['{'] = OPEN, ['['] = OPEN, ['}'] = CLOSE, [']'] = CLOSE};
+static const uint8_t CLASS[256] = {
+    ['"'] = QUOTE, ['{'] = OPEN, ['['] = OPEN, ['}'] = CLOSE, [']'] = CLOSE};
 
 /* `at` is on an opening bracket; returns after its closing one, or NULL with a reason. */
 static const char *nested_skip(const char *at, const char *end, const char **why)
@@ -106,7 +107,8 @@ static const char *nested_skip(const char *at, const char *end, const char **why
 
 static bool scalar_byte(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '+' || c == '.';
 }
 
 static bool is_word(struct text text, const char *word)
@@ -184,7 +186,8 @@ struct json_scan {
 };
 
 /* Fields among `mask` whose path goes on with `key`: those that end there, and those that go deeper. */
-static void match(const struct json_scan *scan, struct text key, uint64_t mask, uint64_t *whole, uint64_t *deeper)
+static void match(const struct json_scan *scan, struct text key, uint64_t mask, uint64_t *whole,
+                  uint64_t *deeper)
 {
     *whole = *deeper = 0;
     for (; mask; mask &= mask - 1) {
@@ -274,8 +277,8 @@ static uint64_t all_fields(const struct row_spec *spec)
     return spec->count == ROW_FIELDS_MAX ? ~UINT64_C(0) : (UINT64_C(1) << spec->count) - 1;
 }
 
-static bool json_row(const struct row_spec *spec, const char *at, const char *end, struct row_field *fields,
-                     struct err *err)
+static bool json_row(const struct row_spec *spec, const char *at, const char *end,
+                     struct row_field *fields, struct err *err)
 {
     struct json_scan scan = {.spec = spec, .fields = fields, .end = end, .all = all_fields(spec)};
     if (*at != '{')
@@ -288,7 +291,7 @@ static bool json_row(const struct row_spec *spec, const char *at, const char *en
     return true;
 }
 
-/* --- CSV ------------------------------------------------------------------------------------------------------------- */
+/* --- CSV --- */
 
 /* One quoted cell; `at` is after its opening quote. Returns after the closing one, or NULL. */
 static const char *quoted_read(const char *at, const char *end, struct row_field *field, uint32_t *lines)
@@ -322,7 +325,8 @@ static const char *plain_read(const char *at, const char *end, struct row_field 
 }
 
 /* One cell; returns on the comma or line end after it, or NULL. */
-static const char *cell_read(const char *at, const char *end, struct row_field *field, uint32_t *lines, struct err *err)
+static const char *cell_read(const char *at, const char *end, struct row_field *field, uint32_t *lines,
+                             struct err *err)
 {
     if (at < end && *at == '"') {
         at = quoted_read(at + 1, end, field, lines);
@@ -342,8 +346,8 @@ static const char *cell_read(const char *at, const char *end, struct row_field *
     return at;
 }
 
-static const char *csv_row(const struct row_spec *spec, const char *at, const char *end, struct row_field *fields,
-                           uint32_t *lines, struct err *err)
+static const char *csv_row(const struct row_spec *spec, const char *at, const char *end,
+                           struct row_field *fields, uint32_t *lines, struct err *err)
 {
     size_t column = 0;
     for (;;) {
@@ -382,7 +386,8 @@ bool row_spec_header(struct row_spec *spec, struct text line, uint64_t *found, s
         int16_t *field = &spec->column[spec->columns++];
         *field = -1;
         for (size_t f = 0; f < spec->count; f++) {
-            if (cell.raw.length != spec->length[f] || memcmp(cell.raw.data, spec->path[f], cell.raw.length) != 0)
+            if (cell.raw.length != spec->length[f] ||
+                memcmp(cell.raw.data, spec->path[f], cell.raw.length) != 0)
                 continue;
             if (*found >> f & 1)
                 return err_set(err, ERR_FORMAT, "two columns are called \"%s\"", spec->path[f]);
@@ -395,7 +400,7 @@ bool row_spec_header(struct row_spec *spec, struct text line, uint64_t *found, s
     }
 }
 
-/* --- both ------------------------------------------------------------------------------------------------------------ */
+/* --- both --- */
 
 static const char *line_end(const char *at, const char *end)
 {
@@ -403,13 +408,15 @@ static const char *line_end(const char *at, const char *end)
     return found ? found : end;
 }
 
-const char *row_read(const struct row_spec *spec, const char *at, const char *end, struct row_field *fields,
-                     bool *blank, uint32_t *lines, const char **skip, struct err *err)
+const char *row_read(const struct row_spec *spec, const char *at, const char *end,
+                     struct row_field *fields, bool *blank, uint32_t *lines, const char **skip,
+                     struct err *err)
 {
     *lines = 0;
     if (!spec->csv)
         memset(fields, 0, spec->count * sizeof *fields);
-    const char *close = spec->csv ? NULL : line_end(at, end), *from = skip_space(at, close ? close : end);
+    const char *close = spec->csv ? NULL : line_end(at, end),
+               *from = skip_space(at, close ? close : end);
     *blank = from == end || *from == '\n';
     if (!*blank && spec->csv) {
         close = csv_row(spec, at, end, fields, lines, err);
@@ -439,7 +446,8 @@ static bool unescape_unicode(const char **at, const char *end, struct buf *out)
             return false;
         for (int k = 2; k < 6; k++) {
             char c = (*at)[k];
-            uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : (uint32_t)((c | 32) - 'a' + 10);
+            uint32_t digit =
+                c >= '0' && c <= '9' ? (uint32_t)(c - '0') : (uint32_t)((c | 32) - 'a' + 10);
             if (digit > 15)
                 return false;
             code[units] = code[units] << 4 | digit;
@@ -452,7 +460,8 @@ static bool unescape_unicode(const char **at, const char *end, struct buf *out)
         code[0] = 0x10000 + ((code[0] - 0xd800) << 10) + (code[1] - 0xdc00);
     }
     char bytes[4];
-    return code[0] != 0 && (code[0] < 0xd800 || code[0] > 0xdfff) && buf_add(out, bytes, utf8_encode(code[0], bytes));
+    return code[0] != 0 && (code[0] < 0xd800 || code[0] > 0xdfff) &&
+           buf_add(out, bytes, utf8_encode(code[0], bytes));
 }
 
 static bool unescape_json(struct text raw, struct buf *out)
@@ -479,7 +488,8 @@ static bool unescape_json(struct text raw, struct buf *out)
     return true;
 }
 
-bool row_text_escaped(const struct row_spec *spec, const struct row_field *field, struct buf *scratch, struct text *text)
+bool row_text_escaped(const struct row_spec *spec, const struct row_field *field, struct buf *scratch,
+                      struct text *text)
 {
     buf_clear(scratch);
     if (!spec->csv) {
@@ -509,7 +519,8 @@ static const char *number_at(const char *at, const char *end, double *value)
         return at + length;
     }
     length = 0;
-    while (at + length < end && length < sizeof digits - 1 && strchr("0123456789+-.eE", at[length]) && at[length]) {
+    while (at + length < end && length < sizeof digits - 1 && strchr("0123456789+-.eE", at[length]) &&
+           at[length]) {
         digits[length] = at[length];
         length++;
     }

@@ -1,4 +1,5 @@
-/* Categories are written in the filters' own language, so that a category is nothing a user could not write. */
+/* Categories are written in the filters' own language, so that a category is nothing a user could not
+ * write. */
 #include "board/select.h"
 
 #include <math.h>
@@ -8,7 +9,8 @@
 #include <strings.h>
 
 #define CRITERIA "category_tag.criteria_v0.1."
-/* LMArena's names, and what they are called in its changelogs. A clause's alternatives are separated by |. */
+/* LMArena's names, and what they are called in its changelogs. A clause's alternatives are separated by
+ * |. */
 static const struct {
     const char *name;
     const char *clauses[3];
@@ -43,15 +45,15 @@ static const struct {
     {"korean", {"language=Korean|language=ko"}},
 };
 
-static const char *const HARD_FIELDS[] = {CRITERIA "specificity",         CRITERIA "domain_knowledge",
-                                          CRITERIA "complexity",          CRITERIA "problem_solving",
-                                          CRITERIA "creativity",          CRITERIA "technical_accuracy",
+static const char *const HARD_FIELDS[] = {CRITERIA "specificity", CRITERIA "domain_knowledge",
+                                          CRITERIA "complexity",  CRITERIA "problem_solving",
+                                          CRITERIA "creativity",  CRITERIA "technical_accuracy",
                                           CRITERIA "real_world"};
 
 static bool too_many(struct err *err)
 {
-    return err_set(err, ERR_BAD_REQUEST, "too many filters (at most %d, over %d fields)", SELECT_CLAUSES_MAX,
-                   ROW_FIELDS_MAX);
+    return err_set(err, ERR_BAD_REQUEST, "too many filters (at most %d, over %d fields)",
+                   SELECT_CLAUSES_MAX, ROW_FIELDS_MAX);
 }
 
 static bool parse_number(struct text text, double *number)
@@ -77,7 +79,8 @@ static bool add_term(struct select_clause *clause, struct row_spec *spec, char *
     char *op = strpbrk(text, "!<>=");
     size_t width = op && op[1] == '=' && *op != '=' ? 2 : 1;
     if (!op || op == text || (*op == '!' && width == 1))
-        return err_set(err, ERR_BAD_REQUEST, "\"%s\" is no filter; write FIELD=VALUE (or !=, >=, <=, >, <)", text);
+        return err_set(err, ERR_BAD_REQUEST,
+                       "\"%s\" is no filter; write FIELD=VALUE (or !=, >=, <=, >, <)", text);
     term->op = width == 2 && *op == '>' ? 'G' : width == 2 && *op == '<' ? 'L' : *op;
     term->value = text_of(op + width);
     term->numeric = parse_number(term->value, &term->number);
@@ -156,7 +159,8 @@ bool select_category(struct select *select, struct row_spec *spec, const char *c
     }
     if (!*category || strlen(category) > 40 || strpbrk(category, "|!<>="))
         return err_set(err, ERR_BAD_REQUEST, "\"%s\" is no category", category);
-    snprintf(text, sizeof text, "category=%s|language=%s|category_tag.%s=true", category, category, category);
+    snprintf(text, sizeof text, "category=%s|language=%s|category_tag.%s=true", category, category,
+             category);
     return add_clause(select, spec, text, err);
 }
 
@@ -199,8 +203,8 @@ static bool holds(char op, int order)
     }
 }
 
-static bool term_matches(const struct select_term *term, const struct row_spec *spec, const struct row_field *fields,
-                         struct buf *scratch)
+static bool term_matches(const struct select_term *term, const struct row_spec *spec,
+                         const struct row_field *fields, struct buf *scratch)
 {
     const struct row_field *first = &fields[term->field[0]];
     struct text text;
@@ -218,8 +222,8 @@ static bool term_matches(const struct select_term *term, const struct row_spec *
     return row_text(spec, first, scratch, &text) && holds(term->op, compare_text(text, term->value));
 }
 
-bool select_matches(const struct select *select, const struct row_spec *spec, const struct row_field *fields,
-                    enum outcome outcome, struct buf *scratch)
+bool select_matches(const struct select *select, const struct row_spec *spec,
+                    const struct row_field *fields, enum outcome outcome, struct buf *scratch)
 {
     if (select->decisive && outcome != OUTCOME_A && outcome != OUTCOME_B)
         return false;

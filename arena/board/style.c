@@ -1,4 +1,5 @@
-/* LMArena's regular expressions, matched by hand: all of them look at the start of a line or for a pair of marks. */
+/* LMArena's regular expressions, matched by hand: all of them look at the start of a line or for a pair
+ * of marks. */
 #include "board/style.h"
 
 #include <string.h>
@@ -36,7 +37,8 @@ static void strip_code(struct text text, struct buf *out)
 {
     const char *at = text.data, *end = at + text.length;
     while (at < end) {
-        const char *tick = memchr(at, '`', (size_t)(end - at)), *after = tick ? fence_end(tick, end) : NULL;
+        const char *tick = memchr(at, '`', (size_t)(end - at)),
+                   *after = tick ? fence_end(tick, end) : NULL;
         const char *stop = after ? tick : tick ? tick + 1 : end;
         buf_add(out, at, (size_t)(stop - at));
         at = after ? after : stop;
@@ -120,7 +122,8 @@ static void add_content(struct style *style, const json_t *content)
     const json_t *part;
     if (json_is_string(content))
         style_add(style, (struct text){json_string_value(content), json_string_length(content)});
-    json_array_foreach(content, index, part) {
+    json_array_foreach(content, index, part)
+    {
         const json_t *text = json_is_string(part) ? part : json_object_get(part, "text");
         if (json_is_string(text))
             style_add(style, (struct text){json_string_value(text), json_string_length(text)});
@@ -133,7 +136,8 @@ bool style_add_conversation(struct style *style, struct text json)
     const json_t *message;
     size_t index;
     bool ok = json_is_array(root);
-    json_array_foreach(root, index, message) {
+    json_array_foreach(root, index, message)
+    {
         const char *role = json_string_value(json_object_get(message, "role"));
         if (role && strcmp(role, "assistant") == 0)
             add_content(style, json_object_get(message, "content"));

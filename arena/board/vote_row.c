@@ -1,5 +1,5 @@
-/* What a record must have is checked in one place, for ranking and for importing alike, so that both refuse the same
- * records with the same words. */
+/* What a record must have is checked in one place, for ranking and for importing alike, so that both
+ * refuse the same records with the same words. */
 #include "board/vote_row.h"
 
 #include <stdio.h>
@@ -11,8 +11,8 @@
 
 enum { SCRATCH_A, SCRATCH_B, SCRATCH_ID, SCRATCH_VOTER, SCRATCH_PROMPT, SCRATCH_OTHER };
 
-static bool add_candidates(struct row_spec *spec, const char *named, bool guess, const char *const *known, size_t *fields,
-                           size_t *count)
+static bool add_candidates(struct row_spec *spec, const char *named, bool guess,
+                           const char *const *known, size_t *fields, size_t *count)
 {
     *count = 0;
     for (size_t k = 0; k < VOTE_CANDIDATES; k++) {
@@ -29,22 +29,28 @@ static bool add_candidates(struct row_spec *spec, const char *named, bool guess,
 static bool add_style(struct vote_format *format)
 {
     static const char *const COUNTS[2][STYLE_FEATURES] = {
-        {"conv_metadata.sum_assistant_a_tokens", "conv_metadata.header_count_a", "conv_metadata.list_count_a",
-         "conv_metadata.bold_count_a"},
-        {"conv_metadata.sum_assistant_b_tokens", "conv_metadata.header_count_b", "conv_metadata.list_count_b",
-         "conv_metadata.bold_count_b"}};
-    static const char *const TEXTS[2][2] = {{"conversation_a", "response_a"}, {"conversation_b", "response_b"}};
+        {"conv_metadata.sum_assistant_a_tokens", "conv_metadata.header_count_a",
+         "conv_metadata.list_count_a", "conv_metadata.bold_count_a"},
+        {"conv_metadata.sum_assistant_b_tokens", "conv_metadata.header_count_b",
+         "conv_metadata.list_count_b", "conv_metadata.bold_count_b"}};
+    static const char *const TEXTS[2][2] = {{"conversation_a", "response_a"},
+                                            {"conversation_b", "response_b"}};
     bool ok = true;
     for (int side = 0; side < 2; side++) {
         for (int k = 0; k < STYLE_FEATURES; k++)
-            ok = (format->style[side][k] = row_spec_add(&format->spec, COUNTS[side][k])) < ROW_FIELDS_MAX && ok;
+            ok = (format->style[side][k] = row_spec_add(&format->spec, COUNTS[side][k])) <
+                     ROW_FIELDS_MAX &&
+                 ok;
         for (int k = 0; k < 2; k++)
-            ok = (format->text[side][k] = row_spec_add(&format->spec, TEXTS[side][k])) < ROW_FIELDS_MAX && ok;
+            ok =
+                (format->text[side][k] = row_spec_add(&format->spec, TEXTS[side][k])) < ROW_FIELDS_MAX &&
+                ok;
     }
     return ok;
 }
 
-bool vote_format_init(struct vote_format *format, const struct votefile_options *options, struct err *err)
+bool vote_format_init(struct vote_format *format, const struct votefile_options *options,
+                      struct err *err)
 {
     static const char *const IDS[VOTE_CANDIDATES] = {"id", "question_id"};
     static const char *const VOTERS[VOTE_CANDIDATES] = {"judge_hash", "judge", "voter"};
@@ -78,7 +84,8 @@ static bool need_column(const struct vote_format *format, uint64_t found, size_t
     if (found >> field & 1)
         return true;
     int shown = (int)(line.length < 200 ? line.length : 200);
-    return err_set(err, ERR_FORMAT, "no column \"%s\" (the columns are %.*s); name the columns with --columns A,B,WINNER",
+    return err_set(err, ERR_FORMAT,
+                   "no column \"%s\" (the columns are %.*s); name the columns with --columns A,B,WINNER",
                    format->spec.path[field], shown, line.data);
 }
 
@@ -104,8 +111,10 @@ bool vote_format_header(struct vote_format *format, struct text line, struct err
         drop_absent(format->voter, &format->voters, found);
     if (!options->prompt)
         drop_absent(format->prompt, &format->prompts, found);
-    bool one_hot = !options->columns[0] && (found >> format->one_hot[0] & 1) && (found >> format->one_hot[1] & 1);
-    return need_column(format, found, format->a, line, err) && need_column(format, found, format->b, line, err) &&
+    bool one_hot =
+        !options->columns[0] && (found >> format->one_hot[0] & 1) && (found >> format->one_hot[1] & 1);
+    return need_column(format, found, format->a, line, err) &&
+           need_column(format, found, format->b, line, err) &&
            (one_hot || need_column(format, found, format->winner, line, err)) &&
            (!options->id || need_column(format, found, format->id[0], line, err)) &&
            (!options->voter || need_column(format, found, format->voter[0], line, err)) &&
@@ -126,7 +135,8 @@ void vote_decoder_done(struct vote_decoder *decoder)
         buf_done(&decoder->scratch[k]);
 }
 
-/* By length first: no two words share one, and comparing with a constant of known length is a load or two. */
+/* By length first: no two words share one, and comparing with a constant of known length is a load or
+ * two. */
 static bool common_outcome(struct text word, enum outcome *outcome)
 {
     switch (word.length) {
@@ -168,7 +178,8 @@ static bool has_control(struct text text)
     return false;
 }
 
-static bool read_name(struct vote_decoder *decoder, size_t field, int scratch, struct text *name, struct err *err)
+static bool read_name(struct vote_decoder *decoder, size_t field, int scratch, struct text *name,
+                      struct err *err)
 {
     const struct row_spec *spec = &decoder->format->spec;
     const struct row_field *found = &decoder->fields[field];
@@ -179,7 +190,8 @@ static bool read_name(struct vote_decoder *decoder, size_t field, int scratch, s
     if (!row_text(spec, found, &decoder->scratch[scratch], name))
         return err_set(err, ERR_FORMAT, "\"%s\" holds a malformed escape", spec->path[field]);
     if (name->length == 0 || name->length > VOTEFILE_NAME_MAX)
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s", spec->path[field], name->length ? "too long" : "empty");
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s", spec->path[field],
+                       name->length ? "too long" : "empty");
     return true;
 }
 
@@ -190,8 +202,10 @@ static bool read_optional(struct vote_decoder *decoder, const size_t *fields, si
     const struct row_spec *spec = &decoder->format->spec;
     *text = TEXT("");
     for (size_t k = 0; k < count && text->length == 0; k++)
-        if (decoder->fields[fields[k]].kind != ROW_ABSENT && !row_text(spec, &decoder->fields[fields[k]], &decoder->scratch[scratch], text))
-            return err_set(err, ERR_FORMAT, "\"%s\" is malformed or longer than %u bytes", spec->path[fields[k]], FIELD_MAX);
+        if (decoder->fields[fields[k]].kind != ROW_ABSENT &&
+            !row_text(spec, &decoder->fields[fields[k]], &decoder->scratch[scratch], text))
+            return err_set(err, ERR_FORMAT, "\"%s\" is malformed or longer than %u bytes",
+                           spec->path[fields[k]], FIELD_MAX);
     return true;
 }
 
@@ -223,9 +237,12 @@ static bool read_outcome(struct vote_decoder *decoder, enum outcome *outcome, st
         votefile_outcome(word, format->options, outcome))
         return true;
     int shown = (int)(word.length < 60 ? word.length : 60);
-    bool printable = utf8_valid(word.data, (size_t)shown) && !has_control((struct text){word.data, (size_t)shown});
-    return err_set(err, ERR_FORMAT, "\"%.*s\" is no outcome (model_a, model_b, tie, both_bad, or the name of the A or B column)",
-                   printable ? shown : 0, word.data);
+    bool printable =
+        utf8_valid(word.data, (size_t)shown) && !has_control((struct text){word.data, (size_t)shown});
+    return err_set(
+        err, ERR_FORMAT,
+        "\"%.*s\" is no outcome (model_a, model_b, tie, both_bad, or the name of the A or B column)",
+        printable ? shown : 0, word.data);
 }
 
 /* The file's own counts, each for itself; what it does not count is counted in its texts. */
@@ -239,16 +256,21 @@ static bool read_style(struct vote_decoder *decoder, struct vote *vote, struct e
         bool complete = true;
         sides[side] = (struct style){0};
         for (int k = 0; k < STYLE_FEATURES; k++)
-            complete = row_sum(&decoder->fields[format->style[side][k]], &sides[side].count[k]) && complete;
+            complete =
+                row_sum(&decoder->fields[format->style[side][k]], &sides[side].count[k]) && complete;
         if (complete)
             continue;
         struct text text;
         bool from_conversation = conversation->kind != ROW_ABSENT && conversation->kind != ROW_NULL;
         sides[side] = (struct style){0};
         buf_clear(&decoder->scratch[SCRATCH_OTHER]);
-        if (!row_text(&format->spec, from_conversation ? conversation : response, &decoder->scratch[SCRATCH_OTHER], &text) ||
-            (from_conversation ? !style_add_conversation(&sides[side], text) : response->kind != ROW_STRING))
-            return err_set(err, ERR_FORMAT, "neither style counts (conv_metadata) nor a conversation or response to count in");
+        if (!row_text(&format->spec, from_conversation ? conversation : response,
+                      &decoder->scratch[SCRATCH_OTHER], &text) ||
+            (from_conversation ? !style_add_conversation(&sides[side], text)
+                               : response->kind != ROW_STRING))
+            return err_set(
+                err, ERR_FORMAT,
+                "neither style counts (conv_metadata) nor a conversation or response to count in");
         if (!from_conversation)
             style_add(&sides[side], text);
     }
@@ -263,11 +285,13 @@ bool vote_name_check(struct text name, struct err *err)
     return err_set(err, ERR_BAD_UTF8, "a model's name is not plain UTF-8 text");
 }
 
-enum vote_status vote_decode(struct vote_decoder *decoder, struct vote *vote, enum votefile_skip *skip, struct err *err)
+enum vote_status vote_decode(struct vote_decoder *decoder, struct vote *vote, enum votefile_skip *skip,
+                             struct err *err)
 {
     const struct vote_format *format = decoder->format;
     *skip = SKIP_MALFORMED;
-    if (!read_name(decoder, format->a, SCRATCH_A, &vote->a, err) || !read_name(decoder, format->b, SCRATCH_B, &vote->b, err))
+    if (!read_name(decoder, format->a, SCRATCH_A, &vote->a, err) ||
+        !read_name(decoder, format->b, SCRATCH_B, &vote->b, err))
         return VOTE_REFUSED;
     *skip = SKIP_OUTCOME;
     if (!read_outcome(decoder, &vote->outcome, err))
@@ -280,7 +304,8 @@ enum vote_status vote_decode(struct vote_decoder *decoder, struct vote *vote, en
     }
     *skip = SKIP_MALFORMED;
     if ((format->select.count || format->select.decisive) &&
-        !select_matches(&format->select, &format->spec, decoder->fields, vote->outcome, &decoder->scratch[SCRATCH_OTHER]))
+        !select_matches(&format->select, &format->spec, decoder->fields, vote->outcome,
+                        &decoder->scratch[SCRATCH_OTHER]))
         return VOTE_FILTERED;
     if (!read_optional(decoder, format->id, format->ids, SCRATCH_ID, &vote->id, err) ||
         !read_optional(decoder, format->voter, format->voters, SCRATCH_VOTER, &vote->voter, err) ||

@@ -1,8 +1,9 @@
 /* From a record's fields to a vote: which fields are what, and what makes a record no vote.
  *
- * LMArena's names are known (model_a, model_b, winner, also the Kaggle set's winner_model_a/_b/_tie; id or question_id;
- * judge_hash, judge or voter; prompt_id or prompt). With columns of one's own nothing else is guessed: voter, prompt and
- * id are then only what is named. A format is built once and read by any thread; a decoder belongs to one. */
+ * LMArena's names are known (model_a, model_b, winner, also the Kaggle set's winner_model_a/_b/_tie; id
+ * or question_id; judge_hash, judge or voter; prompt_id or prompt). With columns of one's own nothing
+ * else is guessed: voter, prompt and id are then only what is named. A format is built once and read by
+ * any thread; a decoder belongs to one. */
 #ifndef ARENA_BOARD_VOTE_ROW_H
 #define ARENA_BOARD_VOTE_ROW_H
 
@@ -23,9 +24,9 @@ struct vote_format {
     size_t a, b, winner;
     size_t one_hot[3]; /* winner_model_a, winner_model_b, winner_tie */
     size_t id[VOTE_CANDIDATES], voter[VOTE_CANDIDATES], prompt[VOTE_CANDIDATES];
-    size_t ids, voters, prompts;          /* how many candidates */
-    size_t style[2][STYLE_FEATURES];      /* counts of the two sides */
-    size_t text[2][2];                    /* conversation, response */
+    size_t ids, voters, prompts;     /* how many candidates */
+    size_t style[2][STYLE_FEATURES]; /* counts of the two sides */
+    size_t text[2][2];               /* conversation, response */
 };
 
 struct vote {
@@ -43,7 +44,8 @@ struct vote_decoder {
     struct buf scratch[6];
 };
 
-bool vote_format_init(struct vote_format *format, const struct votefile_options *options, struct err *err);
+bool vote_format_init(struct vote_format *format, const struct votefile_options *options,
+                      struct err *err);
 
 /* Takes a CSV file's header line. */
 bool vote_format_header(struct vote_format *format, struct text line, struct err *err);
@@ -51,7 +53,8 @@ bool vote_format_header(struct vote_format *format, struct text line, struct err
 void vote_decoder_init(struct vote_decoder *decoder, const struct vote_format *format);
 void vote_decoder_done(struct vote_decoder *decoder);
 
-/* A name that may be shown: UTF-8 without control characters. Checked by whoever meets a name for the first time. */
+/* A name that may be shown: UTF-8 without control characters. Checked by whoever meets a name for the
+ * first time. */
 bool vote_name_check(struct text name, struct err *err);
 
 /* Makes a vote of decoder->fields (filled by row_read). VOTE_REFUSED sets `err` and *skip. */

@@ -1,6 +1,7 @@
-/* Each worker turns a chunk into a list of 48-byte records under names of its own; the commit, in the order of the file,
- * gives out the final numbers, looks for repeated ids and counts. So the costly part (finding fields, hashing names) is
- * parallel, the result does not depend on threads, and the first bad line is the one that is named. */
+/* Each worker turns a chunk into a list of 48-byte records under names of its own; the commit, in the
+ * order of the file, gives out the final numbers, looks for repeated ids and counts. So the costly part
+ * (finding fields, hashing names) is parallel, the result does not depend on threads, and the first bad
+ * line is the one that is named. */
 #include "board/votefile.h"
 
 #include <inttypes.h>
@@ -47,7 +48,8 @@ struct reader {
 
 const char *votefile_skip_word(enum votefile_skip skip)
 {
-    static const char *const WORDS[SKIPS] = {"malformed", "unknown outcome", "a model against itself", "repeated id"};
+    static const char *const WORDS[SKIPS] = {"malformed", "unknown outcome", "a model against itself",
+                                             "repeated id"};
     return WORDS[skip];
 }
 
@@ -59,7 +61,7 @@ uint64_t votefile_skipped(const struct votefile *file)
     return sum;
 }
 
-/* --- a worker's part ------------------------------------------------------------------------------------------------- */
+/* --- a worker's part --- */
 
 static bool reserve(struct worker *worker, bool style, struct err *err)
 {
@@ -81,8 +83,8 @@ static uint64_t key_of(struct text text)
     return text.length ? hash_bytes(text.data, text.length) : 0;
 }
 
-static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t offset, uint32_t line, bool style,
-                      struct err *err)
+static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t offset, uint32_t line,
+                      bool style, struct err *err)
 {
     if (!reserve(worker, style, err))
         return false;
@@ -93,7 +95,8 @@ static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t o
                               .voter = key_of(vote->voter),
                               .prompt = key_of(vote->prompt),
                               .outcome = (uint8_t)vote->outcome};
-    if (!hash_names_add(&worker->names, vote->a, &record->a) || !hash_names_add(&worker->names, vote->b, &record->b))
+    if (!hash_names_add(&worker->names, vote->a, &record->a) ||
+        !hash_names_add(&worker->names, vote->b, &record->b))
         return err_set(err, ERR_MEMORY, "no memory for a model's name");
     if (style)
         memcpy(worker->x + worker->count * STYLE_FEATURES, vote->x, sizeof vote->x);
@@ -102,25 +105,28 @@ static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t o
 }
 
 /* One record at `at`; returns where the next starts, or NULL when the chunk must stop here. */
-static const char *read_record(const struct reader *reader, struct worker *worker, const struct chunk *chunk,
-                               const char *at, uint32_t line, uint32_t *lines)
+static const char *read_record(const struct reader *reader, struct worker *worker,
+                               const struct chunk *chunk, const char *at, uint32_t line, uint32_t *lines)
 {
     struct vote vote;
     enum votefile_skip skip = SKIP_MALFORMED;
     bool blank, lenient = reader->options->lenient;
     const char *end = chunk->data + chunk->length, *go_on = end;
-    const char *next = row_read(&reader->format.spec, at, end, worker->decoder.fields, &blank, lines, &go_on, &worker->err);
+    const char *next = row_read(&reader->format.spec, at, end, worker->decoder.fields, &blank, lines,
+                                &go_on, &worker->err);
     if (next && blank)
         return next;
     worker->seen++;
-    enum vote_status status = next ? vote_decode(&worker->decoder, &vote, &skip, &worker->err) : VOTE_REFUSED;
+    enum vote_status status =
+        next ? vote_decode(&worker->decoder, &vote, &skip, &worker->err) : VOTE_REFUSED;
     if (status == VOTE_REFUSED && lenient)
         worker->skipped[skip]++;
     if (status == VOTE_REFUSED)
         return !lenient ? NULL : next ? next : go_on;
     if (status == VOTE_FILTERED)
         worker->filtered++;
-    else if (!keep_vote(worker, &vote, (uint32_t)(at - chunk->data), line, reader->options->style, &worker->err))
+    else if (!keep_vote(worker, &vote, (uint32_t)(at - chunk->data), line, reader->options->style,
+                        &worker->err))
         return NULL;
     return next;
 }
@@ -148,12 +154,13 @@ static uint64_t work(void *context, int number, const struct chunk *chunk)
     return line;
 }
 
-/* --- the commit ------------------------------------------------------------------------------------------------------ */
+/* --- the commit --- */
 
 #define REFUSED UINT32_MAX
 #define AHEAD 16 /* records: about as many as memory takes to answer */
 
-/* Final numbers for the names that this worker met since its last commit; a name that may not be shown gets none. */
+/* Final numbers for the names that this worker met since its last commit; a name that may not be shown
+ * gets none. */
 static bool number_names(struct reader *reader, struct worker *worker, struct err *err)
 {
     size_t count = worker->names.count;
@@ -175,16 +182,16 @@ static bool number_names(struct reader *reader, struct worker *worker, struct er
 }
 
 /* Line and reason for a record that only the commit can refuse, or a note of it with `lenient`. */
-static bool refuse(struct reader *reader, const struct chunk *chunk, uint32_t line, enum votefile_skip skip,
-                   const char *why, struct text shown, struct err *err)
+static bool refuse(struct reader *reader, const struct chunk *chunk, uint32_t line,
+                   enum votefile_skip skip, const char *why, struct text shown, struct err *err)
 {
     if (reader->options->lenient) {
         reader->file->skipped[skip]++;
         return true;
     }
     int length = shown.length < 80 && vote_name_check(shown, NULL) ? (int)shown.length : 0;
-    return err_set(err, ERR_FORMAT, "%s, line %" PRIu64 ": %s%s%.*s", reader->what, chunk->first_line + line, why,
-                   length ? " " : "", length, length ? shown.data : "");
+    return err_set(err, ERR_FORMAT, "%s, line %" PRIu64 ": %s%s%.*s", reader->what,
+                   chunk->first_line + line, why, length ? " " : "", length, length ? shown.data : "");
 }
 
 static bool refuse_duplicate(struct reader *reader, struct worker *worker, const struct chunk *chunk,
@@ -196,22 +203,24 @@ static bool refuse_duplicate(struct reader *reader, struct worker *worker, const
     const char *go_on;
     enum votefile_skip skip;
     if (!reader->options->lenient) { /* read again, for its id */
-        row_read(&reader->format.spec, chunk->data + record->offset, chunk->data + chunk->length, worker->decoder.fields,
-                 &blank, &lines, &go_on, NULL);
+        row_read(&reader->format.spec, chunk->data + record->offset, chunk->data + chunk->length,
+                 worker->decoder.fields, &blank, &lines, &go_on, NULL);
         vote_decode(&worker->decoder, &vote, &skip, NULL);
     }
-    return refuse(reader, chunk, record->line, SKIP_DUPLICATE, "this vote's id was there before:", vote.id, err);
+    return refuse(reader, chunk, record->line, SKIP_DUPLICATE,
+                  "this vote's id was there before:", vote.id, err);
 }
 
 static bool number_key(struct hash_keys *keys, uint64_t key, uint32_t *number, struct err *err)
 {
     bool added;
     *number = BALLOT_NONE;
-    return key == 0 || hash_keys_add(keys, key, number, &added) || err_set(err, ERR_MEMORY, "no memory to number voters");
+    return key == 0 || hash_keys_add(keys, key, number, &added) ||
+           err_set(err, ERR_MEMORY, "no memory to number voters");
 }
 
-static bool keep_ballot(struct reader *reader, const struct record *record, uint32_t a, uint32_t b, const float *x,
-                        struct err *err)
+static bool keep_ballot(struct reader *reader, const struct record *record, uint32_t a, uint32_t b,
+                        const float *x, struct err *err)
 {
     struct ballot ballot = {.a = (uint16_t)a, .b = (uint16_t)b, .outcome = record->outcome};
     return number_key(&reader->voters, record->voter, &ballot.voter, err) &&
@@ -219,14 +228,15 @@ static bool keep_ballot(struct reader *reader, const struct record *record, uint
            ballots_add(&reader->file->ballots, ballot, x, err);
 }
 
-static bool commit_record(struct reader *reader, struct worker *worker, const struct chunk *chunk, size_t k,
-                          struct err *err)
+static bool commit_record(struct reader *reader, struct worker *worker, const struct chunk *chunk,
+                          size_t k, struct err *err)
 {
     const struct record *record = &worker->records[k];
     uint32_t a = worker->numbers[record->a], b = worker->numbers[record->b], unused;
     bool added = true;
     if (a == REFUSED || b == REFUSED)
-        return refuse(reader, chunk, record->line, SKIP_MALFORMED, "a model's name is not plain UTF-8 text", TEXT(""), err);
+        return refuse(reader, chunk, record->line, SKIP_MALFORMED,
+                      "a model's name is not plain UTF-8 text", TEXT(""), err);
     if (record->id && !hash_keys_add(&reader->ids, record->id, &unused, &added))
         return err_set(err, ERR_MEMORY, "no memory to look for repeated ids");
     if (!added)
@@ -265,11 +275,11 @@ static bool commit(void *context, int number, const struct chunk *chunk, struct 
         reader->file->skipped[k] += worker->skipped[k];
     if (!worker->failed)
         return true;
-    return err_set(err, worker->err.code, "%s, line %" PRIu64 ": %s", reader->what, chunk->first_line + worker->err_line,
-                   worker->err.message);
+    return err_set(err, worker->err.code, "%s, line %" PRIu64 ": %s", reader->what,
+                   chunk->first_line + worker->err_line, worker->err.message);
 }
 
-/* --- the whole file -------------------------------------------------------------------------------------------------- */
+/* --- the whole file --- */
 
 /* Whether the first records name voters or prompts: only then are single votes worth their memory. */
 static bool names_anybody(struct reader *reader, struct text start)
@@ -283,7 +293,8 @@ static bool names_anybody(struct reader *reader, struct text start)
         bool blank;
         uint32_t lines;
         const char *go_on = end;
-        const char *next = row_read(&reader->format.spec, at, end, decoder->fields, &blank, &lines, &go_on, NULL);
+        const char *next =
+            row_read(&reader->format.spec, at, end, decoder->fields, &blank, &lines, &go_on, NULL);
         if (next && !blank && vote_decode(decoder, &vote, &skip, NULL) == VOTE_TAKEN)
             found = vote.voter.length || vote.prompt.length;
         at = next ? next : go_on;
@@ -292,10 +303,12 @@ static bool names_anybody(struct reader *reader, struct text start)
 }
 
 /* Takes the header of a CSV file; JSON lines have none. */
-static bool open_records(struct reader *reader, struct chunks *chunks, struct text *start, struct err *err)
+static bool open_records(struct reader *reader, struct chunks *chunks, struct text *start,
+                         struct err *err)
 {
     if (start->length && *start->data == '[')
-        return err_set(err, ERR_FORMAT, "%s is a JSON array; give one object a line (jq -c '.[]')", reader->what);
+        return err_set(err, ERR_FORMAT, "%s is a JSON array; give one object a line (jq -c '.[]')",
+                       reader->what);
     if (*start->data == '{')
         return true;
     const char *line = memchr(start->data, '\n', start->length);
@@ -311,7 +324,8 @@ static bool open_records(struct reader *reader, struct chunks *chunks, struct te
     return true;
 }
 
-static bool read_records(struct reader *reader, struct chunks *chunks, struct text start, struct err *err)
+static bool read_records(struct reader *reader, struct chunks *chunks, struct text start,
+                         struct err *err)
 {
     const struct votefile_options *options = reader->options;
     struct chunk_handler handler = {reader, work, commit};
@@ -394,7 +408,8 @@ static bool read_aggregate(struct reader *reader, struct chunks *chunks, struct 
     struct buf text;
     buf_init(&text, VOTEFILE_AGGREGATE_MAX);
     bool ok = chunks_read_all(chunks, &text, err) &&
-              aggregate_read(reader->file, &reader->names, buf_text(&text), reader->what, reader->options, err);
+              aggregate_read(reader->file, &reader->names, buf_text(&text), reader->what,
+                             reader->options, err);
     buf_done(&text);
     return ok;
 }
@@ -415,7 +430,8 @@ static bool find_start(struct reader *reader, struct chunks *chunks, struct text
     return chunks_peek(chunks, start, err);
 }
 
-bool votefile_read(struct votefile *file, struct chunks *chunks, const struct votefile_options *options, struct err *err)
+bool votefile_read(struct votefile *file, struct chunks *chunks, const struct votefile_options *options,
+                   struct err *err)
 {
     int threads = options->threads < 1 ? 1 : options->threads;
     struct reader reader = {.file = file,
@@ -427,7 +443,8 @@ bool votefile_read(struct votefile *file, struct chunks *chunks, const struct vo
     hash_keys_init(&reader.ids, true);
     bool ok = find_start(&reader, chunks, &start, err);
     if (ok)
-        ok = aggregate_is(start) ? read_aggregate(&reader, chunks, err) : read_records(&reader, chunks, start, err);
+        ok = aggregate_is(start) ? read_aggregate(&reader, chunks, err)
+                                 : read_records(&reader, chunks, start, err);
     ok = ok && sort_models(&reader, err);
     reader_done(&reader);
     if (!ok)

@@ -1,12 +1,16 @@
-/* A file of votes, whatever its form, as tallies and ballots: JSON lines, CSV, or aggregated counts; gzip; a pipe.
+/* A file of votes, whatever its form, as tallies and ballots: JSON lines, CSV, or aggregated counts;
+ * gzip; a pipe.
  *
- * JSON lines and CSV have a vote a record, with LMArena's field names or those given. The aggregated form is one object
- * {"models": [names], "X": [[i, j], …], "Y": [[i wins, j wins, ties, both-bad], …]}. Which it is shows in its first bytes.
- * Votes are counted as they stream by, by several threads; the file itself is never held in memory.
+ * JSON lines and CSV have a vote a record, with LMArena's field names or those given. The aggregated
+ * form is one object
+ * {"models": [names], "X": [[i, j], …], "Y": [[i wins, j wins, ties, both-bad], …]}. Which it is shows
+ * in its first bytes. Votes are counted as they stream by, by several threads; the file itself is never
+ * held in memory.
  *
- * A record that is malformed, names an unknown outcome, lets a model meet itself or repeats a vote's id is refused with
- * its line number; with `lenient` such records are skipped and counted. Models are numbered by the byte order of their
- * names, so that the order of the votes does not show in the result. */
+ * A record that is malformed, names an unknown outcome, lets a model meet itself or repeats a vote's id
+ * is refused with its line number; with `lenient` such records are skipped and counted. Models are
+ * numbered by the byte order of their names, so that the order of the votes does not show in the result.
+ */
 #ifndef ARENA_BOARD_VOTEFILE_H
 #define ARENA_BOARD_VOTEFILE_H
 
@@ -19,12 +23,12 @@
 #include "rating/ballot.h"
 #include "rating/tally.h"
 
-#define VOTEFILE_NAME_MAX 512         /* bytes of a model's name */
+#define VOTEFILE_NAME_MAX 512 /* bytes of a model's name */
 #define VOTEFILE_FILTERS_MAX 8
 #define VOTEFILE_AGGREGATE_MAX (256u << 20) /* 2,048 models' pairs take 60 MB */
 
 struct votefile_options {
-    const char *columns[3]; /* A, B and WINNER; NULL: model_a, model_b, winner */
+    const char *columns[3];          /* A, B and WINNER; NULL: model_a, model_b, winner */
     const char *id, *voter, *prompt; /* NULL: LMArena's own */
     const char *category;
     const char *filters[VOTEFILE_FILTERS_MAX]; /* FIELD=VALUE, NULL-terminated where fewer */
@@ -51,7 +55,7 @@ bool votefile_read(struct votefile *file, struct chunks *chunks, const struct vo
                    struct err *err);
 void votefile_done(struct votefile *file);
 
-uint64_t votefile_skipped(const struct votefile *file); /* all kinds */
+uint64_t votefile_skipped(const struct votefile *file);  /* all kinds */
 const char *votefile_skip_word(enum votefile_skip skip); /* "malformed", …; static */
 
 /* An outcome's word: LMArena's, or the name of the A or B column. False when it is none. */

@@ -19,7 +19,7 @@ struct request {
     struct leaderboard_options board;
     int method, interval, ties, format, compatible; /* choices */
     const char *columns, *anchor, *filter, *output;
-    char *column_words;  /* `columns`, cut up */
+    char *column_words; /* `columns`, cut up */
     char *anchor_name;
     int64_t rounds, seed, min_votes, threads;
     bool reweighted, style, position, simultaneous, detail;
@@ -34,7 +34,11 @@ static const char *const PEERS[] = {"none", "arena-rank", NULL};
 static void request_init(struct request *request)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    *request = (struct request){.rounds = 100, .seed = 42, .threads = cores < 1 ? 1 : cores > 8 ? 8 : cores};
+    *request = (struct request){.rounds = 100,
+                                .seed = 42,
+                                .threads = cores < 1   ? 1
+                                           : cores > 8 ? 8
+                                                       : cores};
     leaderboard_options_init(&request->board);
 }
 
@@ -165,7 +169,8 @@ static void report_skipped(const struct votefile *file)
     fprintf(stderr, "arena rank: skipped %" PRIu64 " of %" PRIu64 " votes:", skipped, file->records);
     for (int k = 0; k < SKIPS; k++)
         if (file->skipped[k])
-            fprintf(stderr, " %" PRIu64 " %s;", file->skipped[k], votefile_skip_word((enum votefile_skip)k));
+            fprintf(stderr, " %" PRIu64 " %s;", file->skipped[k],
+                    votefile_skip_word((enum votefile_skip)k));
     fprintf(stderr, "\n");
 }
 
@@ -233,7 +238,8 @@ static int run(int argc, char **argv)
     } else if (!read_options(&request, argc, argv, &positional)) {
         code = EXIT_USAGE;
     } else if (positional != 1) {
-        fprintf(stderr, "arena rank: which file of votes? (\"-\" is standard input)\nTry: arena help rank\n");
+        fprintf(stderr,
+                "arena rank: which file of votes? (\"-\" is standard input)\nTry: arena help rank\n");
         code = EXIT_USAGE;
     } else if (!finish_options(&request, &err)) {
         code = command_fail(&command_rank, &err);
@@ -247,34 +253,42 @@ static int run(int argc, char **argv)
 const struct command command_rank = {
     .name = "rank",
     .summary = "the leaderboard of any file of votes",
-    .usage = "Usage: arena rank FILE|- [options]\n"
-             "\n"
-             "Reads JSON lines or CSV with LMArena's field names (model_a, model_b, winner), or aggregated counts\n"
-             "({\"models\",\"X\",\"Y\"}); gzip too; \"-\" is standard input. Needs no server.\n"
-             "\n"
-             "  --method bt|elo            Bradley-Terry (default), or online Elo in the order of the file\n"
-             "  --ci auto|sandwich|clustered|bootstrap\n"
-             "                             intervals; auto clusters by voter and prompt where the file names them\n"
-             "  --confidence P             0.95\n"
-             "  --rounds N, --seed S       of the bootstrap (100, 42)\n"
-             "  --simultaneous             rank ranges that hold for all pairs at once\n"
-             "  --detail                   also rank probabilities, fragility, other ways to count ties (html has them)\n"
-             "  --ties half|davidson|rao-kupper|grounded\n"
-             "                             how a tie counts; grounded makes both-bad an outcome of its own\n"
-             "  --style, --position        control for length and Markdown; for the side a model was shown on\n"
-             "  --reweighted               each pair counts alike: a vote weighs 1/max(votes of its pair, 50)\n"
-             "  --anchor MODEL=R           put MODEL at R instead of the mean at 1000\n"
-             "  --min-votes N              leave models with fewer votes unranked\n"
-             "  --columns A,B,WINNER       the file's own column names; an outcome may also be A's or B's name\n"
-             "  --id, --voter, --prompt C  the columns of a vote's id, its voter, its prompt\n"
-             "  --category C               a category by LMArena's name (math, coding, hard_prompts, english, …)\n"
-             "  --filter FIELD=VALUE       also !=, >=, <=, >, <; may be given several times\n"
-             "  --k K, --initial R         of Elo (4, 1000)\n"
-             "  --lenient                  skip and count records that are refused otherwise\n"
-             "  --compatible arena-rank    its objective and standard errors exactly\n"
-             "  --threads N                default: one a core, at most 8\n"
-             "  --format table|json|csv|md|html, --output FILE\n"
-             "\n"
-             "Exit: 0 done, 1 failed, 2 usage or bad input.\n",
+    .usage =
+        "Usage: arena rank FILE|- [options]\n"
+        "\n"
+        "Reads JSON lines or CSV with LMArena's field names (model_a, model_b, winner), or aggregated "
+        "counts\n"
+        "({\"models\",\"X\",\"Y\"}); gzip too; \"-\" is standard input. Needs no server.\n"
+        "\n"
+        "  --method bt|elo            Bradley-Terry (default), or online Elo in the order of the file\n"
+        "  --ci auto|sandwich|clustered|bootstrap\n"
+        "                             intervals; auto clusters by voter and prompt where the file names "
+        "them\n"
+        "  --confidence P             0.95\n"
+        "  --rounds N, --seed S       of the bootstrap (100, 42)\n"
+        "  --simultaneous             rank ranges that hold for all pairs at once\n"
+        "  --detail                   also rank probabilities, fragility, other ways to count ties "
+        "(html has them)\n"
+        "  --ties half|davidson|rao-kupper|grounded\n"
+        "                             how a tie counts; grounded makes both-bad an outcome of its own\n"
+        "  --style, --position        control for length and Markdown; for the side a model was shown "
+        "on\n"
+        "  --reweighted               each pair counts alike: a vote weighs 1/max(votes of its pair, "
+        "50)\n"
+        "  --anchor MODEL=R           put MODEL at R instead of the mean at 1000\n"
+        "  --min-votes N              leave models with fewer votes unranked\n"
+        "  --columns A,B,WINNER       the file's own column names; an outcome may also be A's or B's "
+        "name\n"
+        "  --id, --voter, --prompt C  the columns of a vote's id, its voter, its prompt\n"
+        "  --category C               a category by LMArena's name (math, coding, hard_prompts, "
+        "english, …)\n"
+        "  --filter FIELD=VALUE       also !=, >=, <=, >, <; may be given several times\n"
+        "  --k K, --initial R         of Elo (4, 1000)\n"
+        "  --lenient                  skip and count records that are refused otherwise\n"
+        "  --compatible arena-rank    its objective and standard errors exactly\n"
+        "  --threads N                default: one a core, at most 8\n"
+        "  --format table|json|csv|md|html, --output FILE\n"
+        "\n"
+        "Exit: 0 done, 1 failed, 2 usage or bad input.\n",
     .run = run,
 };

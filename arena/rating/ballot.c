@@ -1,4 +1,5 @@
-/* Rows and features grow together by half of what they hold, so that two million votes cost a handful of copies. */
+/* Rows and features grow together by half of what they hold, so that two million votes cost a handful of
+ * copies. */
 #include "rating/ballot.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static bool grow(struct ballots *ballots, struct err *err)
 {
     size_t capacity = ballots->capacity ? ballots->capacity + ballots->capacity / 2 : 1024;
     if (ballots->count >= BALLOTS_MAX)
-        return err_set(err, ERR_TOO_LARGE, "more than %u single votes; give aggregated counts", BALLOTS_MAX);
+        return err_set(err, ERR_TOO_LARGE, "more than %u single votes; give aggregated counts",
+                       BALLOTS_MAX);
     void *rows = realloc(ballots->rows, capacity * sizeof *ballots->rows);
     if (!rows)
         return err_set(err, ERR_MEMORY, "no memory for %zu votes", capacity);

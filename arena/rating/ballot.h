@@ -1,9 +1,10 @@
-/* Single votes, for what a tally cannot say: who voted on which prompt (clustered intervals, voter checks, online Elo's
- * order) and how the two answers looked (style). 16 bytes a vote; votes stand in the order they were cast.
+/* Single votes, for what a tally cannot say: who voted on which prompt (clustered intervals, voter
+ * checks, online Elo's order) and how the two answers looked (style). 16 bytes a vote; votes stand in
+ * the order they were cast.
  *
- * Voters and prompts are numbers that whoever read the votes gave out, from 0; BALLOT_NONE where it is not known.
- * Features are rows of `features` floats, the same for every ballot: each is antisymmetric, so that swapping the sides
- * of a vote flips their sign. One owner; pure. */
+ * Voters and prompts are numbers that whoever read the votes gave out, from 0; BALLOT_NONE where it is
+ * not known. Features are rows of `features` floats, the same for every ballot: each is antisymmetric,
+ * so that swapping the sides of a vote flips their sign. One owner; pure. */
 #ifndef ARENA_RATING_BALLOT_H
 #define ARENA_RATING_BALLOT_H
 

@@ -1,5 +1,6 @@
-/* A resample's optimum is near the original's, so each round keeps the original's K^-1 and takes chord steps, which cost
- * one pass over the cells each; only where they stop gaining does it fall back to a whole Newton fit. */
+/* A resample's optimum is near the original's, so each round keeps the original's K^-1 and takes chord
+ * steps, which cost one pass over the cells each; only where they stop gaining does it fall back to a
+ * whole Newton fit. */
 #include "rating/bootstrap.h"
 
 #include <math.h>
@@ -132,8 +133,8 @@ static void collect(struct bootstrap *boot, const struct job *job)
     }
 }
 
-bool bootstrap_run(struct bootstrap *boot, const struct bt_pairs *pairs, const struct bt_fit *fit, size_t rounds,
-                   uint64_t seed, int threads, struct err *err)
+bool bootstrap_run(struct bootstrap *boot, const struct bt_pairs *pairs, const struct bt_fit *fit,
+                   size_t rounds, uint64_t seed, int threads, struct err *err)
 {
     struct job job = {.pairs = pairs, .fit = fit, .seed = seed, .rounds = rounds};
     pthread_t ids[BOOTSTRAP_THREADS_MAX];
@@ -155,7 +156,8 @@ bool bootstrap_run(struct bootstrap *boot, const struct bt_pairs *pairs, const s
     free(job.kept);
     if (!ok) {
         bootstrap_done(boot);
-        return err_set(err, ERR_MEMORY, "no memory for %zu bootstrap rounds of %zu models", rounds, fit->models);
+        return err_set(err, ERR_MEMORY, "no memory for %zu bootstrap rounds of %zu models", rounds,
+                       fit->models);
     }
     return true;
 }

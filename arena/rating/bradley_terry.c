@@ -1,6 +1,7 @@
-/* Newton's method on a convex function: from 0 it takes six steps on two million real votes, and the last one squares an
- * error that is already below 1e-8, so the answer is the optimum to rounding, where quasi-Newton tools stop up to an
- * Elo point short. Long steps are halved until the loss falls; short ones need no check. */
+/* Newton's method on a convex function: from 0 it takes six steps on two million real votes, and the
+ * last one squares an error that is already below 1e-8, so the answer is the optimum to rounding, where
+ * quasi-Newton tools stop up to an Elo point short. Long steps are halved until the loss falls; short
+ * ones need no check. */
 #include "rating/bradley_terry.h"
 
 #include <math.h>
@@ -9,8 +10,8 @@
 
 #define ITERATIONS_MAX 100
 #define HALVINGS_MAX 40
-#define STEP_SAFE 0.5   /* a Newton step this short always lowers a logistic loss */
-#define STEP_LAST 1e-8  /* the step after which rounding is all that is left */
+#define STEP_SAFE 0.5  /* a Newton step this short always lowers a logistic loss */
+#define STEP_LAST 1e-8 /* the step after which rounding is all that is left */
 #define GRADIENT_MAX 1e-10
 
 double bt_probability(double difference)
@@ -23,13 +24,15 @@ double bt_softplus(double z)
     return fmax(z, 0) + log1p(exp(-fabs(z)));
 }
 
-static void set_pair(struct bt_pair *pair, const struct tally *tally, size_t i, size_t j, bool reweighted)
+static void set_pair(struct bt_pair *pair, const struct tally *tally, size_t i, size_t j,
+                     bool reweighted)
 {
     pair->i = (uint32_t)i;
     pair->j = (uint32_t)j;
     pair->wins = (double)tally_count(tally, i, j, OUTCOME_A);
     pair->losses = (double)tally_count(tally, i, j, OUTCOME_B);
-    pair->ties = (double)(tally_count(tally, i, j, OUTCOME_TIE) + tally_count(tally, i, j, OUTCOME_BOTH_BAD));
+    pair->ties =
+        (double)(tally_count(tally, i, j, OUTCOME_TIE) + tally_count(tally, i, j, OUTCOME_BOTH_BAD));
     double votes = pair->wins + pair->losses + pair->ties;
     pair->weight = reweighted ? 1 / fmax(votes, BT_MIN_PAIR_COUNT) : 1;
 }
@@ -82,7 +85,8 @@ double bt_loss(const struct bt_pairs *pairs, const double *theta, double *gradie
 }
 
 /* K at theta, and the gradient of the summed loss. */
-static void derivatives(const struct bt_pairs *pairs, const double *theta, struct matrix *k, double *gradient)
+static void derivatives(const struct bt_pairs *pairs, const double *theta, struct matrix *k,
+                        double *gradient)
 {
     size_t n = pairs->models;
     matrix_zero(k);
@@ -113,7 +117,8 @@ static double largest(const double *x, size_t n)
 }
 
 /* theta -= step, in as large a part as lowers the loss. */
-static void advance(const struct bt_pairs *pairs, double *theta, const double *step, double length, double *trial)
+static void advance(const struct bt_pairs *pairs, double *theta, const double *step, double length,
+                    double *trial)
 {
     size_t n = pairs->models;
     double part = 1, before = length > STEP_SAFE ? bt_loss(pairs, theta, NULL) : 0;
@@ -140,7 +145,9 @@ static void centre(double *theta, size_t n)
 
 static bool no_maximum(struct err *err)
 {
-    return err_set(err, ERR_FORMAT, "these votes put no finite rating on every model (some group never lost or never won)");
+    return err_set(
+        err, ERR_FORMAT,
+        "these votes put no finite rating on every model (some group never lost or never won)");
 }
 
 /* Steps until the last one; `work` has room for two vectors. */
@@ -165,8 +172,8 @@ static bool newton(struct bt_fit *fit, const struct bt_pairs *pairs, double *wor
 }
 
 /* Loss, gradient and K^-1 at the optimum; `factor` is scratch of the same size. */
-static bool finish(struct bt_fit *fit, const struct bt_pairs *pairs, double *gradient, struct matrix *factor,
-                   struct err *err)
+static bool finish(struct bt_fit *fit, const struct bt_pairs *pairs, double *gradient,
+                   struct matrix *factor, struct err *err)
 {
     derivatives(pairs, fit->theta, factor, gradient);
     fit->gradient = largest(gradient, pairs->models) / pairs->mass;

@@ -1,6 +1,6 @@
-/* Votes are sorted by cluster; a cluster's score touches few models, so its outer product is added over those alone.
- * Summing scores in the order of the votes keeps the result a function of the votes, not of threads. What a vote's score
- * is, each method says for itself. */
+/* Votes are sorted by cluster; a cluster's score touches few models, so its outer product is added over
+ * those alone. Summing scores in the order of the votes keeps the result a function of the votes, not of
+ * threads. What a vote's score is, each method says for itself. */
 #include "rating/cluster.h"
 
 #include <math.h>
@@ -34,7 +34,8 @@ static void work_done(struct work *work)
     free(work->value);
 }
 
-static bool work_init(struct work *work, const struct ballots *ballots, const struct cluster_scores *scores)
+static bool work_init(struct work *work, const struct ballots *ballots,
+                      const struct cluster_scores *scores)
 {
     size_t n = scores->parameters;
     size_t keys = (ballots->voters > ballots->prompts ? ballots->voters : ballots->prompts) + 2;
@@ -47,8 +48,8 @@ static bool work_init(struct work *work, const struct ballots *ballots, const st
     work->touched = malloc((n + 1) * sizeof *work->touched);
     work->which = malloc((n + 1) * sizeof *work->which);
     work->value = malloc((n + 1) * sizeof *work->value);
-    if (!work->order || !work->spare || !work->start || !work->score || !work->listed || !work->touched ||
-        !work->which || !work->value) {
+    if (!work->order || !work->spare || !work->start || !work->score || !work->listed ||
+        !work->touched || !work->which || !work->value) {
         work_done(work);
         return false;
     }
@@ -150,8 +151,8 @@ static void combine(struct cluster *cluster, const struct matrix *both)
 }
 
 /* The three sandwiches; `meat`, `scratch` and `both` are room. */
-static void fill(struct cluster *cluster, struct work *work, const struct matrix *inverse, struct matrix *meat,
-                 struct matrix *scratch, struct matrix *both)
+static void fill(struct cluster *cluster, struct work *work, const struct matrix *inverse,
+                 struct matrix *meat, struct matrix *scratch, struct matrix *both)
 {
     if (work->ballots->prompts) {
         sort_by(work, true);
@@ -170,8 +171,9 @@ static void fill(struct cluster *cluster, struct work *work, const struct matrix
     combine(cluster, both);
 }
 
-bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const struct cluster_scores *scores,
-                  const struct matrix *inverse, const struct matrix *single, struct err *err)
+bool cluster_find(struct cluster *cluster, const struct ballots *ballots,
+                  const struct cluster_scores *scores, const struct matrix *inverse,
+                  const struct matrix *single, struct err *err)
 {
     struct work work = {0};
     struct matrix meat = {0}, scratch = {0}, both = {0};
@@ -215,7 +217,8 @@ struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size
 {
     double voter = cluster->voters ? contrast(&cluster->voter, i, j) : 0;
     double prompt = cluster->prompts ? contrast(&cluster->prompt, i, j) : 0;
-    double variance = fmax(contrast(&cluster->covariance, i, j), FLOOR * contrast(&cluster->single, i, j));
+    double variance =
+        fmax(contrast(&cluster->covariance, i, j), FLOOR * contrast(&cluster->single, i, j));
     double spread = 0; /* Satterthwaite: each part's share squared over its degrees of freedom */
     if (cluster->voters)
         spread += voter * voter / fmax((double)cluster->voters - 2, 1);

@@ -1,10 +1,12 @@
-/* Intervals for votes that share voters and prompts: two-way clustered covariances (Cameron, Gelbach and Miller 2011).
+/* Intervals for votes that share voters and prompts: two-way clustered covariances (Cameron, Gelbach and
+ * Miller 2011).
  *
- * Variance of any contrast of strengths = by voter + by prompt - by (voter, prompt), each with its factor G / (G - 1),
- * never below a quarter of what independent votes would give (the subtraction can go wrong when there are few
- * clusters). The quantile is Student's, with Satterthwaite's degrees of freedom from G - 2 of each kind (Donald and Lang
- * 2007): on real votes of 124 people on 13 prompts, halves split by prompt agree within their 95 % intervals 91 % of the
- * time, where independent errors agree 68 %. Pure. */
+ * Variance of any contrast of strengths = by voter + by prompt - by (voter, prompt), each with its
+ * factor G / (G - 1), never below a quarter of what independent votes would give (the subtraction can go
+ * wrong when there are few clusters). The quantile is Student's, with Satterthwaite's degrees of freedom
+ * from G - 2 of each kind (Donald and Lang 2007): on real votes of 124 people on 13 prompts, halves
+ * split by prompt agree within their 95 % intervals 91 % of the time, where independent errors agree 68
+ * %. Pure. */
 #ifndef ARENA_RATING_CLUSTER_H
 #define ARENA_RATING_CLUSTER_H
 
@@ -19,26 +21,29 @@
 #define CLUSTER_FEW 20 /* fewer clusters of a kind than this is said on the board */
 
 struct cluster {
-    uint32_t voters, prompts;            /* clusters that hold votes of the fit; 0: not known */
-    struct matrix voter, prompt, single; /* the parts of the variance; `single` is that of independent votes */
-    struct matrix covariance;            /* voter + prompt - both */
+    uint32_t voters, prompts; /* clusters that hold votes of the fit; 0: not known */
+    struct matrix voter, prompt,
+        single;               /* the parts of the variance; `single` is that of independent votes */
+    struct matrix covariance; /* voter + prompt - both */
 };
 
-/* The score of one vote (the gradient of its log-likelihood): at most `parameters` numbers that are not 0, parameter
- * which[k] getting value[k]. Returns how many; 0 leaves the vote out. */
+/* The score of one vote (the gradient of its log-likelihood): at most `parameters` numbers that are not
+ * 0, parameter which[k] getting value[k]. Returns how many; 0 leaves the vote out. */
 struct cluster_scores {
     size_t parameters;
     size_t (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
     const void *context;
 };
 
-/* `inverse` is the inverse of the summed loss's second derivative, `single` the covariance of independent votes (copied).
- * A ballot without a voter (or prompt) is a cluster of its own. */
-bool cluster_find(struct cluster *cluster, const struct ballots *ballots, const struct cluster_scores *scores,
-                  const struct matrix *inverse, const struct matrix *single, struct err *err);
+/* `inverse` is the inverse of the summed loss's second derivative, `single` the covariance of
+ * independent votes (copied). A ballot without a voter (or prompt) is a cluster of its own. */
+bool cluster_find(struct cluster *cluster, const struct ballots *ballots,
+                  const struct cluster_scores *scores, const struct matrix *inverse,
+                  const struct matrix *single, struct err *err);
 void cluster_done(struct cluster *cluster);
 
-/* Half-width at this confidence of parameter i minus parameter j (of i alone when j == i), and its standard error. */
+/* Half-width at this confidence of parameter i minus parameter j (of i alone when j == i), and its
+ * standard error. */
 struct cluster_width {
     double se, half_width;
 };

@@ -1,5 +1,6 @@
-/* Tarjan's strongly connected groups over "has beaten or tied", on an explicit stack (a chain of 2,048 models must not
- * be 2,048 calls deep), and plain components over "met" to say which of the failures it is. */
+/* Tarjan's strongly connected groups over "has beaten or tied", on an explicit stack (a chain of 2,048
+ * models must not be 2,048 calls deep), and plain components over "met" to say which of the failures it
+ * is. */
 #include "rating/connect.h"
 
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static void search_done(struct search *search)
     free(search->order);
 }
 
-static bool search_init(struct search *search, const struct tally *tally, const bool *keep, struct err *err)
+static bool search_init(struct search *search, const struct tally *tally, const bool *keep,
+                        struct err *err)
 {
     size_t n = tally->models;
     *search = (struct search){.n = n};
@@ -159,7 +161,8 @@ static uint32_t largest(const struct search *search, const struct tally *tally)
     for (size_t i = 0; i < search->n; i++)
         sizes[search->group[i]].models++;
     add_votes(sizes, search, tally);
-    for (size_t i = 0; i < search->n; i++) { /* by model number, so that equal groups have a fixed order */
+    for (size_t i = 0; i < search->n;
+         i++) { /* by model number, so that equal groups have a fixed order */
         uint32_t g = search->group[i];
         if (sizes[g].models < 2)
             continue;
@@ -171,7 +174,8 @@ static uint32_t largest(const struct search *search, const struct tally *tally)
     return best;
 }
 
-static bool reaches(const struct search *search, size_t from, uint32_t group, bool *seen, uint32_t *stack, bool forward)
+static bool reaches(const struct search *search, size_t from, uint32_t group, bool *seen,
+                    uint32_t *stack, bool forward)
 {
     size_t depth = 0, n = search->n;
     memset(seen, 0, n);
@@ -192,7 +196,8 @@ static bool reaches(const struct search *search, size_t from, uint32_t group, bo
     return false;
 }
 
-static enum connect_reason reason_of(const struct search *search, size_t model, uint32_t best, bool *seen)
+static enum connect_reason reason_of(const struct search *search, size_t model, uint32_t best,
+                                     bool *seen)
 {
     size_t n = search->n, beaten = 0, beaten_by = 0;
     if (search->group[model] == best)

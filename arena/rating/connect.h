@@ -1,8 +1,8 @@
 /* Which models a set of votes can put on one scale.
  *
- * Ratings exist and are unique exactly when every model can be reached from every other over "has beaten or tied"
- * (Ford's condition). Where that fails the models fall into groups that can be rated only among themselves; the largest
- * group is ranked and every other model is told why it is not. Pure. */
+ * Ratings exist and are unique exactly when every model can be reached from every other over "has beaten
+ * or tied" (Ford's condition). Where that fails the models fall into groups that can be rated only among
+ * themselves; the largest group is ranked and every other model is told why it is not. Pure. */
 #ifndef ARENA_RATING_CONNECT_H
 #define ARENA_RATING_CONNECT_H
 
@@ -33,8 +33,8 @@ struct connect {
     size_t components;           /* groups that no vote joins, models without votes left out */
 };
 
-/* Looks at the models with keep[k] (NULL: all) and the votes among them. The largest group wins; of equal ones, the
- * one with more votes, then the one with the lowest model number. */
+/* Looks at the models with keep[k] (NULL: all) and the votes among them. The largest group wins; of
+ * equal ones, the one with more votes, then the one with the lowest model number. */
 bool connect_find(struct connect *connect, const struct tally *tally, const bool *keep, struct err *err);
 void connect_done(struct connect *connect);
 

@@ -1,6 +1,6 @@
-/* One pass over the votes a step: the strengths' part of the second derivative is summed in a dense matrix, the features'
- * part in a few columns beside it. Five or six steps suffice, so a million votes with four features take a quarter of a
- * second. */
+/* One pass over the votes a step: the strengths' part of the second derivative is summed in a dense
+ * matrix, the features' part in a few columns beside it. Five or six steps suffice, so a million votes
+ * with four features take a quarter of a second. */
 #include "rating/contextual.h"
 
 #include <math.h>
@@ -16,17 +16,18 @@
 #define ARENA_RANK_PENALTY 1.0
 #define ARENA_RANK_HESSIAN_REG 1e-5
 
-/* --- the rows -------------------------------------------------------------------------------------------------------- */
+/* --- the rows --- */
 
 static bool allocate_rows(struct contextual_data *data, size_t count, struct err *err)
 {
     data->rows = malloc((count + 1) * sizeof *data->rows);
     data->x = malloc((count * data->features + 1) * sizeof *data->x);
-    return (data->rows && data->x) || err_set(err, ERR_MEMORY, "no memory for the features of %zu votes", count);
+    return (data->rows && data->x) ||
+           err_set(err, ERR_MEMORY, "no memory for the features of %zu votes", count);
 }
 
-static void rows_of_ballots(struct contextual_data *data, const struct ballots *ballots, const int32_t *map,
-                            const struct contextual_options *options)
+static void rows_of_ballots(struct contextual_data *data, const struct ballots *ballots,
+                            const int32_t *map, const struct contextual_options *options)
 {
     static const float POINTS[OUTCOMES] = {1, 0, 0.5f, 0.5f};
     size_t style = options->style ? ballots->features : 0;
@@ -39,8 +40,8 @@ static void rows_of_ballots(struct contextual_data *data, const struct ballots *
             memcpy(x, ballots->x + k * ballots->features, style * sizeof *x);
         if (options->position)
             x[style] = 1;
-        data->rows[data->count++] = (struct contextual_row){(uint32_t)map[ballot->a], (uint32_t)map[ballot->b],
-                                                            POINTS[ballot->outcome], 1};
+        data->rows[data->count++] = (struct contextual_row){
+            (uint32_t)map[ballot->a], (uint32_t)map[ballot->b], POINTS[ballot->outcome], 1};
     }
 }
 
@@ -98,12 +99,13 @@ static void scale(struct contextual_data *data, size_t feature)
         return;
     double factor = sqrt((double)data->count / square);
     for (size_t k = 0; k < data->count; k++)
-        data->x[k * data->features + feature] = (float)((double)data->x[k * data->features + feature] * factor);
+        data->x[k * data->features + feature] =
+            (float)((double)data->x[k * data->features + feature] * factor);
 }
 
 /* Weights of pairs, and the sums. arena-rank divides a context's weights by their mean. */
-static bool weigh(struct contextual_data *data, const struct tally *tally, const struct contextual_options *options,
-                  struct err *err)
+static bool weigh(struct contextual_data *data, const struct tally *tally,
+                  const struct contextual_options *options, struct err *err)
 {
     size_t n = data->models;
     if (options->reweighted) {
@@ -128,14 +130,16 @@ static bool weigh(struct contextual_data *data, const struct tally *tally, const
     return true;
 }
 
-bool contextual_data_init(struct contextual_data *data, const struct tally *tally, const struct ballots *ballots,
-                          const int32_t *map, const struct contextual_options *options, struct err *err)
+bool contextual_data_init(struct contextual_data *data, const struct tally *tally,
+                          const struct ballots *ballots, const int32_t *map,
+                          const struct contextual_options *options, struct err *err)
 {
     size_t style = options->style && ballots ? ballots->features : 0, n = tally->models;
     *data = (struct contextual_data){.models = n, .features = style + options->position};
     bool single = ballots && ballots->count;
     if (options->style && style == 0)
-        return err_set(err, ERR_BAD_REQUEST, "style control needs votes whose answers' length and Markdown are known");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "style control needs votes whose answers' length and Markdown are known");
     bool ok = allocate_rows(data, single ? ballots->count : n * n / 2 * 2 * OUTCOMES, err);
     if (ok && single)
         rows_of_ballots(data, ballots, map, options);
@@ -163,7 +167,7 @@ void contextual_data_done(struct contextual_data *data)
     *data = (struct contextual_data){0};
 }
 
-/* --- the fit --------------------------------------------------------------------------------------------------------- */
+/* --- the fit --- */
 
 static double margin_of(const struct contextual_data *data, size_t k, const double *theta)
 {
@@ -194,7 +198,8 @@ static double loss_of(const struct contextual_data *data, const double *theta, d
     return loss / data->mass + 0.5 * penalty * square;
 }
 
-/* Adds v (e_a - e_b, x)(e_a - e_b, x)^T; the features' rows are filled only in the upper part, see mirror(). */
+/* Adds v (e_a - e_b, x)(e_a - e_b, x)^T; the features' rows are filled only in the upper part, see
+ * mirror(). */
 static void add_row(struct matrix *m, const struct contextual_data *data, size_t k, double v)
 {
     const struct contextual_row *row = &data->rows[k];
@@ -232,9 +237,10 @@ static void fix_gauge(struct matrix *m, size_t models)
             m->a[i * m->n + j] += trace / ((double)models * (double)models);
 }
 
-/* Gradient and second derivative of the summed loss (and penalty), and the scores' outer products where asked for. */
-static void derivatives(const struct contextual_data *data, const double *theta, double penalty, double *gradient,
-                        struct matrix *hessian, struct matrix *meat)
+/* Gradient and second derivative of the summed loss (and penalty), and the scores' outer products where
+ * asked for. */
+static void derivatives(const struct contextual_data *data, const double *theta, double penalty,
+                        double *gradient, struct matrix *hessian, struct matrix *meat)
 {
     size_t n = data->models;
     matrix_zero(hessian);
@@ -277,7 +283,8 @@ static double largest(const double *x, size_t n)
 }
 
 /* theta -= step, halved while it is long and raises the loss. */
-static void advance(const struct contextual_data *data, double penalty, double *theta, const double *step, double *trial)
+static void advance(const struct contextual_data *data, double penalty, double *theta,
+                    const double *step, double *trial)
 {
     size_t m = data->models + data->features;
     double part = 1, before = 0;
@@ -294,7 +301,8 @@ static void advance(const struct contextual_data *data, double penalty, double *
         theta[i] -= part * step[i];
 }
 
-/* A feature that no vote shows has no effect to fit: its place on the diagonal keeps the matrix regular. */
+/* A feature that no vote shows has no effect to fit: its place on the diagonal keeps the matrix regular.
+ */
 static void fill_empty(struct matrix *m, size_t models)
 {
     for (size_t i = models; i < m->n; i++)
@@ -302,8 +310,8 @@ static void fill_empty(struct matrix *m, size_t models)
             m->a[i * m->n + i] = 1;
 }
 
-static bool newton(struct contextual_fit *fit, const struct contextual_data *data, double penalty, double *work,
-                   struct err *err)
+static bool newton(struct contextual_fit *fit, const struct contextual_data *data, double penalty,
+                   double *work, struct err *err)
 {
     size_t m = data->models + data->features;
     for (fit->iterations = 1; fit->iterations <= ITERATIONS_MAX; fit->iterations++) {
@@ -323,10 +331,11 @@ static bool newton(struct contextual_fit *fit, const struct contextual_data *dat
     return no_maximum(err);
 }
 
-/* arena-rank's variance: no penalty in the bread, its square over N from the meat, a little on the diagonal. All is in
- * units of the mean loss there; here of the sum. */
-static bool covariance_arena_rank(struct contextual_fit *fit, const struct contextual_data *data, struct matrix *hessian,
-                                  struct matrix *meat, struct matrix *inverse, struct err *err)
+/* arena-rank's variance: no penalty in the bread, its square over N from the meat, a little on the
+ * diagonal. All is in units of the mean loss there; here of the sum. */
+static bool covariance_arena_rank(struct contextual_fit *fit, const struct contextual_data *data,
+                                  struct matrix *hessian, struct matrix *meat, struct matrix *inverse,
+                                  struct err *err)
 {
     size_t n = data->models, m = hessian->n;
     double penalty = ARENA_RANK_PENALTY;
@@ -345,8 +354,8 @@ static bool covariance_arena_rank(struct contextual_fit *fit, const struct conte
     return true;
 }
 
-static bool finish(struct contextual_fit *fit, const struct contextual_data *data, bool compatible, double *gradient,
-                   struct err *err)
+static bool finish(struct contextual_fit *fit, const struct contextual_data *data, bool compatible,
+                   double *gradient, struct err *err)
 {
     size_t m = data->models + data->features;
     double penalty = compatible ? ARENA_RANK_PENALTY : 0;

@@ -1,10 +1,11 @@
-/* Bradley-Terry with context: P(a beats b) = s(theta_a - theta_b + x . gamma), for how the answers look (style) and where
- * they were shown (position), a tie being half a win each.
+/* Bradley-Terry with context: P(a beats b) = s(theta_a - theta_b + x . gamma), for how the answers look
+ * (style) and where they were shown (position), a tie being half a win each.
  *
- * Features are antisymmetric and are scaled by their root mean square, never centred, so swapping the sides of every vote
- * mirrors the fit; gamma is per standard deviation. Position is a feature that is 1 for whoever was shown first. There is no
- * penalty and the errors are the textbook sandwich. `compatible` follows arena-rank instead: features centred and scaled
- * twice, a penalty of 1/2 |gamma|^2 on the mean loss, and its standard-error formula. sum(theta) = 0. Pure. */
+ * Features are antisymmetric and are scaled by their root mean square, never centred, so swapping the
+ * sides of every vote mirrors the fit; gamma is per standard deviation. Position is a feature that is 1
+ * for whoever was shown first. There is no penalty and the errors are the textbook sandwich.
+ * `compatible` follows arena-rank instead: features centred and scaled twice, a penalty of 1/2 |gamma|^2
+ * on the mean loss, and its standard-error formula. sum(theta) = 0. Pure. */
 #ifndef ARENA_RATING_CONTEXTUAL_H
 #define ARENA_RATING_CONTEXTUAL_H
 
@@ -42,15 +43,17 @@ struct contextual_fit {
 };
 
 struct contextual_options {
-    bool style;      /* the ballots' features; needs ballots */
+    bool style; /* the ballots' features; needs ballots */
     bool position;
     bool reweighted;
     bool compatible;
 };
 
-/* Rows from ballots (map: ballot's model -> model, negative to leave out), or, for position alone, from the tally. */
-bool contextual_data_init(struct contextual_data *data, const struct tally *tally, const struct ballots *ballots,
-                          const int32_t *map, const struct contextual_options *options, struct err *err);
+/* Rows from ballots (map: ballot's model -> model, negative to leave out), or, for position alone, from
+ * the tally. */
+bool contextual_data_init(struct contextual_data *data, const struct tally *tally,
+                          const struct ballots *ballots, const int32_t *map,
+                          const struct contextual_options *options, struct err *err);
 void contextual_data_done(struct contextual_data *data);
 
 bool contextual_fit(struct contextual_fit *fit, const struct contextual_data *data,

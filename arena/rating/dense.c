@@ -1,6 +1,6 @@
-/* Every inner loop adds a multiple of one row to another, element by element: compilers turn that into vector
- * instructions without changing the order of any sum, which a dot product would not allow. A solve of 130 models takes
- * a fraction of a millisecond, less than a BLAS needs to load. */
+/* Every inner loop adds a multiple of one row to another, element by element: compilers turn that into
+ * vector instructions without changing the order of any sum, which a dot product would not allow. A
+ * solve of 130 models takes a fraction of a millisecond, less than a BLAS needs to load. */
 #include "rating/dense.h"
 
 #include <math.h>
@@ -74,8 +74,8 @@ void matrix_solve(const struct matrix *factor, double *x)
     }
 }
 
-/* Rows of U^-T, one under the other: row i holds the solution of U^T w = e_i, transposed, so that the inverse is the sum
- * of their outer products. */
+/* Rows of U^-T, one under the other: row i holds the solution of U^T w = e_i, transposed, so that the
+ * inverse is the sum of their outer products. */
 static void invert_factor(const struct matrix *factor, double *w)
 {
     size_t n = factor->n;
@@ -121,7 +121,8 @@ static void multiply(const struct matrix *x, const struct matrix *y, struct matr
                 add_row(out->a + i * n, y->a + k * n, x->a[i * n + k], n);
 }
 
-void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matrix *scratch, struct matrix *out)
+void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matrix *scratch,
+                     struct matrix *out)
 {
     size_t n = k->n;
     multiply(k, b, scratch);

@@ -1,5 +1,6 @@
-/* Small dense linear algebra in double precision, in a fixed order of operations: the same digits whatever the machine
- * or the number of threads. Matrices are square, row-major, symmetric ones stored whole. Pure. */
+/* Small dense linear algebra in double precision, in a fixed order of operations: the same digits
+ * whatever the machine or the number of threads. Matrices are square, row-major, symmetric ones stored
+ * whole. Pure. */
 #ifndef ARENA_RATING_DENSE_H
 #define ARENA_RATING_DENSE_H
 
@@ -16,8 +17,8 @@ void matrix_done(struct matrix *m);
 void matrix_zero(struct matrix *m);
 double matrix_trace(const struct matrix *m);
 
-/* Replaces a positive definite matrix by its upper factor U (m = U^T U; below the diagonal is left as it was). False if
- * it is not positive definite. */
+/* Replaces a positive definite matrix by its upper factor U (m = U^T U; below the diagonal is left as it
+ * was). False if it is not positive definite. */
 bool matrix_factor(struct matrix *m);
 
 /* x := m^-1 x, given the factor. */
@@ -27,7 +28,8 @@ void matrix_solve(const struct matrix *factor, double *x);
 void matrix_invert(const struct matrix *factor, struct matrix *inverse);
 
 /* out := k b k for symmetric k and b; `scratch` has the same size. */
-void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matrix *scratch, struct matrix *out);
+void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matrix *scratch,
+                     struct matrix *out);
 
 /* y := U^T z, with U the factor of a covariance: turns independent normals into draws of it. */
 void matrix_factor_apply(const struct matrix *factor, const double *z, double *y);

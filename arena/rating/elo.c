@@ -1,4 +1,5 @@
-/* A rating is a running sum, so the point estimate is one sequential pass; only bootstrap rounds are spread over threads. */
+/* A rating is a running sum, so the point estimate is one sequential pass; only bootstrap rounds are
+ * spread over threads. */
 #include "rating/elo.h"
 
 #include <math.h>
@@ -11,9 +12,10 @@
 
 #define THREADS_MAX 64
 
-/* One vote. `power` is 10^x, given apart because the point estimate must match FastChat's digits and a bootstrap's need
- * not. */
-static void update(double *ratings, const struct ballot *row, const int32_t *map, double k, double (*power)(double))
+/* One vote. `power` is 10^x, given apart because the point estimate must match FastChat's digits and a
+ * bootstrap's need not. */
+static void update(double *ratings, const struct ballot *row, const int32_t *map, double k,
+                   double (*power)(double))
 {
     static const double POINTS[OUTCOMES] = {1, 0, 0.5, 0.5};
     double *a = &ratings[map[row->a]], *b = &ratings[map[row->b]];
@@ -79,14 +81,16 @@ static void *run_rounds(void *context)
 }
 
 bool elo_bootstrap(double *draws, size_t models, const struct ballots *ballots, const int32_t *map,
-                   const struct elo_options *options, size_t rounds, uint64_t seed, int threads, struct err *err)
+                   const struct elo_options *options, size_t rounds, uint64_t seed, int threads,
+                   struct err *err)
 {
     struct job job = {draws, models, rounds, ballots, map, options, seed, 0};
     pthread_t ids[THREADS_MAX];
     int started = 0;
     if (ballots->count == 0)
         return err_set(err, ERR_BAD_REQUEST, "online Elo needs single votes in their order");
-    while (started < threads - 1 && started < THREADS_MAX && pthread_create(&ids[started], NULL, run_rounds, &job) == 0)
+    while (started < threads - 1 && started < THREADS_MAX &&
+           pthread_create(&ids[started], NULL, run_rounds, &job) == 0)
         started++;
     run_rounds(&job);
     while (started)

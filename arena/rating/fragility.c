@@ -1,4 +1,5 @@
-/* The effect of one vote on theta is K^-1 times its score. Votes of a cell are alike, so cells are sorted, not votes. */
+/* The effect of one vote on theta is K^-1 times its score. Votes of a cell are alike, so cells are
+ * sorted, not votes. */
 #include "rating/fragility.h"
 
 #include <math.h>
@@ -28,8 +29,8 @@ static int by_gain(const void *a, const void *b)
 }
 
 /* Cells whose votes carry the lead of `first` over `rival`, the strongest first. */
-static size_t list_effects(struct effect *effects, const struct bt_pairs *pairs, const struct bt_fit *fit, size_t first,
-                           size_t rival)
+static size_t list_effects(struct effect *effects, const struct bt_pairs *pairs,
+                           const struct bt_fit *fit, size_t first, size_t rival)
 {
     static const double POINTS[KINDS] = {1, 0, 0.5};
     size_t n = fit->models, count = 0;
@@ -37,7 +38,8 @@ static size_t list_effects(struct effect *effects, const struct bt_pairs *pairs,
     for (size_t at = 0; at < pairs->count; at++) {
         const struct bt_pair *pair = &pairs->pairs[at];
         double p = bt_probability(fit->theta[pair->i] - fit->theta[pair->j]);
-        double lever = k[first * n + pair->i] - k[first * n + pair->j] - k[rival * n + pair->i] + k[rival * n + pair->j];
+        double lever = k[first * n + pair->i] - k[first * n + pair->j] - k[rival * n + pair->i] +
+                       k[rival * n + pair->j];
         for (int kind = 0; kind < KINDS; kind++) {
             struct bt_pair copy = *pair;
             double gain = pair->weight * (POINTS[kind] - p) * lever;
@@ -49,7 +51,8 @@ static size_t list_effects(struct effect *effects, const struct bt_pairs *pairs,
     return count;
 }
 
-/* Whether `rival` leads `first` once the `votes` strongest votes are gone. `left` is room for the pairs. */
+/* Whether `rival` leads `first` once the `votes` strongest votes are gone. `left` is room for the pairs.
+ */
 static bool flips(const struct bt_pairs *pairs, struct bt_pairs *left, const struct bt_fit *fit,
                   const struct effect *effects, size_t count, uint64_t votes, size_t first, size_t rival)
 {
@@ -73,8 +76,9 @@ static bool flips(const struct bt_pairs *pairs, struct bt_pairs *left, const str
 }
 
 /* Least number of the strongest votes whose removal flips; 0 when even all of them do not. */
-static uint64_t least_votes(const struct bt_pairs *pairs, struct bt_pairs *left, const struct bt_fit *fit,
-                            const struct effect *effects, size_t count, size_t first, size_t rival, uint64_t limit)
+static uint64_t least_votes(const struct bt_pairs *pairs, struct bt_pairs *left,
+                            const struct bt_fit *fit, const struct effect *effects, size_t count,
+                            size_t first, size_t rival, uint64_t limit)
 {
     double gap = fit->theta[first] - fit->theta[rival], all = 0;
     uint64_t guess = 1, low = 0, high;
@@ -86,7 +90,8 @@ static uint64_t least_votes(const struct bt_pairs *pairs, struct bt_pairs *left,
             guess = (uint64_t)(all - votes + fmax(fmin(votes, needed), 1));
         gap -= votes * effects[k].gain;
     }
-    for (high = guess; !flips(pairs, left, fit, effects, count, high, first, rival); high += high / 4 + 1) {
+    for (high = guess; !flips(pairs, left, fit, effects, count, high, first, rival);
+         high += high / 4 + 1) {
         low = high;
         if ((double)high >= all || high >= limit)
             return 0;
@@ -111,7 +116,8 @@ static size_t next_best(const double *theta, size_t n, const bool *taken)
     return best;
 }
 
-bool fragility_flip(struct fragility_flip *flip, const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
+bool fragility_flip(struct fragility_flip *flip, const struct bt_pairs *pairs, const struct bt_fit *fit,
+                    struct err *err)
 {
     size_t n = fit->models;
     struct bt_pairs left = *pairs;
@@ -137,7 +143,7 @@ bool fragility_flip(struct fragility_flip *flip, const struct bt_pairs *pairs, c
     return ok || err_set(err, ERR_MEMORY, "no memory to look for fragility");
 }
 
-/* --- voters ---------------------------------------------------------------------------------------------------------- */
+/* --- voters --- */
 
 struct voter_votes {
     uint32_t voter, votes;
@@ -177,8 +183,8 @@ static uint32_t change_without(const struct bt_fit *fit, const double *score, do
 }
 
 /* Adds every listed voter's score: scores[slot n + model]; slot[voter] is UINT32_MAX for the others. */
-static void add_scores(double *scores, const uint32_t *slot, const struct ballots *ballots, const int32_t *map,
-                       const double *weight, const struct bt_fit *fit)
+static void add_scores(double *scores, const uint32_t *slot, const struct ballots *ballots,
+                       const int32_t *map, const double *weight, const struct bt_fit *fit)
 {
     static const double POINTS[OUTCOMES] = {1, 0, 0.5, 0.5};
     size_t n = fit->models;
@@ -206,7 +212,8 @@ static void fill_weights(double *weight, const struct bt_pairs *pairs)
 bool fragility_voters(struct fragility_voters *voters, const struct ballots *ballots, const int32_t *map,
                       const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
 {
-    size_t n = fit->models, listed = ballots->voters < FRAGILITY_VOTERS ? ballots->voters : FRAGILITY_VOTERS;
+    size_t n = fit->models,
+           listed = ballots->voters < FRAGILITY_VOTERS ? ballots->voters : FRAGILITY_VOTERS;
     uint64_t votes = 0;
     *voters = (struct fragility_voters){NAN, 0};
     if (ballots->voters == 0)

@@ -1,8 +1,9 @@
 /* How much a ranking hangs on few votes or few voters.
  *
- * Removing votes: each vote's first-order effect on the lead of #1 over a rival is known from the fit; the votes that carry
- * the lead are taken away in that order, as many as it takes (found by refitting, so the number is what removing them
- * really does; a cleverer choice could need fewer). Leaving out a voter is first-order alone. Pure. */
+ * Removing votes: each vote's first-order effect on the lead of #1 over a rival is known from the fit;
+ * the votes that carry the lead are taken away in that order, as many as it takes (found by refitting,
+ * so the number is what removing them really does; a cleverer choice could need fewer). Leaving out a
+ * voter is first-order alone. Pure. */
 #ifndef ARENA_RATING_FRAGILITY_H
 #define ARENA_RATING_FRAGILITY_H
 
@@ -14,8 +15,8 @@
 #include "rating/ballot.h"
 #include "rating/bradley_terry.h"
 
-#define FRAGILITY_RIVALS 5     /* models below the first that are tried */
-#define FRAGILITY_VOTERS 2000  /* the busiest voters that are left out in turn */
+#define FRAGILITY_RIVALS 5    /* models below the first that are tried */
+#define FRAGILITY_VOTERS 2000 /* the busiest voters that are left out in turn */
 
 struct fragility_flip {
     uint64_t votes; /* 0: no number of removals makes any of the rivals first */

@@ -1,5 +1,5 @@
-/* One vote's score is (y - p) w for its first model and the opposite for the other, so a pair's cell is all that the
- * independent sandwich needs. */
+/* One vote's score is (y - p) w for its first model and the opposite for the other, so a pair's cell is
+ * all that the independent sandwich needs. */
 #include "rating/interval.h"
 
 #include <math.h>
@@ -25,8 +25,8 @@ static void add_edge(struct matrix *m, size_t i, size_t j, double v)
     m->a[j * m->n + i] -= v;
 }
 
-static bool sandwich(struct matrix *covariance, const struct matrix *inverse, const struct bt_pairs *pairs,
-                     const double *theta, struct err *err)
+static bool sandwich(struct matrix *covariance, const struct matrix *inverse,
+                     const struct bt_pairs *pairs, const double *theta, struct err *err)
 {
     struct matrix meat = {0}, scratch = {0};
     size_t n = pairs->models;
@@ -47,8 +47,8 @@ bool interval_sandwich(struct matrix *covariance, const struct bt_pairs *pairs, 
     return sandwich(covariance, &fit->inverse, pairs, fit->theta, err);
 }
 
-bool interval_sandwich_arena_rank(struct matrix *covariance, const struct bt_pairs *pairs, const struct bt_fit *fit,
-                                  bool reweighted, struct err *err)
+bool interval_sandwich_arena_rank(struct matrix *covariance, const struct bt_pairs *pairs,
+                                  const struct bt_fit *fit, bool reweighted, struct err *err)
 {
     struct matrix hessian = {0}, inverse = {0};
     size_t n = pairs->models;
@@ -60,16 +60,18 @@ bool interval_sandwich_arena_rank(struct matrix *covariance, const struct bt_pai
     for (size_t k = 0; k < pairs->count; k++) {
         const struct bt_pair *pair = &pairs->pairs[k];
         double p = bt_probability(fit->theta[pair->i] - fit->theta[pair->j]);
-        add_edge(&hessian, pair->i, pair->j, pair->weight * (pair->wins + pair->losses + pair->ties) * p * (1 - p));
+        add_edge(&hessian, pair->i, pair->j,
+                 pair->weight * (pair->wins + pair->losses + pair->ties) * p * (1 - p));
     }
-    /* Adding the same to every element changes nothing that B can see (its rows sum to 0) and keeps the inverse from
-     * magnifying rounding by 1 / eps. */
+    /* Adding the same to every element changes nothing that B can see (its rows sum to 0) and keeps the
+     * inverse from magnifying rounding by 1 / eps. */
     double ridge = matrix_trace(&hessian) / ((double)n * (double)n);
     for (size_t i = 0; i < n * n; i++)
         hessian.a[i] += ridge;
     for (size_t i = 0; i < n; i++)
         hessian.a[i * n + i] += eps;
-    bool ok = matrix_factor(&hessian) || err_set(err, ERR_FORMAT, "the votes give no finite standard error");
+    bool ok =
+        matrix_factor(&hessian) || err_set(err, ERR_FORMAT, "the votes give no finite standard error");
     if (ok) {
         matrix_invert(&hessian, &inverse);
         ok = sandwich(covariance, &inverse, pairs, fit->theta, err);

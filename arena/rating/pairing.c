@@ -1,5 +1,5 @@
-/* The paper leaves a pair that never met undefined; here every pair starts from one win and one loss that were never cast,
- * which makes an unseen pair the most attractive and nothing infinite. */
+/* The paper leaves a pair that never met undefined; here every pair starts from one win and one loss
+ * that were never cast, which makes an unseen pair the most attractive and nothing infinite. */
 #include "rating/pairing.h"
 
 #include <math.h>
@@ -36,7 +36,8 @@ static bool finish(double *probability, size_t models, const bool *active, struc
         for (size_t i = 0; i < j; i++) {
             double *p = &probability[place(i, j)];
             if (takes_part(active, i, j))
-                *p = (sum > 0 ? (1 - PAIRING_UNIFORM) * *p / sum : (1 - PAIRING_UNIFORM) / pairs) + PAIRING_UNIFORM / pairs;
+                *p = (sum > 0 ? (1 - PAIRING_UNIFORM) * *p / sum : (1 - PAIRING_UNIFORM) / pairs) +
+                     PAIRING_UNIFORM / pairs;
         }
     }
     return true;
@@ -46,18 +47,21 @@ bool pairing_spread(double *probability, const struct tally *tally, const bool *
 {
     for (size_t j = 1; j < tally->models; j++) {
         for (size_t i = 0; i < j; i++) {
-            double wins = (double)tally_count(tally, i, j, OUTCOME_A), losses = (double)tally_count(tally, i, j, OUTCOME_B);
+            double wins = (double)tally_count(tally, i, j, OUTCOME_A),
+                   losses = (double)tally_count(tally, i, j, OUTCOME_B);
             double votes = (double)tally_pair(tally, i, j) + 2, ties = votes - wins - losses - 2;
             double mean = (wins + 1 + 0.5 * ties) / votes;
             double variance = ((wins + 1) * (1 - mean) * (1 - mean) + (losses + 1) * mean * mean +
-                               ties * (0.5 - mean) * (0.5 - mean)) / votes;
+                               ties * (0.5 - mean) * (0.5 - mean)) /
+                              votes;
             probability[place(i, j)] = sqrt(variance / votes) - sqrt(variance / (votes + 1));
         }
     }
     return finish(probability, tally->models, active, err);
 }
 
-/* Covariance of strengths from the votes' information, each pair having the two votes of the start as well. */
+/* Covariance of strengths from the votes' information, each pair having the two votes of the start as
+ * well. */
 static bool covariance_of(struct matrix *v, const struct tally *tally)
 {
     struct matrix factor;
@@ -83,7 +87,8 @@ static bool covariance_of(struct matrix *v, const struct tally *tally)
     return ok;
 }
 
-/* What a vote on (i, j) takes off the summed variance of target's differences to the others: a rank-one update. */
+/* What a vote on (i, j) takes off the summed variance of target's differences to the others: a rank-one
+ * update. */
 static double gain_of(const struct matrix *v, size_t target, size_t i, size_t j, const bool *active)
 {
     size_t n = v->n;
@@ -97,7 +102,8 @@ static double gain_of(const struct matrix *v, size_t target, size_t i, size_t j,
     return 0.25 * sum / (1 + 0.25 * spread);
 }
 
-bool pairing_target(double *probability, const struct tally *tally, const bool *active, size_t target, struct err *err)
+bool pairing_target(double *probability, const struct tally *tally, const bool *active, size_t target,
+                    struct err *err)
 {
     struct matrix v;
     size_t n = tally->models;

@@ -1,5 +1,6 @@
-/* Simulated quantities draw from the normal with the given covariance in the gauge sum = 0: its factor needs a positive
- * definite matrix, so the same constant is added to every element, which moves all models together and no rank. */
+/* Simulated quantities draw from the normal with the given covariance in the gauge sum = 0: its factor
+ * needs a positive definite matrix, so the same constant is added to every element, which moves all
+ * models together and no rank. */
 #include "rating/rank.h"
 
 #include <math.h>
@@ -31,9 +32,11 @@ void rank_ranges(struct rank *ranks, const double *theta, const double *margin, 
     }
 }
 
-/* Factor of the covariance of the models in `which`, made positive definite by a common shift and, where it is not
- * (few clusters; two-way clustering subtracts), by the least power of ten on the diagonal that does. */
-static bool factor_of(struct matrix *factor, const struct matrix *covariance, const uint32_t *which, size_t count)
+/* Factor of the covariance of the models in `which`, made positive definite by a common shift and, where
+ * it is not (few clusters; two-way clustering subtracts), by the least power of ten on the diagonal that
+ * does. */
+static bool factor_of(struct matrix *factor, const struct matrix *covariance, const uint32_t *which,
+                      size_t count)
 {
     size_t n = covariance->n;
     if (!matrix_init(factor, count))
@@ -45,7 +48,8 @@ static bool factor_of(struct matrix *factor, const struct matrix *covariance, co
         mean = mean > 0 ? mean : 1e-300;
         for (size_t i = 0; i < count; i++)
             for (size_t j = 0; j < count; j++)
-                factor->a[i * count + j] = covariance->a[which[i] * n + which[j]] + mean + (i == j ? ridge * mean : 0);
+                factor->a[i * count + j] =
+                    covariance->a[which[i] * n + which[j]] + mean + (i == j ? ridge * mean : 0);
         if (matrix_factor(factor))
             return true;
     }
@@ -72,14 +76,16 @@ static bool simulation_init(struct simulation *sim, const double *theta, const s
                             uint64_t seed, struct err *err)
 {
     size_t n = covariance->n, leader = 0;
-    *sim = (struct simulation){.which = calloc(n + 1, sizeof *sim->which), .z = calloc(2 * n + 1, sizeof *sim->z)};
+    *sim = (struct simulation){.which = calloc(n + 1, sizeof *sim->which),
+                               .z = calloc(2 * n + 1, sizeof *sim->z)};
     if (!sim->which || !sim->z)
         goto fail;
     sim->y = sim->z + n;
     for (size_t i = 0; theta && i < n; i++)
         leader = theta[i] > theta[leader] ? i : leader;
     for (size_t i = 0; i < n; i++)
-        if (!theta || theta[leader] - theta[i] <= CHANCE_LIMIT * rank_difference_se(covariance, leader, i))
+        if (!theta ||
+            theta[leader] - theta[i] <= CHANCE_LIMIT * rank_difference_se(covariance, leader, i))
             sim->which[sim->count++] = (uint32_t)i;
     if (!factor_of(&sim->factor, covariance, sim->which, sim->count))
         goto fail;
@@ -108,14 +114,15 @@ static double largest_difference(const double *y, const double *inverse_se, size
     return most;
 }
 
-bool rank_simultaneous(double *critical, const struct matrix *covariance, double confidence, size_t draws,
-                       uint64_t seed, struct err *err)
+bool rank_simultaneous(double *critical, const struct matrix *covariance, double confidence,
+                       size_t draws, uint64_t seed, struct err *err)
 {
     struct simulation sim;
     size_t n = covariance->n;
     if (!simulation_init(&sim, NULL, covariance, seed, err))
         return false;
-    double *inverse_se = calloc(n * n + 1, sizeof *inverse_se), *most = malloc((draws + 1) * sizeof *most);
+    double *inverse_se = calloc(n * n + 1, sizeof *inverse_se),
+           *most = malloc((draws + 1) * sizeof *most);
     bool ok = inverse_se && most;
     for (size_t i = 1; ok && i < n; i++) {
         for (size_t j = 0; j < i; j++) {
@@ -135,8 +142,8 @@ bool rank_simultaneous(double *critical, const struct matrix *covariance, double
     return ok || err_set(err, ERR_MEMORY, "no memory to simulate the ranks of %zu models", n);
 }
 
-bool rank_probability_best(double *best, const double *theta, const struct matrix *covariance, size_t draws,
-                           uint64_t seed, struct err *err)
+bool rank_probability_best(double *best, const double *theta, const struct matrix *covariance,
+                           size_t draws, uint64_t seed, struct err *err)
 {
     struct simulation sim;
     memset(best, 0, covariance->n * sizeof *best);
@@ -154,8 +161,8 @@ bool rank_probability_best(double *best, const double *theta, const struct matri
     return true;
 }
 
-bool rank_distribution(double *distribution, const double *theta, const struct matrix *covariance, size_t draws,
-                       uint64_t seed, struct err *err)
+bool rank_distribution(double *distribution, const double *theta, const struct matrix *covariance,
+                       size_t draws, uint64_t seed, struct err *err)
 {
     struct simulation sim;
     size_t n = covariance->n;

@@ -1,4 +1,5 @@
-/* A vote's score touches its two models and, where the method has them, the few parameters they share. */
+/* A vote's score touches its two models and, where the method has them, the few parameters they share.
+ */
 #include "rating/scores.h"
 
 #include "rating/bradley_terry.h"
@@ -39,7 +40,8 @@ size_t scores_tie(const void *context, size_t ballot, uint32_t *which, double *v
     if (!models_of(scores, ballot, which))
         return 0;
     which[2] = (uint32_t)scores->models;
-    tie_outcomes(&out, scores->tie, scores->theta[which[0]], scores->theta[which[1]], scores->theta[which[2]]);
+    tie_outcomes(&out, scores->tie, scores->theta[which[0]], scores->theta[which[1]],
+                 scores->theta[which[2]]);
     for (int k = 0; k < 3; k++)
         value[k] = out.score[scores->ballots->rows[ballot].outcome][k];
     return 3;
@@ -55,7 +57,8 @@ size_t scores_contextual(const void *context, size_t ballot, uint32_t *which, do
     double z = scores->theta[which[0]] - scores->theta[which[1]];
     for (size_t f = 0; f < data->features; f++)
         z += (double)x[f] * scores->theta[scores->models + f];
-    double score = weight_of(scores, which) * (POINTS[scores->ballots->rows[ballot].outcome] - bt_probability(z));
+    double score =
+        weight_of(scores, which) * (POINTS[scores->ballots->rows[ballot].outcome] - bt_probability(z));
     value[0] = score;
     value[1] = -score;
     for (size_t f = 0; f < data->features; f++) {

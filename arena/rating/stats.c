@@ -1,7 +1,8 @@
-/* Quantiles are found by Newton's or bisection's steps on the distribution functions, which are a series or a continued
- * fraction: slower than a table of constants, but there is nothing to mistype and a board needs only a few of them.
- * Binomials are drawn by inversion where few successes are expected and by Hörmann's transformed rejection (BTRS, 1993)
- * otherwise, so that the bootstrap of two million votes costs some thousand draws, not two million. */
+/* Quantiles are found by Newton's or bisection's steps on the distribution functions, which are a series
+ * or a continued fraction: slower than a table of constants, but there is nothing to mistype and a board
+ * needs only a few of them. Binomials are drawn by inversion where few successes are expected and by
+ * Hörmann's transformed rejection (BTRS, 1993) otherwise, so that the bootstrap of two million votes
+ * costs some thousand draws, not two million. */
 #include "rating/stats.h"
 
 #include <math.h>
@@ -20,7 +21,8 @@ double stats_normal_quantile(double p)
         return p <= 0 ? -INFINITY : INFINITY;
     if (p > 0.5)
         return -stats_normal_quantile(1 - p);
-    double z = -sqrt(-2 * log(p)); /* below the root, where Newton on the logarithm climbs monotonically */
+    double z =
+        -sqrt(-2 * log(p)); /* below the root, where Newton on the logarithm climbs monotonically */
     for (int step = 0; step < 100; step++) {
         double below = stats_normal_below(z);
         double density = exp(-0.5 * z * z) / sqrt(2 * M_PI);
@@ -121,7 +123,8 @@ static double t_above(double t, double freedom)
     return 0.5 * stats_beta_below(freedom / (freedom + t * t), 0.5 * freedom, 0.5);
 }
 
-/* Newton from the normal's quantile, which lies below: the distribution is concave there, so steps climb and never pass. */
+/* Newton from the normal's quantile, which lies below: the distribution is concave there, so steps climb
+ * and never pass. */
 double stats_t_quantile(double p, double freedom)
 {
     int sign;
@@ -129,7 +132,8 @@ double stats_t_quantile(double p, double freedom)
         return stats_normal_quantile(p);
     if (p < 0.5)
         return -stats_t_quantile(1 - p, freedom);
-    double scale = lgamma_r(0.5 * (freedom + 1), &sign) - lgamma_r(0.5 * freedom, &sign) - 0.5 * log(freedom * M_PI);
+    double scale = lgamma_r(0.5 * (freedom + 1), &sign) - lgamma_r(0.5 * freedom, &sign) -
+                   0.5 * log(freedom * M_PI);
     double t = stats_normal_quantile(p);
     for (int step = 0; step < 100; step++) {
         double density = exp(scale - 0.5 * (freedom + 1) * log1p(t * t / freedom));
@@ -193,9 +197,10 @@ static uint64_t binomial_inversion(struct rng *rng, uint64_t n, double p)
 /* ln k! minus its Stirling approximation. */
 static double stirling_tail(double k)
 {
-    static const double SMALL[] = {0.08106146679532726, 0.04134069595540929, 0.02767792568499834, 0.02079067210376509,
-                                   0.01664469118982119, 0.01387612882307075, 0.01189670994589177, 0.01041126526197209,
-                                   0.009255462182712733, 0.008330563433362871};
+    static const double SMALL[] = {0.08106146679532726, 0.04134069595540929, 0.02767792568499834,
+                                   0.02079067210376509, 0.01664469118982119, 0.01387612882307075,
+                                   0.01189670994589177, 0.01041126526197209, 0.009255462182712733,
+                                   0.008330563433362871};
     if (k < 10)
         return SMALL[(int)k];
     double square = (k + 1) * (k + 1);
@@ -215,9 +220,10 @@ static uint64_t binomial_rejection(struct rng *rng, uint64_t trials, double p)
             continue;
         if (us >= 0.07 && v <= v_r)
             return (uint64_t)k;
-        double bound = (m + 0.5) * log((m + 1) / (odds * (n - m + 1))) + (n + 1) * log((n - m + 1) / (n - k + 1)) +
-                       (k + 0.5) * log(odds * (n - k + 1) / (k + 1)) + stirling_tail(m) + stirling_tail(n - m) -
-                       stirling_tail(k) - stirling_tail(n - k);
+        double bound = (m + 0.5) * log((m + 1) / (odds * (n - m + 1))) +
+                       (n + 1) * log((n - m + 1) / (n - k + 1)) +
+                       (k + 0.5) * log(odds * (n - k + 1) / (k + 1)) + stirling_tail(m) +
+                       stirling_tail(n - m) - stirling_tail(k) - stirling_tail(n - k);
         if (log(v * alpha / (a / (us * us) + b)) <= bound)
             return (uint64_t)k;
     }

@@ -1,4 +1,5 @@
-/* The distributions that intervals and tests need, to about 1e-12, and draws from them out of a struct rng. Pure. */
+/* The distributions that intervals and tests need, to about 1e-12, and draws from them out of a struct
+ * rng. Pure. */
 #ifndef ARENA_RATING_STATS_H
 #define ARENA_RATING_STATS_H
 
@@ -10,10 +11,10 @@
 double stats_normal_quantile(double p);
 double stats_normal_below(double z); /* P(Z <= z) */
 double stats_beta_log(double a, double b);
-double stats_beta_below(double x, double a, double b);   /* regularised incomplete beta */
-double stats_gamma_above(double x, double a);            /* regularised upper incomplete gamma */
-double stats_chi2_above(double x, double freedom);       /* P(X >= x) */
-double stats_t_quantile(double p, double freedom);       /* freedom may be INFINITY: the normal */
+double stats_beta_below(double x, double a, double b); /* regularised incomplete beta */
+double stats_gamma_above(double x, double a);          /* regularised upper incomplete gamma */
+double stats_chi2_above(double x, double freedom);     /* P(X >= x) */
+double stats_t_quantile(double p, double freedom);     /* freedom may be INFINITY: the normal */
 
 /* The p-quantile of sorted values, linear between neighbours (numpy's default). */
 double stats_quantile(const double *sorted, size_t count, double p);

@@ -1,5 +1,6 @@
-/* The triangle of cells is stored by its larger index, so that a new model's cells come after all others and growing is
- * one realloc; a cell of 32 bytes is half a cache line, and all of 130 models' cells fit a core's second-level cache. */
+/* The triangle of cells is stored by its larger index, so that a new model's cells come after all others
+ * and growing is one realloc; a cell of 32 bytes is half a cache line, and all of 130 models' cells fit
+ * a core's second-level cache. */
 #include "rating/tally.h"
 
 #include <stdlib.h>
@@ -75,7 +76,8 @@ static uint32_t *counter(const struct tally *tally, size_t a, size_t b, enum out
     return &tally->cells[cell_index(b, a)].count[1][outcome_mirror(outcome)];
 }
 
-bool tally_add(struct tally *tally, size_t a, size_t b, enum outcome outcome, uint32_t count, struct err *err)
+bool tally_add(struct tally *tally, size_t a, size_t b, enum outcome outcome, uint32_t count,
+               struct err *err)
 {
     uint32_t *at = counter(tally, a, b, outcome);
     if (*at > UINT32_MAX - count)
@@ -95,8 +97,10 @@ bool tally_remove(struct tally *tally, size_t a, size_t b, enum outcome outcome)
     return true;
 }
 
-/* Adds a cell of the pair (i, j), i < j in its own tally, to the pair (a, b) here, keeping who was shown first. */
-static bool add_cell(struct tally *tally, size_t a, size_t b, const struct tally_cell *cell, struct err *err)
+/* Adds a cell of the pair (i, j), i < j in its own tally, to the pair (a, b) here, keeping who was shown
+ * first. */
+static bool add_cell(struct tally *tally, size_t a, size_t b, const struct tally_cell *cell,
+                     struct err *err)
 {
     for (int outcome = 0; outcome < OUTCOMES; outcome++) {
         enum outcome mirrored = outcome_mirror((enum outcome)outcome);
@@ -133,7 +137,8 @@ bool tally_copy(struct tally *into, const struct tally *from, struct err *err)
     return true;
 }
 
-bool tally_select(struct tally *into, const struct tally *from, const int32_t *map, size_t models, struct err *err)
+bool tally_select(struct tally *into, const struct tally *from, const int32_t *map, size_t models,
+                  struct err *err)
 {
     tally_clear(into);
     if (!tally_grow(into, models, err))

@@ -1,6 +1,6 @@
-/* One description of each model (probabilities and the gradients of their logarithms) serves the fit, its information
- * and its scores. The observed information is that gradient's central difference: a dozen lines that hold for all three,
- * against pages of second derivatives to get wrong. */
+/* One description of each model (probabilities and the gradients of their logarithms) serves the fit,
+ * its information and its scores. The observed information is that gradient's central difference: a
+ * dozen lines that hold for all three, against pages of second derivatives to get wrong. */
 #include "rating/tie.h"
 
 #include <math.h>
@@ -67,7 +67,8 @@ static void grounded(struct tie_outcomes *out, double u, double v, double eta)
         out->p[PLACE[o]] = p[o];
 }
 
-void tie_outcomes(struct tie_outcomes *out, enum tie_model model, double theta_a, double theta_b, double eta)
+void tie_outcomes(struct tie_outcomes *out, enum tie_model model, double theta_a, double theta_b,
+                  double eta)
 {
     *out = (struct tie_outcomes){0};
     if (model == TIE_GROUNDED) {
@@ -84,7 +85,7 @@ void tie_outcomes(struct tie_outcomes *out, enum tie_model model, double theta_a
     memcpy(out->score[OUTCOME_BOTH_BAD], out->score[OUTCOME_TIE], sizeof out->score[0]);
 }
 
-/* --- the fit --------------------------------------------------------------------------------------------------------- */
+/* --- the fit --- */
 
 struct pair {
     uint32_t i, j;
@@ -152,7 +153,8 @@ static void add_block(struct matrix *m, const size_t at[3], double block[3][3])
 }
 
 /* Sum of weight[o] x score x score^T. */
-static void add_outer(struct matrix *m, const size_t at[3], const struct tie_outcomes *out, const double *weight)
+static void add_outer(struct matrix *m, const size_t at[3], const struct tie_outcomes *out,
+                      const double *weight)
 {
     double block[3][3] = {{0}};
     for (int o = 0; o < OUTCOMES; o++)
@@ -174,7 +176,8 @@ static void fix_gauge(const struct problem *problem, struct matrix *m)
 }
 
 /* Gradient of the summed loss and the expected information. */
-static void expected(const struct problem *problem, const double *x, double *gradient, struct matrix *information)
+static void expected(const struct problem *problem, const double *x, double *gradient,
+                     struct matrix *information)
 {
     matrix_zero(information);
     memset(gradient, 0, (problem->n + 1) * sizeof *gradient);
@@ -197,7 +200,8 @@ static void expected(const struct problem *problem, const double *x, double *gra
     fix_gauge(problem, information);
 }
 
-static void pair_gradient(const struct problem *problem, const struct pair *pair, const double x[3], double gradient[3])
+static void pair_gradient(const struct problem *problem, const struct pair *pair, const double x[3],
+                          double gradient[3])
 {
     struct tie_outcomes out;
     tie_outcomes(&out, problem->model, x[0], x[1], x[2]);
@@ -208,8 +212,10 @@ static void pair_gradient(const struct problem *problem, const struct pair *pair
     }
 }
 
-/* The observed information by central differences of each pair's gradient, and the scores' outer products. */
-static void observed(const struct problem *problem, const double *x, struct matrix *information, struct matrix *meat)
+/* The observed information by central differences of each pair's gradient, and the scores' outer
+ * products. */
+static void observed(const struct problem *problem, const double *x, struct matrix *information,
+                     struct matrix *meat)
 {
     matrix_zero(information);
     matrix_zero(meat);
@@ -277,8 +283,8 @@ static bool climb(struct tie_fit *fit, const struct problem *problem, double *wo
     return no_maximum(err);
 }
 
-static bool finish(struct tie_fit *fit, const struct problem *problem, double *work, struct matrix *scratch,
-                   struct matrix *meat, struct err *err)
+static bool finish(struct tie_fit *fit, const struct problem *problem, double *work,
+                   struct matrix *scratch, struct matrix *meat, struct err *err)
 {
     size_t m = problem->n + 1;
     expected(problem, fit->theta, work, scratch);
@@ -298,7 +304,8 @@ static bool has_outcomes(const struct problem *problem, struct err *err)
     if (problem->totals[OUTCOME_TIE] == 0)
         return err_set(err, ERR_FORMAT, "no vote is a tie: there is nothing to fit a tie model to");
     if (problem->model == TIE_GROUNDED && problem->totals[OUTCOME_BOTH_BAD] == 0)
-        return err_set(err, ERR_FORMAT, "no vote says both-bad: there is nothing to ground the scale on");
+        return err_set(err, ERR_FORMAT,
+                       "no vote says both-bad: there is nothing to ground the scale on");
     return true;
 }
 
@@ -310,8 +317,9 @@ bool tie_fit(struct tie_fit *fit, const struct tally *tally, enum tie_model mode
     *fit = (struct tie_fit){.model = model, .models = tally->models};
     fit->theta = calloc(m, sizeof *fit->theta);
     double *work = calloc(2 * m, sizeof *work);
-    bool ok = problem_init(&problem, tally, model) && fit->theta && work && matrix_init(&fit->inverse, m) &&
-              matrix_init(&fit->covariance, m) && matrix_init(&scratch, m) && matrix_init(&meat, m);
+    bool ok = problem_init(&problem, tally, model) && fit->theta && work &&
+              matrix_init(&fit->inverse, m) && matrix_init(&fit->covariance, m) &&
+              matrix_init(&scratch, m) && matrix_init(&meat, m);
     if (!ok)
         err_set(err, ERR_MEMORY, "no memory to fit %zu models", tally->models);
     if (ok) {

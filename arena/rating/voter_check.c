@@ -1,5 +1,6 @@
-/* Tails of small samples are exact: the boosted model's wins are compared with the Poisson binomial of the predicted
- * chances, turned into a z. Sums over votes are taken by voter, so memory is a few numbers a voter and a model. */
+/* Tails of small samples are exact: the boosted model's wins are compared with the Poisson binomial of
+ * the predicted chances, turned into a z. Sums over votes are taken by voter, so memory is a few numbers
+ * a voter and a model. */
 #include "rating/voter_check.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 #include "rating/bradley_terry.h"
 #include "rating/stats.h"
 
-#define BOOST_LEAST 4   /* meetings with a model before its wins say anything */
+#define BOOST_LEAST 4 /* meetings with a model before its wins say anything */
 #define TESTS 3
 
 struct sums {
@@ -40,7 +41,8 @@ static void add_vote(struct sums *sums, const struct ballot *row, const double *
     sums->sense_variance += p * gain * gain + (1 - p) * loss * loss - mean * mean;
 }
 
-/* z of the upper tail P(wins or more) of a Poisson binomial, half the chance of exactly `wins` counted (mid-p). */
+/* z of the upper tail P(wins or more) of a Poisson binomial, half the chance of exactly `wins` counted
+ * (mid-p). */
 static double tail_z(const double *p, size_t count, size_t wins, double *chance)
 {
     double above = 0;
@@ -70,7 +72,8 @@ static int by_model(const void *a, const void *b)
 }
 
 /* The largest z over the models met, made smaller by how many were tried (Bonferroni on its tail). */
-static void boost_of(struct voter_check *check, struct meeting *meetings, size_t count, double *p, double *chance)
+static void boost_of(struct voter_check *check, struct meeting *meetings, size_t count, double *p,
+                     double *chance)
 {
     double best = -INFINITY;
     size_t tried = 0;
@@ -94,7 +97,7 @@ static void boost_of(struct voter_check *check, struct meeting *meetings, size_t
     check->boost = -stats_normal_quantile(fmin(fmax(tail, 1e-300), 1 - 1e-12));
 }
 
-/* --- by voter -------------------------------------------------------------------------------------------------------- */
+/* --- by voter --- */
 
 struct work {
     uint32_t *order, *start; /* ballots by voter */
@@ -141,8 +144,8 @@ static double z_of(double value, double expected, double variance)
     return variance > 0 ? (value - expected) / sqrt(variance) : 0;
 }
 
-static void check_voter(struct voter_check *check, struct work *work, const struct ballots *ballots, uint32_t voter,
-                        const double *theta, double left)
+static void check_voter(struct voter_check *check, struct work *work, const struct ballots *ballots,
+                        uint32_t voter, const double *theta, double left)
 {
     struct sums sums = {0};
     size_t met = 0;
@@ -161,9 +164,11 @@ static void check_voter(struct voter_check *check, struct work *work, const stru
     boost_of(check, work->meetings, met, work->p, work->chance);
 }
 
-/* Spread of one test over the voters, at least 1. Bad voters pile up on the positive side of the one-sided tests, so those
- * are measured on the negative side alone; the two-sided one by its quartiles. */
-static double spread_of(const struct voter_check *checks, size_t voters, size_t field, bool one_sided, double *values)
+/* Spread of one test over the voters, at least 1. Bad voters pile up on the positive side of the
+ * one-sided tests, so those are measured on the negative side alone; the two-sided one by its quartiles.
+ */
+static double spread_of(const struct voter_check *checks, size_t voters, size_t field, bool one_sided,
+                        double *values)
 {
     size_t count = 0, below = 0;
     double square = 0;
@@ -192,10 +197,11 @@ static void judge(struct voter_check *check, const double spread[TESTS], double 
     check->flagged = check->p < alpha;
 }
 
-bool voter_check_all(struct voter_check *checks, const struct ballots *ballots, const double *theta, double left,
-                     double alpha, struct err *err)
+bool voter_check_all(struct voter_check *checks, const struct ballots *ballots, const double *theta,
+                     double left, double alpha, struct err *err)
 {
-    static const size_t FIELDS[TESTS] = {offsetof(struct voter_check, side), offsetof(struct voter_check, sense),
+    static const size_t FIELDS[TESTS] = {offsetof(struct voter_check, side),
+                                         offsetof(struct voter_check, sense),
                                          offsetof(struct voter_check, boost)};
     struct work work = {0};
     double spread[TESTS];

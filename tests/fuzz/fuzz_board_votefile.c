@@ -1,5 +1,5 @@
-/* Any bytes as a vote file: JSON lines, CSV, aggregated or gzip; strict and lenient, plain and with every option. What is
- * accepted must add up. */
+/* Any bytes as a vote file: JSON lines, CSV, aggregated or gzip; strict and lenient, plain and with
+ * every option. What is accepted must add up. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,7 +20,8 @@ static void read_with(const uint8_t *data, size_t size, const struct votefile_op
             sum += tally_record(&file.tally, k).votes;
         if (sum != 2 * file.tally.votes)
             abort();
-        if (!file.aggregated && file.records != file.tally.votes + file.filtered + votefile_skipped(&file))
+        if (!file.aggregated &&
+            file.records != file.tally.votes + file.filtered + votefile_skipped(&file))
             abort();
         votefile_done(&file);
     } else if (err.code == ERR_NONE || !err.message[0]) {
@@ -35,8 +36,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {.threads = 1},
         {.threads = 1, .lenient = true, .ballots = true},
         {.threads = 1, .lenient = true, .style = true},
-        {.threads = 1, .lenient = true, .category = "hard_english_6", .filters = {"turn>=2", "language!=x"}},
-        {.threads = 1, .lenient = true, .columns = {"left", "right", "winner"}, .id = "id", .voter = "worker", .prompt = "prompt"},
+        {.threads = 1,
+         .lenient = true,
+         .category = "hard_english_6",
+         .filters = {"turn>=2", "language!=x"}},
+        {.threads = 1,
+         .lenient = true,
+         .columns = {"left", "right", "winner"},
+         .id = "id",
+         .voter = "worker",
+         .prompt = "prompt"},
     };
     for (size_t k = 0; k < sizeof variants / sizeof *variants; k++)
         read_with(data, size, &variants[k]);

@@ -9,7 +9,8 @@ import pytest
 ARENA = os.environ["ARENA_BINARY"]
 VOTES = "model_a,model_b,winner,judge\n" + "".join(
     f"{a},{b},{w},v{k % 7}\n" for k, (a, b, w) in enumerate(
-        [("x", "y", "model_a"), ("y", "z", "model_a"), ("z", "x", "model_a"), ("x", "z", "tie"), ("y", "x", "both_bad")] * 6
+        [("x", "y", "model_a"), ("y", "z", "model_a"), ("z", "x", "model_a"),
+         ("x", "z", "tie"), ("y", "x", "both_bad")] * 6
         + [("x", "y", "model_a"), ("x", "z", "model_a"), ("new", "x", "model_a")]))
 
 
@@ -40,8 +41,8 @@ def test_same_board_from_file_pipe_and_gzip(votes, tmp_path):
     assert any("7 voters" in line for line in board["warnings"])
 
 
-@pytest.mark.parametrize("options", [[], ["--method", "elo"], ["--ci", "bootstrap", "--rounds", "20"], ["--ci", "sandwich"],
-                                     ["--reweighted"], ["--ties", "davidson"], ["--ties", "rao-kupper"],
+@pytest.mark.parametrize("options", [[], ["--method", "elo"], ["--ci", "bootstrap", "--rounds", "20"],
+                                     ["--ci", "sandwich"], ["--reweighted"], ["--ties", "davidson"], ["--ties", "rao-kupper"],
                                      ["--ties", "grounded"], ["--simultaneous"], ["--detail"], ["--anchor", "x=1100"],
                                      ["--min-votes", "5"], ["--compatible", "arena-rank"], ["--filter", "judge!=v1"]])
 @pytest.mark.parametrize("format", ["table", "json", "csv", "md", "html"])

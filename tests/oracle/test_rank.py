@@ -53,7 +53,8 @@ def votes(tmp_path_factory):
                 meta[f"header_count_{side}"] = {"h1": headers, "h2": 0}
                 meta[f"list_count_{side}"] = {"ordered": lists, "unordered": 0}
                 meta[f"bold_count_{side}"] = {"**": bold, "__": 0}
-            out.write(json.dumps({**{k: row[k] for k in ("model_a", "model_b", "winner")}, "conv_metadata": meta}) + "\n")
+            vote = {k: row[k] for k in ("model_a", "model_b", "winner")}
+            out.write(json.dumps({**vote, "conv_metadata": meta}) + "\n")
     return path, rows
 
 
@@ -104,7 +105,8 @@ def test_style(votes, reweighted):
         raw = (a - b) / (a + b).replace(0, 1)
         frame[name] = (raw - raw.mean()) / raw.std()
     data = ContextualPairDataset.from_pandas(frame, feature_cols=names, reweighted=reweighted)
-    model = ContextualBradleyTerry(n_competitors=len(data.competitors), n_features=4, ftol=0.0, gtol=1e-12, max_iter=5000)
+    model = ContextualBradleyTerry(n_competitors=len(data.competitors), n_features=4, ftol=0.0, gtol=1e-12,
+                                   max_iter=5000)
     theirs = model.compute_ratings_and_cis(data)
     ours = rank(path, "--style", "--compatible", "arena-rank", *(["--reweighted"] if reweighted else []))
     assert_same_board(ours, theirs, 1e-3, 1e-2)

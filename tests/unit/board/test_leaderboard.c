@@ -1,4 +1,5 @@
-/* The whole way from votes to what is shown: who is ranked, on which scale, with what reasons; five renderings. */
+/* The whole way from votes to what is shown: who is ranked, on which scale, with what reasons; five
+ * renderings. */
 #include "tests/testing.h"
 
 #include <math.h>
@@ -35,7 +36,8 @@ static void example(struct tally *tally)
 static struct leaderboard *fit(const struct tally *tally, const struct leaderboard_options *options)
 {
     struct err err = ERR_INIT;
-    struct leaderboard *board = leaderboard_fit(&(struct leaderboard_votes){.tally = tally, .names = NAMES}, options, &err);
+    struct leaderboard *board =
+        leaderboard_fit(&(struct leaderboard_votes){.tally = tally, .names = NAMES}, options, &err);
     if (!board)
         fail_msg("%s", err.message);
     return board;
@@ -62,7 +64,8 @@ static void ranked_and_not(void **state)
         assert_int_equal(row->rank, k + 1);
     }
     assert_true(fabs(sum - 3000) < 1e-9);
-    assert_int_equal(board->models[0].record.losses, 9 + 10 + 7); /* votes against the unranked count in its record */
+    assert_int_equal(board->models[0].record.losses,
+                     9 + 10 + 7); /* votes against the unranked count in its record */
     assert_string_equal(board->unranked[0].name, NAMES[3]);
     assert_non_null(strstr(board->unranked[0].reason, "undefeated"));
     assert_int_equal(board->unranked[0].record.wins, 7);
@@ -203,17 +206,21 @@ static void renderings(void **state)
     }
     json_t *root = json_read(buf_text(&text[RENDER_JSON]), "board", NULL);
     assert_non_null(root);
-    const json_t *models = json_object_get(root, "models"), *unranked = json_object_get(root, "unranked");
+    const json_t *models = json_object_get(root, "models"),
+                 *unranked = json_object_get(root, "unranked");
     assert_string_equal(json_string_value(json_object_get(root, "method")), "bt");
     assert_int_equal(json_integer_value(json_object_get(root, "votes")), tally.votes);
     assert_int_equal(json_array_size(models), 3);
     assert_int_equal(json_array_size(unranked), 3);
     const json_t *first = json_array_get(models, 0);
-    assert_true(fabs(json_real_value(json_object_get(first, "rating")) - board->models[0].rating) < 1e-8);
-    assert_int_equal(json_integer_value(json_object_get(first, "wins")) + json_integer_value(json_object_get(first, "losses")) +
+    assert_true(fabs(json_real_value(json_object_get(first, "rating")) - board->models[0].rating) <
+                1e-8);
+    assert_int_equal(json_integer_value(json_object_get(first, "wins")) +
+                         json_integer_value(json_object_get(first, "losses")) +
                          json_integer_value(json_object_get(first, "ties")),
                      json_integer_value(json_object_get(first, "votes")));
-    assert_string_equal(json_string_value(json_object_get(json_array_get(unranked, 0), "model")), NAMES[3]);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(unranked, 0), "model")),
+                        NAMES[3]);
     assert_int_equal(json_array_size(json_object_get(json_object_get(root, "head_to_head"), "wins")), 3);
     json_decref(root);
     assert_null(strstr(text[RENDER_HTML].data, "<d>"));
@@ -233,7 +240,8 @@ static void renderings(void **state)
 static void golden_csv(void **state)
 {
     static const uint32_t WINS[4][4] = {{0, 2, 0, 1}, {3, 0, 5, 0}, {0, 3, 0, 1}, {4, 0, 3, 0}};
-    static const char WANT[] = "rank,rank_lower,rank_upper,model,rating,rating_lower,rating_upper,standard_error,";
+    static const char WANT[] =
+        "rank,rank_lower,rank_upper,model,rating,rating_lower,rating_upper,standard_error,";
     struct tally tally;
     struct leaderboard_options options;
     struct buf text;
@@ -251,7 +259,8 @@ static void golden_csv(void **state)
     assert_true(render(&text, board, RENDER_CSV, 0));
     assert_memory_equal(text.data, WANT, sizeof WANT - 1);
     assert_non_null(strstr(text.data, "\n1,1,4,<d>|\"") ? NULL : text.data);
-    assert_non_null(strstr(text.data, ",1142.439163,930.014512,1354.863813,")); /* arena-rank's own bounds */
+    assert_non_null(
+        strstr(text.data, ",1142.439163,930.014512,1354.863813,")); /* arena-rank's own bounds */
     assert_non_null(strstr(text.data, ",922.427147,737.106077,1107.748217,"));
     buf_done(&text);
     leaderboard_free(board);
@@ -261,8 +270,9 @@ static void golden_csv(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranked_and_not), cmocka_unit_test(too_few_votes),      cmocka_unit_test(first_vote),
-        cmocka_unit_test(anchored),       cmocka_unit_test(methods),            cmocka_unit_test(impossible_options),
+        cmocka_unit_test(ranked_and_not), cmocka_unit_test(too_few_votes),
+        cmocka_unit_test(first_vote),     cmocka_unit_test(anchored),
+        cmocka_unit_test(methods),        cmocka_unit_test(impossible_options),
         cmocka_unit_test(renderings),     cmocka_unit_test(golden_csv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

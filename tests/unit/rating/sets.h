@@ -1,4 +1,5 @@
-/* Vote sets for the rating tests: small published tables, the fixtures' sets and exact optima, and simulated votes. */
+/* Vote sets for the rating tests: small published tables, the fixtures' sets and exact optima, and
+ * simulated votes. */
 #ifndef TESTS_RATING_SETS_H
 #define TESTS_RATING_SETS_H
 
@@ -17,7 +18,8 @@
 /* wins[i][j]: i over j. The example of Wikipedia's article on the model (22 games). */
 static const uint32_t WIKIPEDIA[4][4] = {{0, 2, 0, 1}, {3, 0, 5, 0}, {0, 3, 0, 1}, {4, 0, 3, 0}};
 /* Stigler's citations between four journals: cited by. Biometrika, Comm. Statist., JASA, JRSS-B. */
-static const uint32_t STIGLER[4][4] = {{0, 730, 498, 221}, {33, 0, 68, 17}, {320, 813, 0, 142}, {284, 276, 325, 0}};
+static const uint32_t STIGLER[4][4] = {
+    {0, 730, 498, 221}, {33, 0, 68, 17}, {320, 813, 0, 142}, {284, 276, 325, 0}};
 
 static inline void set_from_wins(struct tally *tally, const uint32_t wins[4][4])
 {
@@ -51,8 +53,8 @@ static inline size_t set_index(const json_t *models, const char *name, size_t le
 }
 
 /* Adds a simple CSV's votes (no quotes): columns by number. */
-static inline void set_csv(struct tally *tally, struct ballots *ballots, const char *path, const json_t *models, int left,
-                           int right, int winner, int voter, int prompt)
+static inline void set_csv(struct tally *tally, struct ballots *ballots, const char *path,
+                           const json_t *models, int left, int right, int winner, int voter, int prompt)
 {
     char line[4096], *cells[16];
     FILE *file = fopen(path, "r");
@@ -72,8 +74,9 @@ static inline void set_csv(struct tally *tally, struct ballots *ballots, const c
         assert_true(tally_add(tally, a, b, outcome, 1, NULL));
         if (!ballots)
             continue;
-        struct ballot row = {(uint16_t)a, (uint16_t)b, (uint8_t)outcome, (uint32_t)atoi(cells[voter]),
-                             (uint32_t)atoi(cells[prompt])};
+        struct ballot row = {(uint16_t)a, (uint16_t)b, (uint8_t)outcome,
+                             (uint32_t)strtoul(cells[voter], NULL, 10),
+                             (uint32_t)strtoul(cells[prompt], NULL, 10)};
         ballots->voters = row.voter >= ballots->voters ? row.voter + 1 : ballots->voters;
         ballots->prompts = row.prompt >= ballots->prompts ? row.prompt + 1 : ballots->prompts;
         assert_true(ballots_add(ballots, row, NULL, NULL));
@@ -90,9 +93,10 @@ static inline void set_leaderbot(struct tally *tally, bool both_bad)
     assert_true(tally_grow(tally, json_array_size(json_object_get(root, "models")), NULL));
     for (size_t k = 0; k < json_array_size(x); k++)
         for (size_t o = 0; o < (both_bad ? 4u : 3u); o++)
-            assert_true(tally_add(tally, (size_t)json_integer_value(json_array_get(json_array_get(x, k), 0)),
-                                  (size_t)json_integer_value(json_array_get(json_array_get(x, k), 1)), (enum outcome)o,
-                                  (uint32_t)json_integer_value(json_array_get(json_array_get(y, k), o)), NULL));
+            assert_true(tally_add(
+                tally, (size_t)json_integer_value(json_array_get(json_array_get(x, k), 0)),
+                (size_t)json_integer_value(json_array_get(json_array_get(x, k), 1)), (enum outcome)o,
+                (uint32_t)json_integer_value(json_array_get(json_array_get(y, k), o)), NULL));
     json_decref(root);
 }
 

@@ -41,9 +41,11 @@ static void like_the_sandwich(void **state)
         assert_true(bt_pairs_init(&pairs, &tally, reweighted, NULL) && bt_fit(&fit, &pairs, NULL, NULL));
         assert_true(matrix_init(&sandwich, 4) && matrix_init(&spread, 4));
         assert_true(interval_sandwich(&sandwich, &pairs, &fit, NULL));
-        assert_true(bootstrap_run(&boot, &pairs, &fit, 3000, 1, 2, NULL) && bootstrap_covariance(&spread, &boot));
+        assert_true(bootstrap_run(&boot, &pairs, &fit, 3000, 1, 2, NULL) &&
+                    bootstrap_covariance(&spread, &boot));
         for (int i = 0; i < 4; i++)
-            assert_close(spread.a[i * 5] / sandwich.a[i * 5], 1, 0.12, "bootstrap variance over the sandwich's");
+            assert_close(spread.a[i * 5] / sandwich.a[i * 5], 1, 0.12,
+                         "bootstrap variance over the sandwich's");
         bootstrap_done(&boot);
         matrix_done(&sandwich);
         matrix_done(&spread);

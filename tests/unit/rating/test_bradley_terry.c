@@ -4,7 +4,8 @@
 
 #include "rating/interval.h"
 
-static void fit_tally(struct bt_fit *fit, struct bt_pairs *pairs, const struct tally *tally, bool reweighted)
+static void fit_tally(struct bt_fit *fit, struct bt_pairs *pairs, const struct tally *tally,
+                      bool reweighted)
 {
     struct err err = ERR_INIT;
     assert_true(bt_pairs_init(pairs, tally, reweighted, &err));
@@ -61,9 +62,11 @@ static void check_half(const struct tally *tally, const json_t *want, bool rewei
         const json_t *rating = json_array_get(json_object_get(want, "rating"), i);
         assert_close(RATING_INITIAL + RATING_ALPHA * fit.theta[i], json_real_value(rating), 1e-6, name);
         assert_close(sqrt(exact.a[i * n + i]),
-                     json_real_value(json_array_get(json_object_get(want, "se_theta_exact_gauge"), i)), 1e-9, name);
+                     json_real_value(json_array_get(json_object_get(want, "se_theta_exact_gauge"), i)),
+                     1e-9, name);
         assert_close(sqrt(peer.a[i * n + i]),
-                     json_real_value(json_array_get(json_object_get(want, "se_theta_arena_rank"), i)), 1e-7, name);
+                     json_real_value(json_array_get(json_object_get(want, "se_theta_arena_rank"), i)),
+                     1e-7, name);
     }
     matrix_done(&exact);
     matrix_done(&peer);
@@ -129,7 +132,8 @@ static void simulate(struct tally *tally, size_t n, size_t votes, uint64_t seed)
     }
 }
 
-/* Relabelling the models permutes the strengths; doubling every vote leaves them and shrinks errors by sqrt 2. */
+/* Relabelling the models permutes the strengths; doubling every vote leaves them and shrinks errors by
+ * sqrt 2. */
 static void symmetries(void **state)
 {
     enum { N = 9 };
@@ -184,8 +188,9 @@ static void no_maximum(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wikipedia_example), cmocka_unit_test(stigler_citations), cmocka_unit_test(exact_optima),
-        cmocka_unit_test(symmetries),        cmocka_unit_test(no_maximum),
+        cmocka_unit_test(wikipedia_example), cmocka_unit_test(stigler_citations),
+        cmocka_unit_test(exact_optima),      cmocka_unit_test(symmetries),
+        cmocka_unit_test(no_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

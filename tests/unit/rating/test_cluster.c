@@ -25,9 +25,11 @@ static void fit_ballots(struct fitted *fitted, const struct ballots *ballots, si
     assert_true(bt_fit(&fitted->fit, &fitted->pairs, NULL, NULL));
     assert_true(matrix_init(&fitted->single, models));
     assert_true(interval_sandwich(&fitted->single, &fitted->pairs, &fitted->fit, NULL));
-    struct scores scores = {.ballots = ballots, .map = map, .theta = fitted->fit.theta, .models = models};
+    struct scores scores = {
+        .ballots = ballots, .map = map, .theta = fitted->fit.theta, .models = models};
     struct cluster_scores how = {models, scores_bradley_terry, &scores};
-    assert_true(cluster_find(&fitted->cluster, ballots, &how, &fitted->fit.inverse, &fitted->single, NULL));
+    assert_true(
+        cluster_find(&fitted->cluster, ballots, &how, &fitted->fit.inverse, &fitted->single, NULL));
     tally_done(&tally);
 }
 
@@ -45,14 +47,18 @@ static void simulate(struct ballots *ballots, size_t votes, size_t models, uint6
     rng_init(&rng, seed, 0);
     ballots_init(ballots, 0);
     for (uint32_t k = 0; k < votes; k++) {
-        size_t a = (size_t)rng_below(&rng, models), b = (a + 1 + (size_t)rng_below(&rng, models - 1)) % models;
+        size_t a = (size_t)rng_below(&rng, models),
+               b = (a + 1 + (size_t)rng_below(&rng, models - 1)) % models;
         enum outcome outcome = set_vote(&rng, 0.2 * ((double)a - (double)b), 0.2);
-        assert_true(ballots_add(ballots, (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, k, BALLOT_NONE}, NULL, NULL));
+        assert_true(ballots_add(
+            ballots, (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, k, BALLOT_NONE}, NULL,
+            NULL));
     }
     ballots->voters = (uint32_t)votes;
 }
 
-/* Every vote its own voter: the independent sandwich times N / (N - 1). A vote cast twice by one voter counts once. */
+/* Every vote its own voter: the independent sandwich times N / (N - 1). A vote cast twice by one voter
+ * counts once. */
 static void against_the_sandwich(void **state)
 {
     enum { N = 5, VOTES = 2000 };
@@ -64,7 +70,8 @@ static void against_the_sandwich(void **state)
     assert_int_equal(once.cluster.voters, VOTES);
     assert_int_equal(once.cluster.prompts, 0);
     for (size_t k = 0; k < N * N; k++)
-        assert_close(once.cluster.covariance.a[k], once.single.a[k] * VOTES / (VOTES - 1), 1e-12, "single votes");
+        assert_close(once.cluster.covariance.a[k], once.single.a[k] * VOTES / (VOTES - 1), 1e-12,
+                     "single votes");
     for (size_t k = 0; k < VOTES; k++)
         assert_true(ballots_add(&ballots, ballots.rows[k], NULL, NULL));
     fit_ballots(&twice, &ballots, N);
@@ -95,14 +102,16 @@ static void two_ways(void **state)
     assert_int_equal(fitted.cluster.voters, 100);
     assert_int_equal(fitted.cluster.prompts, 300);
     for (size_t k = 0; k < N * N; k++)
-        assert_close(fitted.cluster.covariance.a[k], fitted.cluster.voter.a[k], 1e-12, "prompts inside voters");
+        assert_close(fitted.cluster.covariance.a[k], fitted.cluster.voter.a[k], 1e-12,
+                     "prompts inside voters");
     struct cluster_width width = cluster_width(&fitted.cluster, 0, 1, 0.95);
     assert_true(width.half_width > 1.96 * width.se);
     fitted_done(&fitted);
     ballots_done(&ballots);
 }
 
-/* Share of models whose difference between random halves of llmfao lies within the halves' 95 % intervals. */
+/* Share of models whose difference between random halves of llmfao lies within the halves' 95 %
+ * intervals. */
 static double agreement(const struct ballots *all, size_t models, bool by_prompt, int splits)
 {
     double within = 0, seen = 0;
@@ -133,7 +142,8 @@ static double agreement(const struct ballots *all, size_t models, bool by_prompt
         }
         for (size_t k = 0; k < all->count; k++) {
             const struct ballot *row = &all->rows[k];
-            assert_true(ballots_add(&half[!first[by_prompt ? row->prompt : row->voter]], *row, NULL, NULL));
+            assert_true(
+                ballots_add(&half[!first[by_prompt ? row->prompt : row->voter]], *row, NULL, NULL));
         }
         for (int h = 0; h < 2; h++)
             fit_ballots(&fitted[h], &half[h], models);
@@ -162,9 +172,12 @@ static void real_halves(void **state)
     json_t *root = set_json(fixture("ranking/expected/llmfao_bt.json"));
     tally_init(&tally);
     ballots_init(&ballots, 0);
-    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6, 7, 5, 4, 1);
-    double voters = agreement(&ballots, tally.models, false, 60), prompts = agreement(&ballots, tally.models, true, 60);
-    print_message("halves of llmfao agree: by voter %.1f %%, by prompt %.1f %%\n", 100 * voters, 100 * prompts);
+    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6,
+            7, 5, 4, 1);
+    double voters = agreement(&ballots, tally.models, false, 60),
+           prompts = agreement(&ballots, tally.models, true, 60);
+    print_message("halves of llmfao agree: by voter %.1f %%, by prompt %.1f %%\n", 100 * voters,
+                  100 * prompts);
     assert_between(voters, 0.93, 0.975, "halves by voter");
     assert_between(prompts, 0.895, 0.97, "halves by prompt");
     ballots_done(&ballots);

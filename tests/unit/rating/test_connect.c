@@ -18,17 +18,18 @@ static void reasons(void **state)
     won(&tally, 0, 1); /* 0, 1, 2 beat each other in a ring */
     won(&tally, 1, 2);
     won(&tally, 2, 0);
-    won(&tally, 3, 0); /* undefeated */
-    won(&tally, 1, 4); /* winless */
+    won(&tally, 3, 0);                                          /* undefeated */
+    won(&tally, 1, 4);                                          /* winless */
     assert_true(tally_add(&tally, 5, 6, OUTCOME_TIE, 2, NULL)); /* on their own */
     won(&tally, 7, 2); /* 7 and 8 tie with each other and only ever beat the ring */
     assert_true(tally_add(&tally, 7, 8, OUTCOME_BOTH_BAD, 1, NULL));
     won(&tally, 0, 9); /* 9 loses to the ring but beats 4 */
     won(&tally, 9, 4);
     assert_true(connect_find(&connect, &tally, NULL, NULL));
-    const enum connect_reason want[11] = {CONNECT_RANKED,     CONNECT_RANKED,      CONNECT_RANKED,    CONNECT_UNDEFEATED,
-                                          CONNECT_WINLESS,    CONNECT_SEPARATED,   CONNECT_SEPARATED, CONNECT_ALWAYS_WON,
-                                          CONNECT_ALWAYS_WON, CONNECT_ALWAYS_LOST, CONNECT_NO_VOTES};
+    const enum connect_reason want[11] = {CONNECT_RANKED,      CONNECT_RANKED,     CONNECT_RANKED,
+                                          CONNECT_UNDEFEATED,  CONNECT_WINLESS,    CONNECT_SEPARATED,
+                                          CONNECT_SEPARATED,   CONNECT_ALWAYS_WON, CONNECT_ALWAYS_WON,
+                                          CONNECT_ALWAYS_LOST, CONNECT_NO_VOTES};
     for (int i = 0; i < 11; i++)
         if (connect.reason[i] != want[i])
             fail_msg("model %d: %s, not %s", i, connect_word(connect.reason[i]), connect_word(want[i]));

@@ -30,7 +30,8 @@ static void golden(void **state)
         char *comma = strrchr(line, ',');
         if (strncmp(line, "elo,", 4) != 0)
             continue;
-        assert_close(ratings[set_index(models, line + 4, (size_t)(comma - line - 4))], atof(comma + 1), 1e-9, line);
+        assert_close(ratings[set_index(models, line + 4, (size_t)(comma - line - 4))],
+                     strtod(comma + 1, NULL), 1e-9, line);
         seen++;
     }
     assert_int_equal(seen, 59);
@@ -49,9 +50,12 @@ static void by_hand(void **state)
     const struct elo_options options = {4, 1000};
     (void)state;
     ballots_init(&ballots, 0);
-    assert_true(ballots_add(&ballots, (struct ballot){.a = 0, .b = 1, .outcome = OUTCOME_A}, NULL, NULL));
-    assert_true(ballots_add(&ballots, (struct ballot){.a = 2, .b = 0, .outcome = OUTCOME_A}, NULL, NULL));
-    assert_true(ballots_add(&ballots, (struct ballot){.a = 1, .b = 0, .outcome = OUTCOME_BOTH_BAD}, NULL, NULL));
+    assert_true(
+        ballots_add(&ballots, (struct ballot){.a = 0, .b = 1, .outcome = OUTCOME_A}, NULL, NULL));
+    assert_true(
+        ballots_add(&ballots, (struct ballot){.a = 2, .b = 0, .outcome = OUTCOME_A}, NULL, NULL));
+    assert_true(
+        ballots_add(&ballots, (struct ballot){.a = 1, .b = 0, .outcome = OUTCOME_BOTH_BAD}, NULL, NULL));
     elo_run(ratings, 2, &ballots, map, &options);
     double expected = 1 / (1 + pow(10, 4.0 / 400)); /* of 1 against 0, at 998 and 1002 */
     assert_close(ratings[0], 1002 - 4 * (0.5 - expected), 1e-12, "after a tie");

@@ -13,7 +13,8 @@ static void hangs_on(void **state)
     (void)state;
     tally_init(&tally);
     assert_true(tally_grow(&tally, 2, NULL) && tally_add(&tally, 0, 1, OUTCOME_A, 60, NULL) &&
-                tally_add(&tally, 0, 1, OUTCOME_B, 40, NULL) && tally_add(&tally, 0, 1, OUTCOME_TIE, 50, NULL));
+                tally_add(&tally, 0, 1, OUTCOME_B, 40, NULL) &&
+                tally_add(&tally, 0, 1, OUTCOME_TIE, 50, NULL));
     assert_true(bt_pairs_init(&pairs, &tally, false, NULL) && bt_fit(&fit, &pairs, NULL, NULL));
     assert_true(fragility_flip(&flip, &pairs, &fit, NULL));
     assert_int_equal(flip.votes, 21); /* 39 wins against 40 */
@@ -35,7 +36,8 @@ static void real_votes(void **state)
     set_leaderbot(&tally, true);
     assert_true(bt_pairs_init(&pairs, &tally, false, NULL) && bt_fit(&fit, &pairs, NULL, NULL));
     assert_true(fragility_flip(&flip, &pairs, &fit, NULL));
-    assert_between((double)flip.votes, 400, 489, "votes"); /* 489 to first order; refitting needs a few less */
+    assert_between((double)flip.votes, 400, 489,
+                   "votes"); /* 489 to first order; refitting needs a few less */
     bt_fit_done(&fit);
     bt_pairs_done(&pairs);
     tally_done(&tally);
@@ -55,11 +57,14 @@ static void one_voter(void **state)
     tally_init(&tally);
     for (uint32_t k = 0; k < 300; k++) {
         size_t a = k % 3, b = (k + 1) % 3;
-        struct ballot row = {(uint16_t)a, (uint16_t)b, k % 2 ? OUTCOME_A : OUTCOME_B, k % 100, BALLOT_NONE};
+        struct ballot row = {(uint16_t)a, (uint16_t)b, k % 2 ? OUTCOME_A : OUTCOME_B, k % 100,
+                             BALLOT_NONE};
         assert_true(ballots_add(&ballots, row, NULL, NULL));
     }
     for (uint32_t k = 0; k < 30; k++)
-        assert_true(ballots_add(&ballots, (struct ballot){0, (uint16_t)(1 + k % 2), OUTCOME_A, 100, BALLOT_NONE}, NULL, NULL));
+        assert_true(ballots_add(&ballots,
+                                (struct ballot){0, (uint16_t)(1 + k % 2), OUTCOME_A, 100, BALLOT_NONE},
+                                NULL, NULL));
     for (uint32_t k = 0; k < 8; k++)
         assert_true(ballots_add(&ballots, (struct ballot){1, 0, OUTCOME_A, k, BALLOT_NONE}, NULL, NULL));
     ballots.voters = 101;

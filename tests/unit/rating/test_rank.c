@@ -23,7 +23,8 @@ static void ranges(void **state)
     }
 }
 
-/* Two independent normals: P(first is best) has a closed form; of two, one difference: simultaneous is pointwise. */
+/* Two independent normals: P(first is best) has a closed form; of two, one difference: simultaneous is
+ * pointwise. */
 static void two_models(void **state)
 {
     const double theta[2] = {0.1, -0.1};
@@ -45,7 +46,8 @@ static void two_models(void **state)
     matrix_done(&v);
 }
 
-/* Independent models: the max over all differences is the studentised range over sqrt 2 (3.633 for 4, no limit). */
+/* Independent models: the max over all differences is the studentised range over sqrt 2 (3.633 for 4, no
+ * limit). */
 static void studentised_range(void **state)
 {
     struct matrix v;
@@ -90,7 +92,8 @@ static void pairing(void **state)
     (void)state;
     tally_init(&tally);
     assert_true(tally_grow(&tally, 4, NULL) && tally_add(&tally, 0, 1, OUTCOME_A, 200, NULL) &&
-                tally_add(&tally, 0, 1, OUTCOME_B, 200, NULL) && tally_add(&tally, 0, 2, OUTCOME_A, 10, NULL) &&
+                tally_add(&tally, 0, 1, OUTCOME_B, 200, NULL) &&
+                tally_add(&tally, 0, 2, OUTCOME_A, 10, NULL) &&
                 tally_add(&tally, 0, 2, OUTCOME_B, 10, NULL));
     assert_true(pairing_spread(p, &tally, three, NULL));
     for (int k = 0; k < 6; k++)

@@ -10,20 +10,24 @@ static void check_values(void **state)
     const struct {
         uint64_t wins, losses;
         double e, lower, upper;
-    } CASES[] = {{20, 5, 19.48528075, 0.49913, 0.96400}, {60, 40, 0.5960716011, 0.43432, 0.75143}, {8, 0, 50.2734375, 0, 1}};
+    } CASES[] = {{20, 5, 19.48528075, 0.49913, 0.96400},
+                 {60, 40, 0.5960716011, 0.43432, 0.75143},
+                 {8, 0, 50.2734375, 0, 1}};
     (void)state;
     for (int k = 0; k < 3; k++) {
         assert_close(sequential_votes(CASES[k].wins, CASES[k].losses), CASES[k].e, 1e-7, "e-value");
         if (k == 2)
             continue;
-        struct sequential_interval interval = sequential_votes_interval(CASES[k].wins, CASES[k].losses, 0.05);
+        struct sequential_interval interval =
+            sequential_votes_interval(CASES[k].wins, CASES[k].losses, 0.05);
         assert_close(interval.lower, CASES[k].lower, 1e-5, "lower end");
         assert_close(interval.upper, CASES[k].upper, 1e-5, "upper end");
     }
 }
 
-/* Votes on one prompt share its effect; under the null over prompts the mean over prompts is even. Looks after every
- * prompt. Counted as one observation each, alarms stay below the level; as single votes they would not. */
+/* Votes on one prompt share its effect; under the null over prompts the mean over prompts is even. Looks
+ * after every prompt. Counted as one observation each, alarms stay below the level; as single votes they
+ * would not. */
 static void peeking_with_prompt_effects(void **state)
 {
     enum { RUNS = 1500, PROMPTS = 60, VOTES = 6 };
@@ -51,7 +55,8 @@ static void peeking_with_prompt_effects(void **state)
         alarms += alarm;
         naive_alarms += naive;
     }
-    print_message("false alarms: by prompt %.1f %%, by vote %.1f %%\n", 100 * alarms / RUNS, 100 * naive_alarms / RUNS);
+    print_message("false alarms: by prompt %.1f %%, by vote %.1f %%\n", 100 * alarms / RUNS,
+                  100 * naive_alarms / RUNS);
     assert_true(alarms / RUNS < alpha);
     assert_true(naive_alarms / RUNS > 2 * alpha);
 }
@@ -74,9 +79,11 @@ static void power(void **state)
     assert_true(sequential_needed(x, 15, 0.5, SEQUENTIAL_ABOVE, 0.05) > 0);
     assert_close(sequential_needed(x, N, 0.5, SEQUENTIAL_ABOVE, 0.05), 0, 0, "nothing more needed");
     assert_true(isinf(sequential_needed(x, N, 0.5, SEQUENTIAL_BELOW, 0.05)));
-    assert_close(sequential_bet(x, N, 0.4, SEQUENTIAL_BOTH), sequential_bet(reversed, N, 0.4, SEQUENTIAL_BOTH), 1e-9, "order");
+    assert_close(sequential_bet(x, N, 0.4, SEQUENTIAL_BOTH),
+                 sequential_bet(reversed, N, 0.4, SEQUENTIAL_BOTH), 1e-9, "order");
     struct sequential_interval interval = sequential_bet_interval(x, N, 0.05);
-    assert_true(interval.lower > 0.5 && interval.lower < 0.65 && interval.upper > 0.65 && interval.upper < 0.8);
+    assert_true(interval.lower > 0.5 && interval.lower < 0.65 && interval.upper > 0.65 &&
+                interval.upper < 0.8);
 }
 
 /* All votes on a prompt, either way round, are one observation. */
@@ -86,9 +93,10 @@ static void observations(void **state)
     size_t count;
     (void)state;
     ballots_init(&ballots, 0);
-    const struct ballot rows[] = {{0, 1, OUTCOME_A, 0, 2},   {1, 0, OUTCOME_A, 1, 2}, {0, 2, OUTCOME_A, 1, 2},
-                                  {1, 0, OUTCOME_TIE, 1, 0}, {0, 1, OUTCOME_A, 2, BALLOT_NONE},
-                                  {0, 1, OUTCOME_B, 2, BALLOT_NONE}, {0, 1, OUTCOME_A, 2, 2}};
+    const struct ballot rows[] = {
+        {0, 1, OUTCOME_A, 0, 2},   {1, 0, OUTCOME_A, 1, 2},           {0, 2, OUTCOME_A, 1, 2},
+        {1, 0, OUTCOME_TIE, 1, 0}, {0, 1, OUTCOME_A, 2, BALLOT_NONE}, {0, 1, OUTCOME_B, 2, BALLOT_NONE},
+        {0, 1, OUTCOME_A, 2, 2}};
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         assert_true(ballots_add(&ballots, rows[k], NULL, NULL));
     ballots.prompts = 3;

@@ -1,5 +1,6 @@
-/* Simulated votes with known strengths: do 95 % intervals hold the truth 95 % of the time, and rank ranges the true rank?
- * Balanced, skewed, tie-heavy, adaptively sampled, clustered; the sparse case is held to what it is. */
+/* Simulated votes with known strengths: do 95 % intervals hold the truth 95 % of the time, and rank
+ * ranges the true rank? Balanced, skewed, tie-heavy, adaptively sampled, clustered; the sparse case is
+ * held to what it is. */
 #include "close.h"
 #include "sets.h"
 
@@ -28,8 +29,8 @@ static double truth(size_t i)
     return 0.25 * ((double)i - 0.5 * (N - 1));
 }
 
-/* The mean score of a pair under the tie rule is what half-a-win fits: the strengths it converges to. Ties pull towards
- * one half, so the target is found by fitting the expected votes, not assumed. */
+/* The mean score of a pair under the tie rule is what half-a-win fits: the strengths it converges to.
+ * Ties pull towards one half, so the target is found by fitting the expected votes, not assumed. */
 static void target_of(double *target, const struct setting *setting)
 {
     struct bt_pairs pairs = {.models = N};
@@ -38,7 +39,8 @@ static void target_of(double *target, const struct setting *setting)
     for (size_t j = 1; j < N; j++) {
         for (size_t i = 0; i < j; i++) {
             double p = bt_probability(truth(i) - truth(j)), tie = setting->ties * 4 * p * (1 - p);
-            cells[pairs.count++] = (struct bt_pair){(uint32_t)i, (uint32_t)j, (1 - tie) * p, (1 - tie) * (1 - p), tie, 1};
+            cells[pairs.count++] =
+                (struct bt_pair){(uint32_t)i, (uint32_t)j, (1 - tie) * p, (1 - tie) * (1 - p), tie, 1};
         }
     }
     pairs.pairs = cells;
@@ -48,7 +50,8 @@ static void target_of(double *target, const struct setting *setting)
     bt_fit_done(&fit);
 }
 
-static void draw_pair(struct rng *rng, const struct setting *setting, const struct tally *tally, size_t *a, size_t *b)
+static void draw_pair(struct rng *rng, const struct setting *setting, const struct tally *tally,
+                      size_t *a, size_t *b)
 {
     static double chance[N * N];
     if (setting->adaptive) {
@@ -68,7 +71,8 @@ static void draw_pair(struct rng *rng, const struct setting *setting, const stru
     }
 }
 
-static void run_votes(struct rng *rng, const struct setting *setting, struct tally *tally, struct ballots *ballots)
+static void run_votes(struct rng *rng, const struct setting *setting, struct tally *tally,
+                      struct ballots *ballots)
 {
     double likes[2][64][N]; /* of each voter, of each prompt */
     tally_init(tally);
@@ -79,16 +83,20 @@ static void run_votes(struct rng *rng, const struct setting *setting, struct tal
     for (int kind = 0; kind < 2; kind++)
         for (int who = 0; who < 64; who++)
             for (int i = 0; i < N; i++)
-                likes[kind][who][i] = (kind ? setting->prompt_effect : setting->voter_effect) * stats_draw_normal(rng);
+                likes[kind][who][i] =
+                    (kind ? setting->prompt_effect : setting->voter_effect) * stats_draw_normal(rng);
     for (size_t k = 0; k < setting->votes; k++) {
         size_t a, b;
         draw_pair(rng, setting, tally, &a, &b);
         uint32_t voter = setting->voters ? (uint32_t)rng_below(rng, setting->voters) : 0;
         uint32_t prompt = setting->prompts ? (uint32_t)rng_below(rng, setting->prompts) : 0;
-        double d = truth(a) - truth(b) + likes[0][voter][a] - likes[0][voter][b] + likes[1][prompt][a] - likes[1][prompt][b];
+        double d = truth(a) - truth(b) + likes[0][voter][a] - likes[0][voter][b] + likes[1][prompt][a] -
+                   likes[1][prompt][b];
         enum outcome outcome = set_vote(rng, d, setting->ties);
         assert_true(tally_add(tally, a, b, outcome, 1, NULL));
-        assert_true(ballots_add(ballots, (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, voter, prompt}, NULL, NULL));
+        assert_true(ballots_add(
+            ballots, (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, voter, prompt}, NULL,
+            NULL));
     }
 }
 
@@ -107,9 +115,10 @@ static void widths(double *width, const struct setting *setting, const struct ba
         assert_true(cluster_find(&cluster, ballots, &how, &fit->inverse, &single, NULL));
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < N; j++)
-            width[i * N + j] = clustered ? cluster_width(&cluster, i, j, 0.95).half_width
-                                         : 1.959963984540054 * (i == j ? sqrt(single.a[i * N + i])
-                                                                       : rank_difference_se(&single, i, j));
+            width[i * N + j] = clustered
+                                   ? cluster_width(&cluster, i, j, 0.95).half_width
+                                   : 1.959963984540054 * (i == j ? sqrt(single.a[i * N + i])
+                                                                 : rank_difference_se(&single, i, j));
     if (clustered)
         cluster_done(&cluster);
     matrix_done(&single);
@@ -145,8 +154,8 @@ static void cover(const struct setting *setting)
         tally_done(&tally);
         ballots_done(&ballots);
     }
-    print_message("%-22s coverage %.1f %%, ranks held %.1f %%, fitted %.0f %%\n", setting->name, 100 * within / seen,
-                  100 * ranks_within / ranks_seen, 100 * seen / (RUNS * N));
+    print_message("%-22s coverage %.1f %%, ranks held %.1f %%, fitted %.0f %%\n", setting->name,
+                  100 * within / seen, 100 * ranks_within / ranks_seen, 100 * seen / (RUNS * N));
     assert_between(within / seen, setting->low, setting->high, setting->name);
     assert_true(ranks_within / ranks_seen > (setting->low > 0.93 ? 0.95 : 0.9));
 }

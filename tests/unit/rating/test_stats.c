@@ -1,4 +1,5 @@
-/* Distributions against published values; draws against their moments; linear algebra against its definition. */
+/* Distributions against published values; draws against their moments; linear algebra against its
+ * definition. */
 #include "close.h"
 
 #include "rating/dense.h"
@@ -27,7 +28,8 @@ static void binomial_draws(void **state)
     enum { DRAWS = 50000 };
     (void)state;
     for (size_t c = 0; c < sizeof CASES / sizeof *CASES; c++) {
-        double n = (double)CASES[c].n, mean = n * CASES[c].p, variance = mean * (1 - CASES[c].p), sum = 0, square = 0;
+        double n = (double)CASES[c].n, mean = n * CASES[c].p, variance = mean * (1 - CASES[c].p),
+               sum = 0, square = 0;
         struct rng rng;
         rng_init(&rng, 5, c);
         for (int k = 0; k < DRAWS; k++) {

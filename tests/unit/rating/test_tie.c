@@ -4,7 +4,8 @@
 
 #include "rating/tie.h"
 
-static void check(const struct tally *tally, enum tie_model model, double eta, double loss, const char *name)
+static void check(const struct tally *tally, enum tie_model model, double eta, double loss,
+                  const char *name)
 {
     struct tie_fit fit;
     struct err err = ERR_INIT;

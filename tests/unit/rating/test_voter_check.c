@@ -12,7 +12,8 @@ static double strength(size_t model)
     return 0.35 * ((double)model - 0.5 * (MODELS - 1));
 }
 
-/* The first 3 EACH voters misbehave, EACH of a kind; every honest voter leans a little to one side and has tastes. */
+/* The first 3 EACH voters misbehave, EACH of a kind; every honest voter leans a little to one side and
+ * has tastes. */
 static enum kind kind_of(uint32_t voter)
 {
     return voter < EACH ? ALWAYS_LEFT : voter < 2 * EACH ? RANDOM : voter < 3 * EACH ? BOOSTER : HONEST;
@@ -42,11 +43,15 @@ static void rates(void **state)
         enum kind kind = kind_of(voter);
         double taste = 0.3 * (rng_uniform(&rng) - 0.5);
         for (int k = 0; k < VOTES; k++) {
-            size_t a = (size_t)rng_below(&rng, MODELS), b = (a + 1 + (size_t)rng_below(&rng, MODELS - 1)) % MODELS;
+            size_t a = (size_t)rng_below(&rng, MODELS),
+                   b = (a + 1 + (size_t)rng_below(&rng, MODELS - 1)) % MODELS;
             if (kind == BOOSTER && k % 2 == 0 && a != 3 && b != 3)
                 a = 3; /* skips battles until its model comes up */
             enum outcome outcome = vote_of(&rng, kind, a, b, taste);
-            assert_true(ballots_add(&ballots, (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, voter, BALLOT_NONE}, NULL, NULL));
+            assert_true(ballots_add(
+                &ballots,
+                (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, voter, BALLOT_NONE}, NULL,
+                NULL));
         }
     }
     for (size_t i = 0; i < MODELS; i++)
@@ -56,8 +61,9 @@ static void rates(void **state)
         flagged[kind_of(voter)] += checks[voter].flagged;
         all[kind_of(voter)]++;
     }
-    print_message("flagged: honest %.1f %%, left %.0f %%, random %.0f %%, boosters %.0f %%\n", 100 * flagged[0] / all[0],
-                  100 * flagged[1] / all[1], 100 * flagged[2] / all[2], 100 * flagged[3] / all[3]);
+    print_message("flagged: honest %.1f %%, left %.0f %%, random %.0f %%, boosters %.0f %%\n",
+                  100 * flagged[0] / all[0], 100 * flagged[1] / all[1], 100 * flagged[2] / all[2],
+                  100 * flagged[3] / all[3]);
     assert_true(flagged[HONEST] / all[HONEST] <= 0.02);
     for (int kind = ALWAYS_LEFT; kind < KINDS; kind++)
         assert_true(flagged[kind] / all[kind] >= 0.8);
@@ -78,7 +84,8 @@ static void real_voters(void **state)
     json_t *root = set_json(fixture("ranking/expected/llmfao_bt.json"));
     tally_init(&tally);
     ballots_init(&ballots, 0);
-    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6, 7, 5, 4, 1);
+    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6,
+            7, 5, 4, 1);
     assert_true(bt_pairs_init(&pairs, &tally, false, NULL) && bt_fit(&fit, &pairs, NULL, NULL));
     struct voter_check *checks = calloc(ballots.voters, sizeof *checks);
     assert_non_null(checks);

@@ -1,0 +1,126 @@
+"""Speed of `arena rank` against arena-rank and evalica, whole process to whole process, taking turns on the same files.
+
+    ARENA_BINARY=build/release/arena ARENA_FIXTURES=… build/venv/bin/python tests/bench/rank_bench.py [rounds]
+
+Files are made once in /tmp/arena-rank-bench from the fixtures' 1,670,250 aggregated battles. The least of all rounds
+counts: on a shared machine everything else measures the neighbours. Wall and CPU seconds, peak memory.
+"""
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ARENA = os.environ["ARENA_BINARY"]
+AGGREGATED = Path(os.environ["ARENA_FIXTURES"]) / "ranking/leaderbot/chatbotarena_20240814.json"
+FOLDER = Path("/tmp/arena-rank-bench")
+ARENA_RANK = """
+import sys, pandas as pd
+from arena_rank.models.bradley_terry import BradleyTerry
+from arena_rank.utils.data_utils import PairDataset
+frame = pd.read_json(sys.argv[1], lines=True) if sys.argv[1].endswith("jsonl") else pd.read_csv(sys.argv[1])
+data = PairDataset.from_pandas(frame)
+print(BradleyTerry(n_competitors=len(data.competitors)).compute_ratings_and_cis(data)["ratings"][:3])
+"""
+EVALICA = """
+import sys, pandas as pd, evalica
+frame = pd.read_csv(sys.argv[1])
+words = {"model_a": evalica.Winner.X, "model_b": evalica.Winner.Y}
+winners = [words.get(w, evalica.Winner.Draw) for w in frame["winner"]]
+print(evalica.bradley_terry(frame["model_a"].tolist(), frame["model_b"].tolist(), winners).scores.head(3))
+"""
+
+
+def write_rows():
+    data = json.loads(AGGREGATED.read_text())
+    names, rows = data["models"], []
+    random.seed(1)
+    for (i, j), counts in zip(data["X"], data["Y"]):
+        for outcome, count in enumerate(counts):
+            for _ in range(count):
+                swap = random.random() < 0.5
+                word = ("model_a", "model_b", "tie", "tie (bothbad)")[outcome if outcome > 1 else outcome ^ swap]
+                rows.append((names[j], names[i], word) if swap else (names[i], names[j], word))
+    random.shuffle(rows)
+    with open(FOLDER / "votes.jsonl", "w") as out:
+        out.writelines(f'{{"model_a": "{a}", "model_b": "{b}", "winner": "{w}"}}\n' for a, b, w in rows)
+    with open(FOLDER / "votes.csv", "w") as out:
+        out.write("model_a,model_b,winner\n")
+        out.writelines(f"{a},{b},{w}\n" for a, b, w in rows)
+
+
+def write_style(votes=1_000_000):
+    random.seed(2)
+    with open(FOLDER / "style.jsonl", "w") as out:
+        for _ in range(votes):
+            a, b = random.sample(range(100), 2)
+            meta = {}
+            for side in "ab":
+                meta[f"sum_assistant_{side}_tokens"] = random.randrange(20, 900)
+                meta[f"header_count_{side}"] = {"h1": random.randrange(7), "h2": 0}
+                meta[f"list_count_{side}"] = {"ordered": random.randrange(12), "unordered": 0}
+                meta[f"bold_count_{side}"] = {"**": random.randrange(9), "__": 0}
+            word = random.choice(["model_a", "model_b", "tie", "both_bad"])
+            vote = {"model_a": f"m{a}", "model_b": f"m{b}", "winner": word, "conv_metadata": meta}
+            out.write(json.dumps(vote) + "\n")
+
+
+def write_conversations(votes=60_000):
+    random.seed(3)
+    piece = 'He said "yes".\n\n- one {x}\n- two\n\n```c\nint main(void) { return 0; }\n```\n'
+    texts = [piece * random.randrange(3, 40) for _ in range(200)]
+    with open(FOLDER / "conversations.jsonl", "w") as out:
+        for k in range(votes):
+            a, b = random.sample(range(100), 2)
+            vote = {"id": k, "model_a": f"m{a}", "model_b": f"m{b}", "winner": "tie"}
+            for side in "ab":
+                said = (("user", f"question {k}"), ("assistant", random.choice(texts)))
+                vote[f"conversation_{side}"] = [{"role": role, "content": [{"type": "text", "text": text}]}
+                                                for role, text in said]
+            out.write(json.dumps(vote) + "\n")
+
+
+def measure(command):
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    FOLDER.mkdir(exist_ok=True)
+    for name, write in (("votes.csv", write_rows), ("style.jsonl", write_style),
+                        ("conversations.jsonl", write_conversations)):
+        if not (FOLDER / name).exists():
+            write()
+    jsonl, table = str(FOLDER / "votes.jsonl"), str(FOLDER / "votes.csv")
+    cases = {
+        "aggregated, sandwich": [ARENA, "rank", str(AGGREGATED)],
+        "aggregated, 100 bootstrap rounds": [ARENA, "rank", str(AGGREGATED), "--ci", "bootstrap"],
+        "JSON lines": [ARENA, "rank", jsonl],
+        "JSON lines, arena-rank": [sys.executable, "-c", ARENA_RANK, jsonl],
+        "CSV": [ARENA, "rank", table],
+        "CSV, arena-rank": [sys.executable, "-c", ARENA_RANK, table],
+        "CSV, evalica": [sys.executable, "-c", EVALICA, table],
+        "1,000,000 votes with style": [ARENA, "rank", str(FOLDER / "style.jsonl"), "--style"],
+        "whole conversations": [ARENA, "rank", str(FOLDER / "conversations.jsonl")],
+    }
+    best = {name: (float("inf"), float("inf")) for name in cases}
+    for _ in range(rounds):
+        for name, command in cases.items():
+            best[name] = tuple(map(min, best[name], measure(command)))
+    for name, (wall, cpu) in best.items():
+        print(f"{name:36} {wall:8.3f} s wall {cpu:8.3f} s CPU")
+    size = (FOLDER / "conversations.jsonl").stat().st_size / 1e9
+    print(f"whole conversations: {size / best['whole conversations'][0]:.2f} GB/s")
+    for form in ("JSON lines", "CSV"):
+        wall, cpu = (best[f"{form}, arena-rank"][k] / best[form][k] for k in (0, 1))
+        print(f"{form}: {wall:.0f} times faster than arena-rank (CPU: {cpu:.0f} times)")
+
+
+if __name__ == "__main__":
+    main()
