@@ -26,8 +26,10 @@ class BattlePage {
     bindHistory((id) => this.open(id));
     byId("open-help").addEventListener("click", () => byId("help").showModal());
     bindKeys({
-      a: () => this.vote("model_a"), b: () => this.vote("model_b"), tie: () => this.vote("tie"), bad: () => this.vote("both_bad"),
-      skip: () => this.skip(), regenerate: () => this.regenerate(), next: () => this.next(), stop: () => this.stop(),
+      a: () => this.vote("model_a"), b: () => this.vote("model_b"),
+      tie: () => this.vote("tie"), bad: () => this.vote("both_bad"),
+      skip: () => this.skip(), regenerate: () => this.regenerate(),
+      next: () => this.next(), stop: () => this.stop(),
       focus: () => this.followUp(), help: () => byId("help").showModal(),
     });
     addEventListener("popstate", () => this.restore());
@@ -49,6 +51,7 @@ class BattlePage {
     if (this.battle) this.battle.state = state;
     this.dock.phase(state);
     this.dock.problem(null);
+    this.composer.invite(state === "compose" ? "Ask anything" : "Ask both a follow-up");
     document.title = `${TITLES[state] ?? "Battle"} · arena`;
     if (state === "ready") this.showReady();
     if (OVER.has(state)) this.showOver();

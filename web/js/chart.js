@@ -22,7 +22,10 @@ export function scaleOf(models) {
 }
 
 function grid(scale) {
-  return scale.ticks.map((tick) => svg("line", { class: "grid", x1: scale.at(tick), x2: scale.at(tick), y1: 0, y2: "100%" }));
+  return scale.ticks.map((tick) => {
+    const x = scale.at(tick);
+    return svg("line", { class: "grid", x1: x, x2: x, y1: 0, y2: "100%" });
+  });
 }
 
 export function axis(scale) {

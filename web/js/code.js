@@ -7,16 +7,18 @@ const DASH = /^(?:sql|lua|haskell|hs|ada|elm)$/i;
 const TEXT = /^(?:|text|txt|plain|plaintext|output|console|markdown|md|html|xml|latex|tex|diff|csv)$/i;
 
 const STRING = String.raw`"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|${"`"}(?:\\.|[^${"`"}\\])*${"`"}`;
-const WORDS = "async|await|break|case|catch|class|const|continue|def|del|do|elif|else|end|enum|except|export|extends|"
-  + "final|finally|fn|for|from|func|function|if|impl|import|in|interface|is|lambda|let|match|mod|module|mut|new|not|"
-  + "or|and|package|pass|private|protected|pub|public|raise|return|self|static|struct|super|switch|this|throw|trait|"
-  + "try|type|typedef|union|unless|until|use|using|var|void|where|while|with|yield|SELECT|FROM|WHERE|JOIN|ON|GROUP|"
-  + "ORDER|BY|INSERT|INTO|VALUES|UPDATE|SET|DELETE|CREATE|TABLE|AND|OR|NOT|NULL|AS|LIMIT|None|True|False|true|false|null";
+const WORDS = "and async await break case catch class const continue def del do elif else end enum except export "
+  + "extends final finally fn for from func function if impl import in interface is lambda let match mod module "
+  + "mut new not or package pass private protected pub public raise return self static struct super switch this "
+  + "throw trait try type typedef union unless until use using var void where while with yield None True False "
+  + "true false null SELECT FROM WHERE JOIN ON GROUP ORDER BY INSERT INTO VALUES UPDATE SET DELETE CREATE TABLE "
+  + "AND OR NOT NULL AS LIMIT";
+const SLASHES = "\\/\\/[^\\n]*|\\/\\*[^]*?\\*\\/";
 
 function pattern(language) {
-  const comment = HASH.test(language) ? "#[^\\n]*" : DASH.test(language) ? "--[^\\n]*" : "\\/\\/[^\\n]*|\\/\\*[^]*?\\*\\/";
+  const comment = HASH.test(language) ? "#[^\\n]*" : DASH.test(language) ? "--[^\\n]*" : SLASHES;
   const long = HASH.test(language) ? `"""[^]*?"""|'''[^]*?'''|` : "";
-  return new RegExp(`(?<s>${long}${STRING})|(?<c>${comment})|(?<k>\\b(?:${WORDS})\\b)`, "g");
+  return new RegExp(`(?<s>${long}${STRING})|(?<c>${comment})|(?<k>\\b(?:${WORDS.replaceAll(" ", "|")})\\b)`, "g");
 }
 
 function paint(text, language) {

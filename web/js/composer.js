@@ -41,9 +41,14 @@ export class Composer {
     if (focus) this.focus();
   }
 
+  // Without scrolling: the dock is always in view, wherever the reader is.
   focus() {
     this.form.hidden = false;
-    this.box.focus();
+    this.box.focus({ preventScroll: true });
+  }
+
+  invite(text) {
+    this.box.placeholder = text;
   }
 
   changed() {

@@ -2,13 +2,17 @@
 import { byId, el } from "./dom.js";
 import { OUTCOME, countedSentence, voidSentence } from "./words.js";
 
-const PANELS = { streaming: "progress", ready: "vote", voted: "outcome", skipped: "outcome", void: "outcome", expired: "outcome" };
+const PANELS = {
+  streaming: "progress", ready: "vote", voted: "outcome", skipped: "outcome", void: "outcome", expired: "outcome",
+};
 
 export class Dock {
   constructor(actions) {
     this.choices = [...document.querySelectorAll(".choice")];
     for (const button of this.choices) button.addEventListener("click", () => actions.vote(button.dataset.winner));
-    for (const name of ["stop", "regenerate", "skip", "next"]) byId(name).addEventListener("click", () => actions[name]());
+    for (const name of ["stop", "regenerate", "skip", "next"]) {
+      byId(name).addEventListener("click", () => actions[name]());
+    }
     byId("follow-up").addEventListener("click", () => actions.followUp());
   }
 

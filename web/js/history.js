@@ -3,7 +3,10 @@ import { byId, el } from "./dom.js";
 import { battles } from "./api.js";
 import { errorSentence, OUTCOME } from "./words.js";
 
-const STATES = { streaming: "Still answering", ready: "Waiting for your vote", skipped: "Skipped", void: "Cancelled", expired: "Expired" };
+const STATES = {
+  streaming: "Still answering", ready: "Waiting for your vote",
+  skipped: "Skipped", void: "Cancelled", expired: "Expired",
+};
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 function names(battle) {

@@ -10,8 +10,9 @@ const ACTIONS = {
 };
 const STORE = "keys";
 
-const typing = (node) => node instanceof Element && node.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
-const scrolls = (node) => node instanceof Element && node.closest("[tabindex='0']");  // a wide table takes the arrows
+const within = (node, selector) => node instanceof Element && node.closest(selector) !== null;
+const typing = (node) => within(node, "input:not([type=checkbox]), textarea, select, [contenteditable]");
+const scrolls = (node) => within(node, "[tabindex='0']");  // a wide table takes the arrows
 
 function enabled() {
   try { return localStorage.getItem(STORE) !== "off"; } catch { return true; }

@@ -4,7 +4,8 @@ import { el, svg } from "./dom.js";
 export const LANES = ["a", "b"];
 export const phone = matchMedia("(max-width: 639px)");
 
-const seenMark = () => svg("svg", { class: "seen", viewBox: "0 0 24 24", role: "img", "aria-label": "read" }, svg("path", { d: "M5 12.5l4.5 4.5L19 7.5" }));
+const seenMark = () => svg("svg", { class: "seen", viewBox: "0 0 24 24", role: "img", "aria-label": "read" },
+  svg("path", { d: "M5 12.5l4.5 4.5L19 7.5" }));
 
 export function modelName(model) {
   return el("span", { class: "who" },
@@ -22,7 +23,9 @@ export class LaneHeads {
     this.heads = {};
     for (const lane of LANES) {
       const letter = lane.toUpperCase();
-      const tab = el("button", { class: "tab", type: "button", "aria-pressed": "false", "aria-label": `Show answer ${letter}`, onclick: () => this.show(lane) });
+      const tab = el("button", {
+        class: "tab", type: "button", "aria-label": `Show answer ${letter}`, onclick: () => this.show(lane),
+      });
       const state = el("span", { class: "state" });
       const who = el("span", { class: "who" });
       const head = el("div", { class: "head" },

@@ -13,7 +13,10 @@ const count = new Intl.NumberFormat();
 const plural = (n, one, many) => `${count.format(n)} ${n === 1 ? one : many}`;
 
 const METHODS = { bt: "Bradley–Terry, fitted to all votes at once", elo: "Elo, vote by vote" };
-const INTERVALS = { sandwich: "95 % sandwich intervals", clustered: "95 % intervals, clustered by voter", bootstrap: "95 % bootstrap intervals", none: "no intervals" };
+const INTERVALS = {
+  sandwich: "95 % sandwich intervals", clustered: "95 % intervals, clustered by voter",
+  bootstrap: "95 % bootstrap intervals", none: "no intervals",
+};
 
 function summary(board) {
   const all = board.models.length + board.unranked.length;
@@ -24,8 +27,12 @@ function summary(board) {
 
 function method(board) {
   const parts = [METHODS[board.method] ?? board.method, INTERVALS[board.interval]].filter(Boolean).join("; ");
-  const which = [board.category !== "overall" && `category ${board.category}`, board.style && "controlled for style"].filter(Boolean);
-  return `${parts}${which.length ? ` (${which.join(", ")})` : ""}. The ranked models’ mean is 1000. A rank range holds every place that the votes do not rule out.`;
+  const which = [
+    board.category !== "overall" && `category ${board.category}`,
+    board.style && "controlled for style",
+  ].filter(Boolean);
+  return `${parts}${which.length ? ` (${which.join(", ")})` : ""}. The ranked models’ mean is 1000. `
+    + "A rank range holds every place that the votes do not rule out.";
 }
 
 function showRanked(board, details) {

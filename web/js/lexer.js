@@ -1,14 +1,17 @@
 // Markdown into tokens: marked's lexer, with maths added and with bounds, because what a model says is hostile input.
-// marked is quadratic in some runs of punctuation, so a paragraph past INLINE_MAX is left as plain text.
+// marked is quadratic in some runs of punctuation: past these bounds, which no honest text reaches, text stays plain.
 import "/vendor/marked.js";
 
 const { Lexer, use } = globalThis.marked;
-const INLINE_MAX = 4000;
-const TEXT_MAX = 200000;
+const INLINE_MAX = 4000;  // characters of one paragraph, cell or heading
+const MARKS_MAX = 300;    // of them those that may open or close something
+const TEXT_MAX = 200000;  // characters of an answer
+const FORMULAS_MAX = 300; // lines that may open a formula
 
-const displayMath = /^(?:\$\$([^$]+?)\$\$|\\\[([^]+?)\\\])/;
+const displayMath = /^(?:\$\$([^$]{1,2000}?)\$\$|\\\[([^]{1,2000}?)\\\])/;
 // A closing dollar stands right after the formula and before no digit: "$5 and $10" is money.
-const inlineMath = /^(?:\$\$([^$\n]+?)\$\$|\\\[([^\n]+?)\\\]|\$((?:\\.|[^$\\\s])(?:(?:\\.|[^$\\\n])*?(?:\\.|[^$\\\s]))??)\$(?!\d)|\\\(([^\n]+?)\\\))/;
+const dollars = /\$((?:\\.|[^$\\\s])(?:(?:\\.|[^$\\\n])*?(?:\\.|[^$\\\s]))??)\$(?!\d)/;
+const inlineMath = new RegExp(String.raw`^(?:\$\$([^$\n]+?)\$\$|\\\[([^\n]+?)\\\]|${dollars.source}|\\\(([^\n]+?)\\\))`);
 
 function mathStart(src) {
   const at = src.search(/\$|\\\(|\\\[/);
@@ -36,9 +39,11 @@ use({
   }],
 });
 
+const count = (text, pattern) => text.match(pattern)?.length ?? 0;
+
 class BoundedLexer extends Lexer {
   inlineTokens(src, tokens = []) {
-    if (src.length <= INLINE_MAX) return super.inlineTokens(src, tokens);
+    if (src.length <= INLINE_MAX && count(src, /[*_~`[\]$<\\]/g) <= MARKS_MAX) return super.inlineTokens(src, tokens);
     tokens.push({ type: "plain", raw: src, text: src });
     return tokens;
   }
@@ -52,7 +57,7 @@ export function normalise(text) {
 // Returns tokens whose raw texts add up to the text. What marked cannot cut (too deep, too long) is one plain token.
 export function tokenise(text) {
   const plain = [{ type: "plain", raw: text, text }];
-  if (text.length > TEXT_MAX) return plain;
+  if (text.length > TEXT_MAX || count(text, /^(?:\$\$|\\\[)/gm) > FORMULAS_MAX) return plain;
   try {
     return new BoundedLexer().lex(text);
   } catch {

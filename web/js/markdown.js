@@ -70,7 +70,8 @@ function inline(tokens, depth) {
 function listItem(item, depth) {
   const node = el("li", item.task ? { class: "task" } : {});
   if (item.task) {
-    node.append(el("input", { type: "checkbox", disabled: true, checked: item.checked, "aria-label": item.checked ? "done" : "to do" }));
+    const label = item.checked ? "done" : "to do";
+    node.append(el("input", { type: "checkbox", disabled: true, checked: item.checked, "aria-label": label }));
   }
   for (const token of item.tokens) {
     if (token.type !== "text") node.append(...block(token, depth));

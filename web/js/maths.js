@@ -3,7 +3,9 @@
 import { el } from "./dom.js";
 
 const SOURCE_MAX = 2000;
-const OPTIONS = { throwOnError: true, errorColor: "currentColor", trust: false, strict: "ignore", maxSize: 20, maxExpand: 200 };
+const OPTIONS = {
+  throwOnError: true, errorColor: "currentColor", trust: false, strict: "ignore", maxSize: 20, maxExpand: 200,
+};
 let library = null;
 
 async function load() {

@@ -4,12 +4,18 @@ import { el } from "./dom.js";
 
 const SHADES = 9;
 
+// Short for the eye, in full for a screen reader.
+function twofold(seen, heard) {
+  return [el("span", { "aria-hidden": "true" }, seen), el("span", { class: "sr-only" }, heard)];
+}
+
 function cell(row, column, pair) {
   if (row === column) return el("td", { class: "self" }, el("span", { class: "sr-only" }, "the same model"));
-  if (pair.votes === 0) return el("td", { class: "none" }, el("span", { "aria-hidden": "true" }, "·"), el("span", { class: "sr-only" }, "no votes"));
+  if (pair.votes === 0) return el("td", { class: "none" }, ...twofold("·", "no votes"));
   const share = pair.points / pair.votes;
   const shade = Math.min(SHADES - 1, Math.floor(share * SHADES));
-  return el("td", { class: `shade-${shade}`, title: `${row} against ${column}: ${pair.wins} wins, ${pair.losses} losses, ${pair.ties} ties` },
+  const title = `${row} against ${column}: ${pair.wins} wins, ${pair.losses} losses, ${pair.ties} ties`;
+  return el("td", { class: `shade-${shade}`, title },
     el("b", {}, `${Math.round(100 * share)}`), el("span", { class: "n" }, `${pair.votes}`));
 }
 
@@ -26,14 +32,18 @@ export function pairMatrix(board) {
   const names = board.head_to_head?.models ?? [];
   if (names.length < 2) return null;
   const head = el("tr", {}, el("td", { class: "corner" }),
-    ...names.map((name, i) => el("th", { scope: "col", title: name }, el("span", { "aria-hidden": "true" }, String(i + 1)), el("span", { class: "sr-only" }, name))));
+    ...names.map((name, i) => el("th", { scope: "col", title: name }, ...twofold(String(i + 1), name))));
   const rows = names.map((row, i) => el("tr", {},
     el("th", { scope: "row" }, el("span", { class: "place" }, String(i + 1)), row),
     ...names.map((column, j) => cell(row, column, pairAt(board.head_to_head, i, j)))));
   return [
     el("h2", { id: "pairs-title" }, "Head to head"),
-    el("p", { class: "note" }, "How often the row won against the column, in percent; a tie counts half. The small figure is the number of votes."),
+    el("p", { class: "note" }, "How often the row won against the column, in percent; a tie counts half. "
+      + "The small figure is the number of votes."),
     el("div", { class: "matrix", tabindex: "0", role: "group", "aria-labelledby": "pairs-title" },
-      el("table", {}, el("caption", { class: "sr-only" }, "Win rates of every pair of ranked models"), el("thead", {}, head), el("tbody", {}, ...rows))),
+      el("table", {},
+        el("caption", { class: "sr-only" }, "Win rates of every pair of ranked models"),
+        el("thead", {}, head),
+        el("tbody", {}, ...rows))),
   ];
 }
