@@ -42,7 +42,8 @@ def test_same_board_from_file_pipe_and_gzip(votes, tmp_path):
 
 
 @pytest.mark.parametrize("options", [[], ["--method", "elo"], ["--ci", "bootstrap", "--rounds", "20"],
-                                     ["--ci", "sandwich"], ["--reweighted"], ["--ties", "davidson"], ["--ties", "rao-kupper"],
+                                     ["--ci", "sandwich"], ["--reweighted"], ["--ties", "davidson"],
+                                     ["--ties", "rao-kupper"],
                                      ["--ties", "grounded"], ["--simultaneous"], ["--detail"], ["--anchor", "x=1100"],
                                      ["--min-votes", "5"], ["--compatible", "arena-rank"], ["--filter", "judge!=v1"]])
 @pytest.mark.parametrize("format", ["table", "json", "csv", "md", "html"])
