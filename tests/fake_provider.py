@@ -5,6 +5,7 @@
         config = provider.config("one", "two")       # two competitors for ArenaServer(config=…)
 
 Scripts may be slow, chunked in any way, or fail: everything that must not show in a blind battle."""
+import contextlib
 import dataclasses
 import http.server
 import json
@@ -37,6 +38,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         script = self.server.provider.call(body)
+        with self.server.provider.answering():
+            self.answer(body, script)
+
+    def answer(self, body, script):
         if script.fault == "status":
             self.answer_status(script)
         elif not body.get("stream"):
@@ -118,6 +123,7 @@ class FakeProvider:
     def __init__(self):
         self.scripts, self.calls, self.lock = {}, [], threading.Lock()
         self.released = threading.Event()
+        self.active = 0  # answers under way
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.provider = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
@@ -130,6 +136,16 @@ class FakeProvider:
                 return dataclasses.replace(script, fault="")
             script.times -= bool(script.fault)
             return script
+
+    @contextlib.contextmanager
+    def answering(self):
+        with self.lock:
+            self.active += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.active -= 1
 
     def competitor(self, name, model=None, **more):
         return {"name": name, "provider": "openai-compatible", "base_url": self.url, "model": model or name,

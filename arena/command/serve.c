@@ -23,6 +23,7 @@
 #include "http/server.h"
 #include "loop/loop.h"
 #include "loop/worker.h"
+#include "people/keys.h"
 #include "people/rates.h"
 #include "people/sessions.h"
 #include "store/store.h"
@@ -39,6 +40,7 @@ struct house {
     struct hall *hall;
     struct sessions *sessions;
     struct rates *rates;
+    struct keys *keys;
     struct http_context context;
     struct http_server *server;
     struct loop_fd signals;
@@ -141,7 +143,8 @@ static bool open_rooms(struct house *house, struct err *err)
     house->rates = house->sessions ? rates_new() : NULL;
     if (house->sessions && !house->rates)
         return err_set(err, ERR_MEMORY, "out of memory");
-    return house->rates != NULL;
+    house->keys = house->rates ? keys_new(house->store, err) : NULL;
+    return house->keys != NULL;
 }
 
 static bool open_server(struct house *house, const char *listen, struct err *err)
@@ -155,6 +158,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .live = house->live,
                                            .sessions = house->sessions,
                                            .rates = house->rates,
+                                           .keys = house->keys,
                                            .auth = house->config.auth};
     house->server = http_server_new(&house->context, &options, err);
     free(socket_path);
@@ -174,7 +178,6 @@ static void close_house(struct house *house)
         loop_timer_stop(house->loop, &house->deadline);
     http_server_free(house->server);
     hall_free(house->hall);
-    sessions_free(house->sessions);
     rates_free(house->rates);
     live_stop(house->live);
     workers_free(house->workers);
@@ -183,6 +186,10 @@ static void close_house(struct house *house)
     live_free(house->live);
     roster_free(house->roster);
     store_close(house->store);
+    if (house->loop)
+        loop_turn(house->loop, 0); /* the store's last answers */
+    keys_free(house->keys);
+    sessions_free(house->sessions);
     if (house->loop)
         loop_fd_stop(house->loop, &house->signals);
     if (house->signals.fd > 0)

@@ -28,4 +28,12 @@ void api_leaderboard(struct http_request *request);
 /* api_models.c */
 void api_models(struct http_request *request);
 
+/* api_keys.c */
+void api_key_create(struct http_request *request);
+void api_key_revoke(struct http_request *request);
+
+/* api_v1.c: the OpenAI dialect */
+void api_v1_chat(struct http_request *request);
+void api_v1_models(struct http_request *request);
+
 #endif

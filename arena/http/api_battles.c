@@ -194,7 +194,8 @@ static void watch_closed(void *user)
     free(watch);
 }
 
-static bool watch_log(struct http_request *request, struct eventlog *log, uint64_t last_id, struct err *err)
+static bool watch_log(struct http_request *request, struct eventlog *log, uint64_t last_id,
+                      struct err *err)
 {
     struct watch *watch = calloc(1, sizeof *watch);
     if (!watch)

@@ -16,6 +16,7 @@ struct hall;
 struct live;
 struct sessions;
 struct rates;
+struct keys;
 
 struct http_context {
     struct loop *loop;
@@ -25,6 +26,9 @@ struct http_context {
     struct live *live;         /* the leaderboards */
     struct sessions *sessions; /* from a cookie to its voter */
     struct rates *rates;       /* not used in local mode: its one user is the administrator */
+
+    struct keys *keys; /* who may use /v1; NULL: nobody has a key */
+    bool open_v1;      /* no key is needed for /v1 on loopback */
 
     enum auth_mode auth;      /* AUTH_LOCAL: loopback addresses and loopback names only */
     bool https;               /* a proxy in front speaks TLS: cookies are Secure, HSTS is sent */

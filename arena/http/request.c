@@ -39,7 +39,7 @@ void http_request_release(struct http_request *request)
 {
     if (--request->holds)
         return;
-    if (request->response && !request->shared)
+    if (request->response && !request->borrowed)
         MHD_destroy_response(request->response);
     json_decref(request->json);
     buf_done(&request->body);
@@ -92,8 +92,9 @@ static bool is_token(const char *name, size_t length)
     return length > 0;
 }
 
-/* 0.9.75 ends a value at a NUL byte that was sent and takes a bare LF for a line's end. It parses in place and puts two
- * NULs over the CR and LF of an honest line: another byte there shows either. Later versions refuse both themselves. */
+/* 0.9.75 ends a value at a NUL byte that was sent and takes a bare LF for a line's end. It parses
+ * in place and puts two NULs over the CR and LF of an honest line: another byte there shows either.
+ * Later versions refuse both themselves. */
 static bool ends_with_crlf(const char *value, size_t length)
 {
     return !value[length] && !value[length + 1];
@@ -123,9 +124,11 @@ static bool check_headers(struct http_request *request, struct err *err)
         return err_set(err, ERR_HEADERS, "the headers are longer than %d bytes",
                        LIMIT_HEADER_BYTES);
     if (walk.bad_name)
-        return err_set(err, ERR_BAD_REQUEST, "a header's name holds a character that is not allowed");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "a header's name holds a character that is not allowed");
     if (walk.bad_value)
-        return err_set(err, ERR_BAD_REQUEST, "a header holds a control character or a bare line feed");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "a header holds a control character or a bare line feed");
     if (!walk.seen[0] && !request->peer->administers)
         return err_set(err, ERR_BAD_REQUEST, "the request names no Host");
     for (size_t i = 0; i < ONCE_COUNT; i++)

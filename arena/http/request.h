@@ -48,7 +48,7 @@ struct http_request {
     const char *allow; /* for 405 */
     bool suspended, dispatched, close_after;
     bool endless;      /* an event stream: no deadline for taking it */
-    bool shared;       /* the response is not ours to destroy */
+    bool borrowed;     /* the response is not ours to destroy */
     uint64_t received; /* bytes of body, those dropped too */
     int64_t started_ns;
 

@@ -2,9 +2,11 @@
 #include "http/response.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "http/openai.h"
 #include "http/server_internal.h"
 
 struct header {
@@ -118,7 +120,7 @@ void response_shared(struct http_request *request, unsigned status, struct MHD_R
 {
     if (request->response || !request->connection)
         return;
-    request->shared = true;
+    request->borrowed = true;
     request->response = response;
     request->status = status;
     server_answered(request);
@@ -153,17 +155,25 @@ void response_empty(struct http_request *request, unsigned status)
     response_bytes(request, status, NULL, (struct text){"", 0});
 }
 
-void response_error(struct http_request *request, const struct err *err)
+static void write_error(struct buf *buf, const struct err *err)
 {
-    struct buf buf;
-    buf_init(&buf, 8 * ERR_MESSAGE_MAX);
-    struct json_out out = json_out_to(&buf);
+    struct json_out out = json_out_to(buf);
     json_put_open(&out, NULL, '{');
     json_put_open(&out, "error", '{');
     json_put_cstring(&out, "code", err_word(err->code));
     json_put_cstring(&out, "message", err->message);
     json_put_close(&out, '}');
     json_put_close(&out, '}');
+}
+
+void response_error(struct http_request *request, const struct err *err)
+{
+    struct buf buf;
+    buf_init(&buf, 8 * ERR_MESSAGE_MAX);
+    if (strncmp(request->path, "/v1/", 4) == 0)
+        openai_error(&buf, err);
+    else
+        write_error(&buf, err);
     int status = err_status(err->code);
     if ((status == 503 || status == 429) && !request->retry_after)
         request->retry_after = 1;

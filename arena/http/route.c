@@ -21,6 +21,10 @@ const struct route ROUTES[] = {
     {"POST", "/api/battles/*/regenerate", api_battle_regenerate, ROUTE_OWNER, ACT_BATTLE},
     {"GET", "/api/leaderboard", api_leaderboard, ROUTE_ACT, ACT_READ_BOARD},
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
+    {"POST", "/api/keys", api_key_create, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/v1/chat/completions", api_v1_chat, ROUTE_OPEN, ACT_READ_BOARD}, /* its key decides */
+    {"GET", "/v1/models", api_v1_models, ROUTE_OPEN, ACT_READ_BOARD},
     {NULL, NULL, NULL, ROUTE_OPEN, ACT_READ_BOARD},
 };
 

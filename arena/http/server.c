@@ -48,6 +48,7 @@ struct http_server {
     struct peers peers;
     struct http_request *requests;
     struct streams streams;
+    struct completions completions;
     struct assets *assets;
     struct MHD_Response *sorry;
     struct http_figures figures;
@@ -87,6 +88,11 @@ struct streams *server_streams(struct http_server *server)
     return &server->streams;
 }
 
+struct completions *server_completions(struct http_server *server)
+{
+    return &server->completions;
+}
+
 struct http_figures server_figures(const struct http_server *server)
 {
     struct http_figures figures = server->figures;
@@ -120,7 +126,14 @@ static enum MHD_Result queue(struct http_request *request)
     unsigned class = request->status / 100;
     request->server->figures.requests[class < 6 ? class : 0]++;
     peer_due(request->peer, request->endless ? 0 : LIMIT_REPLY_SECONDS);
-    return MHD_queue_response(request->connection, request->status, request->response);
+    enum MHD_Result result =
+        MHD_queue_response(request->connection, request->status, request->response);
+    /* Its connection holds it from here on: a request that is held for longer must not keep a
+     * stream alive. */
+    if (!request->borrowed)
+        MHD_destroy_response(request->response);
+    request->borrowed = true;
+    return result;
 }
 
 /* A refusal goes out before the body when the two ends may not agree where that body ends, when the
@@ -346,9 +359,11 @@ static void end_waiting(struct http_server *server)
 static void stop_step(struct http_server *server, int64_t now)
 {
     peers_cut_idle(&server->peers);
-    if (now >= server->end_at)
+    if (now >= server->end_at) {
+        completions_cancel(&server->completions);
         streams_end(&server->streams, true);
-    if (server->peers.count && now < server->stop_at) {
+    }
+    if ((server->peers.count || server->completions.count) && now < server->stop_at) {
         loop_timer_start(server->context->loop, &server->tick, now + STOP_TICK_MS * CLOCK_MS);
         return;
     }
@@ -499,6 +514,14 @@ void http_server_stop(struct http_server *server, void (*done)(void *user), void
     loop_timer_start(server->context->loop, &server->tick, now);
 }
 
+/* Chats end on the loop, a step of their model after they were cancelled. */
+static void wait_for_completions(struct http_server *server)
+{
+    completions_cancel(&server->completions);
+    for (int turn = 0; server->completions.count && turn < 200; turn++)
+        loop_turn(server->context->loop, 5);
+}
+
 /* libmicrohttpd aborts the process when it is stopped with a sleeping connection: wake all of them
  * and let them see their socket's end. */
 static void cut_everything(struct http_server *server)
@@ -516,6 +539,7 @@ void http_server_free(struct http_server *server)
 {
     if (!server)
         return;
+    wait_for_completions(server);
     loop_before_wait_end(server->context->loop, on_turn_end, server);
     loop_timer_stop(server->context->loop, &server->tick);
     listener_close(&server->tcp);

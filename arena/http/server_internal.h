@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "http/completion.h"
 #include "http/request.h"
 #include "http/stream.h"
 
@@ -18,6 +19,7 @@ void server_answered(struct http_request *request); /* its reply stands: wake it
 struct MHD_Response *
 server_sorry(struct http_server *server); /* a 503 made at start-up; borrowed */
 struct streams *server_streams(struct http_server *server);
+struct completions *server_completions(struct http_server *server);
 struct http_figures server_figures(const struct http_server *server);
 
 #endif

@@ -125,8 +125,8 @@ static struct stream *stream_new(struct streams *streams, struct http_request *r
 /* A response that reads from the stream and frees it; NULL frees it at once. */
 static struct MHD_Response *make_response(struct stream *stream, bool https)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_more, stream, stream_free);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_more, stream, stream_free);
     if (!response) {
         stream_free(stream);
         return NULL;

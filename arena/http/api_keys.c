@@ -1,0 +1,97 @@
+/* /api/keys: keys for /v1, made and revoked by an administrator. The secret is in the reply to its
+ * making and nowhere else. */
+#include "http/api.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "http/response.h"
+#include "people/keys.h"
+
+enum { REPLY_MAX = 1024 };
+
+static void on_created(void *user, const char *secret, const char *id, const struct err *err)
+{
+    struct http_request *request = user;
+    struct buf buf;
+    buf_init(&buf, REPLY_MAX);
+    struct json_out out = json_out_to(&buf);
+    json_put_open(&out, NULL, '{');
+    json_put_cstring(&out, "key_id", id);
+    json_put_cstring(&out, "key", secret);
+    json_put_close(&out, '}');
+    if (secret)
+        response_json(request, 201, buf_text(&buf));
+    else
+        response_error(request, err);
+    buf_done(&buf);
+    http_request_release(request);
+}
+
+static void on_revoked(void *user, const struct err *err)
+{
+    struct http_request *request = user;
+    if (err && err->code != ERR_NONE)
+        response_error(request, err);
+    else
+        response_json(request, 200, text_of("{\"revoked\":true}"));
+    http_request_release(request);
+}
+
+static bool read_wish(struct http_request *request, struct key_wish *wish, struct err *err)
+{
+    static const char *const KNOWN[] = {
+        "name", "organisation", "contact", "requests_per_minute", "tokens_per_day", "days", NULL};
+    const json_t *body = request->json;
+    const char *what = "the request";
+    if (!body)
+        return err_set(err, ERR_BAD_REQUEST, "the request has no body");
+    return json_only_keys(body, KNOWN, what, err) &&
+           json_get_string(body, "name", what, &wish->name, err) &&
+           json_get_string_or(body, "organisation", what, &wish->organisation, err) &&
+           json_get_string_or(body, "contact", what, &wish->contact, err) &&
+           json_get_int_or(body, "requests_per_minute", what, 0, 1 << 20,
+                           &wish->requests_per_minute, err) &&
+           json_get_int_or(body, "tokens_per_day", what, 0, INT64_MAX / 2, &wish->tokens_per_day,
+                           err) &&
+           json_get_int_or(body, "days", what, 0, 36500, &wish->days, err);
+}
+
+/* Who did it, for the audit log. */
+static const char *actor(const struct http_request *request)
+{
+    return request->has_voter ? request->voter.id : "administrator";
+}
+
+static bool has_keys(struct http_request *request)
+{
+    struct err err = ERR_INIT;
+    if (request->context->keys)
+        return true;
+    err_set(&err, ERR_BUSY, "keys are not served here");
+    response_error(request, &err);
+    return false;
+}
+
+void api_key_create(struct http_request *request)
+{
+    struct err err = ERR_INIT;
+    struct key_wish wish = {.actor = actor(request)};
+    if (!has_keys(request))
+        return;
+    if (!read_wish(request, &wish, &err)) {
+        response_error(request, &err);
+        return;
+    }
+    http_request_hold(request);
+    keys_create(request->context->keys, &wish, on_created, request);
+}
+
+void api_key_revoke(struct http_request *request)
+{
+    if (!has_keys(request))
+        return;
+    http_request_hold(request);
+    keys_revoke(request->context->keys, request->part, actor(request), on_revoked, request);
+}

@@ -1,0 +1,187 @@
+"""The in-house model in the OpenAI dialect: the official client, keys, refusals, and clients that leave."""
+import time
+
+import openai
+import pytest
+
+from arena_server import ArenaServer
+from contract import check, ok
+from fake_provider import Script
+
+
+@pytest.fixture(scope="module")
+def arena(provider):
+    config = {"competitors": [provider.competitor("ours", in_house=True, organisation="our lab"), provider.competitor("rival")]}
+    with ArenaServer(config=config) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def admin(arena):
+    return arena.voter()
+
+
+@pytest.fixture(scope="module")
+def key(admin):
+    return ok(admin.post("/api/keys", {"name": "tests"}), "key_created", 201)
+
+
+@pytest.fixture
+def client(arena, key, provider):
+    provider.scripts["ours"] = Script("An answer in ünicode, with a ☃.", chunk=4)
+    return openai.OpenAI(base_url=arena.origin + "/v1", api_key=key["key"], max_retries=0, timeout=30)
+
+
+def say(client, text="hi", **more):
+    return client.chat.completions.create(model="ours", messages=[{"role": "user", "content": text}], **more)
+
+
+def test_models(client, arena):
+    models = client.models.list().data
+    assert [(model.id, model.owned_by) for model in models] == [("ours", "our lab")]
+
+
+def test_whole(client, provider):
+    reply = say(client, temperature=0.5, top_p=0.9, max_tokens=50, seed=7, stop=["END"], user="x")
+    assert reply.choices[0].message.content == "An answer in ünicode, with a ☃."
+    assert reply.choices[0].finish_reason == "stop" and reply.model == "ours" and reply.object == "chat.completion"
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.total_tokens) == (5, 7, 12)
+    sent = provider.calls[-1]
+    assert sent["temperature"] == 0.5 and sent["top_p"] == 0.9 and sent["seed"] == 7
+    assert sent.get("max_tokens", sent.get("max_completion_tokens")) == 50
+
+
+def test_streamed(client):
+    chunks = list(say(client, stream=True, stream_options={"include_usage": True}))
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "An answer in ünicode, with a ☃."
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == 12
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert all(chunk.usage is None for chunk in list(say(client, stream=True)))
+
+
+def test_conversations_go_through(client, provider):
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+                {"role": "assistant", "content": "c"}, {"role": "user", "content": [{"type": "text", "text": "d"}]}]
+    client.chat.completions.create(model="ours", messages=messages)
+    assert [(m["role"], m["content"]) for m in provider.calls[-1]["messages"]] == \
+        [("system", "Be brief."), ("user", "ab"), ("assistant", "c"), ("user", "d")]
+
+
+def test_finish_reasons(client, provider):
+    for said, told in (("length", "length"), ("content_filter", "content_filter"), ("stop", "stop")):
+        provider.scripts["ours"] = Script("x", finish=said)
+        assert say(client).choices[0].finish_reason == told
+        assert list(say(client, stream=True))[-1].choices[0].finish_reason == told
+
+
+def test_without_a_key(arena, client):
+    for bad in ("x", "arena-" + "x" * 43, "arena-"):
+        with pytest.raises(openai.AuthenticationError):
+            say(client.with_options(api_key=bad))
+    answer = arena.voter().get("/v1/models")
+    assert answer.status == 401 and check("v1_error", answer.json)["error"]["code"] == "unauthorized"
+
+
+def test_a_revoked_key(arena, admin, client):
+    made = ok(admin.post("/api/keys", {"name": "short"}), "key_created", 201)
+    mine = client.with_options(api_key=made["key"])
+    say(mine)
+    ok(admin.post(f"/api/keys/{made['key_id']}/revoke"), "key_revoked")
+    with pytest.raises(openai.AuthenticationError):
+        say(mine)
+
+
+def test_a_key_with_limits(admin, client):
+    made = ok(admin.post("/api/keys", {"name": "slow", "requests_per_minute": 2}), "key_created", 201)
+    mine = client.with_options(api_key=made["key"])
+    with pytest.raises(openai.RateLimitError) as caught:
+        for _ in range(4):
+            say(mine)
+    assert int(caught.value.response.headers["Retry-After"]) >= 1
+
+
+def test_the_secret_is_stored_nowhere(arena, key):
+    for path in arena.data.rglob("*"):
+        if path.is_file():
+            assert key["key"].encode() not in path.read_bytes(), path
+            assert key["key"][6:].encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("change,word", [
+    ({"n": 2}, "n"), ({"logprobs": True}, "logprobs"), ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools"),
+    ({"response_format": {"type": "json_object"}}, "response_format"), ({"temperature": 9}, "temperature"),
+    ({"max_tokens": 0}, "max_tokens"), ({"messages": []}, "messages"), ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "tool"),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}, "image_url"),
+    ({"stop": ["a"] * 5}, "stop"), ({"frequency_penalty": 1}, "frequency_penalty"), ({"extra_body": {"nonsense": 1}}, "nonsense")])
+def test_what_is_not_served_is_refused_by_name(client, change, word):
+    request = {"model": "ours", "messages": [{"role": "user", "content": "x"}], **change}
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(**request)
+    assert word in str(caught.value) and caught.value.body["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("name", ["rival", "nobody", ""])
+def test_models_that_are_not_served(client, name):
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(model=name, messages=[{"role": "user", "content": "x"}])
+
+
+def test_failures_have_their_status(client, provider):
+    provider.scripts["ours"] = Script(fault="status", status=500, body='{"error":{"message":"secret words of the upstream"}}')
+    for stream in (False, True):
+        with pytest.raises(openai.InternalServerError) as caught:
+            list(say(client, stream=True)) if stream else say(client)
+        assert "secret words" not in str(caught.value)
+    provider.scripts["ours"] = Script("enough text to begin with", chunk=3, gap=0.02, fault="truncated", fault_after=4)
+    with pytest.raises(openai.APIError):
+        list(say(client, stream=True))
+
+
+def test_a_client_that_leaves_frees_the_model(client, provider, arena):
+    provider.scripts["ours"] = Script("word " * 2000, gap=0.02)
+    for _ in range(5):
+        stream = say(client, stream=True)
+        next(iter(stream))
+        stream.close()
+    deadline = time.monotonic() + 15
+    while provider.active and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert provider.active == 0
+
+
+def test_twenty_at_once(client):
+    import concurrent.futures
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: say(client).choices[0].message.content, range(40)))
+    assert set(replies) == {"An answer in ünicode, with a ☃."}
+
+
+def test_stopping_under_an_open_completion(provider):
+    provider.scripts["ours"] = Script("word " * 2000, gap=0.05)
+    config = {"competitors": [provider.competitor("ours", in_house=True)]}
+    server = ArenaServer(config=config).start()
+    try:
+        made = server.voter().post("/api/keys", {"name": "x"}).json
+        client = openai.OpenAI(base_url=server.origin + "/v1", api_key=made["key"], max_retries=0)
+        stream = iter(say(client, stream=True))
+        next(stream)
+        code, seconds = server.terminate()
+        assert code == 0 and seconds < 5
+        with pytest.raises(openai.APIError):
+            list(stream)
+    finally:
+        server.kill()
+
+
+def test_a_second_arena_uses_it(arena, client, key):
+    """One arena's in-house model is another's rival."""
+    config = {"competitors": [
+        {"name": name, "provider": "openai-compatible", "base_url": arena.origin + "/v1", "model": "ours", "api_key_env": "THEIR_KEY",
+         "params": {"temperature": heat}} for name, heat in (("first", 0.1), ("second", 0.9))]}
+    with ArenaServer(config=config, environment={"THEIR_KEY": key["key"]}) as second:
+        voter = second.voter()
+        battle, _ = voter.ready()
+        turn = voter.get(f"/api/battles/{battle}").json["turns"][0]
+        assert turn["a"]["text"] == turn["b"]["text"] == "An answer in ünicode, with a ☃."
