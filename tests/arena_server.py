@@ -96,7 +96,8 @@ class Events:
             return None
         if "id" in fields:
             self.last_id = int(fields["id"])
-        return Event(fields["event"], fields.get("data"), int(fields["id"]) if "id" in fields else None, time.monotonic())
+        return Event(fields["event"], fields.get("data"), int(fields["id"]) if "id" in fields else None,
+                     time.monotonic())
 
     def until(self, *kinds):
         """Everything up to the first event of one of these kinds, which is the last of the list."""

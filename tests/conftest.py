@@ -33,5 +33,6 @@ def plain_scripts(request):
     if "provider" in request.fixturenames:
         provider = request.getfixturevalue("provider")
         provider.scripts.clear()
-        provider.scripts.update({"left": Script("Apples are round and red."), "right": Script("Rivers run to the sea.")})
+        provider.scripts.update({"left": Script("Apples are round and red."),
+                                 "right": Script("Rivers run to the sea.")})
     yield

@@ -95,7 +95,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.fail(script)
         self.delta(body, {}, script.finish)
         self.event(json.dumps({"id": "chatcmpl-planted", "object": "chat.completion.chunk", "model": body["model"],
-                               "choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}}))
+                               "choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7,
+                                                        "total_tokens": 12}}))
         self.event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
         return None

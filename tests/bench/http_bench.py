@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""What the served arena costs: board requests a second, votes a second at 64 voters, memory of 1,000 open streams, latency
-added to each piece of text, CPU of an idle server. Scripted competitors stand in for models.
+r"""What the served arena costs: board requests a second, votes a second at 64 voters, memory of 1,000 open streams,
+latency added to each piece of text, CPU of an idle server. Scripted competitors stand in for models.
 
-    ARENA_BINARY=build/release/arena python3 tests/bench/http_bench.py [--seconds 4] [--streams 1000] [--battles 50] [--json]
+    ARENA_BINARY=build/release/arena python3 tests/bench/http_bench.py \
+        [--seconds 4] [--streams 1000] [--battles 50] [--json]
 
 The load comes from this process (threads over raw sockets; wrk where it is installed, for the board), so on a small
 machine both share the cores: read the server's CPU beside the rates."""
@@ -88,7 +89,8 @@ def vote_rate(server, voters, each):
     def cast(person):
         body = b'{"winner":"tie"}'
         requests = [f"POST /api/battles/{battle}/vote HTTP/1.1\r\nHost: {server.host}\r\nCookie: arena_voter="
-                    f"{person.cookies['arena_voter']}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                    f"{person.cookies['arena_voter']}\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n"
                     .encode() + body for battle in battles[person]]
         with server.connect() as client:
             barrier.wait()
@@ -138,9 +140,9 @@ def stream_memory(server, count):
 
 
 def text_latency(server, provider, battles):
-    """How late events reach their reader, the pacer's chosen delay aside: it releases text on a 50 ms grid of the same
-    monotonic clock, so an event's distance from its battle's grid, above the smallest of that battle, is what the server,
-    the network and this reader added."""
+    """How late events reach their reader, the pacer's chosen delay aside: it releases text on a 50 ms grid, so an
+    event's distance from its battle's grid, above the smallest of that battle, is what the server, the network and this
+    reader added."""
     for name in ("left", "right"):
         provider.scripts[name] = Script("x" * 1500, chunk=5, gap=0.05)
     people, waits = [server.voter() for _ in range(battles)], []

@@ -44,7 +44,8 @@ def test_a_whole_battle(voter):
     for event in seen:
         check(f"event_{event.kind}", event.data)
     assert [event.id for event in seen] == list(range(seen[0].id, seen[0].id + len(seen)))
-    texts = {lane: "".join(e.data["text"] for e in seen if e.kind == "delta" and e.data["lane"] == lane) for lane in "ab"}
+    deltas = [event.data for event in seen if event.kind == "delta"]
+    texts = {lane: "".join(data["text"] for data in deltas if data["lane"] == lane) for lane in "ab"}
     assert sorted(texts.values()) == ["Apples are round and red.", "Rivers run to the sea."]
 
     shown = ok(voter.get(f"/api/battles/{battle}"), "battle")
@@ -157,7 +158,8 @@ def test_somebody_elses_battle(server, voter):
     for other in (server.voter(), server.voter()):
         if other is not None and not other.cookies:
             other.get("/api/battles")
-        for answer in (other.get(f"/api/battles/{battle}"), other.vote(battle), other.post(f"/api/battles/{battle}/skip"),
+        for answer in (other.get(f"/api/battles/{battle}"), other.vote(battle),
+                       other.post(f"/api/battles/{battle}/skip"),
                        other.post(f"/api/battles/{battle}/turns", {"prompt": "x"})):
             refused(answer, "not_found")
         assert other.events(battle).status == 404
@@ -241,7 +243,8 @@ def test_unknown_places(voter):
 
 
 @pytest.mark.parametrize("method,path,allow", [
-    ("POST", "/api/models", "GET, HEAD"), ("DELETE", "/api/battles", "GET, HEAD, POST"), ("GET", f"/api/battles/{NOBODY}/vote", "POST"),
+    ("POST", "/api/models", "GET, HEAD"), ("DELETE", "/api/battles", "GET, HEAD, POST"),
+    ("GET", f"/api/battles/{NOBODY}/vote", "POST"),
     ("PUT", "/healthz", "GET, HEAD"), ("OPTIONS", "/api/battles", "GET, HEAD, POST"), ("PATCH", "/", "GET, HEAD"),
     ("TRACE", "/healthz", "GET, HEAD"), ("FROBNICATE", "/api/models", "GET, HEAD")])
 def test_other_methods(voter, method, path, allow):
@@ -321,7 +324,8 @@ def test_the_cookie(server):
 
 def test_origin_and_host(server, voter):
     start = ("/api/battles", {"prompt": "x"})
-    for origin in ("http://evil.example", "null", "https://" + server.origin[7:], server.origin + "0", "http://localhost"):
+    for origin in ("http://evil.example", "null", "https://" + server.origin[7:], server.origin + "0",
+                   "http://localhost"):
         refused(voter.post(*start, headers={"Origin": origin}), "bad_origin")
     for site in ("cross-site", "same-site"):
         refused(voter.post(*start, headers={"Origin": None, "Sec-Fetch-Site": site}), "bad_origin")
@@ -336,7 +340,8 @@ def test_origin_and_host(server, voter):
 
 
 def test_only_json(server, voter):
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", None):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+                 "application/jsonx", None):
         refused(voter.request("POST", "/api/battles", b'{"prompt":"x"}', {"Content-Type": kind}), "media_type")
     ok(voter.request("POST", "/api/battles", b'{"prompt":"x"}', {"Content-Type": "application/json;charset=UTF-8"}),
        "battle_step", 201)

@@ -11,7 +11,8 @@ from fake_provider import FakeProvider, Script
 
 # Names that occur nowhere else, in every place where a name can stand.
 PLANTED = {
-    "left": {"name": "zephyrine-9b", "model": "zq-upstream-left", "organisation": "Quillon Labs", "licence": "zq-licence-left",
+    "left": {"name": "zephyrine-9b", "model": "zq-upstream-left", "organisation": "Quillon Labs",
+             "licence": "zq-licence-left",
              "aliases": ["zephyrina"], "system": "zq system prompt left"},
     "right": {"name": "ostravane-xl", "model": "zq-upstream-right", "organisation": "Brackwater AI",
               "licence": "zq-licence-right", "aliases": ["ostravan"], "system": "zq system prompt right"},
@@ -99,7 +100,8 @@ def test_nothing_is_told_of_a_skipped_battle(arena, scripts):
 FAULTS = [Script(fault="status", status=401, body='{"error":{"message":"bad key for zq-upstream-left"}}'),
           Script(fault="status", status=404, body='{"error":{"message":"no such model zq-upstream-left"}}'),
           Script(fault="status", status=500, body="<html>zephyrine-9b at Quillon Labs is down</html>"),
-          Script(fault="reset", fault_after=2), Script(fault="truncated", fault_after=3), Script(finish="content_filter"),
+          Script(fault="reset", fault_after=2), Script(fault="truncated",
+                                                       fault_after=3), Script(finish="content_filter"),
           Script(finish="length"), Script(text=" ")]
 
 

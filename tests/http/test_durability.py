@@ -50,7 +50,8 @@ class Crowd:
                 else:
                     assert reply.status in (503, 404), reply
             except (OSError, AssertionError, ValueError, EOFError) as problem:
-                if isinstance(problem, AssertionError) and "stream ended" not in str(problem) and "void" not in str(problem):
+                if isinstance(problem,
+                              AssertionError) and "stream ended" not in str(problem) and "void" not in str(problem):
                     raise
                 return
             except Exception:  # http.client's own, when the server dies in the middle of a reply
@@ -89,7 +90,7 @@ def test_kill_9_loses_no_acknowledged_vote(provider, tmp_path):
         assert total > 20, "too few votes were cast to prove anything"
         stored = stored_votes(server.data)
         for battle, (_, winner, _) in everything.items():
-            assert len(stored.get(battle, [])) == 1, f"{battle} was acknowledged and is stored {len(stored.get(battle, []))} times"
+            assert len(stored.get(battle, [])) == 1, f"{battle} was acknowledged, stored: {stored.get(battle)}"
         assert all(len(votes) == 1 for votes in stored.values())
         for battle, (voter, winner, reply) in list(everything.items())[-20:]:
             voter.server, voter.origin = server, server.origin
@@ -166,7 +167,8 @@ def test_the_same_key_from_many_connections(server, provider):
     voter = server.voter()
     battle, _ = voter.ready()
     replies = []
-    threads = [threading.Thread(target=lambda: replies.append(voter.vote(battle, "tie", key="same"))) for _ in range(16)]
+    threads = [threading.Thread(target=lambda: replies.append(voter.vote(battle, "tie",
+                                                                         key="same"))) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:

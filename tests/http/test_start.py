@@ -12,7 +12,8 @@ from contract import ok
 
 
 def serve(*arguments, **options):
-    return subprocess.run([binary(), "serve", *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, **options)
+    return subprocess.run([binary(), "serve", *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE,
+                          **options)
 
 
 def says(result, code, *words):
@@ -77,9 +78,11 @@ BAD_CONFIGS = [
     ('{"auth": "local"}', "auth"), ('{"limits": {"min_vote": 1}}', "min_vote"), ("[]", ""), ("", ""),
     ('{"competitors": [{"name": "a"}]}', "provider"),
     ('{"competitors": [{"name": "a", "provider": "nobody", "model": "x"}]}', "nobody"),
-    ('{"competitors": [{"name": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", "model": "x", "colour": 1}]}',
+    ('{"competitors": [{"name": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", '
+     '"model": "x", "colour": 1}]}',
      "colour"),
-    ('{"competitors": [{"name": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", "model": "x"}, '
+    ('{"competitors": [{"name": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", '
+     '"model": "x"}, '
      '{"name": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", "model": "y"}]}', '"a"'),
     ('{"competitors": [{"name": "a", "provider": "engine", "path": "no-such-file.gguf"}]}', "no-such-file.gguf"),
 ]

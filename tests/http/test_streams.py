@@ -54,13 +54,14 @@ def test_the_first_bytes_come_at_once(voter, provider):
 
 
 def test_a_lost_connection_goes_on_where_it_was(voter, provider):
-    """Cut after every few events, by header and by query in turn: together the pieces are the whole, each event once."""
+    """Cut after every few events, by header and by query in turn: the pieces are the whole, each event once."""
     slow(provider)
     battle = voter.start()
     seen, by_query = [], False
     while not seen or seen[-1].kind != "ready":
         last = seen[-1].id if seen else None
-        events = voter.events(battle, path=f"?last_event_id={last}") if by_query and last else voter.events(battle, last)
+        events = voter.events(battle, path=f"?last_event_id={last}") if by_query and last else voter.events(battle,
+                                                                                                            last)
         by_query = not by_query
         for event in events:
             seen.append(event)

@@ -11,7 +11,8 @@ from fake_provider import Script
 
 @pytest.fixture(scope="module")
 def arena(provider):
-    config = {"competitors": [provider.competitor("ours", in_house=True, organisation="our lab"), provider.competitor("rival")]}
+    config = {"competitors": [provider.competitor("ours", in_house=True, organisation="our lab"),
+                              provider.competitor("rival")]}
     with ArenaServer(config=config) as server:
         yield server
 
@@ -54,7 +55,8 @@ def test_whole(client, provider):
 def test_streamed(client):
     chunks = list(say(client, stream=True, stream_options={"include_usage": True}))
     assert chunks[0].choices[0].delta.role == "assistant"
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "An answer in ünicode, with a ☃."
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == "An answer in ünicode, with a ☃."
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
     assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == 12
     assert len({chunk.id for chunk in chunks}) == 1
@@ -62,7 +64,8 @@ def test_streamed(client):
 
 
 def test_conversations_go_through(client, provider):
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+    messages = [{"role": "system", "content": "Be brief."},
+                {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
                 {"role": "assistant", "content": "c"}, {"role": "user", "content": [{"type": "text", "text": "d"}]}]
     client.chat.completions.create(model="ours", messages=messages)
     assert [(m["role"], m["content"]) for m in provider.calls[-1]["messages"]] == \
@@ -110,11 +113,15 @@ def test_the_secret_is_stored_nowhere(arena, key):
 
 
 @pytest.mark.parametrize("change,word", [
-    ({"n": 2}, "n"), ({"logprobs": True}, "logprobs"), ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools"),
+    ({"n": 2}, "n"), ({"logprobs": True}, "logprobs"), ({"tools": [{"type": "function", "function": {"name": "x"}}]},
+                                                        "tools"),
     ({"response_format": {"type": "json_object"}}, "response_format"), ({"temperature": 9}, "temperature"),
-    ({"max_tokens": 0}, "max_tokens"), ({"messages": []}, "messages"), ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "tool"),
+    ({"max_tokens": 0}, "max_tokens"), ({"messages": []},
+                                        "messages"), ({"messages": [{"role": "tool", "content": "x",
+                                                                     "tool_call_id": "1"}]}, "tool"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}, "image_url"),
-    ({"stop": ["a"] * 5}, "stop"), ({"frequency_penalty": 1}, "frequency_penalty"), ({"extra_body": {"nonsense": 1}}, "nonsense")])
+    ({"stop": ["a"] * 5}, "stop"), ({"frequency_penalty": 1}, "frequency_penalty"), ({"extra_body": {"nonsense": 1}},
+                                                                                     "nonsense")])
 def test_what_is_not_served_is_refused_by_name(client, change, word):
     request = {"model": "ours", "messages": [{"role": "user", "content": "x"}], **change}
     with pytest.raises(openai.BadRequestError) as caught:
@@ -129,7 +136,8 @@ def test_models_that_are_not_served(client, name):
 
 
 def test_failures_have_their_status(client, provider):
-    provider.scripts["ours"] = Script(fault="status", status=500, body='{"error":{"message":"secret words of the upstream"}}')
+    provider.scripts["ours"] = Script(fault="status", status=500,
+                                      body='{"error":{"message":"secret words of the upstream"}}')
     for stream in (False, True):
         with pytest.raises(openai.InternalServerError) as caught:
             list(say(client, stream=True)) if stream else say(client)
@@ -178,7 +186,8 @@ def test_stopping_under_an_open_completion(provider):
 def test_a_second_arena_uses_it(arena, client, key):
     """One arena's in-house model is another's rival."""
     config = {"competitors": [
-        {"name": name, "provider": "openai-compatible", "base_url": arena.origin + "/v1", "model": "ours", "api_key_env": "THEIR_KEY",
+        {"name": name, "provider": "openai-compatible", "base_url": arena.origin + "/v1", "model": "ours",
+         "api_key_env": "THEIR_KEY",
          "params": {"temperature": heat}} for name, heat in (("first", 0.1), ("second", 0.9))]}
     with ArenaServer(config=config, environment={"THEIR_KEY": key["key"]}) as second:
         voter = second.voter()
