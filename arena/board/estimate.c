@@ -150,6 +150,37 @@ static void take_covariance(struct estimate *estimate, const struct matrix *cova
                n * sizeof *covariance->a);
 }
 
+/* Moves a covariance to the gauge of the board, strengths summing to 0: only the grounded model's is in
+ * another. */
+static void centre_covariance(struct matrix *m, size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        double mean = 0;
+        for (size_t i = 0; i < n; i++)
+            mean += m->a[i * m->n + j] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            m->a[i * m->n + j] -= mean;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double mean = 0;
+        for (size_t j = 0; j < n; j++)
+            mean += m->a[i * m->n + j] / (double)n;
+        for (size_t j = 0; j < n; j++)
+            m->a[i * m->n + j] -= mean;
+    }
+}
+
+/* The grounded model's strengths, moved to mean 0 with the shift kept. */
+static void centre_strengths(struct estimate *estimate)
+{
+    double mean = 0;
+    for (size_t i = 0; i < estimate->n; i++)
+        mean += estimate->theta[i] / (double)estimate->n;
+    for (size_t i = 0; i < estimate->n; i++)
+        estimate->theta[i] -= mean;
+    estimate->absolute_shift = mean;
+}
+
 static bool clustered(struct estimate *estimate, const struct estimate_input *input,
                       const struct fitted *fitted, struct err *err)
 {
@@ -164,6 +195,10 @@ static bool clustered(struct estimate *estimate, const struct estimate_input *in
     estimate->interval = "clustered";
     estimate->voters = cluster.voters;
     estimate->prompts = cluster.prompts;
+    struct matrix *const parts[] = {&cluster.voter, &cluster.prompt, &cluster.single,
+                                    &cluster.covariance};
+    for (size_t k = 0; estimate->absolute && k < sizeof parts / sizeof *parts; k++)
+        centre_covariance(parts[k], estimate->n);
     take_covariance(estimate, &cluster.covariance);
     bool ok = widths_clustered(estimate, input, &cluster, err);
     for (size_t k = 0; k < estimate->coefficients; k++)
@@ -182,10 +217,14 @@ static bool widths(struct estimate *estimate, const struct estimate_input *input
     fitted->scores.theta = fitted->theta;
     fitted->scores.models = estimate->n;
     memcpy(estimate->theta, fitted->theta, estimate->n * sizeof *fitted->theta);
+    if (estimate->absolute)
+        centre_strengths(estimate);
     if (interval_of(input) == LEADERBOARD_CI_CLUSTERED)
         return clustered(estimate, input, fitted, err);
     estimate->interval = "sandwich";
     take_covariance(estimate, fitted->covariance);
+    if (estimate->absolute)
+        centre_covariance(&estimate->covariance, estimate->n);
     for (size_t k = 0; k < estimate->coefficients; k++)
         estimate->value_se[k] = se_of(fitted->covariance, estimate->n + k, estimate->n + k);
     return widths_normal(estimate, input, err);
@@ -290,29 +329,6 @@ static bool fit_bradley_terry(struct estimate *estimate, const struct estimate_i
 
 /* --- ties of their own --- */
 
-/* Moves the grounded model's strengths and covariance to the gauge of the board (mean 0), keeping the
- * shift. */
-static void ground(struct estimate *estimate, struct tie_fit *fit, double *mean_row)
-{
-    size_t n = estimate->n, m = n + 1;
-    double mean = 0, all = 0;
-    for (size_t i = 0; i < n; i++)
-        mean += fit->theta[i] / (double)n;
-    for (size_t i = 0; i < m; i++) {
-        mean_row[i] = 0;
-        for (size_t j = 0; j < n; j++)
-            mean_row[i] += fit->covariance.a[i * m + j] / (double)n;
-        all += i < n ? mean_row[i] / (double)n : 0;
-    }
-    for (size_t i = 0; i < n; i++) {
-        fit->theta[i] -= mean;
-        for (size_t j = 0; j < n; j++)
-            fit->covariance.a[i * m + j] += all - mean_row[i] - mean_row[j];
-    }
-    estimate->absolute = true;
-    estimate->absolute_shift = mean;
-}
-
 static bool fit_ties(struct estimate *estimate, const struct estimate_input *input, struct err *err)
 {
     static const enum tie_model MODELS[] = {[LEADERBOARD_TIES_DAVIDSON] = TIE_DAVIDSON,
@@ -331,15 +347,8 @@ static bool fit_ties(struct estimate *estimate, const struct estimate_input *inp
                             .covariance = &fit.covariance,
                             .scores = {.tie = model},
                             .score = scores_tie};
-    bool ok = true;
-    if (model == TIE_GROUNDED && interval_of(input) == LEADERBOARD_CI_SANDWICH) {
-        double *mean_row = calloc(estimate->n + 1, sizeof *mean_row);
-        ok = mean_row != NULL || err_set(err, ERR_MEMORY, "no memory to ground the scale");
-        if (ok)
-            ground(estimate, &fit, mean_row);
-        free(mean_row);
-    }
-    ok = ok && widths(estimate, input, &fitted, err);
+    estimate->absolute = model == TIE_GROUNDED;
+    bool ok = widths(estimate, input, &fitted, err);
     tie_fit_done(&fit);
     return ok;
 }

@@ -275,6 +275,29 @@ static void add_coefficients(struct buf *out, const struct leaderboard *board)
     buf_add_string(out, "</svg>\n");
 }
 
+static void add_fragility(struct buf *out, const struct leaderboard *board)
+{
+    const struct leaderboard_fragility *fragility = &board->fragility;
+    if (!fragility->known)
+        return;
+    buf_add_string(out, "<h2>What the order hangs on</h2>");
+    if (fragility->votes_to_flip) {
+        buf_printf(out, "<p>%" PRIu64 " votes (%.3f %%) would have to vanish for ",
+                   fragility->votes_to_flip,
+                   100.0 * (double)fragility->votes_to_flip / (double)board->votes_used);
+        add_escaped(out, fragility->flips_to ? fragility->flips_to : "another model");
+        buf_add_string(out, " to be first.</p>");
+    }
+    if (!isnan(fragility->top_voter_share))
+        buf_printf(
+            out,
+            "<p>The busiest voter cast %.1f %% of the votes; leaving one voter out moves a rank by at "
+            "most %u.</p>",
+            100 * fragility->top_voter_share, fragility->top_voter_rank_change);
+    buf_printf(out, "<p>Counting ties another way moves a rank by at most %u.</p>\n",
+               board->tie_rank_change);
+}
+
 static void add_head(struct buf *out, const struct leaderboard *board)
 {
     const char *category = board->options.category ? board->options.category : "overall";
@@ -308,6 +331,7 @@ void render_html(struct buf *out, const struct leaderboard *board)
         add_heat_map(out, board);
         add_distribution(out, board);
         add_coefficients(out, board);
+        add_fragility(out, board);
     }
     add_unranked(out, board);
     buf_add_string(out, "</body></html>\n");

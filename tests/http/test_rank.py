@@ -53,6 +53,17 @@ def test_every_option_in_every_format(votes, options, format):
     assert b"x" in run.stdout and b"nan" not in run.stdout
 
 
+@pytest.mark.parametrize("ties", ["half", "davidson", "rao-kupper", "grounded"])
+@pytest.mark.parametrize("ci", ["sandwich", "clustered"])
+def test_every_tie_model_keeps_the_scale(votes, ties, ci):
+    board = json.loads(rank(votes, "--ties", ties, "--ci", ci, "--format", "json").stdout)
+    models = board["models"]
+    assert abs(sum(row["rating"] for row in models) / 3 - 1000) < 1e-6
+    assert all(row["rating_lower"] < row["rating"] < row["rating_upper"] for row in models)
+    if ties == "grounded":
+        assert len({round(row["rating"] - row["absolute"], 6) for row in models}) == 1
+
+
 def test_seeded_bootstrap_repeats(votes):
     options = ["--ci", "bootstrap", "--rounds", "50", "--format", "json"]
     first = rank(votes, *options, "--seed", "7", "--threads", "1").stdout
