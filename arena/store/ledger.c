@@ -72,6 +72,13 @@ void ledger_voter_digest(const uint8_t salt[LEDGER_SALT_SIZE], struct text voter
     digest_of(encoding.bytes, encoding.length, out);
 }
 
+void ledger_empty_content_digest(const uint8_t salt[LEDGER_SALT_SIZE], uint8_t out[DIGEST_SIZE])
+{
+    struct encoding encoding = {.length = 0};
+    add(&encoding, salt, LEDGER_SALT_SIZE);
+    digest_of(encoding.bytes, encoding.length, out);
+}
+
 bool ledger_content_digest(struct db *db, const uint8_t salt[LEDGER_SALT_SIZE], int64_t battle,
                            int64_t turns, uint8_t out[DIGEST_SIZE], struct err *err)
 {

@@ -51,6 +51,8 @@ void ledger_voter_digest(const uint8_t salt[LEDGER_SALT_SIZE], struct text voter
 /* Over the battle's turns up to `turns`, as they are stored now. */
 bool ledger_content_digest(struct db *db, const uint8_t salt[LEDGER_SALT_SIZE], int64_t battle,
                            int64_t turns, uint8_t out[DIGEST_SIZE], struct err *err);
+/* The same for a battle without turns. */
+void ledger_empty_content_digest(const uint8_t salt[LEDGER_SALT_SIZE], uint8_t out[DIGEST_SIZE]);
 
 struct ledger_report {
     int64_t votes;     /* votes in the chain */

@@ -96,24 +96,19 @@ bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE], struct e
 }
 
 static bool write_vote(struct db *tx, const struct vote_append *append, const struct ledger_vote *vote,
-                       const uint8_t *salt, struct err *err)
+                       const uint8_t *salt, const uint8_t hash[DIGEST_SIZE], struct err *err)
 {
-    uint8_t hash[DIGEST_SIZE];
-    ledger_hash(vote, hash);
     return db_run(
-               tx,
-               "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, delay_ms, read_ms, salt,"
-               " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
-                         append->voter != 0 ? DB_INT(append->voter) : DB_NULL, DB_INT(vote->winner),
-                         DB_INT(vote->judge), DB_INT(vote->counted), DB_INT(vote->at_ms),
-                         DB_INT(vote->turns), DB_KNOWN(append->delay_ms), DB_KNOWN(append->read_ms),
-                         DB_BLOB(salt, LEDGER_SALT_SIZE), DB_BLOB(vote->voter, DIGEST_SIZE),
-                         DB_BLOB(vote->content, DIGEST_SIZE), DB_BLOB(vote->previous, DIGEST_SIZE),
-                         DB_BLOB(hash, DIGEST_SIZE)),
-               err) &&
-           db_run(tx, "UPDATE ledger SET votes = ?, head = ?",
-                  DB_VALUES(DB_INT(vote->seq), DB_BLOB(hash, DIGEST_SIZE)), err);
+        tx,
+        "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, delay_ms, read_ms, salt,"
+        " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
+                  append->voter != 0 ? DB_INT(append->voter) : DB_NULL, DB_INT(vote->winner),
+                  DB_INT(vote->judge), DB_INT(vote->counted), DB_INT(vote->at_ms), DB_INT(vote->turns),
+                  DB_KNOWN(append->delay_ms), DB_KNOWN(append->read_ms), DB_BLOB(salt, LEDGER_SALT_SIZE),
+                  DB_BLOB(vote->voter, DIGEST_SIZE), DB_BLOB(vote->content, DIGEST_SIZE),
+                  DB_BLOB(vote->previous, DIGEST_SIZE), DB_BLOB(hash, DIGEST_SIZE)),
+        err);
 }
 
 /* The version's digest as text in `out`. */
@@ -129,27 +124,60 @@ static bool version_digest(struct db *db, int64_t version, char out[DIGEST_HEX +
     return db_end(&rows, err);
 }
 
-bool votes_append(struct db *tx, const struct vote_append *append, int64_t *seq, struct err *err)
+/* An imported battle has no turns of ours: its content is empty, whatever number of turns the file tells. */
+static bool content_digest(struct db *tx, const struct vote_append *append, const uint8_t *salt,
+                           uint8_t out[DIGEST_SIZE], struct err *err)
 {
-    uint8_t salt[LEDGER_SALT_SIZE];
-    char digest_a[DIGEST_HEX + 1], digest_b[DIGEST_HEX + 1];
-    struct ledger_vote vote = {.battle = append->battle_id,
+    if (append->source != BATTLE_IMPORT)
+        return ledger_content_digest(tx, salt, append->battle, append->turns, out, err);
+    ledger_empty_content_digest(salt, out);
+    return true;
+}
+
+bool votes_append_to(struct db *tx, const struct vote_append *append, const char *const digests[2],
+                     const uint8_t *salt, struct vote_tail *tail, struct err *err)
+{
+    struct ledger_vote vote = {.seq = tail->seq + 1,
+                               .battle = append->battle_id,
+                               .version_a = text_of(digests[0]),
+                               .version_b = text_of(digests[1]),
                                .winner = append->winner,
                                .judge = append->judge,
                                .counted = append->counted,
                                .source = append->source,
                                .at_ms = append->at_ms,
                                .turns = append->turns};
-    if (!votes_last(tx, seq, vote.previous, err) || !version_digest(tx, append->version_a, digest_a, err) ||
+    memcpy(vote.previous, tail->hash, DIGEST_SIZE);
+    ledger_voter_digest(salt, append->voter_id, vote.voter);
+    if (!content_digest(tx, append, salt, vote.content, err))
+        return false;
+    ledger_hash(&vote, tail->hash);
+    tail->seq = vote.seq;
+    return write_vote(tx, append, &vote, salt, tail->hash, err);
+}
+
+bool votes_end_ledger(struct db *tx, const struct vote_tail *tail, struct err *err)
+{
+    return db_run(tx, "UPDATE ledger SET votes = ?, head = ?",
+                  DB_VALUES(DB_INT(tail->seq), DB_BLOB(tail->hash, DIGEST_SIZE)), err);
+}
+
+/* One vote at the end, as casting does it. */
+static bool append_one(struct db *tx, const struct vote_append *append, int64_t *seq, struct err *err)
+{
+    uint8_t salt[LEDGER_SALT_SIZE];
+    char digest_a[DIGEST_HEX + 1], digest_b[DIGEST_HEX + 1];
+    const char *const digests[2] = {digest_a, digest_b};
+    struct vote_tail tail;
+    if (!votes_last(tx, &tail.seq, tail.hash, err) ||
+        !version_digest(tx, append->version_a, digest_a, err) ||
         !version_digest(tx, append->version_b, digest_b, err))
         return false;
-    vote.seq = ++*seq;
-    vote.version_a = text_of(digest_a);
-    vote.version_b = text_of(digest_b);
     random_bytes(salt, sizeof salt);
-    ledger_voter_digest(salt, append->voter_id, vote.voter);
-    return ledger_content_digest(tx, salt, append->battle, vote.turns, vote.content, err) &&
-           write_vote(tx, append, &vote, salt, err);
+    if (!votes_append_to(tx, append, digests, salt, &tail, err) || !votes_end_ledger(tx, &tail, err))
+        return false;
+    *seq = tail.seq;
+    return true;
 }
 
 /* --- casting --- */
@@ -228,7 +256,7 @@ static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote
                                  .read_ms = vote->read_ms};
     out->winner = vote->winner;
     out->counted = append.counted;
-    return votes_append(tx, &append, &out->seq, err);
+    return append_one(tx, &append, &out->seq, err);
 }
 
 bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)

@@ -82,7 +82,7 @@ bool votes_find(struct db *db, const char *battle, const char *voter, struct vot
 bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE],
                 struct err *err); /* 0 and zeros: none */
 
-/* --- appending to the ledger: for votes_cast and votes_import --- */
+/* --- appending to the ledger: for votes_cast and vote_import.h --- */
 struct vote_append {
     int64_t battle, voter; /* numbers; voter 0: unknown */
     struct text voter_id;
@@ -94,7 +94,15 @@ struct vote_append {
     struct text battle_id;
     int64_t at_ms, turns, delay_ms, read_ms;
 };
-bool votes_append(struct db *tx, const struct vote_append *append, int64_t *seq, struct err *err);
+struct vote_tail { /* the last vote: 0 and zeros before the first */
+    int64_t seq;
+    uint8_t hash[DIGEST_SIZE];
+};
+/* Adds one vote after `tail`, which becomes it. `digests`: of the two versions; `salt`: LEDGER_SALT_SIZE random
+ * bytes. votes_end_ledger must follow in the same job, after the last one. */
+bool votes_append_to(struct db *tx, const struct vote_append *append, const char *const digests[2],
+                     const uint8_t *salt, struct vote_tail *tail, struct err *err);
+bool votes_end_ledger(struct db *tx, const struct vote_tail *tail, struct err *err);
 
 /* The value that equal prompts share: SHA-256 of the text with its white space folded, first 8 bytes; never
  * 0. */

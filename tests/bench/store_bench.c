@@ -157,7 +157,9 @@ struct importing {
 static bool import_some(struct db *tx, void *data, struct err *err)
 {
     struct importing *importing = data;
-    for (int64_t i = importing->from; i < importing->from + importing->count; i++) {
+    struct vote_importer *importer = vote_importer_new(tx, 5, err);
+    bool ok = importer != NULL;
+    for (int64_t i = importing->from; ok && i < importing->from + importing->count; i++) {
         char key[32], a[16], b[16], voter[16], prompt[16];
         bool added;
         snprintf(key, sizeof key, "bench:%lld", (long long)i);
@@ -174,10 +176,11 @@ static bool import_some(struct db *tx, void *data, struct err *err)
                                    .tags = TEXT("{\"language\":\"en\"}"),
                                    .style_a = {-1, -1, -1, -1},
                                    .style_b = {-1, -1, -1, -1}};
-        if (!votes_import(tx, &vote, 5, &added, err))
-            return false;
+        ok = vote_importer_add(importer, &vote, &added, err);
     }
-    return true;
+    ok = ok && vote_importer_finish(importer, err);
+    vote_importer_free(importer);
+    return ok;
 }
 
 static bool count_row(void *user, const struct vote_row *row)

@@ -37,7 +37,10 @@ static bool import(struct db *tx, void *data, struct err *err)
                               .at_ms = NOW,
                               .style_a = {-1, -1, -1, -1},
                               .style_b = {-1, -1, -1, -1}};
-    return votes_import(tx, &row, NOW, &added, err);
+    struct vote_importer *importer = vote_importer_new(tx, NOW, err);
+    bool ok = importer && vote_importer_add(importer, &row, &added, err) && vote_importer_finish(importer, err);
+    vote_importer_free(importer);
+    return ok;
 }
 
 static void cast(struct world *world, const char *a, const char *b, enum winner winner)

@@ -276,7 +276,11 @@ struct imported {
 static bool import_one(struct db *tx, void *data, struct err *err)
 {
     struct imported *imported = data;
-    return votes_import(tx, &imported->vote, NOW, &imported->added, err);
+    struct vote_importer *importer = vote_importer_new(tx, NOW, err);
+    bool ok = importer && vote_importer_add(importer, &imported->vote, &imported->added, err) &&
+              vote_importer_finish(importer, err);
+    vote_importer_free(importer);
+    return ok;
 }
 
 static struct imported imported(const char *key)
@@ -326,7 +330,11 @@ static void an_impossible_import_is_refused(void **state)
     struct fixture *fixture = *state;
     struct imported same = imported("x"), nameless = imported("x");
     same.vote.model_b = same.vote.model_a;
+    struct imported first = imported("y"), other = imported("y");
     nameless.vote.model_a.length = 0;
+    other.vote.winner = WINNER_A;
+    fixture_apply(fixture, import_one, &first);
+    expect_error(fixture, import_one, &other, ERR_CONFLICT); /* one key, two votes */
     expect_error(fixture, import_one, &same, ERR_BAD_REQUEST);
     expect_error(fixture, import_one, &nameless, ERR_BAD_REQUEST);
 }
