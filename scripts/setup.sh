@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config libc6-dev python3 python3-venv \
     libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev libssl-dev zlib1g-dev \
-    libjs-marked libjs-katex fonts-katex node-d3 fonts-inter"
+    libjs-marked libjs-katex fonts-katex fonts-inter"
 TEST_PACKAGES="libcmocka-dev chromium sqlite3"
 
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
