@@ -303,7 +303,7 @@ static void preempt(struct scheduler *s, struct request *r)
 {
     running_remove(s, r);
     cache_release(r->model->cache, &r->sequence);
-    r->computed = r->planned = 0;
+    r->planned = 0;
     s->preempted++;
     queue_prepend(&s->waiting, r);
 }

@@ -18,6 +18,7 @@ struct answer {
     char text[65536];
     size_t length;
     int ends, late; /* late: news after the end */
+    int order;      /* of its end among all ends */
     struct engine_result result;
     uint64_t id;
 };
@@ -44,8 +45,10 @@ static inline void answer_delta(void *user, const struct engine_delta *delta)
 
 static inline void answer_end(void *user, const struct engine_result *result)
 {
+    static int ended; /* by one scheduler's thread at a time */
     struct answer *a = user;
     pthread_mutex_lock(&a->lock);
+    a->order = ++ended;
     a->ends++;
     a->result = *result;
     pthread_cond_broadcast(&a->ended);
