@@ -178,7 +178,7 @@ double peaks_int8_rate(int count)
 {
     struct threads *threads = threads_new(count, NULL);
     double operations[THREADS_MAX] = {0}, best = 0;
-    for (int pass = 0; threads && pass < 3; pass++) {
+    for (int pass = 0; threads && pass < PASSES; pass++) {
         double start = request_clock(), all = 0;
         threads_for(threads, threads_count(threads), 1, chain_work, operations);
         for (int i = 0; i < threads_count(threads); i++)
