@@ -71,7 +71,8 @@ static bool read_pair(struct votefile *file, const json_t *x, const json_t *y, s
         return err_set(err, ERR_FORMAT, "not three or four counts");
     for (size_t k = 0; k < outcomes; k++) {
         if (!whole(json_array_get(y, k), UINT32_MAX, &counts[k]))
-            return err_set(err, ERR_FORMAT, "a count is not a whole number from 0 to %u", UINT32_MAX);
+            return err_set(err, ERR_FORMAT, "a count is not a whole number from 0 to %u",
+                           UINT32_MAX);
         *votes += counts[k];
     }
     if (pair[0] == pair[1])
@@ -105,11 +106,11 @@ static bool read_pairs(struct votefile *file, const json_t *x, const json_t *y, 
     return true;
 }
 
-bool aggregate_read(struct votefile *file, struct hash_names *names, struct text text, const char *what,
-                    const struct votefile_options *options, struct err *err)
+bool aggregate_read(struct votefile *file, struct hash_names *names, struct text text,
+                    const char *what, const struct votefile_options *options, struct err *err)
 {
-    if (options->category || options->filters[0] || options->voter || options->prompt || options->id ||
-        options->style)
+    if (options->categories[0] || options->filters[0] || options->voter || options->prompt ||
+        options->id || options->style)
         return err_set(err, ERR_BAD_REQUEST,
                        "%s holds aggregated counts: categories, filters, style, --id, --voter and "
                        "--prompt need single votes",
@@ -117,10 +118,10 @@ bool aggregate_read(struct votefile *file, struct hash_names *names, struct text
     json_t *root = json_read(text, what, err);
     if (!root)
         return false;
-    bool ok =
-        read_models(names, json_object_get(root, "models"), what, err) &&
-        tally_grow(&file->tally, names->count, err) &&
-        read_pairs(file, json_object_get(root, "X"), json_object_get(root, "Y"), what, options, err);
+    bool ok = read_models(names, json_object_get(root, "models"), what, err) &&
+              tally_grow(&file->tally, names->count, err) &&
+              read_pairs(file, json_object_get(root, "X"), json_object_get(root, "Y"), what,
+                         options, err);
     json_decref(root);
     file->aggregated = true;
     return ok;

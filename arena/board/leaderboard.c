@@ -1,5 +1,5 @@
-/* The order of work: who can be ranked (enough votes, one connected and separable group), the estimate
- * over those alone, then one table best first. Everything is allocated in one object that
+/* The order of work: who can be ranked (enough votes, one connected and separable group), the
+ * estimate over those alone, then one table best first. Everything is allocated in one object that
  * leaderboard_free takes apart. */
 #include "board/leaderboard.h"
 
@@ -72,8 +72,8 @@ struct build {
     int32_t anchor; /* ranked number or -1 */
 };
 
-__attribute__((format(printf, 2, 3))) static void warn(struct leaderboard *board, const char *format,
-                                                       ...)
+__attribute__((format(printf, 2, 3))) static void warn(struct leaderboard *board,
+                                                       const char *format, ...)
 {
     va_list args;
     char *line = NULL;
@@ -107,7 +107,8 @@ static bool start(struct build *build, const struct leaderboard_votes *votes,
     board->options = *options;
     board->options.anchor = board->options.category = NULL;
     board->warnings = calloc(WARNINGS_MAX, sizeof *board->warnings);
-    if (!board->warnings || (options->anchor && !(board->options.anchor = strdup(options->anchor))) ||
+    if (!board->warnings ||
+        (options->anchor && !(board->options.anchor = strdup(options->anchor))) ||
         (options->category && !(board->options.category = strdup(options->category))))
         return no_memory(err);
     board->method = options->method == LEADERBOARD_ELO ? "elo" : "bt";
@@ -134,8 +135,8 @@ static bool find_ranked(struct build *build, struct err *err)
     bool ok = connect_find(&build->connect, tally, keep, err);
     size_t ranked = 0;
     for (size_t i = 0; ok && i < n; i++) {
-        bool in =
-            options->method == LEADERBOARD_ELO ? keep[i] : build->connect.reason[i] == CONNECT_RANKED;
+        bool in = options->method == LEADERBOARD_ELO ? keep[i]
+                                                     : build->connect.reason[i] == CONNECT_RANKED;
         build->map[i] = in ? (int32_t)ranked : -1;
         if (in)
             build->models[ranked++] = (uint32_t)i;
@@ -154,8 +155,8 @@ static bool find_anchor(struct build *build, struct err *err)
             continue;
         build->anchor = build->map[i];
         if (build->anchor < 0)
-            warn(build->board, "the anchor %s is not ranked; the ranked models' mean is 1000 instead",
-                 anchor);
+            warn(build->board,
+                 "the anchor %s is not ranked; the ranked models' mean is 1000 instead", anchor);
         return true;
     }
     return err_set(err, ERR_BAD_REQUEST, "no model \"%s\" to anchor on", anchor);
@@ -203,7 +204,7 @@ static bool list_unranked(struct build *build, struct err *err)
     if (!board->unranked)
         return no_memory(err);
     for (size_t i = 0; i < n; i++) {
-        if (build->map[i] >= 0)
+        if (build->map[i] >= 0 || (build->votes->absent_hidden && build->records[i].votes == 0))
             continue;
         struct leaderboard_unranked *row = &board->unranked[board->unranked_count++];
         row->model = (uint32_t)i;
@@ -230,7 +231,8 @@ static double to_rating(const struct build *build, double theta)
 {
     const struct leaderboard_options *options = &build->board->options;
     if (build->anchor >= 0)
-        return options->anchor_rating + RATING_ALPHA * (theta - build->estimate.theta[build->anchor]);
+        return options->anchor_rating +
+               RATING_ALPHA * (theta - build->estimate.theta[build->anchor]);
     double initial = options->method == LEADERBOARD_ELO ? options->elo_initial : RATING_INITIAL;
     return initial + RATING_ALPHA * theta;
 }
@@ -261,8 +263,9 @@ static bool list_models(struct build *build, const struct rank *ranks, const dou
         row->record = build->records[row->model];
         double ties = (double)(row->record.ties + row->record.both_bad);
         row->win_rate = ((double)row->record.wins + 0.5 * ties) / (double)row->record.votes;
-        row->absolute =
-            estimate->absolute ? RATING_ALPHA * (estimate->theta[i] + estimate->absolute_shift) : NAN;
+        row->absolute = estimate->absolute
+                            ? RATING_ALPHA * (estimate->theta[i] + estimate->absolute_shift)
+                            : NAN;
     }
     qsort(board->models, board->model_count, sizeof *board->models, by_rating);
     return true;
@@ -305,8 +308,8 @@ static bool fill_coefficients(struct build *build, struct err *err)
     for (size_t k = 0; k < estimate->coefficients; k++) {
         const char *name =
             k < features && build->votes->features ? build->votes->features[k] : "position";
-        board->coefficients[k] =
-            (struct leaderboard_coefficient){strdup(name), estimate->value[k], estimate->value_se[k]};
+        board->coefficients[k] = (struct leaderboard_coefficient){strdup(name), estimate->value[k],
+                                                                  estimate->value_se[k]};
         board->coefficient_count++;
         if (!board->coefficients[k].name)
             return no_memory(err);
@@ -336,6 +339,8 @@ static void warn_votes(struct build *build)
     struct leaderboard *board = build->board;
     if (board->skipped)
         warn(board, "%" PRIu64 " votes were skipped", board->skipped);
+    for (const char *const *note = build->votes->notes; note && *note; note++)
+        warn(board, "%s", *note);
     if (board->votes == 0)
         warn(board, "no votes");
     else if (build->ranked.models == 0)
@@ -380,8 +385,9 @@ static bool rate(struct build *build, struct err *err)
     struct estimate_input input = {&build->ranked, build->votes, build->map, &board->options,
                                    build->anchor};
     if (build->votes->sides_unknown && board->options.position)
-        return err_set(err, ERR_BAD_REQUEST,
-                       "aggregated counts do not say who was shown first: no position to control for");
+        return err_set(
+            err, ERR_BAD_REQUEST,
+            "aggregated counts do not say who was shown first: no position to control for");
     if (build->ranked.models == 0)
         return true;
     if (!estimate_fit(&build->estimate, &input, err))
@@ -401,7 +407,8 @@ struct leaderboard *leaderboard_fit(const struct leaderboard_votes *votes,
                                     const struct leaderboard_options *options, struct err *err)
 {
     struct build build;
-    bool ok = start(&build, votes, options, err) && find_ranked(&build, err) && find_anchor(&build, err);
+    bool ok =
+        start(&build, votes, options, err) && find_ranked(&build, err) && find_anchor(&build, err);
     if (ok)
         warn_votes(&build);
     ok = ok && rate(&build, err) && list_unranked(&build, err);

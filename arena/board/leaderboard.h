@@ -1,10 +1,10 @@
 /* A leaderboard: everything a board shows, computed once from votes and then never changed.
  *
  * `arena rank`, `arena leaderboard`, GET /api/leaderboard and the stored boards all build one with
- * leaderboard_fit and draw it with render.h, so that they cannot disagree. It is a pure function of the
- * votes and the options. A finished leaderboard is immutable: threads may share it; whoever holds it
- * frees it once, when nobody reads it any more. leaderboard_fit of 130 models takes milliseconds: call
- * it on a worker, with a snapshot of the tally. */
+ * leaderboard_fit and draw it with render.h, so that they cannot disagree. It is a pure function of
+ * the votes and the options. A finished leaderboard is immutable: threads may share it; whoever
+ * holds it frees it once, when nobody reads it any more. leaderboard_fit of 130 models takes
+ * milliseconds: call it on a worker, with a snapshot of the tally. */
 #ifndef ARENA_BOARD_LEADERBOARD_H
 #define ARENA_BOARD_LEADERBOARD_H
 
@@ -43,17 +43,19 @@ struct leaderboard_options {
     bool position;     /* control for the side a model was shown on */
     bool compatible;   /* arena-rank's objective and standard errors, its shortcomings included */
     bool simultaneous; /* rank ranges that hold for all pairs at once */
-    bool detail; /* rank distribution, fragility, other tie conventions: for pages, not for every vote */
+    bool detail; /* rank distribution, fragility, other tie conventions: for pages, not for every
+                    vote */
     uint64_t min_votes;
-    const char *anchor; /* a model whose rating is anchor_rating; NULL: the ranked models' mean is 1000.
-                           Borrowed */
+    const char *anchor; /* a model whose rating is anchor_rating; NULL: the ranked models' mean is
+                           1000. Borrowed */
     double anchor_rating;
     double confidence; /* 0.95 */
     size_t rounds;     /* bootstrap, 100 */
     uint64_t seed;
     int threads;
     double elo_k, elo_initial; /* 4, 1000 */
-    const char *category; /* what the votes were selected by, for the title; NULL: "overall". Borrowed */
+    const char
+        *category; /* what the votes were selected by, for the title; NULL: "overall". Borrowed */
 };
 
 void leaderboard_options_init(struct leaderboard_options *options); /* the defaults named above */
@@ -63,11 +65,15 @@ bool leaderboard_options_check(const struct leaderboard_options *options, struct
 
 struct leaderboard_votes {
     const struct tally *tally;
-    const char *const *names;      /* one per model, unique */
-    const struct ballots *ballots; /* may be NULL: then intervals are not clustered, no style, no elo */
-    const char *const *features;   /* names of the ballots' features, or NULL */
-    uint64_t skipped;              /* votes that the reader left out, said in a warning */
-    bool sides_unknown;            /* aggregated counts: nobody knows who was shown first */
+    const char *const *names; /* one per model, unique */
+    const struct ballots
+        *ballots; /* may be NULL: then intervals are not clustered, no style, no elo */
+    const char *const *features; /* names of the ballots' features, or NULL */
+    uint64_t skipped;            /* votes that the reader left out, said in a warning */
+    const char *const
+        *notes; /* what else the reader has to say, among the warnings; NULL-terminated, or NULL */
+    bool sides_unknown; /* aggregated counts: nobody knows who was shown first */
+    bool absent_hidden; /* a model without votes is not listed: it is of another board */
 };
 
 struct leaderboard_model {
@@ -79,8 +85,9 @@ struct leaderboard_model {
     double best; /* probability of being the best of the ranked */
     struct tally_record record;
     double win_rate; /* (wins + ties / 2) / votes */
-    double absolute; /* grounded: strength over the bad threshold, in rating points; NAN otherwise */
-    uint32_t model;  /* its number in the tally */
+    double
+        absolute;   /* grounded: strength over the bad threshold, in rating points; NAN otherwise */
+    uint32_t model; /* its number in the tally */
 };
 
 struct leaderboard_unranked {
@@ -92,8 +99,8 @@ struct leaderboard_unranked {
 
 struct leaderboard_coefficient {
     char *name;
-    double value,
-        standard_error; /* natural scale, per standard deviation of the feature (position: per side) */
+    double value, standard_error; /* natural scale, per standard deviation of the feature (position:
+                                     per side) */
 };
 
 /* "N votes would have to vanish for #1 to change" and who matters too much. */
@@ -123,8 +130,8 @@ struct leaderboard {
     double tie_parameter;  /* Davidson's mu, Rao-Kupper's eta, grounded's eta; NAN for half */
     double loss, gradient; /* of the fit */
     uint32_t voters, prompts;
-    double *margin;       /* model_count^2, in the order of `models`: half-width of the interval of a
-                           * difference of ratings;       NULL where there are no intervals */
+    double *margin; /* model_count^2, in the order of `models`: half-width of the interval of a
+                     * difference of ratings;       NULL where there are no intervals */
     double *distribution; /* model_count^2 rank probabilities, with `detail`; NULL otherwise */
     uint32_t *wins;       /* model_count^2: wins of row over column */
     uint32_t *ties;       /* model_count^2: ties and both-bad */
@@ -132,8 +139,8 @@ struct leaderboard {
     uint32_t tie_rank_change; /* largest change of rank between tie conventions, with `detail` */
 };
 
-/* Returns a new leaderboard (leaderboard_free), or NULL with `err`. A vote set that ranks nobody is no
- * error: every model is then unranked. */
+/* Returns a new leaderboard (leaderboard_free), or NULL with `err`. A vote set that ranks nobody is
+ * no error: every model is then unranked. */
 struct leaderboard *leaderboard_fit(const struct leaderboard_votes *votes,
                                     const struct leaderboard_options *options, struct err *err);
 void leaderboard_free(struct leaderboard *board);

@@ -19,13 +19,35 @@ bool render_format_of(const char *word, enum render_format *format)
     return false;
 }
 
-bool render(struct buf *out, const struct leaderboard *board, enum render_format format, int columns)
+bool render(struct buf *out, const struct leaderboard *board, enum render_format format,
+            int columns)
 {
-    static void (*const DRAW[RENDER_FORMATS])(struct buf *, const struct leaderboard *) = {
-        NULL, render_json, render_csv, render_md, render_html};
-    if (format == RENDER_TABLE)
-        render_table(out, board, columns);
+    return render_boards(out, &board, 1, format, columns);
+}
+
+/* Text formats put a board below the other. */
+static void render_each(struct buf *out, const struct leaderboard *const *boards, size_t count,
+                        enum render_format format, int columns)
+{
+    for (size_t k = 0; k < count; k++) {
+        if (k)
+            buf_add_char(out, '\n');
+        if (format == RENDER_TABLE)
+            render_table(out, boards[k], columns);
+        else
+            render_md(out, boards[k]);
+    }
+}
+
+bool render_boards(struct buf *out, const struct leaderboard *const *boards, size_t count,
+                   enum render_format format, int columns)
+{
+    static void (*const DRAW[RENDER_FORMATS])(struct buf *, const struct leaderboard *const *,
+                                              size_t) = {
+        [RENDER_JSON] = render_json, [RENDER_CSV] = render_csv, [RENDER_HTML] = render_html};
+    if (DRAW[format])
+        DRAW[format](out, boards, count);
     else
-        DRAW[format](out, board);
+        render_each(out, boards, count, format, columns);
     return !out->failed;
 }

@@ -1,6 +1,6 @@
-/* Every plot is drawn here rather than by a script in the page, so that a saved board looks the same in
- * ten years and passes any content policy. Colours are CSS variables; text from outside is escaped in
- * one place. */
+/* Every plot is drawn here rather than by a script in the page, so that a saved board looks the
+ * same in ten years and passes any content policy. Colours are CSS variables; text from outside is
+ * escaped in one place. */
 #include "board/render_html.h"
 
 #include <inttypes.h>
@@ -13,7 +13,8 @@
 #define HEAT_MOST 60 /* models in the heat map and the rank plot: more would be unreadable */
 
 static const char STYLE[] =
-    ":root{--ink:#1c1d21;--soft:#6b7079;--line:#e3e5e9;--paper:#fff;--accent:#c2410c;--win:194,65,12;--"
+    ":root{--ink:#1c1d21;--soft:#6b7079;--line:#e3e5e9;--paper:#fff;--accent:#c2410c;--win:194,65,"
+    "12;--"
     "loss:37,99,235}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e8e9ec;--soft:#9aa0aa;--line:#2b2e34;--paper:#"
     "15171b;"
@@ -21,16 +22,19 @@ static const char STYLE[] =
     "*{box-sizing:border-box}body{margin:0 auto;padding:2rem 1rem "
     "4rem;max-width:72rem;background:var(--paper);"
     "color:var(--ink);font:15px/1.5 "
-    "system-ui,sans-serif}h1{font-size:1.7rem;margin:0}h2{font-size:1.15rem;margin:2.5rem "
+    "system-ui,sans-serif}h1{font-size:1.7rem;margin:0}p~h1,div~h1,svg~h1{margin-top:4rem}nav{"
+    "margin-bottom:1.5rem}a{color:var(--accent)}h2{font-size:1.15rem;margin:2.5rem "
     "0 .5rem}p{margin:.25rem "
     "0;color:var(--soft)}table{border-collapse:collapse;width:100%;font-variant-numeric:"
     "tabular-nums}th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid "
     "var(--line);white-space:nowrap}"
-    "th{color:var(--soft);font-weight:500}.l{text-align:left;white-space:normal}svg{width:100%;height:"
+    "th{color:var(--soft);font-weight:500}.l{text-align:left;white-space:normal}svg{width:100%;"
+    "height:"
     "auto;display:"
     "block}svg text{fill:var(--ink);font:11px "
     "system-ui,sans-serif}.ci{stroke:var(--accent);stroke-width:2}.dot{fill:"
-    "var(--accent)}.grid{stroke:var(--line)}.axis{fill:var(--soft)}.scroll{overflow-x:auto}.note{border-"
+    "var(--accent)}.grid{stroke:var(--line)}.axis{fill:var(--soft)}.scroll{overflow-x:auto}.note{"
+    "border-"
     "left:3px solid "
     "var(--accent);padding-left:.75rem}.win{fill:rgb(var(--win))}.loss{fill:rgb(var(--loss))}";
 
@@ -57,7 +61,8 @@ static void add_table(struct buf *out, const struct leaderboard *board)
 {
     buf_add_string(
         out,
-        "<div class=\"scroll\"><table><thead><tr><th>Rank</th><th>Range</th><th class=\"l\">Model</th>"
+        "<div class=\"scroll\"><table><thead><tr><th>Rank</th><th>Range</th><th "
+        "class=\"l\">Model</th>"
         "<th>Rating</th><th>Interval</th><th>P(best)</th><th>Votes</th><th>Won</th><th>Lost</th>"
         "<th>Tied</th><th>Win rate</th></tr></thead><tbody>");
     for (size_t k = 0; k < board->model_count; k++) {
@@ -81,10 +86,10 @@ static void add_unranked(struct buf *out, const struct leaderboard *board)
 {
     if (!board->unranked_count)
         return;
-    buf_add_string(out,
-                   "<h2>Unranked</h2><div class=\"scroll\"><table><thead><tr><th "
-                   "class=\"l\">Model</th><th>Votes</th>"
-                   "<th>Won</th><th>Lost</th><th>Tied</th><th class=\"l\">Why</th></tr></thead><tbody>");
+    buf_add_string(
+        out, "<h2>Unranked</h2><div class=\"scroll\"><table><thead><tr><th "
+             "class=\"l\">Model</th><th>Votes</th>"
+             "<th>Won</th><th>Lost</th><th>Tied</th><th class=\"l\">Why</th></tr></thead><tbody>");
     for (size_t k = 0; k < board->unranked_count; k++) {
         const struct leaderboard_unranked *row = &board->unranked[k];
         buf_add_string(out, "<tr><td class=\"l\">");
@@ -144,16 +149,18 @@ static void add_ratings(struct buf *out, const struct leaderboard *board)
                    "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"0\" y2=\"%zu\"/><text "
                    "class=\"axis\" x=\"%.1f\" "
                    "y=\"%zu\" text-anchor=\"middle\">%.0f</text>\n",
-                   axis_x(&axis, at), axis_x(&axis, at), 18 * n + 8, axis_x(&axis, at), 18 * n + 24, at);
+                   axis_x(&axis, at), axis_x(&axis, at), 18 * n + 8, axis_x(&axis, at), 18 * n + 24,
+                   at);
     for (size_t k = 0; k < n; k++) {
         const struct leaderboard_model *row = &board->models[k];
-        buf_printf(out, "<text x=\"%.0f\" y=\"%zu\" text-anchor=\"end\">", PLOT_LEFT - 10, 18 * k + 16);
+        buf_printf(out, "<text x=\"%.0f\" y=\"%zu\" text-anchor=\"end\">", PLOT_LEFT - 10,
+                   18 * k + 16);
         add_escaped(out, row->name);
         buf_add_string(out, "</text>");
         if (isfinite(row->rating_lower) && isfinite(row->rating_upper))
             buf_printf(out, "<line class=\"ci\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%zu\" y2=\"%zu\"/>",
-                       axis_x(&axis, row->rating_lower), axis_x(&axis, row->rating_upper), 18 * k + 12,
-                       18 * k + 12);
+                       axis_x(&axis, row->rating_lower), axis_x(&axis, row->rating_upper),
+                       18 * k + 12, 18 * k + 12);
         buf_printf(out, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%zu\" r=\"4\"/>\n",
                    axis_x(&axis, row->rating), 18 * k + 12);
     }
@@ -183,7 +190,8 @@ static double open_square(struct buf *out, const struct leaderboard *board, cons
                    cell * ((double)i + 0.5) + 4);
         add_escaped(out, board->models[i].name);
         buf_printf(
-            out, "</text><text class=\"axis\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%zu</text>\n",
+            out,
+            "</text><text class=\"axis\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%zu</text>\n",
             PLOT_LEFT + cell * ((double)i + 0.5), cell * (double)n + 16, i + 1);
     }
     return cell;
@@ -193,7 +201,8 @@ static void add_heat_cell(struct buf *out, const struct leaderboard *board, size
                           double cell)
 {
     size_t n = board->model_count;
-    double wins = board->wins[i * n + j], losses = board->wins[j * n + i], ties = board->ties[i * n + j];
+    double wins = board->wins[i * n + j], losses = board->wins[j * n + i],
+           ties = board->ties[i * n + j];
     double votes = wins + losses + ties;
     if (votes == 0)
         return;
@@ -201,26 +210,26 @@ static void add_heat_cell(struct buf *out, const struct leaderboard *board, size
     buf_printf(out,
                "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
                "fill-opacity=\"%.2f\"><title>",
-               rate >= 0.5 ? "win" : "loss", PLOT_LEFT + cell * (double)j, cell * (double)i, cell - 1,
-               cell - 1, 0.06 + 1.88 * fabs(rate - 0.5));
+               rate >= 0.5 ? "win" : "loss", PLOT_LEFT + cell * (double)j, cell * (double)i,
+               cell - 1, cell - 1, 0.06 + 1.88 * fabs(rate - 0.5));
     add_escaped(out, board->models[i].name);
     buf_add_string(out, " – ");
     add_escaped(out, board->models[j].name);
     struct leaderboard_chance chance = leaderboard_chance(board, i, j);
-    buf_printf(out, ": %.0f %% of %.0f votes; model: %.0f %% (%.0f–%.0f)</title></rect>\n", 100 * rate,
-               votes, 100 * chance.p, 100 * chance.lower, 100 * chance.upper);
+    buf_printf(out, ": %.0f %% of %.0f votes; model: %.0f %% (%.0f–%.0f)</title></rect>\n",
+               100 * rate, votes, 100 * chance.p, 100 * chance.lower, 100 * chance.upper);
 }
 
 static void add_heat_map(struct buf *out, const struct leaderboard *board)
 {
-    double cell = open_square(out, board, "Head to head", "Share won by the row against the column");
+    double cell =
+        open_square(out, board, "Head to head", "Share won by the row against the column");
     for (size_t i = 0; i < shown(board); i++)
         for (size_t j = 0; j < shown(board); j++)
             if (i != j)
                 add_heat_cell(out, board, i, j, cell);
-    buf_add_string(
-        out,
-        "</svg><p>Share won by the row against the column, a tie half: warm wins, cool loses.</p>\n");
+    buf_add_string(out, "</svg><p>Share won by the row against the column, a tie half: warm wins, "
+                        "cool loses.</p>\n");
 }
 
 static void add_distribution(struct buf *out, const struct leaderboard *board)
@@ -228,17 +237,19 @@ static void add_distribution(struct buf *out, const struct leaderboard *board)
     size_t n = board->model_count;
     if (!board->distribution)
         return;
-    double cell = open_square(out, board, "Where each model could stand", "Probability of each rank");
+    double cell =
+        open_square(out, board, "Where each model could stand", "Probability of each rank");
     for (size_t i = 0; i < shown(board); i++) {
         for (size_t rank = 0; rank < shown(board); rank++) {
             double p = board->distribution[i * n + rank];
             if (p >= 0.005)
-                buf_printf(out,
-                           "<rect class=\"win\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-                           "fill-opacity="
-                           "\"%.2f\"><title>rank %zu: %.0f %%</title></rect>\n",
-                           PLOT_LEFT + cell * (double)rank, cell * (double)i, cell - 1, cell - 1,
-                           fmax(p, 0.04), rank + 1, 100 * p);
+                buf_printf(
+                    out,
+                    "<rect class=\"win\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+                    "fill-opacity="
+                    "\"%.2f\"><title>rank %zu: %.0f %%</title></rect>\n",
+                    PLOT_LEFT + cell * (double)rank, cell * (double)i, cell - 1, cell - 1,
+                    fmax(p, 0.04), rank + 1, 100 * p);
         }
     }
     buf_add_string(out, "</svg>\n");
@@ -252,25 +263,28 @@ static void add_coefficients(struct buf *out, const struct leaderboard *board)
     if (!board->coefficient_count)
         return;
     for (size_t k = 0; k < board->coefficient_count; k++)
-        most = fmax(most,
-                    fabs(board->coefficients[k].value) + 1.96 * board->coefficients[k].standard_error);
+        most = fmax(most, fabs(board->coefficients[k].value) +
+                              1.96 * board->coefficients[k].standard_error);
     double unit = most > 0 ? 0.5 * PLOT_WIDTH / most : 0, zero = PLOT_LEFT + 0.5 * PLOT_WIDTH;
-    buf_printf(out,
-               "<h2>What style and position are worth</h2><svg viewBox=\"0 0 1000 %zu\" role=\"img\" "
-               "aria-label=\"Style "
-               "coefficients\"><line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"0\" y2=\"%zu\"/>\n",
-               24 * board->coefficient_count + 8, zero, zero, 24 * board->coefficient_count);
+    buf_printf(
+        out,
+        "<h2>What style and position are worth</h2><svg viewBox=\"0 0 1000 %zu\" role=\"img\" "
+        "aria-label=\"Style "
+        "coefficients\"><line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"0\" y2=\"%zu\"/>\n",
+        24 * board->coefficient_count + 8, zero, zero, 24 * board->coefficient_count);
     for (size_t k = 0; k < board->coefficient_count; k++) {
         const struct leaderboard_coefficient *row = &board->coefficients[k];
         double reach = 1.96 * row->standard_error;
-        buf_printf(out, "<text x=\"%.0f\" y=\"%zu\" text-anchor=\"end\">", PLOT_LEFT - 10, 24 * k + 18);
+        buf_printf(out, "<text x=\"%.0f\" y=\"%zu\" text-anchor=\"end\">", PLOT_LEFT - 10,
+                   24 * k + 18);
         add_escaped(out, row->name);
         buf_printf(out,
                    " %+.3f</text><line class=\"ci\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%zu\" "
                    "y2=\"%zu\"/><circle class=\"dot\" "
                    "cx=\"%.1f\" cy=\"%zu\" r=\"4\"/>\n",
-                   row->value, zero + unit * (row->value - reach), zero + unit * (row->value + reach),
-                   24 * k + 14, 24 * k + 14, zero + unit * row->value, 24 * k + 14);
+                   row->value, zero + unit * (row->value - reach),
+                   zero + unit * (row->value + reach), 24 * k + 14, 24 * k + 14,
+                   zero + unit * row->value, 24 * k + 14);
     }
     buf_add_string(out, "</svg>\n");
 }
@@ -289,27 +303,46 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
         buf_add_string(out, " to be first.</p>");
     }
     if (!isnan(fragility->top_voter_share))
-        buf_printf(
-            out,
-            "<p>The busiest voter cast %.1f %% of the votes; leaving one voter out moves a rank by at "
-            "most %u.</p>",
-            100 * fragility->top_voter_share, fragility->top_voter_rank_change);
+        buf_printf(out,
+                   "<p>The busiest voter cast %.1f %% of the votes; leaving one voter out moves a "
+                   "rank by at "
+                   "most %u.</p>",
+                   100 * fragility->top_voter_share, fragility->top_voter_rank_change);
     buf_printf(out, "<p>Counting ties another way moves a rank by at most %u.</p>\n",
                board->tie_rank_change);
 }
 
-static void add_head(struct buf *out, const struct leaderboard *board)
+static const char *category_of(const struct leaderboard *board)
 {
-    const char *category = board->options.category ? board->options.category : "overall";
+    return board->options.category ? board->options.category : "overall";
+}
+
+/* With links to the boards when there are several. */
+static void add_head(struct buf *out, const struct leaderboard *const *boards, size_t count)
+{
+    buf_add_string(
+        out,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width,initial-scale=1\"><title>Leaderboard: ");
+    for (size_t k = 0; k < count; k++) {
+        buf_add_string(out, k ? ", " : "");
+        add_escaped(out, category_of(boards[k]));
+    }
+    buf_printf(out, "</title><style>%s</style></head><body>", STYLE);
+    for (size_t k = 0; k < count && count > 1; k++) {
+        buf_printf(out, "%s<a href=\"#board%zu\">", k ? " · " : "<nav>", k);
+        add_escaped(out, category_of(boards[k]));
+        buf_add_string(out, k + 1 < count ? "</a>" : "</a></nav>\n");
+    }
+}
+
+static void add_title(struct buf *out, const struct leaderboard *board, size_t number)
+{
     struct buf subtitle;
     buf_init(&subtitle, 4096);
     render_subtitle(&subtitle, board);
-    buf_add_string(
-        out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-             "content=\"width=device-width,initial-scale=1\"><title>Leaderboard: ");
-    add_escaped(out, category);
-    buf_printf(out, "</title><style>%s</style></head><body><h1>Leaderboard: ", STYLE);
-    add_escaped(out, category);
+    buf_printf(out, "<h1 id=\"board%zu\">Leaderboard: ", number);
+    add_escaped(out, category_of(board));
     buf_printf(out, "</h1><p>%" PRIu64 " votes. ", board->votes);
     if (subtitle.data)
         add_escaped(out, subtitle.data);
@@ -322,17 +355,21 @@ static void add_head(struct buf *out, const struct leaderboard *board)
     }
 }
 
-void render_html(struct buf *out, const struct leaderboard *board)
+void render_html(struct buf *out, const struct leaderboard *const *boards, size_t count)
 {
-    add_head(out, board);
-    if (board->model_count) {
-        add_table(out, board);
-        add_ratings(out, board);
-        add_heat_map(out, board);
-        add_distribution(out, board);
-        add_coefficients(out, board);
-        add_fragility(out, board);
+    add_head(out, boards, count);
+    for (size_t k = 0; k < count; k++) {
+        const struct leaderboard *board = boards[k];
+        add_title(out, board, k);
+        if (board->model_count) {
+            add_table(out, board);
+            add_ratings(out, board);
+            add_heat_map(out, board);
+            add_distribution(out, board);
+            add_coefficients(out, board);
+            add_fragility(out, board);
+        }
+        add_unranked(out, board);
     }
-    add_unranked(out, board);
     buf_add_string(out, "</body></html>\n");
 }

@@ -6,6 +6,6 @@
 #include "base/buf.h"
 #include "board/leaderboard.h"
 
-void render_html(struct buf *out, const struct leaderboard *board);
+void render_html(struct buf *out, const struct leaderboard *const *boards, size_t count);
 
 #endif

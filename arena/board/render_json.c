@@ -1,4 +1,5 @@
-/* Numbers have fixed decimals, nine for ratings, so that the same board is the same bytes everywhere. */
+/* Numbers have fixed decimals, nine for ratings, so that the same board is the same bytes
+ * everywhere. */
 #include "board/render_json.h"
 
 #include <math.h>
@@ -172,28 +173,42 @@ static void put_distribution(struct json_out *out, const struct leaderboard *boa
     json_put_close(out, ']');
 }
 
-void render_json(struct buf *buf, const struct leaderboard *board)
+static void put_board(struct json_out *out, const struct leaderboard *board)
+{
+    json_put_open(out, NULL, '{');
+    put_method(out, board);
+    put_counts(out, board);
+    json_put_open(out, "models", '[');
+    for (size_t k = 0; k < board->model_count; k++)
+        put_model(out, board, &board->models[k]);
+    json_put_close(out, ']');
+    json_put_open(out, "unranked", '[');
+    for (size_t k = 0; k < board->unranked_count; k++)
+        put_unranked(out, board, &board->unranked[k]);
+    json_put_close(out, ']');
+    json_put_open(out, "warnings", '[');
+    for (size_t k = 0; k < board->warning_count; k++)
+        json_put_cstring(out, NULL, board->warnings[k]);
+    json_put_close(out, ']');
+    put_coefficients(out, board);
+    put_fragility(out, board);
+    put_head_to_head(out, board);
+    put_distribution(out, board);
+    json_put_close(out, '}');
+}
+
+void render_json(struct buf *buf, const struct leaderboard *const *boards, size_t count)
 {
     struct json_out out = json_out_to(buf);
-    json_put_open(&out, NULL, '{');
-    put_method(&out, board);
-    put_counts(&out, board);
-    json_put_open(&out, "models", '[');
-    for (size_t k = 0; k < board->model_count; k++)
-        put_model(&out, board, &board->models[k]);
-    json_put_close(&out, ']');
-    json_put_open(&out, "unranked", '[');
-    for (size_t k = 0; k < board->unranked_count; k++)
-        put_unranked(&out, board, &board->unranked[k]);
-    json_put_close(&out, ']');
-    json_put_open(&out, "warnings", '[');
-    for (size_t k = 0; k < board->warning_count; k++)
-        json_put_cstring(&out, NULL, board->warnings[k]);
-    json_put_close(&out, ']');
-    put_coefficients(&out, board);
-    put_fragility(&out, board);
-    put_head_to_head(&out, board);
-    put_distribution(&out, board);
-    json_put_close(&out, '}');
+    if (count == 1) {
+        put_board(&out, boards[0]);
+    } else {
+        json_put_open(&out, NULL, '{');
+        json_put_open(&out, "boards", '[');
+        for (size_t k = 0; k < count; k++)
+            put_board(&out, boards[k]);
+        json_put_close(&out, ']');
+        json_put_close(&out, '}');
+    }
     buf_add_char(buf, '\n');
 }

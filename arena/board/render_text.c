@@ -1,6 +1,6 @@
-/* The table draws each interval to one common scale, so that what overlaps on the screen overlaps in
- * fact. Names are the only text from outside: control characters are shown as "?", and a CSV cell that a
- * spreadsheet would run as a formula is quoted with an apostrophe. */
+/* The table draws each interval to one common scale, so that what overlaps on the screen overlaps
+ * in fact. Names are the only text from outside: control characters are shown as "?", and a CSV
+ * cell that a spreadsheet would run as a formula is quoted with an apostrophe. */
 #include "board/render_text.h"
 
 #include <inttypes.h>
@@ -17,7 +17,8 @@
 
 /* --- names --- */
 
-/* Appends at most `most` characters of a name, none of which can move the cursor; returns how many. */
+/* Appends at most `most` characters of a name, none of which can move the cursor; returns how many.
+ */
 static size_t add_name(struct buf *out, const char *name, size_t most)
 {
     size_t length = strlen(name), at = 0, shown = 0;
@@ -58,7 +59,8 @@ static size_t name_width(const struct leaderboard *board)
 
 static void add_ties(struct buf *out, const struct leaderboard *board)
 {
-    static const char *const TEXTS[] = {"ties half a win each", "Davidson's ties", "Rao-Kupper's ties",
+    static const char *const TEXTS[] = {"ties half a win each", "Davidson's ties",
+                                        "Rao-Kupper's ties",
                                         "grounded: both-bad an outcome of its own"};
     buf_printf(out, ", %s", TEXTS[board->options.ties]);
     if (!isnan(board->tie_parameter))
@@ -117,7 +119,8 @@ static size_t place(const struct scale *scale, double value)
     return (size_t)lround(fmin(fmax(at, 0), (double)(scale->width - 1)));
 }
 
-static void add_bar(struct buf *out, const struct scale *scale, const struct leaderboard_model *model)
+static void add_bar(struct buf *out, const struct scale *scale,
+                    const struct leaderboard_model *model)
 {
     size_t low = place(scale, finite_or(model->rating_lower, model->rating)),
            at = place(scale, model->rating),
@@ -148,8 +151,8 @@ static void add_half_width(struct buf *out, const struct leaderboard_model *mode
         pad(out, 0, 8);
 }
 
-static void add_row(struct buf *out, const struct scale *scale, const struct leaderboard_model *model,
-                    size_t names)
+static void add_row(struct buf *out, const struct scale *scale,
+                    const struct leaderboard_model *model, size_t names)
 {
     char range[32];
     add_range(range, sizeof range, model->rank_lower, model->rank_upper);
@@ -172,10 +175,10 @@ static void add_unranked(struct buf *out, const struct leaderboard *board)
         const struct leaderboard_unranked *row = &board->unranked[k];
         buf_add_string(out, "      ");
         add_name(out, row->name, NAME_MOST);
-        buf_printf(out,
-                   "  %" PRIu64 " votes (%" PRIu64 " won, %" PRIu64 " lost, %" PRIu64 " tied): %s\n",
-                   row->record.votes, row->record.wins, row->record.losses,
-                   row->record.ties + row->record.both_bad, row->reason);
+        buf_printf(
+            out, "  %" PRIu64 " votes (%" PRIu64 " won, %" PRIu64 " lost, %" PRIu64 " tied): %s\n",
+            row->record.votes, row->record.wins, row->record.losses,
+            row->record.ties + row->record.both_bad, row->reason);
     }
 }
 
@@ -202,11 +205,13 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
                    100.0 * (double)fragility->votes_to_flip / (double)board->votes_used,
                    fragility->flips_to);
     if (!isnan(fragility->top_voter_share))
-        buf_printf(out,
-                   "The busiest voter cast %.1f %% of the votes; leaving one voter out moves a rank by "
-                   "at most %u.\n",
-                   100 * fragility->top_voter_share, fragility->top_voter_rank_change);
-    buf_printf(out, "Counting ties another way moves a rank by at most %u.\n", board->tie_rank_change);
+        buf_printf(
+            out,
+            "The busiest voter cast %.1f %% of the votes; leaving one voter out moves a rank by "
+            "at most %u.\n",
+            100 * fragility->top_voter_share, fragility->top_voter_rank_change);
+    buf_printf(out, "Counting ties another way moves a rank by at most %u.\n",
+               board->tie_rank_change);
 }
 
 void render_table(struct buf *out, const struct leaderboard *board, int columns)
@@ -268,13 +273,19 @@ static void add_record(struct buf *out, const struct leaderboard *board,
                record->wins, record->losses, render_ties(board, record), record->both_bad);
 }
 
-void render_csv(struct buf *out, const struct leaderboard *board)
+static void add_category(struct buf *out, const struct leaderboard *board, bool category)
 {
-    buf_add_string(out,
-                   "rank,rank_lower,rank_upper,model,rating,rating_lower,rating_upper,standard_error,"
-                   "probability_best,votes,wins,losses,ties,both_bad,win_rate,reason\n");
+    if (category) {
+        add_cell(out, board->options.category ? board->options.category : "overall");
+        buf_add_char(out, ',');
+    }
+}
+
+static void add_csv_rows(struct buf *out, const struct leaderboard *board, bool category)
+{
     for (size_t k = 0; k < board->model_count; k++) {
         const struct leaderboard_model *row = &board->models[k];
+        add_category(out, board, category);
         buf_printf(out, "%u,%u,%u,", row->rank, row->rank_lower, row->rank_upper);
         add_cell(out, row->name);
         add_number(out, row->rating, 6);
@@ -288,6 +299,7 @@ void render_csv(struct buf *out, const struct leaderboard *board)
     }
     for (size_t k = 0; k < board->unranked_count; k++) {
         const struct leaderboard_unranked *row = &board->unranked[k];
+        add_category(out, board, category);
         buf_add_string(out, ",,,");
         add_cell(out, row->name);
         buf_add_string(out, ",,,,,");
@@ -296,6 +308,16 @@ void render_csv(struct buf *out, const struct leaderboard *board)
         add_cell(out, row->reason);
         buf_add_char(out, '\n');
     }
+}
+
+void render_csv(struct buf *out, const struct leaderboard *const *boards, size_t count)
+{
+    buf_add_string(out, count > 1 ? "category," : "");
+    buf_add_string(
+        out, "rank,rank_lower,rank_upper,model,rating,rating_lower,rating_upper,standard_error,"
+             "probability_best,votes,wins,losses,ties,both_bad,win_rate,reason\n");
+    for (size_t k = 0; k < count; k++)
+        add_csv_rows(out, boards[k], count > 1);
 }
 
 /* --- Markdown --- */
@@ -321,8 +343,8 @@ static void add_md_row(struct buf *out, const struct leaderboard *board,
     if (isfinite(half))
         buf_printf(out, "±%.1f", half);
     buf_printf(out, " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %.1f %% |\n",
-               row->record.votes, row->record.wins, row->record.losses, render_ties(board, &row->record),
-               100 * row->win_rate);
+               row->record.votes, row->record.wins, row->record.losses,
+               render_ties(board, &row->record), 100 * row->win_rate);
 }
 
 void render_md(struct buf *out, const struct leaderboard *board)
@@ -332,8 +354,9 @@ void render_md(struct buf *out, const struct leaderboard *board)
     buf_printf(out, "**, %" PRIu64 " votes. ", board->votes);
     render_subtitle(out, board);
     buf_add_string(
-        out, ".\n\n| Rank | Range | Model | Rating | 95 % | Votes | Won | Lost | Tied | Win rate |\n"
-             "|---:|:---:|:---|---:|---:|---:|---:|---:|---:|---:|\n");
+        out,
+        ".\n\n| Rank | Range | Model | Rating | 95 % | Votes | Won | Lost | Tied | Win rate |\n"
+        "|---:|:---:|:---|---:|---:|---:|---:|---:|---:|---:|\n");
     for (size_t k = 0; k < board->model_count; k++)
         add_md_row(out, board, &board->models[k]);
     for (size_t k = 0; k < board->unranked_count; k++) {

@@ -1,4 +1,5 @@
-/* The leaderboard as text for people and tools: the terminal's table, CSV, Markdown. Pure; any thread.
+/* The leaderboard as text for people and tools: the terminal's table, CSV, Markdown. Pure; any
+ * thread.
  */
 #ifndef ARENA_BOARD_RENDER_TEXT_H
 #define ARENA_BOARD_RENDER_TEXT_H
@@ -7,7 +8,8 @@
 #include "board/leaderboard.h"
 
 void render_table(struct buf *out, const struct leaderboard *board, int columns);
-void render_csv(struct buf *out, const struct leaderboard *board);
+/* Of several boards, with a first column that says which. */
+void render_csv(struct buf *out, const struct leaderboard *const *boards, size_t count);
 void render_md(struct buf *out, const struct leaderboard *board);
 
 /* "Bradley-Terry, clustered 95 % intervals, …": what the board is, in one line. */

@@ -1,6 +1,6 @@
-/* The time goes into skipping what nobody asked for, so that is what is fast: strings by memchr for the
- * next quote (text in conversations is long), brackets by a table of byte classes. Values are never
- * copied; only a name or id that holds escapes is. */
+/* The time goes into skipping what nobody asked for, so that is what is fast: strings by memchr for
+ * the next quote (text in conversations is long), brackets by a table of byte classes. Values are
+ * never copied; only a name or id that holds escapes is. */
 #include "board/row.h"
 
 #include <math.h>
@@ -11,6 +11,9 @@
 
 size_t row_spec_add(struct row_spec *spec, const char *path)
 {
+    for (size_t f = 0; f < spec->count; f++)
+        if (strcmp(spec->path[f], path) == 0)
+            return f;
     if (spec->count == ROW_FIELDS_MAX)
         return ROW_FIELDS_MAX;
     size_t length = strlen(path);
@@ -138,7 +141,8 @@ static enum row_kind scalar_kind(struct text text)
 }
 
 /* Reads any value into `field` (which may be NULL: then it is only skipped). */
-static const char *value_read(const char *at, const char *end, struct row_field *field, const char **why)
+static const char *value_read(const char *at, const char *end, struct row_field *field,
+                              const char **why)
 {
     struct row_field found = {{at, 0}, ROW_NESTED, false};
     const char *next;
@@ -147,7 +151,8 @@ static const char *value_read(const char *at, const char *end, struct row_field 
         return NULL;
     }
     if (*at == '"') {
-        const char *close = field ? string_end(at + 1, end, &found.escaped) : string_skip(at + 1, end);
+        const char *close =
+            field ? string_end(at + 1, end, &found.escaped) : string_skip(at + 1, end);
         if (!close) {
             *why = "a string is not closed";
             return NULL;
@@ -181,11 +186,13 @@ struct json_scan {
     struct row_field *fields;
     const char *end;
     const char *why;
-    uint64_t all;                     /* the mask at the object's top */
-    uint8_t progress[ROW_FIELDS_MAX]; /* bytes of the path matched by the members that were entered */
+    uint64_t all; /* the mask at the object's top */
+    uint8_t
+        progress[ROW_FIELDS_MAX]; /* bytes of the path matched by the members that were entered */
 };
 
-/* Fields among `mask` whose path goes on with `key`: those that end there, and those that go deeper. */
+/* Fields among `mask` whose path goes on with `key`: those that end there, and those that go
+ * deeper. */
 static void match(const struct json_scan *scan, struct text key, uint64_t mask, uint64_t *whole,
                   uint64_t *deeper)
 {
@@ -213,8 +220,10 @@ static void advance(struct json_scan *scan, uint64_t mask, int by)
 
 static const char *object_read(struct json_scan *scan, const char *at, uint64_t mask);
 
-/* The value of `key`, entered when a path goes on inside it. Recursion is as deep as a path has dots. */
-static const char *member_read(struct json_scan *scan, const char *at, struct text key, uint64_t mask)
+/* The value of `key`, entered when a path goes on inside it. Recursion is as deep as a path has
+ * dots. */
+static const char *member_read(struct json_scan *scan, const char *at, struct text key,
+                               uint64_t mask)
 {
     uint64_t whole, deeper;
     struct row_field found;
@@ -294,7 +303,8 @@ static bool json_row(const struct row_spec *spec, const char *at, const char *en
 /* --- CSV --- */
 
 /* One quoted cell; `at` is after its opening quote. Returns after the closing one, or NULL. */
-static const char *quoted_read(const char *at, const char *end, struct row_field *field, uint32_t *lines)
+static const char *quoted_read(const char *at, const char *end, struct row_field *field,
+                               uint32_t *lines)
 {
     const char *from = at;
     *field = (struct row_field){.kind = ROW_STRING};
@@ -305,7 +315,8 @@ static const char *quoted_read(const char *at, const char *end, struct row_field
             continue;
         }
         field->raw = (struct text){from, (size_t)(at - from)};
-        for (const char *line = from; (line = memchr(line, '\n', (size_t)(at - line))) != NULL; line++)
+        for (const char *line = from; (line = memchr(line, '\n', (size_t)(at - line))) != NULL;
+             line++)
             ++*lines;
         return at + 1;
     }
@@ -325,8 +336,8 @@ static const char *plain_read(const char *at, const char *end, struct row_field 
 }
 
 /* One cell; returns on the comma or line end after it, or NULL. */
-static const char *cell_read(const char *at, const char *end, struct row_field *field, uint32_t *lines,
-                             struct err *err)
+static const char *cell_read(const char *at, const char *end, struct row_field *field,
+                             uint32_t *lines, struct err *err)
 {
     if (at < end && *at == '"') {
         at = quoted_read(at + 1, end, field, lines);
@@ -340,7 +351,8 @@ static const char *cell_read(const char *at, const char *end, struct row_field *
         at = plain_read(at, end, field);
     }
     if (at < end && *at != ',' && *at != '\n') {
-        err_set(err, ERR_FORMAT, "a quote inside a cell that is not quoted, or text after a quoted one");
+        err_set(err, ERR_FORMAT,
+                "a quote inside a cell that is not quoted, or text after a quoted one");
         return NULL;
     }
     return at;
@@ -488,8 +500,8 @@ static bool unescape_json(struct text raw, struct buf *out)
     return true;
 }
 
-bool row_text_escaped(const struct row_spec *spec, const struct row_field *field, struct buf *scratch,
-                      struct text *text)
+bool row_text_escaped(const struct row_spec *spec, const struct row_field *field,
+                      struct buf *scratch, struct text *text)
 {
     buf_clear(scratch);
     if (!spec->csv) {
@@ -519,8 +531,8 @@ static const char *number_at(const char *at, const char *end, double *value)
         return at + length;
     }
     length = 0;
-    while (at + length < end && length < sizeof digits - 1 && strchr("0123456789+-.eE", at[length]) &&
-           at[length]) {
+    while (at + length < end && length < sizeof digits - 1 &&
+           strchr("0123456789+-.eE", at[length]) && at[length]) {
         digits[length] = at[length];
         length++;
     }

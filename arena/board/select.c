@@ -1,5 +1,5 @@
-/* Categories are written in the filters' own language, so that a category is nothing a user could not
- * write. */
+/* Categories are written in the filters' own language, so that a category is nothing a user could
+ * not write. */
 #include "board/select.h"
 
 #include <math.h>
@@ -9,7 +9,8 @@
 #include <strings.h>
 
 #define CRITERIA "category_tag.criteria_v0.1."
-/* LMArena's names, and what they are called in its changelogs. A clause's alternatives are separated by
+/* LMArena's names, and what they are called in its changelogs. A clause's alternatives are
+ * separated by
  * |. */
 static const struct {
     const char *name;
@@ -73,7 +74,8 @@ static struct select_clause *new_clause(struct select *select)
 }
 
 /* One FIELD OP VALUE in `text`, which is cut up and stays. */
-static bool add_term(struct select_clause *clause, struct row_spec *spec, char *text, struct err *err)
+static bool add_term(struct select_clause *clause, struct row_spec *spec, char *text,
+                     struct err *err)
 {
     struct select_term *term = &clause->terms[clause->count];
     char *op = strpbrk(text, "!<>=");
@@ -93,7 +95,8 @@ static bool add_term(struct select_clause *clause, struct row_spec *spec, char *
     return true;
 }
 
-bool select_filter(struct select *select, struct row_spec *spec, const char *filter, struct err *err)
+bool select_filter(struct select *select, struct row_spec *spec, const char *filter,
+                   struct err *err)
 {
     struct select_clause *clause = new_clause(select);
     if (!clause)
@@ -127,7 +130,8 @@ static bool add_hard(struct select *select, struct row_spec *spec, struct err *e
     return true;
 }
 
-static bool add_clause(struct select *select, struct row_spec *spec, const char *text, struct err *err)
+static bool add_clause(struct select *select, struct row_spec *spec, const char *text,
+                       struct err *err)
 {
     if (strcmp(text, "#decisive") == 0)
         return select->decisive = true;
@@ -146,7 +150,30 @@ static bool add_clause(struct select *select, struct row_spec *spec, const char 
     return true;
 }
 
-bool select_category(struct select *select, struct row_spec *spec, const char *category, struct err *err)
+bool select_known(const char *category)
+{
+    for (size_t k = 0; k < sizeof CATEGORIES / sizeof *CATEGORIES; k++)
+        if (strcasecmp(CATEGORIES[k].name, category) == 0)
+            return true;
+    return false;
+}
+
+bool select_unknown(const char *category, struct err *err)
+{
+    char names[400] = "";
+    size_t used = 0;
+    for (size_t k = 0; k < sizeof CATEGORIES / sizeof *CATEGORIES && used < sizeof names; k++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", k ? ", " : "",
+                                 CATEGORIES[k].name);
+    return err_set(
+        err, ERR_BAD_REQUEST,
+        "no vote is of category \"%s\"; known are %s, and what a vote's category, language or "
+        "category_tag says",
+        category, names);
+}
+
+bool select_category(struct select *select, struct row_spec *spec, const char *category,
+                     struct err *err)
 {
     char text[SELECT_TEXT_MAX + 1];
     for (size_t k = 0; k < sizeof CATEGORIES / sizeof *CATEGORIES; k++) {
@@ -164,7 +191,8 @@ bool select_category(struct select *select, struct row_spec *spec, const char *c
     return add_clause(select, spec, text, err);
 }
 
-static double as_number(const struct row_spec *spec, const struct row_field *field, struct buf *scratch)
+static double as_number(const struct row_spec *spec, const struct row_field *field,
+                        struct buf *scratch)
 {
     struct text text;
     double number;
@@ -219,7 +247,8 @@ static bool term_matches(const struct select_term *term, const struct row_spec *
     }
     if (first->kind == ROW_ABSENT || first->kind == ROW_NULL)
         return term->op == '!';
-    return row_text(spec, first, scratch, &text) && holds(term->op, compare_text(text, term->value));
+    return row_text(spec, first, scratch, &text) &&
+           holds(term->op, compare_text(text, term->value));
 }
 
 bool select_matches(const struct select *select, const struct row_spec *spec,

@@ -1,10 +1,11 @@
 /* Which votes a board is of: categories by LMArena's names, and filters on any field of a vote.
  *
- * A filter is FIELD=VALUE, !=, >=, <=, > or <; two numbers compare as numbers, anything else as text
- * (ISO dates sort as text). A category is a fixed set of filters over the fields of LMArena's published
- * votes (code, language, turns, the category_tag object); a word that is none of them selects votes
- * whose `category` or `language` is that word, or whose category_tag has a true member of that name. All
- * terms must hold. Any thread may match; one builds. */
+ * A filter is FIELD=VALUE, !=, >=, <=, > or <; two numbers compare as numbers, anything else as
+ * text (ISO dates sort as text). A category is a fixed set of filters over the fields of LMArena's
+ * published votes (code, language, turns, the category_tag object); a word that is none of them
+ * selects votes whose `category` or `language` is that word, or whose category_tag has a true
+ * member of that name: where no vote has it, the word is unknown (select_unknown). All terms must
+ * hold. Any thread may match; one builds. */
 #ifndef ARENA_BOARD_SELECT_H
 #define ARENA_BOARD_SELECT_H
 
@@ -41,11 +42,17 @@ struct select {
     bool decisive; /* ties and both-bad left out */
 };
 
-/* Adds the filters of a category ("overall" has none), or one FIELD=VALUE; their fields are added to
- * `spec`. */
+/* Adds the filters of a category ("overall" has none), or one FIELD=VALUE; their fields are added
+ * to `spec`. */
 bool select_category(struct select *select, struct row_spec *spec, const char *category,
                      struct err *err);
-bool select_filter(struct select *select, struct row_spec *spec, const char *filter, struct err *err);
+bool select_known(const char *category); /* one of LMArena's names */
+
+/* Says that no vote is of this category, and which are known. Returns false. */
+bool select_unknown(const char *category, struct err *err);
+
+bool select_filter(struct select *select, struct row_spec *spec, const char *filter,
+                   struct err *err);
 
 /* True when every clause holds; `scratch` is room for unescaping. */
 bool select_matches(const struct select *select, const struct row_spec *spec,

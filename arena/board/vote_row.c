@@ -1,5 +1,5 @@
-/* What a record must have is checked in one place, for ranking and for importing alike, so that both
- * refuse the same records with the same words. */
+/* What a record must have is checked in one place, for ranking and for importing alike, so that
+ * both refuse the same records with the same words. */
 #include "board/vote_row.h"
 
 #include <stdio.h>
@@ -42,9 +42,9 @@ static bool add_style(struct vote_format *format)
                      ROW_FIELDS_MAX &&
                  ok;
         for (int k = 0; k < 2; k++)
-            ok =
-                (format->text[side][k] = row_spec_add(&format->spec, TEXTS[side][k])) < ROW_FIELDS_MAX &&
-                ok;
+            ok = (format->text[side][k] = row_spec_add(&format->spec, TEXTS[side][k])) <
+                     ROW_FIELDS_MAX &&
+                 ok;
     }
     return ok;
 }
@@ -69,24 +69,27 @@ bool vote_format_init(struct vote_format *format, const struct votefile_options 
         !add_candidates(spec, options->prompt, !own, PROMPTS, format->prompt, &format->prompts) ||
         (options->style && !add_style(format)))
         return err_set(err, ERR_BAD_REQUEST, "more than %d fields asked for", ROW_FIELDS_MAX);
-    if (options->category && !select_category(&format->select, spec, options->category, err))
-        return false;
+    for (int k = 0; k < VOTEFILE_CATEGORIES_MAX && options->categories[k]; k++)
+        if (!select_category(&format->category[format->categories++], spec, options->categories[k],
+                             err))
+            return false;
     for (int k = 0; k < VOTEFILE_FILTERS_MAX && options->filters[k]; k++)
-        if (!select_filter(&format->select, spec, options->filters[k], err))
+        if (!select_filter(&format->filter, spec, options->filters[k], err))
             return false;
     return true;
 }
 
 /* A field that must be a column: named by the user, or one of the three that make a vote. */
-static bool need_column(const struct vote_format *format, uint64_t found, size_t field, struct text line,
-                        struct err *err)
+static bool need_column(const struct vote_format *format, uint64_t found, size_t field,
+                        struct text line, struct err *err)
 {
     if (found >> field & 1)
         return true;
     int shown = (int)(line.length < 200 ? line.length : 200);
-    return err_set(err, ERR_FORMAT,
-                   "no column \"%s\" (the columns are %.*s); name the columns with --columns A,B,WINNER",
-                   format->spec.path[field], shown, line.data);
+    return err_set(
+        err, ERR_FORMAT,
+        "no column \"%s\" (the columns are %.*s); name the columns with --columns A,B,WINNER",
+        format->spec.path[field], shown, line.data);
 }
 
 /* Leaves only the candidates that are columns of the file. */
@@ -111,8 +114,8 @@ bool vote_format_header(struct vote_format *format, struct text line, struct err
         drop_absent(format->voter, &format->voters, found);
     if (!options->prompt)
         drop_absent(format->prompt, &format->prompts, found);
-    bool one_hot =
-        !options->columns[0] && (found >> format->one_hot[0] & 1) && (found >> format->one_hot[1] & 1);
+    bool one_hot = !options->columns[0] && (found >> format->one_hot[0] & 1) &&
+                   (found >> format->one_hot[1] & 1);
     return need_column(format, found, format->a, line, err) &&
            need_column(format, found, format->b, line, err) &&
            (one_hot || need_column(format, found, format->winner, line, err)) &&
@@ -135,8 +138,8 @@ void vote_decoder_done(struct vote_decoder *decoder)
         buf_done(&decoder->scratch[k]);
 }
 
-/* By length first: no two words share one, and comparing with a constant of known length is a load or
- * two. */
+/* By length first: no two words share one, and comparing with a constant of known length is a load
+ * or two. */
 static bool common_outcome(struct text word, enum outcome *outcome)
 {
     switch (word.length) {
@@ -157,7 +160,8 @@ static bool common_outcome(struct text word, enum outcome *outcome)
     }
 }
 
-bool votefile_outcome(struct text word, const struct votefile_options *options, enum outcome *outcome)
+bool votefile_outcome(struct text word, const struct votefile_options *options,
+                      enum outcome *outcome)
 {
     if (common_outcome(word, outcome))
         return true;
@@ -196,8 +200,8 @@ static bool read_name(struct vote_decoder *decoder, size_t field, int scratch, s
 }
 
 /* An optional text: the first candidate that is there. */
-static bool read_optional(struct vote_decoder *decoder, const size_t *fields, size_t count, int scratch,
-                          struct text *text, struct err *err)
+static bool read_optional(struct vote_decoder *decoder, const size_t *fields, size_t count,
+                          int scratch, struct text *text, struct err *err)
 {
     const struct row_spec *spec = &decoder->format->spec;
     *text = TEXT("");
@@ -237,12 +241,12 @@ static bool read_outcome(struct vote_decoder *decoder, enum outcome *outcome, st
         votefile_outcome(word, format->options, outcome))
         return true;
     int shown = (int)(word.length < 60 ? word.length : 60);
-    bool printable =
-        utf8_valid(word.data, (size_t)shown) && !has_control((struct text){word.data, (size_t)shown});
-    return err_set(
-        err, ERR_FORMAT,
-        "\"%.*s\" is no outcome (model_a, model_b, tie, both_bad, or the name of the A or B column)",
-        printable ? shown : 0, word.data);
+    bool printable = utf8_valid(word.data, (size_t)shown) &&
+                     !has_control((struct text){word.data, (size_t)shown});
+    return err_set(err, ERR_FORMAT,
+                   "\"%.*s\" is no outcome (model_a, model_b, tie, both_bad, or the name of the A "
+                   "or B column)",
+                   printable ? shown : 0, word.data);
 }
 
 /* The file's own counts, each for itself; what it does not count is counted in its texts. */
@@ -256,8 +260,8 @@ static bool read_style(struct vote_decoder *decoder, struct vote *vote, struct e
         bool complete = true;
         sides[side] = (struct style){0};
         for (int k = 0; k < STYLE_FEATURES; k++)
-            complete =
-                row_sum(&decoder->fields[format->style[side][k]], &sides[side].count[k]) && complete;
+            complete = row_sum(&decoder->fields[format->style[side][k]], &sides[side].count[k]) &&
+                       complete;
         if (complete)
             continue;
         struct text text;
@@ -285,8 +289,38 @@ bool vote_name_check(struct text name, struct err *err)
     return err_set(err, ERR_BAD_UTF8, "a model's name is not plain UTF-8 text");
 }
 
-enum vote_status vote_decode(struct vote_decoder *decoder, struct vote *vote, enum votefile_skip *skip,
-                             struct err *err)
+bool vote_names_anybody(struct vote_decoder *decoder)
+{
+    const struct vote_format *format = decoder->format;
+    struct text voter, prompt;
+    return (read_optional(decoder, format->voter, format->voters, SCRATCH_VOTER, &voter, NULL) &&
+            voter.length) ||
+           (read_optional(decoder, format->prompt, format->prompts, SCRATCH_PROMPT, &prompt,
+                          NULL) &&
+            prompt.length);
+}
+
+static bool is_selected(struct vote_decoder *decoder, const struct select *select,
+                        enum outcome outcome)
+{
+    return (!select->count && !select->decisive) ||
+           select_matches(select, &decoder->format->spec, decoder->fields, outcome,
+                          &decoder->scratch[SCRATCH_OTHER]);
+}
+
+static uint32_t boards_of(struct vote_decoder *decoder, enum outcome outcome)
+{
+    const struct vote_format *format = decoder->format;
+    uint32_t boards = 0;
+    if (!is_selected(decoder, &format->filter, outcome))
+        return 0;
+    for (size_t k = 0; k < format->categories; k++)
+        boards |= (uint32_t)is_selected(decoder, &format->category[k], outcome) << k;
+    return format->categories ? boards : 1;
+}
+
+enum vote_status vote_decode(struct vote_decoder *decoder, struct vote *vote,
+                             enum votefile_skip *skip, struct err *err)
 {
     const struct vote_format *format = decoder->format;
     *skip = SKIP_MALFORMED;
@@ -299,17 +333,18 @@ enum vote_status vote_decode(struct vote_decoder *decoder, struct vote *vote, en
     *skip = SKIP_SELF;
     if (text_equal(vote->a, vote->b)) {
         bool shown = vote_name_check(vote->a, NULL);
-        err_set(err, ERR_FORMAT, "%.*s meets itself", shown ? (int)vote->a.length : 0, vote->a.data);
+        err_set(err, ERR_FORMAT, "%.*s meets itself", shown ? (int)vote->a.length : 0,
+                vote->a.data);
         return VOTE_REFUSED;
     }
     *skip = SKIP_MALFORMED;
-    if ((format->select.count || format->select.decisive) &&
-        !select_matches(&format->select, &format->spec, decoder->fields, vote->outcome,
-                        &decoder->scratch[SCRATCH_OTHER]))
+    vote->boards = boards_of(decoder, vote->outcome);
+    if (!vote->boards)
         return VOTE_FILTERED;
     if (!read_optional(decoder, format->id, format->ids, SCRATCH_ID, &vote->id, err) ||
         !read_optional(decoder, format->voter, format->voters, SCRATCH_VOTER, &vote->voter, err) ||
-        !read_optional(decoder, format->prompt, format->prompts, SCRATCH_PROMPT, &vote->prompt, err) ||
+        !read_optional(decoder, format->prompt, format->prompts, SCRATCH_PROMPT, &vote->prompt,
+                       err) ||
         (format->options->style && !read_style(decoder, vote, err)))
         return VOTE_REFUSED;
     return VOTE_TAKEN;

@@ -1,7 +1,7 @@
-/* Each worker turns a chunk into a list of 48-byte records under names of its own; the commit, in the
- * order of the file, gives out the final numbers, looks for repeated ids and counts. So the costly part
- * (finding fields, hashing names) is parallel, the result does not depend on threads, and the first bad
- * line is the one that is named. */
+/* Each worker turns a chunk into a list of 48-byte records under names of its own; the commit, in
+ * the order of the file, gives out the final numbers, looks for repeated ids and counts. So the
+ * costly part (finding fields, hashing names) is parallel, the result does not depend on threads,
+ * and the first bad line is the one that is named. */
 #include "board/votefile.h"
 
 #include <inttypes.h>
@@ -17,6 +17,7 @@ struct record {
     uint32_t offset; /* of its first byte in the chunk */
     uint32_t line;   /* line ends before it in the chunk */
     uint64_t id, voter, prompt;
+    uint32_t boards; /* a bit for each it counts on */
     uint8_t outcome;
 };
 
@@ -48,9 +49,19 @@ struct reader {
 
 const char *votefile_skip_word(enum votefile_skip skip)
 {
-    static const char *const WORDS[SKIPS] = {"malformed", "unknown outcome", "a model against itself",
-                                             "repeated id"};
+    static const char *const WORDS[SKIPS] = {"malformed", "unknown outcome",
+                                             "a model against itself", "repeated id"};
     return WORDS[skip];
+}
+
+struct tally *votefile_tally(struct votefile *file, size_t board)
+{
+    return board ? &file->more[board - 1].tally : &file->tally;
+}
+
+struct ballots *votefile_ballots(struct votefile *file, size_t board)
+{
+    return board ? &file->more[board - 1].ballots : &file->ballots;
 }
 
 uint64_t votefile_skipped(const struct votefile *file)
@@ -83,8 +94,8 @@ static uint64_t key_of(struct text text)
     return text.length ? hash_bytes(text.data, text.length) : 0;
 }
 
-static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t offset, uint32_t line,
-                      bool style, struct err *err)
+static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t offset,
+                      uint32_t line, bool style, struct err *err)
 {
     if (!reserve(worker, style, err))
         return false;
@@ -94,6 +105,7 @@ static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t o
                               .id = key_of(vote->id),
                               .voter = key_of(vote->voter),
                               .prompt = key_of(vote->prompt),
+                              .boards = vote->boards,
                               .outcome = (uint8_t)vote->outcome};
     if (!hash_names_add(&worker->names, vote->a, &record->a) ||
         !hash_names_add(&worker->names, vote->b, &record->b))
@@ -106,14 +118,15 @@ static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t o
 
 /* One record at `at`; returns where the next starts, or NULL when the chunk must stop here. */
 static const char *read_record(const struct reader *reader, struct worker *worker,
-                               const struct chunk *chunk, const char *at, uint32_t line, uint32_t *lines)
+                               const struct chunk *chunk, const char *at, uint32_t line,
+                               uint32_t *lines)
 {
     struct vote vote;
     enum votefile_skip skip = SKIP_MALFORMED;
     bool blank, lenient = reader->options->lenient;
     const char *end = chunk->data + chunk->length, *go_on = end;
-    const char *next = row_read(&reader->format.spec, at, end, worker->decoder.fields, &blank, lines,
-                                &go_on, &worker->err);
+    const char *next = row_read(&reader->format.spec, at, end, worker->decoder.fields, &blank,
+                                lines, &go_on, &worker->err);
     if (next && blank)
         return next;
     worker->seen++;
@@ -159,8 +172,8 @@ static uint64_t work(void *context, int number, const struct chunk *chunk)
 #define REFUSED UINT32_MAX
 #define AHEAD 16 /* records: about as many as memory takes to answer */
 
-/* Final numbers for the names that this worker met since its last commit; a name that may not be shown
- * gets none. */
+/* Final numbers for the names that this worker met since its last commit; a name that may not be
+ * shown gets none. */
 static bool number_names(struct reader *reader, struct worker *worker, struct err *err)
 {
     size_t count = worker->names.count;
@@ -175,10 +188,14 @@ static bool number_names(struct reader *reader, struct worker *worker, struct er
         size_t k = worker->numbered;
         struct text name = {worker->names.names[k], worker->names.lengths[k]};
         worker->numbers[k] = REFUSED;
-        if (vote_name_check(name, NULL) && !hash_names_add(&reader->names, name, &worker->numbers[k]))
+        if (vote_name_check(name, NULL) &&
+            !hash_names_add(&reader->names, name, &worker->numbers[k]))
             return err_set(err, ERR_MEMORY, "no memory for the models' names");
     }
-    return tally_grow(&reader->file->tally, reader->names.count, err);
+    for (size_t k = 0; k < reader->file->boards; k++)
+        if (!tally_grow(votefile_tally(reader->file, k), reader->names.count, err))
+            return false;
+    return true;
 }
 
 /* Line and reason for a record that only the commit can refuse, or a note of it with `lenient`. */
@@ -191,11 +208,13 @@ static bool refuse(struct reader *reader, const struct chunk *chunk, uint32_t li
     }
     int length = shown.length < 80 && vote_name_check(shown, NULL) ? (int)shown.length : 0;
     return err_set(err, ERR_FORMAT, "%s, line %" PRIu64 ": %s%s%.*s", reader->what,
-                   chunk->first_line + line, why, length ? " " : "", length, length ? shown.data : "");
+                   chunk->first_line + line, why, length ? " " : "", length,
+                   length ? shown.data : "");
 }
 
-static bool refuse_duplicate(struct reader *reader, struct worker *worker, const struct chunk *chunk,
-                             const struct record *record, struct err *err)
+static bool refuse_duplicate(struct reader *reader, struct worker *worker,
+                             const struct chunk *chunk, const struct record *record,
+                             struct err *err)
 {
     struct vote vote = {0};
     bool blank;
@@ -219,13 +238,28 @@ static bool number_key(struct hash_keys *keys, uint64_t key, uint32_t *number, s
            err_set(err, ERR_MEMORY, "no memory to number voters");
 }
 
-static bool keep_ballot(struct reader *reader, const struct record *record, uint32_t a, uint32_t b,
-                        const float *x, struct err *err)
+/* On every board that it is of. A board knows voters (or prompts) when one of its votes names one.
+ */
+static bool count_vote(struct reader *reader, const struct record *record, uint32_t a, uint32_t b,
+                       const float *x, struct err *err)
 {
     struct ballot ballot = {.a = (uint16_t)a, .b = (uint16_t)b, .outcome = record->outcome};
-    return number_key(&reader->voters, record->voter, &ballot.voter, err) &&
-           number_key(&reader->prompts, record->prompt, &ballot.prompt, err) &&
-           ballots_add(&reader->file->ballots, ballot, x, err);
+    if (reader->keep && (!number_key(&reader->voters, record->voter, &ballot.voter, err) ||
+                         !number_key(&reader->prompts, record->prompt, &ballot.prompt, err)))
+        return false;
+    for (size_t k = 0; k < reader->file->boards; k++) {
+        struct ballots *ballots = votefile_ballots(reader->file, k);
+        if (!(record->boards >> k & 1))
+            continue;
+        if (!tally_add(votefile_tally(reader->file, k), a, b, (enum outcome)record->outcome, 1,
+                       err))
+            return false;
+        if (reader->keep && !ballots_add(ballots, ballot, x, err))
+            return false;
+        ballots->voters |= ballot.voter != BALLOT_NONE; /* how many is known at the end */
+        ballots->prompts |= ballot.prompt != BALLOT_NONE;
+    }
+    return true;
 }
 
 static bool commit_record(struct reader *reader, struct worker *worker, const struct chunk *chunk,
@@ -241,12 +275,11 @@ static bool commit_record(struct reader *reader, struct worker *worker, const st
         return err_set(err, ERR_MEMORY, "no memory to look for repeated ids");
     if (!added)
         return refuse_duplicate(reader, worker, chunk, record, err);
-    return tally_add(&reader->file->tally, a, b, (enum outcome)record->outcome, 1, err) &&
-           (!reader->keep ||
-            keep_ballot(reader, record, a, b, worker->x ? worker->x + k * STYLE_FEATURES : NULL, err));
+    return count_vote(reader, record, a, b, worker->x ? worker->x + k * STYLE_FEATURES : NULL, err);
 }
 
-/* The tables of ids and voters are larger than any cache: their lines are asked for ahead of time. */
+/* The tables of ids and voters are larger than any cache: their lines are asked for ahead of time.
+ */
 static void prefetch(const struct reader *reader, const struct record *record)
 {
     if (record->id)
@@ -281,22 +314,20 @@ static bool commit(void *context, int number, const struct chunk *chunk, struct 
 
 /* --- the whole file --- */
 
-/* Whether the first records name voters or prompts: only then are single votes worth their memory. */
+/* Whether the first records name voters or prompts: only then are single votes worth their memory.
+ */
 static bool names_anybody(struct reader *reader, struct text start)
 {
     struct vote_decoder *decoder = &reader->workers[0].decoder;
     const char *at = start.data, *end = at + start.length;
     bool found = false;
     while (at < end && !found) {
-        struct vote vote;
-        enum votefile_skip skip;
         bool blank;
         uint32_t lines;
         const char *go_on = end;
         const char *next =
             row_read(&reader->format.spec, at, end, decoder->fields, &blank, &lines, &go_on, NULL);
-        if (next && !blank && vote_decode(decoder, &vote, &skip, NULL) == VOTE_TAKEN)
-            found = vote.voter.length || vote.prompt.length;
+        found = next && !blank && vote_names_anybody(decoder);
         at = next ? next : go_on;
     }
     return found;
@@ -324,12 +355,22 @@ static bool open_records(struct reader *reader, struct chunks *chunks, struct te
     return true;
 }
 
+static bool check_categories(struct reader *reader, struct err *err)
+{
+    const char *const *categories = reader->options->categories;
+    for (size_t k = 0; k < reader->file->boards && categories[k]; k++)
+        if (votefile_tally(reader->file, k)->votes == 0 && !select_known(categories[k]))
+            return select_unknown(categories[k], err);
+    return true;
+}
+
 static bool read_records(struct reader *reader, struct chunks *chunks, struct text start,
                          struct err *err)
 {
     const struct votefile_options *options = reader->options;
     struct chunk_handler handler = {reader, work, commit};
-    if (!vote_format_init(&reader->format, options, err) || !open_records(reader, chunks, &start, err))
+    if (!vote_format_init(&reader->format, options, err) ||
+        !open_records(reader, chunks, &start, err))
         return false;
     reader->workers = calloc((size_t)reader->threads, sizeof *reader->workers);
     if (!reader->workers)
@@ -337,12 +378,16 @@ static bool read_records(struct reader *reader, struct chunks *chunks, struct te
     for (int k = 0; k < reader->threads; k++)
         vote_decoder_init(&reader->workers[k].decoder, &reader->format);
     reader->keep = options->ballots || options->style || names_anybody(reader, start);
-    ballots_init(&reader->file->ballots, options->style ? STYLE_FEATURES : 0);
+    for (size_t k = 0; k < reader->file->boards; k++)
+        ballots_init(votefile_ballots(reader->file, k), options->style ? STYLE_FEATURES : 0);
     if (!chunks_run(chunks, &handler, reader->threads, reader->format.spec.csv, err))
         return false;
-    reader->file->ballots.voters = reader->voters.count;
-    reader->file->ballots.prompts = reader->prompts.count;
-    return true;
+    for (size_t k = 0; k < reader->file->boards; k++) {
+        struct ballots *ballots = votefile_ballots(reader->file, k);
+        ballots->voters = ballots->voters ? reader->voters.count : 0;
+        ballots->prompts = ballots->prompts ? reader->prompts.count : 0;
+    }
+    return check_categories(reader, err);
 }
 
 /* Models in the byte order of their names. */
@@ -352,13 +397,26 @@ static int by_name(const void *a, const void *b, void *names)
     return strcmp(list[*(const uint32_t *)a], list[*(const uint32_t *)b]);
 }
 
+static bool renumber(struct tally *tally, struct ballots *ballots, size_t models,
+                     const uint32_t *place, struct err *err)
+{
+    struct tally sorted;
+    tally_init(&sorted);
+    bool ok = tally_grow(&sorted, models, err) && tally_merge(&sorted, tally, place, err);
+    for (size_t k = 0; ok && k < ballots->count; k++) {
+        ballots->rows[k].a = (uint16_t)place[ballots->rows[k].a];
+        ballots->rows[k].b = (uint16_t)place[ballots->rows[k].b];
+    }
+    tally_done(tally);
+    *tally = sorted;
+    return ok;
+}
+
 static bool sort_models(struct reader *reader, struct err *err)
 {
     struct votefile *file = reader->file;
     size_t n = reader->names.count;
     uint32_t *order = malloc((n + 1) * sizeof *order), *place = malloc((n + 1) * sizeof *place);
-    struct tally sorted;
-    tally_init(&sorted);
     file->names = calloc(n + 1, sizeof *file->names);
     bool ok = order && place && file->names;
     if (!ok)
@@ -369,18 +427,13 @@ static bool sort_models(struct reader *reader, struct err *err)
         qsort_r(order, n, sizeof *order, by_name, reader->names.names);
         for (size_t k = 0; k < n; k++)
             place[order[k]] = (uint32_t)k;
-        ok = tally_grow(&sorted, n, err) && tally_merge(&sorted, &file->tally, place, err);
     }
+    for (size_t k = 0; ok && k < file->boards; k++)
+        ok = renumber(votefile_tally(file, k), votefile_ballots(file, k), n, place, err);
     for (size_t k = 0; ok && k < n; k++) {
         file->names[place[k]] = reader->names.names[k];
         reader->names.names[k] = NULL;
     }
-    for (size_t k = 0; ok && k < file->ballots.count; k++) {
-        file->ballots.rows[k].a = (uint16_t)place[file->ballots.rows[k].a];
-        file->ballots.rows[k].b = (uint16_t)place[file->ballots.rows[k].b];
-    }
-    tally_done(&file->tally);
-    file->tally = sorted;
     free(order);
     free(place);
     return ok;
@@ -415,11 +468,13 @@ static bool read_aggregate(struct reader *reader, struct chunks *chunks, struct 
 }
 
 /* Past white space and a byte order mark. */
-static bool find_start(struct reader *reader, struct chunks *chunks, struct text *start, struct err *err)
+static bool find_start(struct reader *reader, struct chunks *chunks, struct text *start,
+                       struct err *err)
 {
     if (!chunks_peek(chunks, start, err))
         return false;
-    size_t skip = start->length >= 3 && memcmp(start->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, lines = 0;
+    size_t skip = start->length >= 3 && memcmp(start->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0,
+           lines = 0;
     while (skip < start->length && strchr(" \t\r\n", start->data[skip]) && start->data[skip])
         lines += start->data[skip++] == '\n';
     if (skip == start->length)
@@ -430,8 +485,8 @@ static bool find_start(struct reader *reader, struct chunks *chunks, struct text
     return chunks_peek(chunks, start, err);
 }
 
-bool votefile_read(struct votefile *file, struct chunks *chunks, const struct votefile_options *options,
-                   struct err *err)
+bool votefile_read(struct votefile *file, struct chunks *chunks,
+                   const struct votefile_options *options, struct err *err)
 {
     int threads = options->threads < 1 ? 1 : options->threads;
     struct reader reader = {.file = file,
@@ -439,7 +494,9 @@ bool votefile_read(struct votefile *file, struct chunks *chunks, const struct vo
                             .what = chunks_name(chunks),
                             .threads = threads < CHUNK_THREADS_MAX ? threads : CHUNK_THREADS_MAX};
     struct text start;
-    *file = (struct votefile){0};
+    *file = (struct votefile){.boards = 1};
+    while (file->boards < VOTEFILE_CATEGORIES_MAX && options->categories[file->boards])
+        file->boards++;
     hash_keys_init(&reader.ids, true);
     bool ok = find_start(&reader, chunks, &start, err);
     if (ok)
@@ -457,7 +514,9 @@ void votefile_done(struct votefile *file)
     for (size_t k = 0; file->names && k < file->tally.models; k++)
         free(file->names[k]);
     free(file->names);
-    tally_done(&file->tally);
-    ballots_done(&file->ballots);
+    for (size_t k = 0; k < file->boards; k++) {
+        tally_done(votefile_tally(file, k));
+        ballots_done(votefile_ballots(file, k));
+    }
     *file = (struct votefile){0};
 }

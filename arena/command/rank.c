@@ -18,8 +18,9 @@ struct request {
     struct votefile_options file;
     struct leaderboard_options board;
     int method, interval, ties, format, compatible; /* choices */
-    const char *columns, *anchor, *filter, *output;
-    char *column_words; /* `columns`, cut up */
+    const char *columns, *anchor, *filter, *category, *output;
+    char *category_words; /* of every --category, cut up */
+    char *column_words;   /* `columns`, cut up */
     char *anchor_name;
     int64_t rounds, seed, min_votes, threads;
     bool reweighted, style, position, simultaneous, detail;
@@ -45,6 +46,7 @@ static void request_init(struct request *request)
 static void request_done(struct request *request)
 {
     free(request->column_words);
+    free(request->category_words);
     free(request->anchor_name);
 }
 
@@ -81,23 +83,51 @@ static bool read_anchor(struct request *request, struct err *err)
     return true;
 }
 
-/* The table of options keeps an option's last value; filters add up, so they are gathered here. */
-static bool read_filters(struct request *request, int argc, char **argv, struct err *err)
+/* The table of options keeps an option's last value; those that add up are gathered here. */
+static bool gather(const char *option, int argc, char **argv, const char **values, size_t most,
+                   struct err *err)
 {
-    size_t count = 0;
+    size_t count = 0, length = strlen(option);
     for (int k = 1; k < argc && strcmp(argv[k], "--") != 0; k++) {
         const char *value = NULL;
-        if (strncmp(argv[k], "--filter=", 9) == 0)
-            value = argv[k] + 9;
-        else if (strcmp(argv[k], "--filter") == 0 && k + 1 < argc)
+        if (strncmp(argv[k], option, length) == 0 && argv[k][length] == '=')
+            value = argv[k] + length + 1;
+        else if (strcmp(argv[k], option) == 0 && k + 1 < argc)
             value = argv[++k];
         if (!value)
             continue;
-        if (count == VOTEFILE_FILTERS_MAX)
-            return err_set(err, ERR_BAD_REQUEST, "at most %d filters", VOTEFILE_FILTERS_MAX);
-        request->file.filters[count++] = value;
+        if (count == most)
+            return err_set(err, ERR_BAD_REQUEST, "at most %zu times %s", most, option);
+        values[count++] = value;
     }
     return true;
+}
+
+/* --category A,B --category C: three boards. */
+static bool read_categories(struct request *request, int argc, char **argv, struct err *err)
+{
+    const char *given[VOTEFILE_CATEGORIES_MAX] = {NULL};
+    struct buf joined;
+    size_t count = 0;
+    if (!gather("--category", argc, argv, given, VOTEFILE_CATEGORIES_MAX, err))
+        return false;
+    buf_init(&joined, 1 << 20);
+    for (size_t k = 0; k < VOTEFILE_CATEGORIES_MAX && given[k]; k++)
+        buf_printf(&joined, "%s%s", k ? "," : "", given[k]);
+    char *rest = request->category_words = joined.length ? strdup(joined.data) : NULL;
+    buf_done(&joined);
+    for (char *word; given[0] && (word = strsep(&rest, ",")) != NULL;) {
+        if (count == VOTEFILE_CATEGORIES_MAX)
+            return err_set(err, ERR_BAD_REQUEST, "at most %d categories", VOTEFILE_CATEGORIES_MAX);
+        request->file.categories[count++] = word;
+    }
+    return true;
+}
+
+static bool read_lists(struct request *request, int argc, char **argv, struct err *err)
+{
+    return gather("--filter", argc, argv, request->file.filters, VOTEFILE_FILTERS_MAX, err) &&
+           read_categories(request, argc, argv, err);
 }
 
 static bool read_options(struct request *request, int argc, char **argv, int *positional)
@@ -120,7 +150,7 @@ static bool read_options(struct request *request, int argc, char **argv, int *po
         {"voter", OPTION_TEXT, &request->file.voter, NULL, 0, 0},
         {"prompt", OPTION_TEXT, &request->file.prompt, NULL, 0, 0},
         {"min-votes", OPTION_INT, &request->min_votes, NULL, 0, 1e15},
-        {"category", OPTION_TEXT, &request->file.category, NULL, 0, 0},
+        {"category", OPTION_TEXT, &request->category, NULL, 0, 0},
         {"filter", OPTION_TEXT, &request->filter, NULL, 0, 0},
         {"anchor", OPTION_TEXT, &request->anchor, NULL, 0, 0},
         {"k", OPTION_REAL, &board->elo_k, NULL, 1e-6, 1000},
@@ -153,7 +183,6 @@ static bool finish_options(struct request *request, struct err *err)
     board->seed = (uint64_t)request->seed;
     board->min_votes = (uint64_t)request->min_votes;
     board->threads = (int)request->threads;
-    board->category = request->file.category;
     board->detail = request->detail || request->format == RENDER_HTML;
     request->file.style = request->style;
     request->file.ballots = board->method == LEADERBOARD_ELO;
@@ -166,7 +195,8 @@ static void report_skipped(const struct votefile *file)
     uint64_t skipped = votefile_skipped(file);
     if (!skipped)
         return;
-    fprintf(stderr, "arena rank: skipped %" PRIu64 " of %" PRIu64 " votes:", skipped, file->records);
+    fprintf(stderr, "arena rank: skipped %" PRIu64 " of %" PRIu64 " votes:", skipped,
+            file->records);
     for (int k = 0; k < SKIPS; k++)
         if (file->skipped[k])
             fprintf(stderr, " %" PRIu64 " %s;", file->skipped[k],
@@ -189,26 +219,46 @@ static bool write_out(const struct request *request, const struct buf *text, str
     return true;
 }
 
-static bool rank_votes(const struct request *request, const struct votefile *file, struct err *err)
+static struct leaderboard *fit_board(const struct request *request, struct votefile *file,
+                                     size_t board, struct err *err)
 {
+    const struct ballots *ballots = votefile_ballots(file, board);
+    struct leaderboard_options options = request->board;
+    options.category = request->file.categories[board];
     const struct leaderboard_votes votes = {
-        .tally = &file->tally,
+        .tally = votefile_tally(file, board),
         .names = (const char *const *)file->names,
-        .ballots = file->ballots.count ? &file->ballots : NULL,
+        .ballots = ballots->count ? ballots : NULL,
         .features = STYLE_NAMES,
         .skipped = votefile_skipped(file),
         .sides_unknown = file->aggregated,
+        .absent_hidden = file->boards > 1,
     };
-    struct leaderboard *board = leaderboard_fit(&votes, &request->board, err);
-    if (!board)
-        return false;
+    return leaderboard_fit(&votes, &options, err);
+}
+
+static bool write_boards(const struct request *request, const struct leaderboard *const *boards,
+                         size_t count, struct err *err)
+{
     struct buf text;
-    buf_init(&text, RENDER_MAX);
-    bool ok = render(&text, board, (enum render_format)request->format, terminal_columns()) ||
-              err_set(err, ERR_TOO_LARGE, "the result is longer than %u MB", RENDER_MAX >> 20);
+    buf_init(&text, count * (size_t)RENDER_MAX);
+    bool ok = render_boards(&text, boards, count, (enum render_format)request->format,
+                            terminal_columns()) ||
+              err_set(err, ERR_TOO_LARGE, "the result is longer than %zu MB", text.max >> 20);
     ok = ok && write_out(request, &text, err);
     buf_done(&text);
-    leaderboard_free(board);
+    return ok;
+}
+
+static bool rank_votes(const struct request *request, struct votefile *file, struct err *err)
+{
+    struct leaderboard *boards[VOTEFILE_CATEGORIES_MAX] = {NULL};
+    bool ok = true;
+    for (size_t k = 0; ok && k < file->boards; k++)
+        ok = (boards[k] = fit_board(request, file, k, err)) != NULL;
+    ok = ok && write_boards(request, (const struct leaderboard *const *)boards, file->boards, err);
+    for (size_t k = 0; k < file->boards; k++)
+        leaderboard_free(boards[k]);
     return ok;
 }
 
@@ -233,13 +283,14 @@ static int run(int argc, char **argv)
     struct err err = ERR_INIT;
     int positional = 0, code;
     request_init(&request);
-    if (!read_filters(&request, argc, argv, &err)) {
+    if (!read_lists(&request, argc, argv, &err)) {
         code = command_fail(&command_rank, &err);
     } else if (!read_options(&request, argc, argv, &positional)) {
         code = EXIT_USAGE;
     } else if (positional != 1) {
-        fprintf(stderr,
-                "arena rank: which file of votes? (\"-\" is standard input)\nTry: arena help rank\n");
+        fprintf(
+            stderr,
+            "arena rank: which file of votes? (\"-\" is standard input)\nTry: arena help rank\n");
         code = EXIT_USAGE;
     } else if (!finish_options(&request, &err)) {
         code = command_fail(&command_rank, &err);
@@ -256,13 +307,16 @@ const struct command command_rank = {
     .usage =
         "Usage: arena rank FILE|- [options]\n"
         "\n"
-        "Reads JSON lines or CSV with LMArena's field names (model_a, model_b, winner), or aggregated "
+        "Reads JSON lines or CSV with LMArena's field names (model_a, model_b, winner), or "
+        "aggregated "
         "counts\n"
         "({\"models\",\"X\",\"Y\"}); gzip too; \"-\" is standard input. Needs no server.\n"
         "\n"
-        "  --method bt|elo            Bradley-Terry (default), or online Elo in the order of the file\n"
+        "  --method bt|elo            Bradley-Terry (default), or online Elo in the order of the "
+        "file\n"
         "  --ci auto|sandwich|clustered|bootstrap\n"
-        "                             intervals; auto clusters by voter and prompt where the file names "
+        "                             intervals; auto clusters by voter and prompt where the file "
+        "names "
         "them\n"
         "  --confidence P             0.95\n"
         "  --rounds N, --seed S       of the bootstrap (100, 42)\n"
@@ -270,18 +324,23 @@ const struct command command_rank = {
         "  --detail                   also rank probabilities, fragility, other ways to count ties "
         "(html has them)\n"
         "  --ties half|davidson|rao-kupper|grounded\n"
-        "                             how a tie counts; grounded makes both-bad an outcome of its own\n"
-        "  --style, --position        control for length and Markdown; for the side a model was shown "
+        "                             how a tie counts; grounded makes both-bad an outcome of its "
+        "own\n"
+        "  --style, --position        control for length and Markdown; for the side a model was "
+        "shown "
         "on\n"
-        "  --reweighted               each pair counts alike: a vote weighs 1/max(votes of its pair, "
+        "  --reweighted               each pair counts alike: a vote weighs 1/max(votes of its "
+        "pair, "
         "50)\n"
         "  --anchor MODEL=R           put MODEL at R instead of the mean at 1000\n"
         "  --min-votes N              leave models with fewer votes unranked\n"
-        "  --columns A,B,WINNER       the file's own column names; an outcome may also be A's or B's "
+        "  --columns A,B,WINNER       the file's own column names; an outcome may also be A's or "
+        "B's "
         "name\n"
         "  --id, --voter, --prompt C  the columns of a vote's id, its voter, its prompt\n"
-        "  --category C               a category by LMArena's name (math, coding, hard_prompts, "
-        "english, …)\n"
+        "  --category C,…             a category by LMArena's name (math, coding, hard_prompts, "
+        "english, …);\n"
+        "                             several give a board each, from one pass\n"
         "  --filter FIELD=VALUE       also !=, >=, <=, >, <; may be given several times\n"
         "  --k K, --initial R         of Elo (4, 1000)\n"
         "  --lenient                  skip and count records that are refused otherwise\n"

@@ -82,6 +82,8 @@ def test_seeded_bootstrap_repeats(votes):
     (["VOTES", "--method", "glicko"], "is not one of"),
     (["VOTES", "--ties", "davidson", "--compatible", "arena-rank"], "leave --ties out"),
     (["VOTES", "--filter", "judge"], "is no filter"),
+    (["VOTES", "--category", "nonesuch"], 'no vote is of category "nonesuch"; known are overall'),
+    (["VOTES", "--category", "overall,"], 'no category'),
     (["VOTES", "--style"], "style"),
     (["VOTES", "--rounds", "0"], "--rounds"),
     (["VOTES", "VOTES"], "unexpected argument"),
@@ -91,6 +93,28 @@ def test_bad_usage_is_one_clear_line(votes, args, message):
     assert run.returncode == 2
     assert message in run.stderr.decode()
     assert run.stdout == b""
+
+
+def test_several_boards_from_one_pass(tmp_path):
+    path = tmp_path / "votes.csv"
+    rows = VOTES.splitlines()
+    path.write_text("\n".join([rows[0] + ",language", *(f"{row},{('en', 'de', 'fr')[k % 3 if k % 2 else 0]}"
+                                                       for k, row in enumerate(rows[1:]))]) + "\n")
+    run = rank(path, "--category", "overall,english", "--category", "de", "--format", "json")
+    assert run.returncode == 0, run.stderr
+    boards = json.loads(run.stdout)["boards"]
+    assert [board["category"] for board in boards] == ["overall", "english", "de"]
+    for board in boards:
+        assert board == json.loads(rank(path, "--category", board["category"], "--format", "json").stdout)
+    assert rank(path, "--category", "en,de", "--format", "csv").stdout.startswith(b"category,rank,")
+    for format in ("table", "md", "html"):
+        text = rank(path, "--category", "english,de", "--format", format).stdout
+        assert text.count(b"x") > 1 and b"english" in text and b"de" in text
+
+
+def test_filter_on_the_voter_keeps_the_voters(votes):
+    board = json.loads(rank(votes, "--filter", "judge!=v1", "--format", "json").stdout)
+    assert board["voters"] == 6 and board["interval"] == "clustered"
 
 
 def test_lenient_counts_what_it_skips(tmp_path):

@@ -1,5 +1,5 @@
-/* Reading votes: every form gives the same tally, whatever the chunks and threads; bad records are named
- * by line. */
+/* Reading votes: every form gives the same tally, whatever the chunks and threads; bad records are
+ * named by line. */
 #include "tests/testing.h"
 
 #include <zlib.h>
@@ -9,8 +9,8 @@
 #include "board/style.h"
 #include "board/votefile.h"
 
-static bool read_text(struct votefile *file, struct text text, const struct votefile_options *options,
-                      struct err *err)
+static bool read_text(struct votefile *file, struct text text,
+                      const struct votefile_options *options, struct err *err)
 {
     struct chunks *chunks = chunks_open_memory(text, "votes", err);
     bool ok = chunks && votefile_read(file, chunks, options, err);
@@ -50,14 +50,14 @@ static void forms(void **state)
                                   named = {.columns = {"left", "right", "won"}, .threads = 1};
     struct votefile file;
     (void)state;
-    read_ok(
-        &file,
-        "{\"model_a\": \"gpt \\u00e9\", \"model_b\": \"b\", \"winner\": \"model_a\", \"x\": "
-        "{\"model_a\": [1, \"}\"]}}\n\n"
-        "  {\"winner\":\"tie (bothbad)\",\"extra\":\"\\\\\\\"\",\"model_b\":\"gpt "
-        "é\",\"model_a\":\"b\"}\r\n"
-        "{\"model_a\":\"b\",\"model_b\":\"c\",\"winner\":\"tie\",\"n\":-1.5e3,\"t\":true,\"z\":null}",
-        &plain);
+    read_ok(&file,
+            "{\"model_a\": \"gpt \\u00e9\", \"model_b\": \"b\", \"winner\": \"model_a\", \"x\": "
+            "{\"model_a\": [1, \"}\"]}}\n\n"
+            "  {\"winner\":\"tie (bothbad)\",\"extra\":\"\\\\\\\"\",\"model_b\":\"gpt "
+            "é\",\"model_a\":\"b\"}\r\n"
+            "{\"model_a\":\"b\",\"model_b\":\"c\",\"winner\":\"tie\",\"n\":-1.5e3,\"t\":true,\"z\":"
+            "null}",
+            &plain);
     assert_int_equal(file.tally.models, 3);
     assert_int_equal(file.tally.votes, 3);
     size_t gpt = model(&file, "gpt é"), b = model(&file, "b");
@@ -68,17 +68,20 @@ static void forms(void **state)
             "\xef\xbb\xbfwon,note,left,right\r\nleft,\"a, \"\"b\"\"\nsecond line\",x,\"y "
             "\"\"1\"\"\"\r\nboth_bad,,x,z\nright,,z,x\n",
             &named);
-    assert_int_equal(tally_count(&file.tally, model(&file, "x"), model(&file, "y \"1\""), OUTCOME_A), 1);
+    assert_int_equal(
+        tally_count(&file.tally, model(&file, "x"), model(&file, "y \"1\""), OUTCOME_A), 1);
     assert_int_equal(tally_count(&file.tally, model(&file, "x"), model(&file, "z"), OUTCOME_A), 1);
     assert_int_equal(file.tally.votes, 3);
     votefile_done(&file);
-    read_ok(&file, " {\"models\": [\"m\", \"k\"], \"X\": [[1, 0]], \"Y\": [[3, 2, 1, 4]]}\n", &plain);
+    read_ok(&file, " {\"models\": [\"m\", \"k\"], \"X\": [[1, 0]], \"Y\": [[3, 2, 1, 4]]}\n",
+            &plain);
     assert_int_equal(tally_count(&file.tally, model(&file, "k"), model(&file, "m"), OUTCOME_A), 3);
-    assert_int_equal(tally_count(&file.tally, model(&file, "k"), model(&file, "m"), OUTCOME_BOTH_BAD),
-                     4);
+    assert_int_equal(
+        tally_count(&file.tally, model(&file, "k"), model(&file, "m"), OUTCOME_BOTH_BAD), 4);
     assert_true(file.aggregated);
     votefile_done(&file);
-    read_ok(&file, "model_a,model_b,winner_model_a,winner_model_b,winner_tie\na,b,1,0,0\na,b,0,0,1\n",
+    read_ok(&file,
+            "model_a,model_b,winner_model_a,winner_model_b,winner_tie\na,b,1,0,0\na,b,0,0,1\n",
             &plain);
     assert_int_equal(tally_count(&file.tally, 0, 1, OUTCOME_TIE), 1);
     votefile_done(&file);
@@ -112,7 +115,8 @@ static void refusals(void **state)
         {"{\"model_a\":{},\"model_b\":\"b\",\"winner\":\"tie\"}\n", "not a model's name"},
         {"{\"model_a\":\"\\ud800\",\"model_b\":\"b\",\"winner\":\"tie\"}\n", "malformed escape"},
         {"{\"model_a\":\"\xff\",\"model_b\":\"b\",\"winner\":\"tie\"}\n", "not plain UTF-8"},
-        {"{\"models\":[\"a\",\"b\"],\"X\":[[0,0]],\"Y\":[[1,1,1]]}", "X[0], Y[0]: a model meets itself"},
+        {"{\"models\":[\"a\",\"b\"],\"X\":[[0,0]],\"Y\":[[1,1,1]]}",
+         "X[0], Y[0]: a model meets itself"},
         {"{\"models\":[\"a\",\"b\"],\"X\":[[0,1]],\"Y\":[[1,-1,1]]}", "a count is not"},
         {"{\"models\":[\"a\",\"b\"],\"X\":[[0,1],[0,1]],\"Y\":[[1,1,1]]}", "same length"},
         {"{\"models\":[\"a\",\"a\"],\"X\":[],\"Y\":[]}", "there twice"},
@@ -134,7 +138,8 @@ static void lenient(void **state)
     struct votefile file;
     (void)state;
     read_ok(&file,
-            "model_a,model_b,winner,id\na,b,tie,1\na,b,up,2\nc,c,tie,3\na,b,model_a,1\na,b\n\"x\",b,tie,"
+            "model_a,model_b,winner,id\na,b,tie,1\na,b,up,2\nc,c,tie,3\na,b,model_a,1\na,b\n\"x\","
+            "b,tie,"
             "4\n\"oops,b,tie,5\n",
             &options);
     assert_int_equal(file.tally.votes, 2);
@@ -147,13 +152,13 @@ static void lenient(void **state)
     votefile_done(&file);
 }
 
-/* A few megabytes of random votes with long, nasty texts: the sum must be right however it is cut, and
- * however many threads read it; ballots keep the file's order. */
+/* A few megabytes of random votes with long, nasty texts: the sum must be right however it is cut,
+ * and however many threads read it; ballots keep the file's order. */
 static void write_votes(struct buf *json, struct buf *csv, size_t votes, uint32_t counts[3][3])
 {
-    static const char *const NAMES[3] = {"alpha", "beta \"b\"", "gamma"}, *const WORDS[3] = {"model_a",
-                                                                                             "model_b",
-                                                                                             "tie"};
+    static const char *const NAMES[3] = {"alpha", "beta \"b\"", "gamma"}, *const WORDS[3] = {
+                                                                              "model_a", "model_b",
+                                                                              "tie"};
     static const char *const ESCAPED[3] = {"alpha", "beta \\\"b\\\"", "gamma"};
     struct rng rng;
     rng_init(&rng, 4, 4);
@@ -170,10 +175,10 @@ static void write_votes(struct buf *json, struct buf *csv, size_t votes, uint32_
             buf_add_string(json, piece);
             buf_add_string(csv, n % 7 == 0 ? "\"\"\n" : "x,");
         }
-        buf_printf(
-            json,
-            "\", \"model_a\": \"%s\", \"model_b\": \"%s\", \"winner\": \"%s\", \"judge\": \"j%zu\"}\n",
-            ESCAPED[a], ESCAPED[b], WORDS[w], k % 50);
+        buf_printf(json,
+                   "\", \"model_a\": \"%s\", \"model_b\": \"%s\", \"winner\": \"%s\", \"judge\": "
+                   "\"j%zu\"}\n",
+                   ESCAPED[a], ESCAPED[b], WORDS[w], k % 50);
         buf_printf(csv, "\",%s,%s,%s,j%zu\n", a == 1 ? "\"beta \"\"b\"\"\"" : NAMES[a],
                    b == 1 ? "\"beta \"\"b\"\"\"" : NAMES[b], WORDS[w], k % 50);
         counts[a][b] += w == 0;
@@ -279,12 +284,12 @@ static void categories(void **state)
         {NULL, "turn<3", 2},       {NULL, "tstamp>1.6e9", 1},
         {NULL, "is_code=true", 1}, {"hard_english_6", NULL, 1},
         {"english", "turn=2", 1},  {NULL, "category_tag.math_v0.1.math=true", 1},
-        {"nonesuch", NULL, 0},
+        {"korean", NULL, 0},
     };
     (void)state;
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
         const struct votefile_options options = {
-            .category = CASES[k].category, .filters = {CASES[k].filter}, .threads = 1};
+            .categories = {CASES[k].category}, .filters = {CASES[k].filter}, .threads = 1};
         struct votefile file;
         read_ok(&file, votes, &options);
         if (file.tally.votes != CASES[k].votes)
@@ -293,6 +298,43 @@ static void categories(void **state)
         votefile_done(&file);
     }
     refused(votes, &(struct votefile_options){.filters = {"turn"}}, "is no filter");
+    refused(votes, &(struct votefile_options){.categories = {"nonesuch"}},
+            "no vote is of category \"nonesuch\"; known are overall, full, math,");
+    refused(votes, &(struct votefile_options){.categories = {"math", "nonesuch"}}, "\"nonesuch\"");
+    refused(votes, &(struct votefile_options){.categories = {"a=b"}}, "is no category");
+}
+
+/* Several boards from one pass hold what each holds alone. */
+static void several_boards(void **state)
+{
+    static const char *const CATEGORIES[] = {"coding", "overall", "de", "exclude_ties"};
+    struct votefile together, alone;
+    struct votefile_options options = {.threads = 2};
+    struct buf text;
+    (void)state;
+    buf_init(&text, 1 << 20);
+    for (int k = 0; k < 5000; k++)
+        buf_printf(&text,
+                   "{\"model_a\":\"m%d\",\"model_b\":\"n%d\",\"winner\":\"%s\",\"language\":\"%s\","
+                   "\"is_code\":%s,\"judge\":\"%.*s\"}\n",
+                   k % 7, k % 5, k % 3 ? "model_a" : "tie", k % 4 ? "en" : "de",
+                   k % 6 ? "false" : "true", k % 4 ? 0 : 1 + k % 3, "xyz");
+    for (size_t k = 0; k < 4; k++)
+        options.categories[k] = CATEGORIES[k];
+    read_ok(&together, text.data, &options);
+    assert_int_equal(together.boards, 4);
+    for (size_t k = 0; k < 4; k++) {
+        const struct votefile_options one = {.threads = 1, .categories = {CATEGORIES[k]}};
+        read_ok(&alone, text.data, &one);
+        assert_int_equal(alone.tally.models, together.tally.models);
+        assert_memory_equal(alone.tally.cells, votefile_tally(&together, k)->cells,
+                            12 * 11 / 2 * sizeof *alone.tally.cells);
+        assert_int_equal(alone.ballots.count, votefile_ballots(&together, k)->count);
+        assert_int_equal(alone.ballots.voters > 0, votefile_ballots(&together, k)->voters > 0);
+        votefile_done(&alone);
+    }
+    votefile_done(&together);
+    buf_done(&text);
 }
 
 static void style(void **state)
@@ -306,20 +348,22 @@ static void style(void **state)
     assert_int_equal((int)counts.count[STYLE_HEADERS], 1);
     assert_int_equal((int)counts.count[STYLE_LISTS], 3);
     assert_int_equal((int)counts.count[STYLE_BOLD], 2);
-    read_ok(&file,
-            "{\"model_a\":\"a\",\"model_b\":\"b\",\"winner\":\"tie\",\"conv_metadata\":{\"sum_assistant_"
-            "a_tokens\":30,"
-            "\"sum_assistant_b_tokens\":10,\"header_count_a\":{\"h1\":1,\"h2\":2},\"header_count_b\":{"
-            "\"h1\":0,\"h2\":1},"
-            "\"list_count_a\":{\"ordered\":0,\"unordered\":0},\"list_count_b\":{\"ordered\":0,"
-            "\"unordered\":0},"
-            "\"bold_count_a\":{\"**\":1,\"__\":0},\"bold_count_b\":{\"**\":3,\"__\":0}}}\n"
-            "{\"model_a\":\"a\",\"model_b\":\"b\",\"winner\":\"tie\",\"conversation_a\":[{\"role\":"
-            "\"user\",\"content\":\"# q\"},"
-            "{\"role\":\"assistant\",\"content\":\"# h\\nsix words are in this "
-            "one\"}],\"conversation_b\":[{\"role\":\"assistant\","
-            "\"content\":[{\"type\":\"text\",\"text\":\"**x**\"}]}]}\n",
-            &options);
+    read_ok(
+        &file,
+        "{\"model_a\":\"a\",\"model_b\":\"b\",\"winner\":\"tie\",\"conv_metadata\":{\"sum_"
+        "assistant_"
+        "a_tokens\":30,"
+        "\"sum_assistant_b_tokens\":10,\"header_count_a\":{\"h1\":1,\"h2\":2},\"header_count_b\":{"
+        "\"h1\":0,\"h2\":1},"
+        "\"list_count_a\":{\"ordered\":0,\"unordered\":0},\"list_count_b\":{\"ordered\":0,"
+        "\"unordered\":0},"
+        "\"bold_count_a\":{\"**\":1,\"__\":0},\"bold_count_b\":{\"**\":3,\"__\":0}}}\n"
+        "{\"model_a\":\"a\",\"model_b\":\"b\",\"winner\":\"tie\",\"conversation_a\":[{\"role\":"
+        "\"user\",\"content\":\"# q\"},"
+        "{\"role\":\"assistant\",\"content\":\"# h\\nsix words are in this "
+        "one\"}],\"conversation_b\":[{\"role\":\"assistant\","
+        "\"content\":[{\"type\":\"text\",\"text\":\"**x**\"}]}]}\n",
+        &options);
     const float want[2][STYLE_FEATURES] = {{0.5f, 0.5f, 0, -0.5f}, {(8 - 5) / 13.0f, 1, 0, -1}};
     for (int k = 0; k < 2; k++)
         for (int f = 0; f < STYLE_FEATURES; f++)
@@ -336,7 +380,7 @@ int main(void)
         cmocka_unit_test(forms),       cmocka_unit_test(refusals),
         cmocka_unit_test(lenient),     cmocka_unit_test(chunks_and_threads),
         cmocka_unit_test(first_error), cmocka_unit_test(categories),
-        cmocka_unit_test(style),
+        cmocka_unit_test(style),       cmocka_unit_test(several_boards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
