@@ -1,5 +1,8 @@
+/* The algorithm is fetched once: EVP_sha256() would look it up again for every digest, which costs more than hashing a
+ * short record. */
 #include "base/digest.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
@@ -10,13 +13,27 @@ struct digest {
     EVP_MD_CTX *context;
 };
 
+static EVP_MD *fetched;
+
+static void fetch(void)
+{
+    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static const EVP_MD *sha256(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch);
+    return fetched ? fetched : EVP_sha256();
+}
+
 struct digest *digest_new(void)
 {
     struct digest *digest = malloc(sizeof *digest);
     if (!digest)
         return NULL;
     digest->context = EVP_MD_CTX_new();
-    if (!digest->context || EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) != 1) {
+    if (!digest->context || EVP_DigestInit_ex(digest->context, sha256(), NULL) != 1) {
         EVP_MD_CTX_free(digest->context);
         free(digest);
         return NULL;
@@ -49,7 +66,7 @@ void digest_finish(struct digest *digest, uint8_t out[DIGEST_SIZE])
 
 void digest_of(const void *bytes, size_t length, uint8_t out[DIGEST_SIZE])
 {
-    if (EVP_Digest(bytes, length, out, NULL, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(bytes, length, out, NULL, sha256(), NULL) != 1)
         abort();
 }
 
