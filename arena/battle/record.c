@@ -9,11 +9,14 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "battle/view.h"
+#include "board/tagging.h"
 #include "store/answers.h"
 #include "store/battles.h"
 #include "store/competitors.h"
 #include "store/turns.h"
 #include "store/votes.h"
+
+#define TAGS_BYTES 4096 /* a dozen short members */
 
 bool record_version(struct db *tx, const struct story_side *side, int64_t now_ms, int64_t *version, struct err *err)
 {
@@ -133,6 +136,34 @@ static bool store_incidents(struct db *tx, const struct battle *battle, int64_t 
     return true;
 }
 
+static struct style_counts counts_of(const struct style *style)
+{
+    return (struct style_counts){.tokens = (int64_t)style->count[STYLE_TOKENS],
+                                 .headers = (int64_t)style->count[STYLE_HEADERS],
+                                 .lists = (int64_t)style->count[STYLE_LISTS],
+                                 .bold = (int64_t)style->count[STYLE_BOLD]};
+}
+
+/* What the whole battle is about and looks like, this turn included. */
+static bool store_tags(struct db *tx, const struct story *story, struct err *err)
+{
+    struct tagging tagging;
+    struct buf tags;
+    tagging_init(&tagging);
+    for (size_t i = 0; i < story->turn_count; i++) {
+        const struct story_turn *turn = &story->turns[i];
+        const struct story_answer *answer = turn->answer;
+        const struct text text[2] = {buf_text(&answer[0].text), buf_text(&answer[1].text)};
+        tagging_add_turn(&tagging, buf_text(&turn->prompt), text, answer[0].refused || answer[1].refused);
+    }
+    struct style_counts a = counts_of(&tagging.side[0]), b = counts_of(&tagging.side[1]);
+    buf_init(&tags, TAGS_BYTES);
+    bool good = tagging_write(&tagging, &tags) ? battles_set_tags(tx, story->id, buf_text(&tags), err)
+                                               : err_set(err, ERR_MEMORY, "out of memory");
+    buf_done(&tags);
+    return good && battles_set_style(tx, story->id, &a, &b, err);
+}
+
 bool record_answers(struct db *tx, const struct battle *battle, int64_t version[2], int64_t now_ms, struct err *err)
 {
     const struct story *story = &battle->story;
@@ -153,7 +184,7 @@ bool record_answers(struct db *tx, const struct battle *battle, int64_t version[
                                  .ended_ms_b = ms_since(battle->started_ns, b->ended_ns),
                                  .released_ms = ms_since(battle->started_ns, battle->opened_ns)};
     return turns_answer(tx, story->id, (int)story->turn_count, answer[0], answer[1], &timing, now_ms, err) &&
-           store_incidents(tx, battle, now_ms, err) &&
+           store_tags(tx, story, err) && store_incidents(tx, battle, now_ms, err) &&
            (!story->self_identified || battles_flag_self_identified(tx, story->id, err)) &&
            battles_change(tx, story->id, BATTLE_STREAMING, BATTLE_READY, NULL, now_ms, err);
 }

@@ -121,7 +121,7 @@ static bool seal(struct live_snapshot *snapshot, struct buf *json, struct err *e
 
 static bool read_votes(struct board *board, struct err *err)
 {
-    struct stored_filter filter = {.category = board->category, .judge = -1};
+    struct stored_filter filter = {.category = board->category, .judge = -1, .style = board->style};
     int64_t last;
     if (!board->db && !(board->db = store_read_open(store_dir(board->live->options.store), err)))
         return false;
@@ -157,9 +157,7 @@ static bool make(struct board *board, struct err *err)
     if (!read_votes(board, err))
         return false;
     choose_options(board, &options);
-    struct leaderboard_votes votes = {.tally = &board->votes->tally,
-                                      .names = (const char *const *)board->votes->names,
-                                      .ballots = &board->votes->ballots};
+    struct leaderboard_votes votes = stored_votes_input(board->votes);
     struct leaderboard *fitted = leaderboard_fit(&votes, &options, err);
     if (!fitted)
         return false;

@@ -2,12 +2,15 @@
  * numbers that clustered intervals want. */
 #include "board/stored.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "board/hash.h"
 #include "board/row.h"
 #include "board/select.h"
+#include "board/style.h"
 #include "store/vote_rows.h"
 
 struct stored_state {
@@ -74,10 +77,32 @@ static bool is_wanted(struct loading *loading, const struct vote_row *row)
                           &loading->scratch);
 }
 
+/* False where the counts of a side are not known: then nothing is said of either, x = 0. */
+static bool style_of(const struct vote_row *row, float x[STYLE_FEATURES])
+{
+    const struct style_counts *counts[2] = {&row->style_a, &row->style_b};
+    struct style style[2];
+    memset(x, 0, STYLE_FEATURES * sizeof *x);
+    for (int i = 0; i < 2; i++) {
+        int64_t count[STYLE_FEATURES] = {[STYLE_TOKENS] = counts[i]->tokens,
+                                         [STYLE_HEADERS] = counts[i]->headers,
+                                         [STYLE_LISTS] = counts[i]->lists,
+                                         [STYLE_BOLD] = counts[i]->bold};
+        for (int k = 0; k < STYLE_FEATURES; k++) {
+            if (count[k] < 0)
+                return false;
+            style[i].count[k] = (double)count[k];
+        }
+    }
+    style_difference(&style[0], &style[1], x);
+    return true;
+}
+
 static bool add(struct loading *loading, const struct vote_row *row)
 {
     struct stored_votes *votes = loading->votes;
     struct ballot ballot = {.outcome = (uint8_t)outcome_of(row->winner)};
+    float x[STYLE_FEATURES];
     size_t a, b;
     if (!model_of(loading, row->version_a, &a) || !model_of(loading, row->version_b, &b))
         return false;
@@ -89,8 +114,10 @@ static bool add(struct loading *loading, const struct vote_row *row)
         !number_of(&loading->state->prompts, row->prompt, &ballot.prompt))
         return err_set(loading->err, ERR_MEMORY, "out of memory");
     votes->votes++;
+    if (loading->state->filter.style)
+        votes->unstyled += !style_of(row, x);
     return tally_add(&votes->tally, a, b, outcome_of(row->winner), 1, loading->err) &&
-           ballots_add(&votes->ballots, ballot, NULL, loading->err);
+           ballots_add(&votes->ballots, ballot, x, loading->err);
 }
 
 static bool on_vote(void *user, const struct vote_row *row)
@@ -158,6 +185,26 @@ static bool name_models(struct stored_votes *votes, struct db *db, struct err *e
     return ok || err_set(err, ERR_STORE, "a vote's competitor version cannot be found");
 }
 
+static void write_notes(struct stored_votes *votes)
+{
+    size_t count = 0;
+    if (votes->unstyled) {
+        snprintf(votes->note, sizeof votes->note,
+                 "%" PRIu64 " votes do not say how their answers look: there both sides count as alike", votes->unstyled);
+        votes->notes[count++] = votes->note;
+    }
+    votes->notes[count] = NULL;
+}
+
+struct leaderboard_votes stored_votes_input(const struct stored_votes *votes)
+{
+    return (struct leaderboard_votes){.tally = &votes->tally,
+                                      .names = (const char *const *)votes->names,
+                                      .ballots = &votes->ballots,
+                                      .features = votes->ballots.features ? STYLE_NAMES : NULL,
+                                      .notes = votes->notes};
+}
+
 bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *err)
 {
     struct stored_state *state = votes->state;
@@ -171,6 +218,7 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
     buf_done(&loading.scratch);
     votes->ballots.voters = state->voters.count;
     votes->ballots.prompts = state->prompts.count;
+    write_notes(votes);
     return ok && name_models(votes, db, err);
 }
 
@@ -194,7 +242,7 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
     }
     votes->state = state;
     tally_init(&votes->tally);
-    ballots_init(&votes->ballots, 0);
+    ballots_init(&votes->ballots, filter->style ? STYLE_FEATURES : 0);
     hash_keys_init(&state->voters, false);
     hash_keys_init(&state->prompts, false);
     if (choose(state, filter, err) && stored_votes_more(votes, db, err))

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "board/leaderboard.h"
 #include "rating/ballot.h"
 #include "rating/tally.h"
 #include "store/competitors.h"
@@ -19,7 +20,10 @@ struct stored_votes {
     int64_t *versions;    /* of each model */
     size_t models, named; /* named: how many `names` there are */
     uint64_t votes, not_counted;
+    uint64_t unstyled; /* of `votes`, with filter.style: nothing is known of how the answers look */
     int64_t last_seq;
+    char note[128];
+    const char *notes[2]; /* leaderboard.h's */
     struct stored_state *state; /* what makes it possible to go on from last_seq */
 };
 
@@ -27,6 +31,7 @@ struct stored_filter {
     const char *category; /* NULL or "overall": all votes; must live as long as the votes */
     int judge;            /* enum judge_kind; -1: any */
     int64_t up_to;        /* votes up to this seq; 0: all */
+    bool style;           /* the ballots carry how the answers look: 16 bytes more a vote */
 };
 
 /* Returns new (stored_votes_free). ERR_NOT_FOUND for a category that does not exist. */
@@ -36,6 +41,9 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
  * gives is what loading everything would give. After an error the votes are of no more use. */
 bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *err);
 void stored_votes_free(struct stored_votes *votes);
+
+/* The votes as leaderboard_fit takes them; borrowed until they change. */
+struct leaderboard_votes stored_votes_input(const struct stored_votes *votes);
 
 /* The label of a version among all that are known; false without memory or for an unknown one. */
 bool stored_label(const struct versions *versions, int64_t version, struct buf *out);

@@ -41,10 +41,7 @@ static bool write_out(const struct wish *wish, const struct buf *text, struct er
 static bool show(const struct wish *wish, const struct stored_votes *votes, struct err *err)
 {
     struct leaderboard_options options;
-    struct leaderboard_votes input = {.tally = &votes->tally,
-                                      .names = (const char *const *)votes->names,
-                                      .ballots = &votes->ballots,
-                                      .skipped = 0};
+    struct leaderboard_votes input = stored_votes_input(votes);
     struct buf text;
     leaderboard_options_init(&options);
     options.method = wish->method ? LEADERBOARD_ELO : LEADERBOARD_BT;
@@ -75,7 +72,7 @@ static bool load_and_show(struct wish *wish, struct err *err)
     struct db *db = store_read_open(wish->data, err);
     if (!db)
         return false;
-    struct stored_filter filter = {.category = wish->category, .judge = -1};
+    struct stored_filter filter = {.category = wish->category, .judge = -1, .style = wish->style};
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
     db_close(db);
     bool ok = votes && show(wish, votes, err);

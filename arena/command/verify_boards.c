@@ -131,7 +131,7 @@ static bool read_filter(json_t *filter, struct wish *wish, struct err *err)
 static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out, struct err *err)
 {
     struct leaderboard_options options;
-    struct stored_filter filter = {.category = wish->category, .judge = -1, .up_to = last_seq};
+    struct stored_filter filter = {.category = wish->category, .judge = -1, .up_to = last_seq, .style = wish->style};
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
     if (votes == NULL)
         return false;
@@ -141,8 +141,7 @@ static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct
     options.min_votes = (uint64_t)wish->min_votes;
     options.category =
         wish->category != NULL && strcmp(wish->category, "overall") != 0 ? wish->category : NULL;
-    struct leaderboard_votes input = {
-        .tally = &votes->tally, .names = (const char *const *)votes->names, .ballots = &votes->ballots};
+    struct leaderboard_votes input = stored_votes_input(votes);
     struct leaderboard *board = leaderboard_fit(&input, &options, err);
     if (board != NULL)
         render(out, board, RENDER_JSON, 0);

@@ -2,6 +2,8 @@
  * restarts. */
 #include "world.h"
 
+#include "store/vote_rows.h"
+
 static const struct step HELLO[] = {{10, SAY, "Hello there, reader.", 0}, {40, END, NULL, CHAT_STOP}};
 static const struct step SLOW[] = {
     {300, SAY, "Well, ", 0}, {600, SAY, "let me think.", 0}, {900, END, NULL, CHAT_STOP}};
@@ -38,6 +40,62 @@ static void make_ready(struct world *world, char id[STORE_ID_SIZE])
 static void vote(struct world *world, const char *id)
 {
     world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"model_a\"}"}, 200, "");
+}
+
+struct tagged {
+    int votes, turns;
+    struct style_counts style[2];
+    char tags[512];
+};
+
+static bool take_tags(void *user, const struct vote_row *row)
+{
+    struct tagged *tagged = user;
+    tagged->votes++;
+    tagged->turns = row->turns;
+    tagged->style[0] = row->style_a;
+    tagged->style[1] = row->style_b;
+    snprintf(tagged->tags, sizeof tagged->tags, "%.*s", (int)row->tags.length, row->tags.data);
+    return true;
+}
+
+/* What a board selects and controls by is stored with the turn: it is there when the vote is. */
+static void test_a_vote_finds_its_battle_tagged(void **state)
+{
+    static const struct step CODE[] = {
+        {10, SAY, "# So\n- **this**\n```c\nint x;\n```", 0}, {20, END, NULL, CHAT_STOP}};
+    struct world *world = new_world(2, CODE, CODE);
+    struct tagged tagged = {0};
+    struct err err = ERR_INIT;
+    char id[STORE_ID_SIZE];
+    (void)state;
+    make_ready(world, id);
+    world_expect(world, HALL_TURN,
+                 (struct question){.battle = id, .body = "{\"prompt\":\"and what is 2 + 2?\"}"}, 200, "");
+    world_pass(world, 3000);
+    world_settle(world);
+    struct answer_got before = world_ask(world, HALL_GET, (struct question){.battle = id});
+    assert_null(strstr(before.text, "is_code"));
+    assert_null(strstr(before.text, "language"));
+    answer_drop(&before);
+    vote(world, id);
+    struct db *db = store_read_open(world->base.dir, &err);
+    need(db != NULL, &err);
+    struct vote_filter filter = VOTE_FILTER_ALL;
+    filter.with_tags = true;
+    assert_true(votes_each(db, &filter, take_tags, &tagged, &err));
+    db_close(db);
+    assert_int_equal(tagged.votes, 1);
+    assert_non_null(strstr(tagged.tags, "\"is_code\":true"));
+    assert_non_null(strstr(tagged.tags, "\"math\":true"));
+    assert_non_null(strstr(tagged.tags, "\"turns\":2"));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tagged.style[i].headers, 2);
+        assert_int_equal(tagged.style[i].lists, 2);
+        assert_int_equal(tagged.style[i].bold, 2);
+        assert_true(tagged.style[i].tokens > 20);
+    }
+    world_free(world);
 }
 
 static void test_whole_battle(void **state)
@@ -844,6 +902,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_battle),
+        cmocka_unit_test(test_a_vote_finds_its_battle_tagged),
         cmocka_unit_test(test_wrong_steps),
         cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_turns_and_regenerate),

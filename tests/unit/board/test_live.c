@@ -20,6 +20,8 @@ struct winner_of {
     struct world *world;
     const char *a, *b;
     enum winner winner;
+    const char *tags;        /* NULL: none */
+    struct style_counts style[2];
 };
 
 static bool import(struct db *tx, void *data, struct err *err)
@@ -35,8 +37,9 @@ static bool import(struct db *tx, void *data, struct err *err)
                               .judge = JUDGE_HUMAN,
                               .voter = TEXT("someone"),
                               .at_ms = NOW,
-                              .style_a = {-1, -1, -1, -1},
-                              .style_b = {-1, -1, -1, -1}};
+                              .tags = vote->tags ? text_of(vote->tags) : (struct text){NULL, 0},
+                              .style_a = vote->style[0],
+                              .style_b = vote->style[1]};
     struct vote_importer *importer = vote_importer_new(tx, NOW, err);
     bool ok = importer && vote_importer_add(importer, &row, &added, err) && vote_importer_finish(importer, err);
     vote_importer_free(importer);
@@ -45,7 +48,7 @@ static bool import(struct db *tx, void *data, struct err *err)
 
 static void cast(struct world *world, const char *a, const char *b, enum winner winner)
 {
-    struct winner_of vote = {world, a, b, winner};
+    struct winner_of vote = {world, a, b, winner, NULL, {{-1, -1, -1, -1}, {-1, -1, -1, -1}}};
     fixture_apply(&world->base, import, &vote);
     live_changed(world->live, world->votes);
 }
@@ -178,7 +181,7 @@ static void test_following_gives_what_reading_gives(void **state)
         if (i % 17 == 0)
             loop_turn(world->base.loop, 1);
     }
-    static const struct live_query QUERIES[] = {{0}, {.method = "elo"}, {.category = "multiturn"}};
+    static const struct live_query QUERIES[] = {{0}, {.method = "elo"}, {.category = "multiturn"}, {.style = true}};
     for (size_t i = 0; i < sizeof QUERIES / sizeof QUERIES[0]; i++) {
         struct asked followed = ask(world, QUERIES[i]);
         assert_int_equal(followed.code, ERR_NONE);
@@ -193,17 +196,86 @@ static void test_following_gives_what_reading_gives(void **state)
     }
 }
 
+/* Two equal models of which the second writes at length, and voters who like length: style control takes it off. */
+static void cast_styled(struct world *world, int i)
+{
+    bool long_b = i % 8 != 0, likes_length = i % 5 != 0;
+    struct winner_of vote = {world, "terse", "wordy", long_b == likes_length ? WINNER_B : WINNER_A,
+                             i % 4 ? "{\"is_code\":true,\"language\":\"en\"}" : "{\"language\":\"de\"}",
+                             {{100, 0, i % 3, 1}, {long_b ? 300 : 50, i % 2, 0, 1}}};
+    fixture_apply(&world->base, import, &vote);
+    live_changed(world->live, world->votes);
+}
+
+static double gap_of(struct world *world, bool style)
+{
+    struct asked asked = ask(world, (struct live_query){.style = style});
+    assert_int_equal(asked.code, ERR_NONE);
+    json_t *json = board_of(asked.snapshot), *models = json_object_get(json, "models");
+    assert_int_equal(json_array_size(models), 2);
+    assert_int_equal(json_array_size(json_object_get(json, "coefficients")), style ? 4 : 0);
+    double rating[2];
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *model = json_array_get(models, i);
+        bool wordy = strcmp(json_string_value(json_object_get(model, "model")), "wordy") == 0;
+        rating[wordy] = json_number_value(json_object_get(model, "rating"));
+    }
+    json_decref(json);
+    live_release(asked.snapshot);
+    return rating[1] - rating[0];
+}
+
+static void test_style_is_controlled_for(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 120; i++)
+        cast_styled(world, i);
+    double plain = gap_of(world, false), controlled = gap_of(world, true);
+    assert_true(plain > 150);
+    assert_true(controlled < plain - 50);
+    cast(world, "terse", "wordy", WINNER_A); /* an imported vote that tells nothing of style */
+    struct asked asked = ask(world, (struct live_query){.style = true});
+    assert_non_null(memmem(asked.snapshot->json.data, asked.snapshot->json.length, "1 votes do not say", 18));
+    live_release(asked.snapshot);
+}
+
+static void test_categories_select_votes(void **state)
+{
+    static const struct {
+        const char *category;
+        int votes;
+    } EXPECTED[] = {{"coding", 30}, {"de", 10}, {"german", 10}, {"en", 30}, {"math", 0}};
+    struct world *world = *state;
+    for (int i = 0; i < 40; i++)
+        cast_styled(world, i);
+    for (size_t i = 0; i < sizeof EXPECTED / sizeof *EXPECTED; i++) {
+        struct asked asked = ask(world, (struct live_query){.category = EXPECTED[i].category});
+        json_t *json = board_of(asked.snapshot);
+        assert_int_equal(json_integer_value(json_object_get(json, "votes")), EXPECTED[i].votes);
+        json_decref(json);
+        live_release(asked.snapshot);
+    }
+}
+
+static void test_style_needs_no_vote(void **state)
+{
+    struct world *world = *state;
+    struct asked asked = ask(world, (struct live_query){.style = true});
+    assert_int_equal(asked.code, ERR_NONE);
+    live_release(asked.snapshot);
+    for (int i = 0; i < 12; i++)
+        cast(world, "left", "right", i % 3 ? WINNER_A : WINNER_B); /* no vote says how its answers look */
+    asked = ask(world, (struct live_query){.style = true});
+    assert_int_equal(asked.code, ERR_NONE);
+    live_release(asked.snapshot);
+}
+
 static void test_what_there_is_not(void **state)
 {
     struct world *world = *state;
     struct asked asked = ask(world, (struct live_query){.method = "guess"});
     assert_int_equal(asked.code, ERR_BAD_REQUEST);
     assert_null(asked.snapshot);
-    asked = ask(world, (struct live_query){.style = true});
-    if (asked.snapshot)
-        live_release(asked.snapshot);
-    else
-        assert_int_not_equal(asked.code, ERR_NONE);
 }
 
 static void test_boards_have_a_limit(void **state)
@@ -272,6 +344,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_empty_board, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_vote_is_on_the_board_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_following_gives_what_reading_gives, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_style_is_controlled_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_categories_select_votes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_style_needs_no_vote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_there_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_boards_have_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_history, setup, teardown),
