@@ -56,6 +56,7 @@
 #define LIMIT_COMPETITORS 256          /* a board of more is unreadable, and pairs grow with the square */
 #define LIMIT_NAME_BYTES 128           /* competitor names, aliases, organisations */
 #define LIMIT_SSE_BYTES (8 << 20)      /* one line or event of a provider's stream; whole answers come in one */
+#define LIMIT_RESPONSE_BYTES (64 << 20) /* a whole stream: 1 MiB of answer in events of 60 times its size */
 
 /* --- People ------------------------------------------------------------------------------------------------------- */
 #define LIMIT_SESSIONS 100000          /* about 30 MB; a lab has hundreds */

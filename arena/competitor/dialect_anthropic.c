@@ -1,6 +1,7 @@
 /* Anthropic's messages. Unknown events, blocks and deltas are skipped, as its versioning policy asks. Usage comes in the
  * first event and is corrected, cumulatively, by the later ones. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -29,23 +30,37 @@ static void write_messages(const struct dialect_request *request, struct json_ou
     json_put_close(out, ']');
 }
 
-/* A number of tokens as "reasoning" is a thinking budget; a word is an effort; "none" switches thinking off. */
+/* A number of tokens as "reasoning" is a thinking budget, at least 1024; 0: it is none. */
+static int64_t budget_of(const struct dialect_request *request)
+{
+    const char *reasoning = dialect_wants(request, MEMBER_REASONING) ? request->params->reasoning : "";
+    size_t length = strlen(reasoning);
+    if (!length || length > 8 || strspn(reasoning, "0123456789") != length)
+        return 0;
+    int64_t budget = strtoll(reasoning, NULL, 10);
+    return budget < 1024 ? 1024 : budget;
+}
+
+/* The answer's cap includes the thinking, and must be larger. */
+static int64_t cap_of(const struct dialect_request *request)
+{
+    return request->params->max_tokens > 0 ? request->params->max_tokens : DEFAULT_CAP + budget_of(request);
+}
+
+/* A word is an effort; "none" switches thinking off. */
 static void write_reasoning(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
 {
     const char *reasoning = request->params->reasoning;
-    bool digits = *reasoning && strspn(reasoning, "0123456789") == strlen(reasoning) && strlen(reasoning) < 9;
+    int64_t budget = budget_of(request);
     json_put_open(body, "thinking", '{');
-    if (digits) {
-        int64_t budget = 0;
-        for (const char *c = reasoning; *c; c++)
-            budget = budget * 10 + (*c - '0');
+    if (budget) {
         json_put_cstring(body, "type", "enabled");
-        dialect_put_int(body, sent, "budget_tokens", budget < 1024 ? 1024 : budget);
+        dialect_put_int(body, sent, "budget_tokens", budget);
     } else {
         json_put_cstring(body, "type", strcmp(reasoning, "none") == 0 ? "disabled" : "adaptive");
     }
     json_put_close(body, '}');
-    if (digits || strcmp(reasoning, "none") == 0)
+    if (budget || strcmp(reasoning, "none") == 0)
         return;
     json_put_open(body, "output_config", '{');
     dialect_put_string(body, sent, "effort", reasoning);
@@ -77,7 +92,7 @@ static void write_request(const struct dialect_request *request, struct buf *bod
     json_put_open(&body, NULL, '{');
     json_put_open(&sent, NULL, '{');
     json_put_cstring(&body, "model", request->model);
-    dialect_put_int(&body, &sent, "max_tokens", request->params->max_tokens > 0 ? request->params->max_tokens : DEFAULT_CAP);
+    dialect_put_int(&body, &sent, "max_tokens", cap_of(request));
     if (system.data)
         json_put_string(&body, "system", system);
     write_messages(request, &body);

@@ -106,12 +106,14 @@ static void read_usage(struct reply *reply, const json_t *usage)
     int64_t thoughts = reply_count(usage, "thoughtsTokenCount"), tools = reply_count(usage, "toolUsePromptTokenCount");
     if (!json_is_object(usage))
         return;
+    if (candidates < 0) /* not in this chunk: the last one told stands */
+        candidates = or_zero(reply->usage.output) - or_zero(reply->usage.reasoning);
     if (prompt >= 0)
         reply->usage.input = prompt + or_zero(tools);
-    if (prompt >= 0 || candidates >= 0 || thoughts >= 0) /* a count that is missing is 0: the prompt was blocked */
-        reply->usage.output = or_zero(candidates) + or_zero(thoughts);
     if (thoughts >= 0)
         reply->usage.reasoning = thoughts;
+    if (prompt >= 0 || candidates > 0 || thoughts >= 0) /* no count at all is 0: the prompt was blocked */
+        reply->usage.output = candidates + or_zero(reply->usage.reasoning);
     int64_t cached = reply_count(usage, "cachedContentTokenCount");
     if (cached >= 0)
         reply->usage.cached = cached;

@@ -100,10 +100,11 @@ static void read_usage(struct reply *reply, const json_t *usage)
     /* xAI counts reasoning beside the completion; the total tells. */
     if (reasoning > 0 && total == input + output + reasoning)
         output += reasoning;
-    int64_t cached = reply_count(json_object_get(usage, "prompt_tokens_details"), "cached_tokens");
+    details = json_object_get(usage, "prompt_tokens_details");
+    int64_t cached = reply_count(details, "cached_tokens");
     if (cached < 0)
         cached = reply_count(usage, "prompt_cache_hit_tokens"); /* DeepSeek */
-    reply->usage = (struct chat_usage){input, output, reasoning, cached, -1};
+    reply->usage = (struct chat_usage){input, output, reasoning, cached, reply_count(details, "cache_write_tokens")};
     const json_t *ticks = json_object_get(usage, "cost_in_usd_ticks"), *cost = json_object_get(usage, "cost");
     if (json_is_integer(ticks))
         reply->reported_cost = (double)json_integer_value(ticks) * 1e-10; /* xAI */
@@ -119,6 +120,8 @@ static void read_finish(struct reply *reply, const char *word)
     } FINISHES[] = {
         {"stop", CHAT_STOP},
         {"eos", CHAT_STOP},
+        {"eos_token", CHAT_STOP},
+        {"stop_sequence", CHAT_STOP},
         {"end_turn", CHAT_STOP},
         {"tool_calls", CHAT_STOP},
         {"function_call", CHAT_STOP},
@@ -191,6 +194,7 @@ static void read_chunk(struct reply *reply, const json_t *chunk, const char *mes
         const json_t *error = json_object_get(choice, "error"); /* OpenRouter */
         if (json_is_object(error))
             reply_error(reply, 0, error);
+        read_usage(reply, json_object_get(choice, "usage")); /* Moonshot */
     }
     read_usage(reply, json_object_get(chunk, "usage"));
     read_usage(reply, json_object_get(json_object_get(chunk, "x_groq"), "usage"));

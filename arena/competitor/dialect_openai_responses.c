@@ -63,12 +63,13 @@ static void read_usage(struct reply *reply, const json_t *usage)
     int64_t input = reply_count(usage, "input_tokens"), output = reply_count(usage, "output_tokens");
     if (input < 0 && output < 0)
         return;
+    const json_t *details = json_object_get(usage, "input_tokens_details");
     reply->usage = (struct chat_usage){
         .input = input,
         .output = output,
         .reasoning = reply_count(json_object_get(usage, "output_tokens_details"), "reasoning_tokens"),
-        .cached = reply_count(json_object_get(usage, "input_tokens_details"), "cached_tokens"),
-        .cache_write = -1,
+        .cached = reply_count(details, "cached_tokens"),
+        .cache_write = reply_count(details, "cache_write_tokens"),
     };
     const json_t *ticks = json_object_get(usage, "cost_in_usd_ticks");
     if (json_is_integer(ticks))

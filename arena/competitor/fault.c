@@ -24,6 +24,10 @@ static const struct {
     {"maximum prompt length", CHAT_CONTEXT_LENGTH},
     {"max_model_len", CHAT_CONTEXT_LENGTH},
     {"too many tokens in", CHAT_CONTEXT_LENGTH},
+    {"maximum model length", CHAT_CONTEXT_LENGTH},
+    {"context limit", CHAT_CONTEXT_LENGTH},
+    {"inputs` tokens", CHAT_CONTEXT_LENGTH},
+    {"request_too_large", CHAT_CONTEXT_LENGTH},
     {"string_above_max_length", CHAT_CONTEXT_LENGTH},
     {"insufficient_quota", CHAT_QUOTA},
     {"credit_balance_exhausted", CHAT_QUOTA},
@@ -37,13 +41,20 @@ static const struct {
     {"billing_hard_limit", CHAT_QUOTA},
     {"payment_required", CHAT_QUOTA},
     {"perday", CHAT_QUOTA},
+    {"spending limit", CHAT_QUOTA},
+    {"available credits", CHAT_QUOTA},
+    {"have any credits", CHAT_QUOTA},
+    {"included credits", CHAT_QUOTA},
+    {"out of credits", CHAT_QUOTA},
     {"invalid_api_key", CHAT_AUTH},
     {"api_key_invalid", CHAT_AUTH},
     {"authentication_error", CHAT_AUTH},
     {"permission_error", CHAT_AUTH},
     {"permission_denied", CHAT_AUTH},
     {"unauthenticated", CHAT_AUTH},
+    {"api_key_invalid", CHAT_AUTH},
     {"api key not valid", CHAT_AUTH},
+    {"api key expired", CHAT_AUTH},
     {"incorrect api key", CHAT_AUTH},
     {"invalid api key", CHAT_AUTH},
     {"invalid x-api-key", CHAT_AUTH},
@@ -60,6 +71,7 @@ static const struct {
     {"model not exist", CHAT_NOT_FOUND},
     {"not a valid model", CHAT_NOT_FOUND},
     {"model not found", CHAT_NOT_FOUND},
+    {"decommissioned", CHAT_NOT_FOUND},
     {"overloaded", CHAT_OVERLOADED},
     {"insufficient_system_resource", CHAT_OVERLOADED},
     {"engine_overloaded", CHAT_OVERLOADED},
@@ -137,6 +149,14 @@ static enum chat_error_class classify(int status, const char *words)
     return status == 0 && weak != CHAT_OK ? weak : class_of_status(status);
 }
 
+/* Some errors carry an HTTP status of their own: inside a stream it is the only one, elsewhere the body decides. */
+static int status_in_body(const char *code)
+{
+    char *end;
+    long value = strtol(code, &end, 10);
+    return end != code && !*end && value >= 400 && value < 600 ? (int)value : 0;
+}
+
 /* --- where the parts stand --- */
 
 static void put(char *out, size_t size, const json_t *value)
@@ -149,16 +169,18 @@ static void put(char *out, size_t size, const json_t *value)
         snprintf(out, size, "%lld", (long long)json_integer_value(value));
 }
 
-/* FastAPI's {"detail": [{"msg", "loc"}, …]}: the messages, joined. */
-static void put_details(char *out, size_t size, const json_t *list)
+/* FastAPI's {"detail": [{"msg", "loc"}, …]}: the messages, joined; the last word of the first place is the parameter. */
+static void put_details(char *out, size_t size, char *parameter, size_t parameter_size, const json_t *list)
 {
     size_t index, used = 0;
     const json_t *item;
     json_array_foreach(list, index, item)
     {
+        const json_t *place = json_object_get(item, "loc");
         const char *message = json_string_value(json_object_get(item, "msg"));
         if (message && used < size)
             used += (size_t)snprintf(out + used, size - used, "%s%s", used ? "; " : "", message);
+        put(parameter, parameter_size, json_array_get(place, json_array_size(place) - 1));
     }
 }
 
@@ -212,7 +234,7 @@ const json_t *fault_find(const json_t *value)
     if (json_is_array(value))
         value = json_array_get(value, 0);
     const json_t *error = json_object_get(value, "error");
-    if (error && !json_is_null(error))
+    if (error && !json_is_null(error) && !json_is_false(error))
         return value;
     const char *type = json_string_value(json_object_get(value, "type"));
     const char *object = json_string_value(json_object_get(value, "object"));
@@ -228,7 +250,7 @@ static void read_object(const json_t *body, struct fault *fault, char *words, si
     put(fault->message, sizeof fault->message, json_is_string(error) ? error : json_object_get(inner, "message"));
     const json_t *detail = json_object_get(body, "detail");
     if (json_is_array(detail) && !fault->message[0])
-        put_details(fault->message, sizeof fault->message, detail);
+        put_details(fault->message, sizeof fault->message, fault->parameter, sizeof fault->parameter, detail);
     else
         put(fault->message, sizeof fault->message, detail);
     put(fault->message, sizeof fault->message, json_object_get(body, "message"));
@@ -269,7 +291,8 @@ void fault_read(struct fault *fault, int status, const json_t *body)
     lower(words);
     if (isnan(fault->retry_after_s))
         fault->retry_after_s = delay_in_words(words);
-    fault->class = classify(status, words);
+    int told = status_in_body(fault->code);
+    fault->class = classify(told ? told : status, words);
     if (!fault->message[0])
         snprintf(fault->message, sizeof fault->message, status ? "HTTP status %d without a message" : "an error without a message",
                  status);

@@ -74,6 +74,10 @@ static int depth_of(const char *data, size_t length)
 static json_t *parse(char *data, size_t length)
 {
     struct buf repaired;
+    if (length >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
+        data += 3; /* a byte-order mark */
+        length -= 3;
+    }
     buf_init(&repaired, 3 * (size_t)LIMIT_SSE_BYTES);
     if (!utf8_valid(data, length)) {
         if (!utf8_repair(&repaired, data, length)) {
@@ -102,6 +106,16 @@ static bool is_done_marker(const struct buf *data)
     return length == 6 && memcmp(data->data, "[DONE]", 6) == 0;
 }
 
+static void take_chunk(struct reader *reader, const char *name, const json_t *value)
+{
+    const json_t *fault = fault_find(value);
+    if (fault)
+        reply_error(&reader->reply, 0, fault);
+    else if (strcmp(name, "error") == 0)
+        reply_error(&reader->reply, 0, value);
+    reader->dialect->event(&reader->reply, name, value);
+}
+
 /* One event's data; true when it was understood (or rightly ignored). */
 static bool take_event(struct reader *reader, const char *name, struct buf *data)
 {
@@ -114,12 +128,7 @@ static bool take_event(struct reader *reader, const char *name, struct buf *data
     json_t *value = parse(data->data, data->length);
     if (!value)
         return false;
-    const json_t *fault = fault_find(value);
-    if (fault)
-        reply_error(&reader->reply, 0, fault);
-    else if (strcmp(name, "error") == 0)
-        reply_error(&reader->reply, 0, value);
-    reader->dialect->event(&reader->reply, name, value);
+    take_chunk(reader, name, value);
     json_decref(value);
     return true;
 }
@@ -160,20 +169,61 @@ void reader_status(struct reader *reader, int status)
 
 bool reader_feed(struct reader *reader, struct text bytes)
 {
-    bool ok = reader->streams ? sse_feed(&reader->sse, bytes) : buf_add_text(&reader->whole, bytes);
+    reader->received += bytes.length;
+    bool ok = reader->received <= LIMIT_RESPONSE_BYTES &&
+              (reader->streams ? sse_feed(&reader->sse, bytes) : buf_add_text(&reader->whole, bytes));
     if (!ok)
-        reply_fail(&reader->reply, CHAT_PROTOCOL, "the response is larger than %d bytes", LIMIT_SSE_BYTES);
+        reply_fail(&reader->reply, CHAT_PROTOCOL, "the response is too large (a line %d bytes, a whole stream %d)",
+                   LIMIT_SSE_BYTES, LIMIT_RESPONSE_BYTES);
     return ok;
 }
 
-/* A JSON value that came where none was expected, or that is all there is. */
-static void take_value(struct reader *reader, json_t *value)
+/* --- the end: what was no event --- */
+
+/* A whole answer, or an error, that came as one JSON value. Beside an error stands what arrived before it. */
+static void take_value(struct reader *reader, const json_t *value)
 {
     const json_t *fault = fault_find(value);
-    if (fault || is_error_status(reader->status))
-        reply_error(&reader->reply, is_error_status(reader->status) ? reader->status : 0, fault ? fault : value);
-    else
-        reader->dialect->whole(&reader->reply, json_is_array(value) ? json_array_get(value, 0) : value);
+    if (is_error_status(reader->status)) {
+        reply_error(&reader->reply, reader->status, fault ? fault : value);
+        return;
+    }
+    if (fault)
+        reply_error(&reader->reply, 0, fault);
+    reader->dialect->whole(&reader->reply, value);
+}
+
+/* A list of chunks (Gemini without alt=sse), a list of one (its errors), or one value. */
+static void take_values(struct reader *reader, const json_t *value)
+{
+    size_t index;
+    const json_t *chunk;
+    if (!json_is_array(value) || json_array_size(value) < 2 || is_error_status(reader->status)) {
+        take_value(reader, json_is_array(value) ? json_array_get(value, 0) : value);
+        return;
+    }
+    json_array_foreach(value, index, chunk)
+    {
+        take_chunk(reader, "", chunk);
+    }
+}
+
+/* A JSON value a line: true when every line is one. */
+static bool take_lines(struct reader *reader, struct buf *lines)
+{
+    size_t count = 0;
+    for (char *line = lines->data, *end; line && *line; line = end) {
+        end = line + strcspn(line, "\n");
+        json_t *value = *line == '{' ? parse(line, (size_t)(end - line)) : NULL;
+        if (!value && end > line)
+            return false;
+        if (value)
+            take_chunk(reader, "", value);
+        json_decref(value);
+        count++;
+        end += *end == '\n';
+    }
+    return count > 0;
 }
 
 static void take_text(struct reader *reader, struct text text)
@@ -185,22 +235,13 @@ static void take_text(struct reader *reader, struct text text)
     reply_fail(&reader->reply, fault.class, "%s", fault.message);
 }
 
-static bool is_blank(const struct buf *buf)
+/* The first byte that is no white space; 0: there is none. */
+static char first_of(const struct buf *buf)
 {
     for (size_t i = 0; i < buf->length; i++)
         if (!isspace((unsigned char)buf->data[i]))
-            return false;
-    return true;
-}
-
-static void end_whole(struct reader *reader, struct buf *body)
-{
-    json_t *value = body->length ? parse(body->data, body->length) : NULL;
-    if (value)
-        take_value(reader, value);
-    else if (is_error_status(reader->status) || !is_blank(body))
-        take_text(reader, buf_text(body));
-    json_decref(value);
+            return buf->data[i];
+    return 0;
 }
 
 /* What stands after the last blank line, and lines that were no events: a bare error, or a page of HTML. */
@@ -210,13 +251,47 @@ static void end_stream(struct reader *reader)
     sse_end(sse);
     if (sse->has_data)
         take_event(reader, sse->name, &sse->data); /* a cut event is no event: the verdict will be truncated */
-    if (is_blank(&sse->stray))
+    char first = first_of(&sse->stray);
+    if (!first)
         return;
     json_t *value = parse(sse->stray.data, sse->stray.length);
+    bool is_cut = !value && (first == '{' || first == '[');
     if (value && (fault_find(value) || !reader->reply.finished))
-        take_value(reader, value);
-    else if (!value && !reader->reply.finished && !reader->reply.has[CHAT_TEXT])
+        take_values(reader, value);
+    else if (is_cut && !take_lines(reader, &sse->stray) && strstr(sse->stray.data, "\"error\""))
         take_text(reader, buf_text(&sse->stray));
+    else if (!value && !is_cut && !reader->reply.finished && !reader->reply.has[CHAT_TEXT])
+        take_text(reader, buf_text(&sse->stray));
+    json_decref(value);
+}
+
+/* An endpoint may stream although nobody asked. */
+static bool looks_like_events(const struct buf *body)
+{
+    static const char *const STARTS[] = {"data:", "event:", ":"};
+    const char *at = body->data;
+    while (at && isspace((unsigned char)*at))
+        at++;
+    for (size_t i = 0; at && i < sizeof STARTS / sizeof *STARTS; i++)
+        if (strncmp(at, STARTS[i], strlen(STARTS[i])) == 0)
+            return true;
+    return false;
+}
+
+static void end_whole(struct reader *reader, bool clean)
+{
+    struct buf *body = &reader->whole;
+    bool is_error = is_error_status(reader->status);
+    json_t *value = body->length ? parse(body->data, body->length) : NULL;
+    char first = first_of(body);
+    if (value) {
+        take_values(reader, value);
+    } else if (!is_error && looks_like_events(body)) {
+        sse_feed(&reader->sse, buf_text(body));
+        end_stream(reader);
+    } else if (is_error || (clean && first && first != '{' && first != '[')) {
+        take_text(reader, buf_text(body)); /* else it was cut: truncated */
+    }
     json_decref(value);
 }
 
@@ -225,7 +300,7 @@ enum chat_finish reader_end(struct reader *reader, bool clean, const char *why)
     if (reader->streams)
         end_stream(reader);
     else if (clean || reader->whole.length)
-        end_whole(reader, &reader->whole);
+        end_whole(reader, clean);
     if (!clean && !reader->reply.finished)
         reply_fail(&reader->reply, CHAT_NETWORK, "%s", why);
     return reply_verdict(&reader->reply);

@@ -1,8 +1,7 @@
 /* A provider's API as a competitor: attempts, retries, deadlines and secrets around a dialect.
  *
  * A hub holds what remote competitors share: the connections, and one limiter for each key at each endpoint. Loop's
- * thread only. Retries follow the provider's own delays (bounded), else full jitter; a partial answer is discarded
- * before the next attempt, never spliced; what a model refuses is left out from then on. */
+ * thread only. What one chat goes through is attempt.h's. */
 #ifndef ARENA_COMPETITOR_REMOTE_H
 #define ARENA_COMPETITOR_REMOTE_H
 

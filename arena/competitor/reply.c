@@ -54,6 +54,8 @@ void reply_error(struct reply *reply, int status, const json_t *body)
     reply->error.retryable = chat_error_retryable(fault.class);
     reply->error.retry_after_s = fault.retry_after_s;
     memcpy(reply->error.message, fault.message, sizeof reply->error.message);
+    memcpy(reply->error.parameter, fault.parameter, sizeof reply->error.parameter);
+    reply_id(reply, json_object_get(body, "request_id")); /* Anthropic */
 }
 
 void reply_fail(struct reply *reply, enum chat_error_class class, const char *format, ...)

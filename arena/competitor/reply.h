@@ -23,6 +23,7 @@ struct reply {
         enum chat_error_class class; /* CHAT_OK: none so far */
         bool retryable;
         char message[512];
+        char parameter[96];   /* the request's member that was refused, where the body names one */
         double retry_after_s; /* as told in the body; NaN: not told */
     } error;
 };

@@ -289,8 +289,8 @@ static void set_options(struct transfer *transfer, const struct transfer_request
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     if (loopback)
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    if (request->compressed)
-        curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    /* "identity" asks for none, and still undoes what a server compresses all the same. */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, request->compressed ? "" : "identity");
     if (authorities && *authorities)
         curl_easy_setopt(easy, CURLOPT_CAINFO, authorities);
     if (transfer->body) {

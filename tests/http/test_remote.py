@@ -1,4 +1,5 @@
 """The remote client over real HTTP: recorded responses, faults, retries, deadlines, secrets. Every case is `arena chat`."""
+import gzip
 import json
 import os
 import pathlib
@@ -134,6 +135,24 @@ def test_what_the_model_refuses_is_left_out():
     assert "temperature" not in got["sent"] and got["sent"]["max_tokens"] == 50
 
 
+@pytest.mark.parametrize("vendor, params, message, gone", [
+    ("openai", {"stop": ["x"]}, "Unsupported parameter: 'stop' is not supported with this model.", "stop"),
+    ("anthropic", {"temperature": 0.5}, "`temperature` is deprecated for this model.", "temperature"),
+    ("anthropic", {"reasoning": "high"}, "This model does not support the effort parameter.", "output_config"),
+    ("xai", {"reasoning": "high"}, "Model grok-4 does not support parameter reasoningEffort.", "reasoning_effort"),
+    ("google", {"top_k": 5}, 'Invalid JSON payload received. Unknown name "topK": Cannot find field.', "topK")])
+def test_each_dialects_refusals_are_learned(vendor, params, message, gone):
+    good = {"google": b'data: {"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}]}\n\n',
+            "anthropic": sse({"type": "content_block_delta", "delta": {"text": "x"}},
+                             {"type": "message_delta", "delta": {"stop_reason": "end_turn"}})}.get(vendor, GOOD)
+    refusal = json.dumps({"error": {"message": message}}).encode()
+    with ReplayProvider([Reply(refusal, status=400), Reply(good)]) as endpoint:
+        got, _, _ = chat(endpoint.config(vendor, retries=1, params=params))
+    assert got["finish"] == "stop", got
+    sent = [json.dumps(request["body"]) for request in endpoint.requests]
+    assert gone in sent[0] and gone not in sent[1] and gone not in json.dumps(got["sent"])
+
+
 @pytest.mark.parametrize("reply", [Reply(hang="headers"), Reply(hang="middle"), Reply(b": ping\n\n" * 3, hang="body"),
                                    Reply(sse(delta("Hm"), done=False), hang="body"),
                                    Reply(b": ping\n\n" * 400, piece=8, gap=0.02)], ids=lambda r: r.hang or "pings")
@@ -160,6 +179,67 @@ def test_faults_of_the_connection_and_of_the_content():
     assert got["error"]["class"] == "network"
 
 
+WHOLE = {"id": "c-1", "model": "m-1", "choices": [{"message": {"content": "Hello, world."}, "finish_reason": "stop"}],
+         "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}}
+LINES = "".join(json.dumps(event) + "\n" for event in (delta("Hello, "), delta("world."), delta(finish="stop")))
+
+
+@pytest.mark.parametrize("body, stream, headers", [
+    (gzip.compress(GOOD), True, {"Content-Encoding": "gzip"}), (gzip.compress(json.dumps(WHOLE).encode()), False,
+                                                                {"Content-Encoding": "gzip"}),
+    (b"\n\n \n" + json.dumps(WHOLE, indent=1).encode(), True, {"Content-Type": "application/json"}),
+    (b"\n\n \n" + json.dumps(WHOLE).encode(), False, {}), (b"\xef\xbb\xbf" + json.dumps(WHOLE).encode(), False, {}),
+    (GOOD, False, {}), (b": ping\n\n" + GOOD, False, {"Content-Type": "application/json"}),
+    (LINES.encode(), True, {"Content-Type": "application/x-ndjson"}),
+    (b"\n\n\n\n" + GOOD.replace(b"\n", b"\r\n"), True, {"Content-Type": "application/octet-stream"}),
+    (GOOD.rstrip(b"\n"), True, {})],
+    ids=["gzip stream", "gzip whole", "whole for a stream", "blank lines", "mark", "stream for a whole", "comment first",
+         "a chunk a line", "crlf and blank lines", "no last blank line"])
+def test_odd_framings_are_understood(body, stream, headers):
+    with ReplayProvider([Reply(body, headers=headers)]) as endpoint:
+        got, code, _ = chat(endpoint.config(stream=stream))
+    assert (got["text"], got["finish"], got["error"], code) == ("Hello, world.", "stop", None, 0)
+
+
+@pytest.mark.parametrize("tail, error_class", [
+    (b'data: {"error":{"message":"upstream","code":502},"choices":[]}\n\n', "server"),
+    (b'data: {"error":{"message":"Rate limited","code":429}}\n\ndata: [DONE]\n\n', "rate_limit"),
+    (b'event: error\ndata: {"error":{"message":"Overloaded","type":"overloaded_error"}}\n\n', "overloaded"),
+    (b'event: error\ndata: {"type":"error","code":"server_error","message":"x"}\n\n', "server"),
+    (b'{\n  "error": {\n    "code": 503,\n    "message": "busy",\n    "status": "UNAVAILABLE"\n  }\n}\n', "overloaded"),
+    (b'{"error":{"message":"maximum context length is 8"}}', "context_length")])
+@pytest.mark.parametrize("finished", [False, True])
+def test_an_error_anywhere_in_a_stream_beats_the_finish(tail, error_class, finished):
+    body = sse(delta("Hello"), *([delta(finish="stop")] if finished else []), done=False)
+    with ReplayProvider([Reply(body + tail)]) as endpoint:
+        got, code, _ = chat(endpoint.config())
+    assert (got["text"], got["finish"], code) == ("Hello", "error", 1)
+    assert (got["error"]["class"], got["error"]["status"]) == (error_class, 200)
+
+
+def test_no_finish_is_truncated_however_it_was_cut():
+    whole = json.dumps(WHOLE).encode()
+    for body, stream in [(b"data: [DONE]\n\n", True), (b"", True), (b"", False), (whole[:60], False), (whole[:60], True),
+                         (sse(delta("Hm")), True), (sse(delta("Hm"), done=False)[:-8], True)]:
+        with ReplayProvider([Reply(body)]) as endpoint:
+            got, code, _ = chat(endpoint.config(stream=stream))
+        assert (got["finish"], got["error"], code) == ("truncated", None, 1), body
+
+
+def test_what_the_provider_says_of_itself():
+    headers = {"apim-request-id": "second", "x-request-id": "first", "x-should-retry": "false"}
+    with ReplayProvider([Reply(b'{"error":{"message":"boom"}}', status=500, headers=headers), Reply(GOOD)]) as endpoint:
+        got, _, _ = chat(endpoint.config(retries=2))
+    assert (got["request_id"], got["attempts"], got["error"]["retryable"]) == ("first", 1, False)
+    with ReplayProvider([Reply(b'{"type":"error","error":{"type":"api_error","message":"x"},"request_id":"req_7"}',
+                               status=500)]) as endpoint:
+        got, _, _ = chat(endpoint.config("anthropic"))
+    assert (got["request_id"], got["error"]["class"]) == ("req_7", "server")
+    with ReplayProvider([Reply(b"", reset=True)]) as endpoint:
+        got, _, _ = chat(endpoint.config(stream=False))
+    assert got["error"]["class"] in ("network", "server") and got["finish"] == "error"
+
+
 def test_a_key_is_never_shown():
     echo = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}}).encode()
     with ReplayProvider([Reply(echo, status=401)]) as endpoint:
@@ -168,6 +248,21 @@ def test_a_key_is_never_shown():
     assert KEY.encode() not in everything and KEY[3:14].encode() not in everything
     got, _, _ = chat({"competitors": [{"name": "it", "provider": "openai", "model": "m"}]}, key=None)
     assert got["error"]["class"] in ("auth", "network") and "OPENAI_API_KEY" in got["error"]["message"]
+
+
+def test_failed_attempts_are_paid_for():
+    usage = {"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}}
+    good = sse(delta("x"), delta(finish="stop"), usage)
+    price = {"input": 1, "output": 1}
+    with ReplayProvider([Reply(sse(delta("y"), usage)), Reply(good)]) as endpoint:
+        got, _, _ = chat(endpoint.config(retries=1, price=price))
+    assert got["attempts"] == 2 and abs(got["cost_usd"] - 0.002) < 1e-12
+    with ReplayProvider([Reply(b"{}", status=503), Reply(good)]) as endpoint:
+        got, _, _ = chat(endpoint.config(retries=1, price=price))
+    assert got["attempts"] == 2 and abs(got["cost_usd"] - 0.001) < 1e-12
+    with ReplayProvider([Reply(sse(delta("y"))), Reply(good)]) as endpoint:
+        got, _, _ = chat(endpoint.config(retries=1, price=price))
+    assert got["attempts"] == 2 and got["cost_usd"] is None
 
 
 def test_cost_is_known_or_unknown_never_guessed():

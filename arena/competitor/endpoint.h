@@ -1,0 +1,40 @@
+/* One competitor's way to its provider: where it is, in which dialect, with which key, and what the model there refused.
+ *
+ * Embedded by the remote client; loop's thread only. It owns its copies of the URL and the key; the key is wiped at the
+ * end and never written anywhere but into the header that carries it. */
+#ifndef ARENA_COMPETITOR_ENDPOINT_H
+#define ARENA_COMPETITOR_ENDPOINT_H
+
+#include "competitor/provider.h"
+
+struct endpoint {
+    const struct provider *provider;
+    const struct dialect *dialect;
+    struct dialect_quirks quirks;
+    unsigned dropped; /* what the model refused, as bits of enum dialect_member */
+    bool swapped_cap, swapped_role;
+    char *base_url;
+    char *key;           /* NULL: none */
+    char key_error[256]; /* why there is none although one is needed */
+};
+
+/* Fills it from a configuration that was checked; a key file is relative to `folder`. A key that is missing is no error
+ * here: key_error then says which variable is not set. endpoint_done frees it, also after a failure. */
+bool endpoint_open(struct endpoint *endpoint, const struct competitor_config *config, const char *folder,
+                   struct err *err);
+void endpoint_done(struct endpoint *endpoint);
+
+/* The base URL with `path` behind it; both may have a query of their own. */
+bool endpoint_url(const struct endpoint *endpoint, const char *path, struct buf *url);
+
+/* Appends the header with the key; nothing where there is none. The caller wipes it. */
+bool endpoint_key_header(const struct endpoint *endpoint, struct buf *header);
+
+/* Stars over every piece of the key that a provider repeats. */
+void endpoint_mask(const struct endpoint *endpoint, char *message);
+
+/* The model refused one of the settings (the error names it, as a parameter or in words): it is left out, or said in
+ * another way, from now on. False: that is not what happened, or nothing can be changed. */
+bool endpoint_learn(struct endpoint *endpoint, const struct reply *reply);
+
+#endif
