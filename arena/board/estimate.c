@@ -1,8 +1,8 @@
 /* Each method fills theta and hands over its parameters' covariance, the inverse of its second
- * derivative and the scores of single votes (struct fitted); widths then come from one of three sources:
- * the covariance with a normal quantile, clusters with Student's quantiles, or bootstrap draws. An
- * anchor makes a model's interval that of its difference to the anchor, because that is what a rating on
- * an anchored scale is. */
+ * derivative and the scores of single votes (struct fitted); widths then come from one of three
+ * sources: the covariance with a normal quantile, clusters with Student's quantiles, or bootstrap
+ * draws. An anchor makes a model's interval that of its difference to the anchor, because that is
+ * what a rating on an anchored scale is. */
 #include "board/estimate.h"
 
 #include <math.h>
@@ -78,14 +78,15 @@ static bool fixed(const struct estimate_input *input, size_t i)
     return input->anchor >= 0 && (size_t)input->anchor == i;
 }
 
-static bool widths_normal(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+static bool widths_normal(struct estimate *estimate, const struct estimate_input *input,
+                          struct err *err)
 {
     const struct leaderboard_options *options = input->options;
     size_t n = estimate->n;
     double z = stats_normal_quantile(0.5 * (1 + options->confidence)), critical = z;
     if (options->simultaneous && n > 1 &&
-        !rank_simultaneous(&critical, &estimate->covariance, options->confidence, SIMULTANEOUS_DRAWS,
-                           options->seed, err))
+        !rank_simultaneous(&critical, &estimate->covariance, options->confidence,
+                           SIMULTANEOUS_DRAWS, options->seed, err))
         return false;
     for (size_t i = 0; i < n; i++) {
         double se = fixed(input, i) ? 0 : se_of(&estimate->covariance, i, against(input, i));
@@ -93,7 +94,8 @@ static bool widths_normal(struct estimate *estimate, const struct estimate_input
         estimate->lower[i] = estimate->theta[i] - z * se;
         estimate->upper[i] = estimate->theta[i] + z * se;
         for (size_t j = 0; j < n; j++)
-            estimate->margin[i * n + j] = i == j ? 0 : critical * se_of(&estimate->covariance, i, j);
+            estimate->margin[i * n + j] =
+                i == j ? 0 : critical * se_of(&estimate->covariance, i, j);
     }
     return true;
 }
@@ -105,8 +107,8 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
     size_t n = estimate->n;
     double stretch = 1; /* simultaneous over pointwise */
     if (options->simultaneous && n > 1) {
-        if (!rank_simultaneous(&stretch, &cluster->covariance, options->confidence, SIMULTANEOUS_DRAWS,
-                               options->seed, err))
+        if (!rank_simultaneous(&stretch, &cluster->covariance, options->confidence,
+                               SIMULTANEOUS_DRAWS, options->seed, err))
             return false;
         stretch /= stats_normal_quantile(0.5 * (1 + options->confidence));
     }
@@ -150,8 +152,8 @@ static void take_covariance(struct estimate *estimate, const struct matrix *cova
                n * sizeof *covariance->a);
 }
 
-/* Moves a covariance to the gauge of the board, strengths summing to 0: only the grounded model's is in
- * another. */
+/* Moves a covariance to the gauge of the board, strengths summing to 0: only the grounded model's
+ * is in another. */
 static void centre_covariance(struct matrix *m, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
@@ -203,14 +205,15 @@ static bool clustered(struct estimate *estimate, const struct estimate_input *in
     bool ok = widths_clustered(estimate, input, &cluster, err);
     for (size_t k = 0; k < estimate->coefficients; k++)
         estimate->value_se[k] =
-            cluster_width(&cluster, estimate->n + k, estimate->n + k, input->options->confidence).se;
+            cluster_width(&cluster, estimate->n + k, estimate->n + k, input->options->confidence)
+                .se;
     cluster_done(&cluster);
     return ok;
 }
 
 /* Sandwich or clusters; what both need is in `fitted`. */
-static bool widths(struct estimate *estimate, const struct estimate_input *input, struct fitted *fitted,
-                   struct err *err)
+static bool widths(struct estimate *estimate, const struct estimate_input *input,
+                   struct fitted *fitted, struct err *err)
 {
     fitted->scores.ballots = input->votes->ballots;
     fitted->scores.map = input->map;
@@ -283,7 +286,8 @@ static double *weights_of(const struct bt_pairs *pairs)
 }
 
 static bool bradley_terry_widths(struct estimate *estimate, const struct estimate_input *input,
-                                 const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
+                                 const struct bt_pairs *pairs, const struct bt_fit *fit,
+                                 struct err *err)
 {
     const struct leaderboard_options *options = input->options;
     struct matrix covariance = {0};
@@ -387,14 +391,17 @@ static bool context_widths(struct estimate *estimate, const struct estimate_inpu
     return ok;
 }
 
-static bool fit_context(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+static bool fit_context(struct estimate *estimate, const struct estimate_input *input,
+                        struct err *err)
 {
     const struct leaderboard_options *options = input->options;
-    const struct contextual_options context = {options->style, options->position, options->reweighted,
-                                               options->compatible};
+    const struct contextual_options context = {options->style, options->position,
+                                               options->reweighted, options->compatible,
+                                               options->threads};
     struct contextual_data data;
     struct contextual_fit fit;
-    if (!contextual_data_init(&data, input->tally, input->votes->ballots, input->map, &context, err))
+    if (!contextual_data_init(&data, input->tally, input->votes->ballots, input->map, &context,
+                              err))
         return false;
     bool ok = contextual_fit(&fit, &data, &context, err);
     if (ok) {
@@ -432,8 +439,8 @@ static bool fit_elo(struct estimate *estimate, const struct estimate_input *inpu
         return err_set(err, ERR_MEMORY, "no memory for %zu bootstrap rounds", options->rounds);
     elo_run(estimate->theta, n, ballots, input->map, &elo);
     to_natural(estimate->theta, n, options->elo_initial);
-    bool ok = elo_bootstrap(boot.draws, n, ballots, input->map, &elo, options->rounds, options->seed,
-                            options->threads, err);
+    bool ok = elo_bootstrap(boot.draws, n, ballots, input->map, &elo, options->rounds,
+                            options->seed, options->threads, err);
     if (ok) {
         to_natural(boot.draws, n * options->rounds, options->elo_initial);
         ok = from_draws(estimate, input, &boot, err);
@@ -444,7 +451,8 @@ static bool fit_elo(struct estimate *estimate, const struct estimate_input *inpu
 
 /* --- the choice --- */
 
-static bool fit_method(struct estimate *estimate, const struct estimate_input *input, struct err *err)
+static bool fit_method(struct estimate *estimate, const struct estimate_input *input,
+                       struct err *err)
 {
     const struct leaderboard_options *options = input->options;
     if (options->method == LEADERBOARD_ELO)

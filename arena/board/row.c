@@ -133,11 +133,13 @@ static bool is_number(struct text text)
 
 static enum row_kind scalar_kind(struct text text)
 {
+    if (is_number(text))
+        return ROW_NUMBER;
     if (is_word(text, "null") || is_word(text, "NaN"))
         return ROW_NULL;
     if (is_word(text, "true") || is_word(text, "false"))
         return ROW_BOOL;
-    return is_number(text) ? ROW_NUMBER : ROW_ABSENT;
+    return ROW_ABSENT;
 }
 
 /* Reads any value into `field` (which may be NULL: then it is only skipped). */
@@ -201,7 +203,8 @@ static void match(const struct json_scan *scan, struct text key, uint64_t mask, 
         unsigned f = (unsigned)__builtin_ctzll(mask);
         const char *rest = scan->spec->path[f] + scan->progress[f];
         size_t length = scan->spec->length[f] - scan->progress[f];
-        if (length < key.length || memcmp(rest, key.data, key.length) != 0)
+        if (length < key.length || (rest[key.length] && rest[key.length] != '.') ||
+            memcmp(rest, key.data, key.length) != 0)
             continue;
         if (length == key.length)
             *whole |= UINT64_C(1) << f;

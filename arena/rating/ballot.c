@@ -1,5 +1,5 @@
-/* Rows and features grow together by half of what they hold, so that two million votes cost a handful of
- * copies. */
+/* Rows and features grow together by half of what they hold, so that two million votes cost a
+ * handful of copies. */
 #include "rating/ballot.h"
 
 #include <stdlib.h>
@@ -14,6 +14,7 @@ void ballots_done(struct ballots *ballots)
 {
     free(ballots->rows);
     free(ballots->x);
+    free(ballots->weight);
     ballots_init(ballots, ballots->features);
 }
 
@@ -33,6 +34,12 @@ static bool grow(struct ballots *ballots, struct err *err)
             return err_set(err, ERR_MEMORY, "no memory for the features of %zu votes", capacity);
         ballots->x = x;
     }
+    if (ballots->weighted) {
+        void *weight = realloc(ballots->weight, capacity * sizeof *ballots->weight);
+        if (!weight)
+            return err_set(err, ERR_MEMORY, "no memory for the weights of %zu votes", capacity);
+        ballots->weight = weight;
+    }
     ballots->capacity = capacity;
     return true;
 }
@@ -43,8 +50,15 @@ bool ballots_add(struct ballots *ballots, struct ballot ballot, const float *x, 
         return false;
     if (ballots->features)
         memcpy(ballots->x + ballots->count * ballots->features, x, ballots->features * sizeof *x);
+    if (ballots->weighted)
+        ballots->weight[ballots->count] = 1;
     ballots->rows[ballots->count++] = ballot;
     return true;
+}
+
+void ballots_weigh(struct ballots *ballots, float weight)
+{
+    ballots->weight[ballots->count - 1] = weight;
 }
 
 bool ballots_tally(const struct ballots *ballots, struct tally *tally, struct err *err)

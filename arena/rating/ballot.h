@@ -1,10 +1,12 @@
 /* Single votes, for what a tally cannot say: who voted on which prompt (clustered intervals, voter
- * checks, online Elo's order) and how the two answers looked (style). 16 bytes a vote; votes stand in
- * the order they were cast.
+ * checks, online Elo's order) and how the two answers looked (style). 16 bytes a vote; votes stand
+ * in the order they were cast.
  *
- * Voters and prompts are numbers that whoever read the votes gave out, from 0; BALLOT_NONE where it is
- * not known. Features are rows of `features` floats, the same for every ballot: each is antisymmetric,
- * so that swapping the sides of a vote flips their sign. One owner; pure. */
+ * Voters and prompts are numbers that whoever read the votes gave out, from 0; BALLOT_NONE where it
+ * is not known. Features are rows of `features` floats, the same for every ballot: each is
+ * antisymmetric, so that swapping the sides of a vote flips their sign. A vote's weight is 1 unless
+ * weights are kept
+ * (`weighted`): then each vote is given its own by ballots_weigh. One owner; pure. */
 #ifndef ARENA_RATING_BALLOT_H
 #define ARENA_RATING_BALLOT_H
 
@@ -32,6 +34,8 @@ struct ballots {
     uint32_t voters, prompts; /* numbers given out so far; 0: not known */
     size_t features;
     float *x; /* count x features, or NULL */
+    bool weighted;
+    float *weight; /* of each vote, or NULL */
 };
 
 void ballots_init(struct ballots *ballots, size_t features);
@@ -39,6 +43,9 @@ void ballots_done(struct ballots *ballots);
 
 /* Appends one; `x` has `features` values (NULL when there are none). */
 bool ballots_add(struct ballots *ballots, struct ballot ballot, const float *x, struct err *err);
+
+/* Gives the last ballot its weight; `weighted` was set before the first. */
+void ballots_weigh(struct ballots *ballots, float weight);
 
 /* Adds every ballot to a tally that has room for its models. */
 bool ballots_tally(const struct ballots *ballots, struct tally *tally, struct err *err);

@@ -1,6 +1,5 @@
-/* One pass over the votes a step: the strengths' part of the second derivative is summed in a dense
- * matrix, the features' part in a few columns beside it. Five or six steps suffice, so a million votes
- * with four features take a quarter of a second. */
+/* Newton's method, a pass over the votes (passes.h) a step. Five or six steps suffice, so a million
+ * votes with four features take a tenth of a second. */
 #include "rating/contextual.h"
 
 #include <math.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 
 #include "rating/bradley_terry.h"
+#include "rating/passes.h"
 
 #define ITERATIONS_MAX 100
 #define HALVINGS_MAX 40
@@ -40,8 +40,12 @@ static void rows_of_ballots(struct contextual_data *data, const struct ballots *
             memcpy(x, ballots->x + k * ballots->features, style * sizeof *x);
         if (options->position)
             x[style] = 1;
-        data->rows[data->count++] = (struct contextual_row){
-            (uint32_t)map[ballot->a], (uint32_t)map[ballot->b], POINTS[ballot->outcome], 1};
+        data->rows[data->count++] =
+            (struct contextual_row){.a = (uint16_t)map[ballot->a],
+                                    .b = (uint16_t)map[ballot->b],
+                                    .y = POINTS[ballot->outcome],
+                                    .count = 1,
+                                    .weight = ballots->weight ? ballots->weight[k] : 1};
     }
 }
 
@@ -59,15 +63,19 @@ static void rows_of_tally(struct contextual_data *data, const struct tally *tall
                     float y = side ? 1 - POINTS[o] : POINTS[o];
                     data->x[data->count] = 1;
                     data->rows[data->count++] =
-                        (struct contextual_row){(uint32_t)(side ? j : i), (uint32_t)(side ? i : j), y,
-                                                (float)cell->count[side][o]};
+                        (struct contextual_row){.a = (uint16_t)(side ? j : i),
+                                                .b = (uint16_t)(side ? i : j),
+                                                .y = y,
+                                                .count = (float)cell->count[side][o],
+                                                .weight = 1};
                 }
             }
         }
     }
 }
 
-/* x := (x - mean) / deviation of one feature; `ddof` as statisticians and pandas disagree about it. */
+/* x := (x - mean) / deviation of one feature; `ddof` as statisticians and pandas disagree about it.
+ */
 static void standardise(struct contextual_data *data, size_t feature, double ddof)
 {
     double sum = 0, square = 0, n = (double)data->count;
@@ -121,12 +129,13 @@ static bool weigh(struct contextual_data *data, const struct tally *tally,
         const struct contextual_row *row = &data->rows[k];
         double weight = data->weight ? data->weight[row->a * n + row->b] : 1;
         data->votes += (double)row->count;
-        data->mass += weight * (double)row->count;
+        data->mass += weight * (double)row->weight * (double)row->count;
     }
     double mean = data->mass / data->votes;
     for (size_t k = 0; data->weight && k < n * n; k++)
         data->weight[k] /= mean;
-    data->mass = data->votes;
+    if (data->weight)
+        data->mass = data->votes;
     return true;
 }
 
@@ -169,64 +178,6 @@ void contextual_data_done(struct contextual_data *data)
 
 /* --- the fit --- */
 
-static double margin_of(const struct contextual_data *data, size_t k, const double *theta)
-{
-    const struct contextual_row *row = &data->rows[k];
-    const float *x = data->x + k * data->features;
-    const double *gamma = theta + data->models;
-    double z = theta[row->a] - theta[row->b];
-    for (size_t f = 0; f < data->features; f++)
-        z += (double)x[f] * gamma[f];
-    return z;
-}
-
-static double weight_of(const struct contextual_data *data, const struct contextual_row *row)
-{
-    return (double)row->count * (data->weight ? data->weight[row->a * data->models + row->b] : 1);
-}
-
-static double loss_of(const struct contextual_data *data, const double *theta, double penalty)
-{
-    double loss = 0, square = 0;
-    for (size_t k = 0; k < data->count; k++) {
-        const struct contextual_row *row = &data->rows[k];
-        double z = margin_of(data, k, theta);
-        loss += weight_of(data, row) * (bt_softplus(z) - (double)row->y * z);
-    }
-    for (size_t f = 0; f < data->features; f++)
-        square += theta[data->models + f] * theta[data->models + f];
-    return loss / data->mass + 0.5 * penalty * square;
-}
-
-/* Adds v (e_a - e_b, x)(e_a - e_b, x)^T; the features' rows are filled only in the upper part, see
- * mirror(). */
-static void add_row(struct matrix *m, const struct contextual_data *data, size_t k, double v)
-{
-    const struct contextual_row *row = &data->rows[k];
-    const float *x = data->x + k * data->features;
-    size_t n = data->models, size = m->n;
-    double *a = m->a + row->a * size, *b = m->a + row->b * size;
-    a[row->a] += v;
-    b[row->b] += v;
-    a[row->b] -= v;
-    b[row->a] -= v;
-    for (size_t f = 0; f < data->features; f++) {
-        double vx = v * (double)x[f];
-        a[n + f] += vx;
-        b[n + f] -= vx;
-        double *own = m->a + (n + f) * size + n;
-        for (size_t g = f; g < data->features; g++)
-            own[g] += vx * (double)x[g];
-    }
-}
-
-static void mirror(struct matrix *m, size_t models)
-{
-    for (size_t i = models; i < m->n; i++)
-        for (size_t j = 0; j < i; j++)
-            m->a[i * m->n + j] = m->a[j * m->n + i];
-}
-
 static void fix_gauge(struct matrix *m, size_t models)
 {
     double trace = 0;
@@ -235,38 +186,6 @@ static void fix_gauge(struct matrix *m, size_t models)
     for (size_t i = 0; i < models; i++)
         for (size_t j = 0; j < models; j++)
             m->a[i * m->n + j] += trace / ((double)models * (double)models);
-}
-
-/* Gradient and second derivative of the summed loss (and penalty), and the scores' outer products where
- * asked for. */
-static void derivatives(const struct contextual_data *data, const double *theta, double penalty,
-                        double *gradient, struct matrix *hessian, struct matrix *meat)
-{
-    size_t n = data->models;
-    matrix_zero(hessian);
-    if (meat)
-        matrix_zero(meat);
-    memset(gradient, 0, hessian->n * sizeof *gradient);
-    for (size_t k = 0; k < data->count; k++) {
-        const struct contextual_row *row = &data->rows[k];
-        const float *x = data->x + k * data->features;
-        double p = bt_probability(margin_of(data, k, theta)), weight = weight_of(data, row);
-        double off = p - (double)row->y, g = weight * off;
-        gradient[row->a] += g;
-        gradient[row->b] -= g;
-        for (size_t f = 0; f < data->features; f++)
-            gradient[n + f] += g * (double)x[f];
-        add_row(hessian, data, k, weight * p * (1 - p));
-        if (meat)
-            add_row(meat, data, k, g * g / (double)row->count);
-    }
-    for (size_t f = 0; f < data->features; f++) {
-        gradient[n + f] += penalty * data->mass * theta[n + f];
-        hessian->a[(n + f) * hessian->n + n + f] += penalty * data->mass;
-    }
-    mirror(hessian, n);
-    if (meat)
-        mirror(meat, n);
 }
 
 static bool no_maximum(struct err *err)
@@ -283,17 +202,16 @@ static double largest(const double *x, size_t n)
 }
 
 /* theta -= step, halved while it is long and raises the loss. */
-static void advance(const struct contextual_data *data, double penalty, double *theta,
-                    const double *step, double *trial)
+static void advance(struct passes *passes, double *theta, const double *step, double *trial)
 {
-    size_t m = data->models + data->features;
+    size_t m = passes->data->models + passes->data->features;
     double part = 1, before = 0;
     if (largest(step, m) > STEP_SAFE) {
-        before = loss_of(data, theta, penalty);
+        before = passes_loss(passes, theta);
         for (int halvings = 0; halvings < HALVINGS_MAX; halvings++, part *= 0.5) {
             for (size_t i = 0; i < m; i++)
                 trial[i] = theta[i] - part * step[i];
-            if (loss_of(data, trial, penalty) <= before)
+            if (passes_loss(passes, trial) <= before)
                 break;
         }
     }
@@ -301,7 +219,8 @@ static void advance(const struct contextual_data *data, double penalty, double *
         theta[i] -= part * step[i];
 }
 
-/* A feature that no vote shows has no effect to fit: its place on the diagonal keeps the matrix regular.
+/* A feature that no vote shows has no effect to fit: its place on the diagonal keeps the matrix
+ * regular.
  */
 static void fill_empty(struct matrix *m, size_t models)
 {
@@ -310,21 +229,20 @@ static void fill_empty(struct matrix *m, size_t models)
             m->a[i * m->n + i] = 1;
 }
 
-static bool newton(struct contextual_fit *fit, const struct contextual_data *data, double penalty,
-                   double *work, struct err *err)
+static bool newton(struct contextual_fit *fit, struct passes *passes, double *work, struct err *err)
 {
-    size_t m = data->models + data->features;
+    size_t n = fit->models, m = n + fit->features;
     for (fit->iterations = 1; fit->iterations <= ITERATIONS_MAX; fit->iterations++) {
-        derivatives(data, fit->theta, penalty, work, &fit->inverse, NULL);
-        fix_gauge(&fit->inverse, data->models);
-        fill_empty(&fit->inverse, data->models);
+        passes_derivatives(passes, fit->theta, work, &fit->inverse, NULL);
+        fix_gauge(&fit->inverse, n);
+        fill_empty(&fit->inverse, n);
         if (!matrix_factor(&fit->inverse))
             return no_maximum(err);
         matrix_solve(&fit->inverse, work);
         double length = largest(work, m);
         if (!isfinite(length) || length > 1e6)
             return no_maximum(err);
-        advance(data, penalty, fit->theta, work, work + m);
+        advance(passes, fit->theta, work, work + m);
         if (length < STEP_LAST)
             return true;
     }
@@ -334,15 +252,16 @@ static bool newton(struct contextual_fit *fit, const struct contextual_data *dat
 /* arena-rank's variance: no penalty in the bread, its square over N from the meat, a little on the
  * diagonal. All is in units of the mean loss there; here of the sum. */
 static bool covariance_arena_rank(struct contextual_fit *fit, const struct contextual_data *data,
-                                  struct matrix *hessian, struct matrix *meat, struct matrix *inverse,
-                                  struct err *err)
+                                  struct matrix *hessian, struct matrix *meat,
+                                  struct matrix *inverse, struct err *err)
 {
     size_t n = data->models, m = hessian->n;
     double penalty = ARENA_RANK_PENALTY;
     for (size_t f = 0; f < data->features; f++) {
         hessian->a[(n + f) * m + n + f] -= penalty * data->mass;
         for (size_t g = 0; g < data->features; g++)
-            meat->a[(n + f) * m + n + g] -= penalty * penalty * fit->theta[n + f] * fit->theta[n + g];
+            meat->a[(n + f) * m + n + g] -=
+                penalty * penalty * fit->theta[n + f] * fit->theta[n + g];
     }
     for (size_t i = 0; i < m; i++)
         hessian->a[i * m + i] += ARENA_RANK_HESSIAN_REG * data->mass;
@@ -354,17 +273,17 @@ static bool covariance_arena_rank(struct contextual_fit *fit, const struct conte
     return true;
 }
 
-static bool finish(struct contextual_fit *fit, const struct contextual_data *data, bool compatible,
+static bool finish(struct contextual_fit *fit, struct passes *passes, bool compatible,
                    double *gradient, struct err *err)
 {
+    const struct contextual_data *data = passes->data;
     size_t m = data->models + data->features;
-    double penalty = compatible ? ARENA_RANK_PENALTY : 0;
     struct matrix hessian = {0}, meat = {0};
     bool ok = matrix_init(&hessian, m) && matrix_init(&meat, m);
     if (ok) {
-        derivatives(data, fit->theta, penalty, gradient, &hessian, &meat);
+        passes_derivatives(passes, fit->theta, gradient, &hessian, &meat);
         fit->gradient = largest(gradient, m) / data->mass;
-        fit->loss = loss_of(data, fit->theta, penalty);
+        fit->loss = passes_loss(passes, fit->theta);
         fill_empty(&hessian, data->models);
     } else {
         err_set(err, ERR_MEMORY, "no memory for the errors of %zu strengths", m);
@@ -388,14 +307,18 @@ bool contextual_fit(struct contextual_fit *fit, const struct contextual_data *da
                     const struct contextual_options *options, struct err *err)
 {
     size_t m = data->models + data->features;
+    struct passes passes;
     *fit = (struct contextual_fit){.models = data->models, .features = data->features};
     fit->theta = calloc(m + 1, sizeof *fit->theta);
     double *work = calloc(2 * m + 1, sizeof *work);
-    bool ok = fit->theta && work && matrix_init(&fit->inverse, m) && matrix_init(&fit->covariance, m);
+    double penalty = options->compatible ? ARENA_RANK_PENALTY : 0;
+    bool ok = passes_init(&passes, data, penalty, options->threads) && fit->theta && work &&
+              matrix_init(&fit->inverse, m) && matrix_init(&fit->covariance, m);
     if (!ok)
         err_set(err, ERR_MEMORY, "no memory to fit %zu strengths", m);
-    ok = ok && newton(fit, data, options->compatible ? ARENA_RANK_PENALTY : 0, work, err) &&
-         finish(fit, data, options->compatible, work, err);
+    ok = ok && newton(fit, &passes, work, err) &&
+         finish(fit, &passes, options->compatible, work, err);
+    passes_done(&passes);
     free(work);
     if (!ok)
         contextual_fit_done(fit);

@@ -1,11 +1,11 @@
-/* Bradley-Terry with context: P(a beats b) = s(theta_a - theta_b + x . gamma), for how the answers look
- * (style) and where they were shown (position), a tie being half a win each.
+/* Bradley-Terry with context: P(a beats b) = s(theta_a - theta_b + x . gamma), for how the answers
+ * look (style) and where they were shown (position), a tie being half a win each.
  *
- * Features are antisymmetric and are scaled by their root mean square, never centred, so swapping the
- * sides of every vote mirrors the fit; gamma is per standard deviation. Position is a feature that is 1
- * for whoever was shown first. There is no penalty and the errors are the textbook sandwich.
- * `compatible` follows arena-rank instead: features centred and scaled twice, a penalty of 1/2 |gamma|^2
- * on the mean loss, and its standard-error formula. sum(theta) = 0. Pure. */
+ * Features are antisymmetric and are scaled by their root mean square, never centred, so swapping
+ * the sides of every vote mirrors the fit; gamma is per standard deviation. Position is a feature
+ * that is 1 for whoever was shown first. There is no penalty and the errors are the textbook
+ * sandwich. `compatible` follows arena-rank instead: features centred and scaled twice, a penalty
+ * of 1/2 |gamma|^2 on the mean loss, and its standard-error formula. sum(theta) = 0. Pure. */
 #ifndef ARENA_RATING_CONTEXTUAL_H
 #define ARENA_RATING_CONTEXTUAL_H
 
@@ -18,10 +18,10 @@
 #include "rating/dense.h"
 #include "rating/tally.h"
 
-/* Votes that look alike: `count` of them with score y (1, 1/2 or 0) of a. */
+/* Votes that look alike: `count` of them with score y (1, 1/2 or 0) of a, each of this weight. */
 struct contextual_row {
-    uint32_t a, b;
-    float y, count;
+    uint16_t a, b;
+    float y, count, weight;
 };
 
 struct contextual_data {
@@ -29,7 +29,7 @@ struct contextual_data {
     struct contextual_row *rows;
     float *x;       /* count x features, scaled */
     double *weight; /* of a vote of each row's pair: models x models; NULL: 1 */
-    double mass;    /* sum of count x weight */
+    double mass;    /* sum of count x weights */
     double votes;
 };
 
@@ -47,10 +47,11 @@ struct contextual_options {
     bool position;
     bool reweighted;
     bool compatible;
+    int threads; /* 0 is 1; the result does not depend on it */
 };
 
-/* Rows from ballots (map: ballot's model -> model, negative to leave out), or, for position alone, from
- * the tally. */
+/* Rows from ballots (map: ballot's model -> model, negative to leave out), or, for position alone,
+ * from the tally. */
 bool contextual_data_init(struct contextual_data *data, const struct tally *tally,
                           const struct ballots *ballots, const int32_t *map,
                           const struct contextual_options *options, struct err *err);

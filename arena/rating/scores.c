@@ -1,4 +1,5 @@
-/* A vote's score touches its two models and, where the method has them, the few parameters they share.
+/* A vote's score touches its two models and, where the method has them, the few parameters they
+ * share.
  */
 #include "rating/scores.h"
 
@@ -57,8 +58,8 @@ size_t scores_contextual(const void *context, size_t ballot, uint32_t *which, do
     double z = scores->theta[which[0]] - scores->theta[which[1]];
     for (size_t f = 0; f < data->features; f++)
         z += (double)x[f] * scores->theta[scores->models + f];
-    double score =
-        weight_of(scores, which) * (POINTS[scores->ballots->rows[ballot].outcome] - bt_probability(z));
+    double score = weight_of(scores, which) * (double)data->rows[scores->row[ballot]].weight *
+                   (POINTS[scores->ballots->rows[ballot].outcome] - bt_probability(z));
     value[0] = score;
     value[1] = -score;
     for (size_t f = 0; f < data->features; f++) {

@@ -147,6 +147,33 @@ static void real_position(void **state)
     json_decref(root);
 }
 
+/* Any number of threads gives the same digits. */
+static void threads(void **state)
+{
+    const double gamma[FEATURES] = {0.5, -0.2};
+    struct ballots ballots;
+    struct tally tally;
+    struct contextual_fit fits[2];
+    (void)state;
+    simulate(&ballots, &tally, 300000, gamma, 0.1);
+    for (int k = 0; k < 2; k++) {
+        const struct contextual_options options = {
+            .style = true, .position = true, .threads = 1 + 2 * k};
+        struct contextual_data data;
+        assert_true(contextual_data_init(&data, &tally, &ballots, SAME, &options, NULL));
+        assert_true(contextual_fit(&fits[k], &data, &options, NULL));
+        assert_true(fits[k].gradient < 1e-12);
+        contextual_data_done(&data);
+    }
+    size_t m = N + FEATURES + 1;
+    assert_memory_equal(fits[0].theta, fits[1].theta, m * sizeof *fits[0].theta);
+    assert_memory_equal(fits[0].covariance.a, fits[1].covariance.a, m * m * sizeof(double));
+    contextual_fit_done(&fits[0]);
+    contextual_fit_done(&fits[1]);
+    ballots_done(&ballots);
+    tally_done(&tally);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +181,7 @@ int main(void)
         cmocka_unit_test(mirrored),
         cmocka_unit_test(plain),
         cmocka_unit_test(real_position),
+        cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
