@@ -26,6 +26,8 @@ class Reply:
     gap: float = 0.0          # seconds between writes
     hang: str = ""            # "headers": before the first byte; "middle": in the headers; "body": after the body
     reset: bool = False       # close with a reset after the body
+    half_close: bool = False  # say that nothing more comes, but keep reading
+    raw: bool = False         # the body is all that is sent: no status line, no headers
     close: bool = True        # the end of the body is the connection's end; else Content-Length is sent
 
 
@@ -60,10 +62,13 @@ class ReplayProvider:
                 if not request:
                     return
                 self.requests.append(request)
-                reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
+                reply = self.choose(request)
                 self.answer(peer, reply)
                 if reply.close or reply.hang or reply.reset:
                     return
+
+    def choose(self, request):
+        return self.replies[min(len(self.requests), len(self.replies)) - 1]
 
     @staticmethod
     def read_request(peer):
@@ -93,12 +98,18 @@ class ReplayProvider:
             peer.sendall(head[:20].encode())
             self.stopping.wait(60)
             return
-        peer.sendall(head.encode())
+        if not reply.raw:
+            peer.sendall(head.encode())
         step = reply.piece or max(len(reply.body), 1)
         for at in range(0, len(reply.body), step):
             peer.sendall(reply.body[at:at + step])
             if reply.gap:
                 time.sleep(reply.gap)
+        if reply.half_close:
+            peer.shutdown(socket.SHUT_WR)
+            peer.settimeout(10)
+            while peer.recv(65536):
+                pass
         if reply.hang == "body":
             self.stopping.wait(60)
         if reply.reset:
