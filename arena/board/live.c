@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "board/aside.h"
 #include "board/leaderboard.h"
 #include "board/render.h"
 #include "board/stored.h"
@@ -77,6 +78,7 @@ void live_release(struct live_snapshot *snapshot)
         return;
     free((void *)(uintptr_t)snapshot->json.data);
     free((void *)(uintptr_t)snapshot->gzip.data);
+    free((void *)(uintptr_t)snapshot->bare.data);
     free(snapshot);
 }
 
@@ -101,12 +103,15 @@ static struct text compress_text(struct text text)
     return none;
 }
 
-static bool seal(struct live_snapshot *snapshot, struct buf *json, struct err *err)
+static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct stored_votes *votes, struct err *err)
 {
     uint8_t digest[DIGEST_SIZE];
     char hex[DIGEST_HEX + 1];
-    size_t length;
-    char *bytes = buf_take(json, &length);
+    size_t length = json->length;
+    char *bare = json->failed ? NULL : malloc(length);
+    if (bare)
+        snapshot->bare = (struct text){memcpy(bare, json->data, length), length};
+    char *bytes = bare && aside_append(json, votes) ? buf_take(json, &length) : NULL;
     if (!bytes)
         return err_set(err, ERR_TOO_LARGE, "the board does not fit into %u bytes", RENDER_MAX);
     snapshot->json = (struct text){bytes, length};
@@ -121,7 +126,7 @@ static bool seal(struct live_snapshot *snapshot, struct buf *json, struct err *e
 
 static bool read_votes(struct board *board, struct err *err)
 {
-    struct stored_filter filter = {.category = board->category, .judge = -1, .style = board->style};
+    struct stored_filter filter = {.category = board->category, .judge = -1, .style = board->style, .catalogue = true};
     int64_t last;
     if (!board->db && !(board->db = store_read_open(store_dir(board->live->options.store), err)))
         return false;
@@ -165,13 +170,15 @@ static bool make(struct board *board, struct err *err)
     render(&json, fitted, RENDER_JSON, 0);
     leaderboard_free(fitted);
     board->made = calloc(1, sizeof *board->made);
-    bool good = board->made ? seal(board->made, &json, err) : err_set(err, ERR_MEMORY, "out of memory");
+    bool good = board->made ? seal(board->made, &json, board->votes, err) : err_set(err, ERR_MEMORY, "out of memory");
     buf_done(&json);
     if (good) {
         board->made->holds = 1;
         board->made->seq = board->votes->last_seq;
         board->made->votes = board->votes->votes;
     } else {
+        if (board->made)
+            free((void *)(uintptr_t)board->made->bare.data);
         free(board->made);
         board->made = NULL;
     }
@@ -202,7 +209,7 @@ static bool store_history(struct db *tx, void *data, struct err *err)
     struct board_record record = {.filter = history->filter,
                                   .method = history->method,
                                   .last_seq = history->snapshot->seq,
-                                  .json = history->snapshot->json,
+                                  .json = history->snapshot->bare,
                                   .created_ms = history->now_ms};
     int64_t id;
     memcpy(record.data_hash, history->hash, sizeof record.data_hash);

@@ -35,7 +35,8 @@ struct live_options {
 
 /* One board as it was after the votes up to `seq`. */
 struct live_snapshot {
-    struct text json; /* the object of design.md, section 6 */
+    struct text json; /* the object of design.md, section 6, with what stands beside it (aside.h) */
+    struct text bare; /* without that: what is kept as history and can be computed again */
     struct text gzip; /* the same, compressed; empty where that gains nothing */
     char etag[40];    /* quoted, as the header wants it; the same exactly as long as `json` is */
     int64_t seq;

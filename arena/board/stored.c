@@ -130,6 +130,8 @@ static bool on_vote(void *user, const struct vote_row *row)
         loading->votes->not_counted++;
         return true;
     }
+    if (loading->votes->catalogue)
+        catalogue_add(loading->votes->catalogue, row->tags, outcome_of(row->winner));
     if (is_wanted(loading, row) && !add(loading, row))
         loading->failed = true;
     return !loading->failed;
@@ -185,6 +187,12 @@ static bool name_models(struct stored_votes *votes, struct db *db, struct err *e
     return ok || err_set(err, ERR_STORE, "a vote's competitor version cannot be found");
 }
 
+static bool is_known(const struct stored_votes *votes, struct err *err)
+{
+    const char *category = votes->state->filter.category;
+    return votes->votes || !category || select_known(category) || select_unknown(category, err);
+}
+
 static void write_notes(struct stored_votes *votes)
 {
     size_t count = 0;
@@ -212,14 +220,14 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
     struct vote_filter filter = VOTE_FILTER_ALL;
     filter.after = votes->last_seq;
     filter.judge = state->filter.judge;
-    filter.with_tags = state->select.count > 0;
+    filter.with_tags = state->select.count > 0 || votes->catalogue;
     buf_init(&loading.scratch, 1 << 20);
     bool ok = votes_each(db, &filter, on_vote, &loading, err) && !loading.failed;
     buf_done(&loading.scratch);
     votes->ballots.voters = state->voters.count;
     votes->ballots.prompts = state->prompts.count;
     write_notes(votes);
-    return ok && name_models(votes, db, err);
+    return ok && is_known(votes, err) && name_models(votes, db, err);
 }
 
 static bool choose(struct stored_state *state, const struct stored_filter *filter, struct err *err)
@@ -245,7 +253,8 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
     ballots_init(&votes->ballots, filter->style ? STYLE_FEATURES : 0);
     hash_keys_init(&state->voters, false);
     hash_keys_init(&state->prompts, false);
-    if (choose(state, filter, err) && stored_votes_more(votes, db, err))
+    bool good = !filter->catalogue || (votes->catalogue = catalogue_new(err));
+    if (good && choose(state, filter, err) && stored_votes_more(votes, db, err))
         return votes;
     stored_votes_free(votes);
     return NULL;
@@ -258,6 +267,7 @@ void stored_votes_free(struct stored_votes *votes)
     forget_names(votes);
     hash_keys_done(&votes->state->voters);
     hash_keys_done(&votes->state->prompts);
+    catalogue_free(votes->catalogue);
     free(votes->state);
     free(votes->versions);
     ballots_done(&votes->ballots);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "board/catalogue.h"
 #include "board/leaderboard.h"
 #include "rating/ballot.h"
 #include "rating/tally.h"
@@ -24,6 +25,7 @@ struct stored_votes {
     int64_t last_seq;
     char note[128];
     const char *notes[2]; /* leaderboard.h's */
+    struct catalogue *catalogue; /* of all counted votes, with filter.catalogue; else NULL */
     struct stored_state *state; /* what makes it possible to go on from last_seq */
 };
 
@@ -32,9 +34,10 @@ struct stored_filter {
     int judge;            /* enum judge_kind; -1: any */
     int64_t up_to;        /* votes up to this seq; 0: all */
     bool style;           /* the ballots carry how the answers look: 16 bytes more a vote */
+    bool catalogue;       /* count for which categories there are votes: reads every vote's tags */
 };
 
-/* Returns new (stored_votes_free). ERR_NOT_FOUND for a category that does not exist. */
+/* Returns new (stored_votes_free). ERR_BAD_REQUEST for a category that is none of LMArena's and that no vote has. */
 struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter, struct err *err);
 
 /* Adds the votes that were cast since, and names the models anew (a newer version may have taken a plain name). What it

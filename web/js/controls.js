@@ -1,9 +1,15 @@
-// What of the board is shown. The choice stands in the address, so a link shows the same board; a category or style
-// control named there is passed on, though the page offers only the method for now.
+// What of the board is shown. The choice stands in the address, so a link shows the same board.
 import { byId, el } from "./dom.js";
 
 const NAMES = ["category", "style", "method"];
 const METHODS = [["", "Bradley–Terry"], ["elo", "Elo"]];
+const STYLES = [["", "as voted"], ["1", "style controlled"]];
+const CATEGORIES = {
+  hard_prompts: "Hard prompts", coding: "Coding", math: "Mathematics", creative_writing: "Creative writing",
+  instruction_following: "Instruction following", multiturn: "Multi-turn", long_query: "Longer query",
+  no_tie: "Without ties",
+};
+const languages = new Intl.DisplayNames(undefined, { type: "language", fallback: "code" });
 
 export function readControls(search) {
   const given = new URLSearchParams(search);
@@ -16,19 +22,52 @@ function choose(name, value, changed) {
   const query = new URLSearchParams(readControls(location.search));
   if (value) query.set(name, value);
   else query.delete(name);
+  if (name === "method" && value === "elo") query.delete("style"); // Elo knows no style
+  if (name === "style" && value) query.delete("method");
   history.pushState(null, "", `/leaderboard${query.size ? `?${query}` : ""}`);
   changed();
+}
+
+function categoryName(name) {
+  if (CATEGORIES[name]) return CATEGORIES[name];
+  try {
+    return languages.of(name);
+  } catch {
+    return name;
+  }
+}
+
+// The categories there are votes for, and the one that is shown even where it has none.
+function categories(board, chosen) {
+  const offered = (board.categories ?? []).map(({ name, votes }) => [name, `${categoryName(name)} (${votes})`]);
+  if (chosen && !offered.some(([name]) => name === chosen)) offered.push([chosen, categoryName(chosen)]);
+  return [["", "Overall"], ...offered];
+}
+
+function fill(select, options, chosen) {
+  const same = JSON.stringify(options);
+  if (select.dataset.options !== same) {
+    select.dataset.options = same;
+    select.replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
+  }
+  select.value = chosen;
+}
+
+function control(name, title, changed) {
+  return el("label", {}, el("span", {}, title),
+    el("select", { name, onchange: (event) => choose(name, event.target.value, changed) }));
 }
 
 // Built once; an empty board has nothing to choose.
 export function showControls(board, changed) {
   const form = byId("controls");
-  const chosen = new URLSearchParams(location.search).get("method") ?? "";
-  form.hidden = board.votes === 0;
-  if (!form.hasChildNodes()) {
-    form.append(el("label", {}, el("span", {}, "Method"),
-      el("select", { onchange: (event) => choose("method", event.target.value, changed) },
-        ...METHODS.map(([value, text]) => el("option", { value }, text)))));
-  }
-  form.querySelector("select").value = chosen;
+  const chosen = new URLSearchParams(location.search);
+  const given = (name) => chosen.get(name) ?? "";
+  form.hidden = board.votes === 0 && !given("category");
+  if (!form.hasChildNodes())
+    form.append(control("category", "Category", changed), control("style", "Style", changed),
+      control("method", "Method", changed));
+  fill(form.elements.category, categories(board, given("category")), given("category"));
+  fill(form.elements.style, STYLES, given("style") === "1" ? "1" : "");
+  fill(form.elements.method, METHODS, given("method") === "elo" ? "elo" : "");
 }

@@ -192,7 +192,9 @@ static void test_following_gives_what_reading_gives(void **state)
         assert_string_equal(followed.snapshot->etag, read.snapshot->etag);
         live_release(followed.snapshot);
         live_release(read.snapshot);
-        turn_until(world, &(int){world->ready}, 1);
+        for (int turns = 0; turns < 60000 && !world->ready; turns++)
+            loop_turn(world->base.loop, 1);
+        assert_true(world->ready);
     }
 }
 
@@ -250,8 +252,13 @@ static void test_categories_select_votes(void **state)
         cast_styled(world, i);
     for (size_t i = 0; i < sizeof EXPECTED / sizeof *EXPECTED; i++) {
         struct asked asked = ask(world, (struct live_query){.category = EXPECTED[i].category});
+        assert_int_equal(asked.code, ERR_NONE);
         json_t *json = board_of(asked.snapshot);
         assert_int_equal(json_integer_value(json_object_get(json, "votes")), EXPECTED[i].votes);
+        char *offered = json_dumps(json_object_get(json, "categories"), JSON_COMPACT);
+        assert_string_equal(offered, "[{\"name\":\"coding\",\"votes\":30},{\"name\":\"no_tie\",\"votes\":40},"
+                                     "{\"name\":\"en\",\"votes\":30},{\"name\":\"de\",\"votes\":10}]");
+        free(offered);
         json_decref(json);
         live_release(asked.snapshot);
     }
@@ -276,6 +283,9 @@ static void test_what_there_is_not(void **state)
     struct asked asked = ask(world, (struct live_query){.method = "guess"});
     assert_int_equal(asked.code, ERR_BAD_REQUEST);
     assert_null(asked.snapshot);
+    asked = ask(world, (struct live_query){.category = "nonsense"});
+    assert_int_equal(asked.code, ERR_BAD_REQUEST);
+    assert_null(asked.snapshot);
 }
 
 static void test_boards_have_a_limit(void **state)
@@ -298,6 +308,7 @@ static bool count_boards(void *user, const struct board_record *record)
     int *count = user;
     assert_true(record->last_seq > 0);
     assert_non_null(strstr(record->filter, "\"category\":\"overall\""));
+    assert_null(memmem(record->json.data, record->json.length, "categories", 10)); /* the bare board */
     ++*count;
     return true;
 }
