@@ -69,6 +69,10 @@ void story_side_done(struct story_side *side);
 /* Copies what names a side; false without memory (the side is as before). */
 bool story_set_side(struct story_side *side, const struct story_side *from, struct err *err);
 
+/* Is the voter of this battle asked whether a model was recognised? One battle in five, by its id: a reload changes
+ * nothing, and who was asked can be told afterwards. */
+bool story_asks_recognised(const struct story *story);
+
 /* The commitment to the pair, sent before the vote and opened by the nonce at the reveal: SHA-256 of
  * NAME_A LF NAME_B LF NONCE, the nonce in hexadecimal, as 64 hexadecimal digits. */
 void story_commitment(const struct story *story, char out[DIGEST_HEX + 1]);

@@ -66,6 +66,7 @@ static void vote(struct json_out *out, const struct story *story)
     json_put_bool(out, "counted", counted);
     json_put_cstring(out, "reason", counted ? NULL : vote_counted_word(story->counted));
     json_put_bool(out, "revealed", story->revealed);
+    json_put_bool(out, "ask_recognised", story_asks_recognised(story));
     models(out, story);
 }
 

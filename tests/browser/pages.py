@@ -3,7 +3,8 @@ import re
 
 from fake_provider import Script
 
-READY, OVER, STREAMING = "#vote:not([hidden])", "#outcome:not([hidden])", "#progress:not([hidden])"
+READY, RATE, OVER = "#vote:not([hidden])", "#rate:not([hidden])", "#outcome:not([hidden])"
+STREAMING = "#progress:not([hidden])"
 ANSWER = ".answer:visible"  # on a phone one of the two is out of view
 PATIENCE_MS = 20000
 
@@ -17,6 +18,12 @@ ANSWERS = {
 
 def script(name, **more):
     return Script(**{"text": ANSWERS[name], "chunk": 6, "gap": 0.01, **more})
+
+
+def asking(route):
+    """Makes this vote one of those after which the voter is asked about recognising a model."""
+    answer = route.fetch()
+    route.fulfill(response=answer, json={**answer.json(), "ask_recognised": True})
 
 
 class Visit:
@@ -72,11 +79,22 @@ class Visit:
             for lane in "ab":
                 self.page.click(f".head:has(.disc.{lane}) .tab")
 
-    def vote(self, winner="model_a"):
+    def choose(self, winner="model_a"):
+        """Votes; the names wait for what there is to add."""
         self.read_both()
         self.page.click(f"[data-winner={winner}]")
+        self.page.wait_for_selector(RATE)
+        return self
+
+    def go_on(self):
+        """Adds nothing."""
+        self.page.wait_for_selector(RATE)
+        self.page.keyboard.press("Enter")
         self.page.wait_for_selector(OVER)
         return self
+
+    def vote(self, winner="model_a"):
+        return self.choose(winner).go_on()
 
     # ---- looking ----
 

@@ -1,7 +1,7 @@
 """axe-core finds nothing to object to, on any page in any state, on a desk and on a phone, in light and in dark."""
 import pytest
 
-from pages import ANSWER, NAMES, OVER, READY, STREAMING, script
+from pages import ANSWER, NAMES, OVER, READY, STREAMING, asking, script
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -19,7 +19,7 @@ def check(voter, axe, state):
 
 def small_targets(voter):
     """Buttons and links of the page itself that are smaller than a fingertip."""
-    return voter.page.evaluate("""() => [...document.querySelectorAll("header button, header a, .dock button, dialog[open] button")]
+    return voter.page.evaluate("""() => [...document.querySelectorAll("header button, header a, .dock button, .pill, dialog[open] button")]
         .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 44).map((node) => node.outerHTML.slice(0, 80))""")
 
 
@@ -41,7 +41,14 @@ def test_the_states_of_a_battle(visit, axe, size, theme, models):
         assert small_targets(voter) == []
     voter.page.click("#follow-up")
     check(voter, axe, "follow-up")
-    voter.vote()
+    voter.page.route("**/vote", asking)
+    voter.choose()
+    check(voter, axe, "rating")
+    if size == "phone":
+        assert small_targets(voter) == []
+    voter.page.check("[name=recognised][value=both]", force=True)
+    check(voter, axe, "rated")
+    voter.go_on()
     check(voter, axe, "revealed")
     voter.page.click("#open-history")
     voter.page.wait_for_selector(".past")

@@ -37,7 +37,7 @@ def test_by_keyboard(visit, size):
             keys.press("Enter")
         voter.page.focus("#vote-title")
     keys.press("t")
-    voter.page.wait_for_selector(OVER)
+    voter.go_on()
     assert voter.page.inner_text("#outcome-title") == "You called it a tie"
     assert sorted(voter.names()) == sorted(NAMES)
     keys.press("n")
@@ -50,7 +50,7 @@ def test_by_keyboard(visit, size):
 def test_every_key_votes_for_what_it_says(visit, key, said):
     voter = visit().open().ready()
     voter.page.keyboard.press(key)
-    voter.page.wait_for_selector(OVER)
+    voter.go_on()
     assert voter.page.inner_text("#outcome-title") == said
 
 

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from arena_server import ArenaServer
-from pages import OVER, READY
+from pages import READY
 
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -28,7 +28,7 @@ def test_a_stranger_votes_and_finds_the_vote_on_the_board(visit, stranger):
     page.wait_for_selector(READY, timeout=120000)
     assert all(len(voter.answer(lane)) > 3 for lane in "ab")
     page.keyboard.press("1")
-    page.wait_for_selector(OVER)
+    voter.go_on()
     names = voter.names()
     assert len(set(names)) == 2 and all(name.startswith("smollm2-") for name in names)
     page.wait_for_selector(".facts >> nth=1")

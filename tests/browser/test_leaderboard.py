@@ -2,7 +2,7 @@
 import pytest
 
 from arena_server import ArenaServer
-from pages import NAMES, ORGANISATIONS
+from pages import NAMES, ORGANISATIONS, RATE
 
 
 @pytest.fixture
@@ -80,6 +80,6 @@ def test_a_vote_in_another_tab_shows_at_once(visit, fresh):
     other.press("#prompt", "Enter")
     other.wait_for_selector("#vote:not([hidden])", timeout=60000)
     other.click("[data-winner=tie]")
-    other.wait_for_selector("#outcome:not([hidden])")
+    other.wait_for_selector(RATE)
     page.wait_for_selector("#unranked:not([hidden])")
     assert "1 vote" in page.inner_text("#summary")

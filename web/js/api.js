@@ -75,7 +75,9 @@ export const battles = {
   list: () => get("/api/battles"),
   read: (id) => get(at(id)),
   ask: (id, prompt, key) => post(at(id, "/turns"), { prompt }, key),
-  vote: (id, winner, key) => post(at(id, "/vote"), { winner, reveal: true }, key),
+  vote: (id, winner, key) => post(at(id, "/vote"), { winner, reveal: false }, key),
+  rate: (id, feedback, key) => post(at(id, "/feedback"), feedback, key),
+  reveal: (id, key) => post(at(id, "/reveal"), {}, key),
   act: (id, action) => post(at(id, `/${action}`)),
   events: (id) => at(id, "/events"),
 };

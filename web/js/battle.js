@@ -6,13 +6,20 @@ import { Stream } from "./stream.js";
 import { Composer } from "./composer.js";
 import { Dock } from "./dock.js";
 import { LANES, LaneHeads } from "./lanes.js";
+import { Rate } from "./rate.js";
 import { Turn } from "./turn.js";
 import { bindHistory } from "./history.js";
 import { bindKeys } from "./keyboard.js";
 import { errorSentence } from "./words.js";
 
-const TITLES = { compose: "Battle", streaming: "Answering…", ready: "Your vote", voted: "Revealed" };
+const TITLES = { compose: "Battle", streaming: "Answering…", ready: "Your vote", rating: "Your reasons", voted: "Revealed" };
 const OVER = new Set(["voted", "skipped", "void", "expired"]);
+
+// A battle's state, and "rating" between its vote and the names.
+function phaseOf(battle) {
+  if (!battle) return "compose";
+  return battle.state === "voted" && !battle.revealed ? "rating" : battle.state;
+}
 
 class BattlePage {
   constructor() {
@@ -20,6 +27,7 @@ class BattlePage {
       vote: (winner) => this.vote(winner), stop: () => this.stop(), skip: () => this.skip(),
       regenerate: () => this.regenerate(), next: () => this.next(), followUp: () => this.followUp(),
     });
+    this.rate = new Rate(() => this.reveal());
     this.heads = new LaneHeads(byId("heads"), byId("battle"), () => this.updateHint());
     this.composer = new Composer((prompt) => this.send(prompt));
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel("arena") : null;
@@ -29,7 +37,7 @@ class BattlePage {
       a: () => this.vote("model_a"), b: () => this.vote("model_b"),
       tie: () => this.vote("tie"), bad: () => this.vote("both_bad"),
       skip: () => this.skip(), regenerate: () => this.regenerate(),
-      next: () => this.next(), stop: () => this.stop(),
+      next: () => this.next(), reveal: () => this.reveal(), stop: () => this.stop(),
       focus: () => this.followUp(), help: () => byId("help").showModal(),
     });
     addEventListener("popstate", () => this.restore());
@@ -37,7 +45,7 @@ class BattlePage {
   }
 
   get id() { return this.battle?.battle_id; }
-  get phase() { return this.battle?.state ?? "compose"; }
+  get phase() { return phaseOf(this.battle); }
 
   restore() {
     const id = new URLSearchParams(location.search).get("battle");
@@ -49,12 +57,14 @@ class BattlePage {
 
   enter(state) {
     if (this.battle) this.battle.state = state;
-    this.dock.phase(state);
+    const { phase } = this;
+    this.dock.phase(phase);
     this.dock.problem(null);
     this.composer.invite(state === "compose" ? "Ask anything" : "Ask both a follow-up");
-    document.title = `${TITLES[state] ?? "Battle"} · arena`;
-    if (state === "ready") this.showReady();
-    if (OVER.has(state)) this.showOver();
+    document.title = `${TITLES[phase] ?? "Battle"} · arena`;
+    if (phase === "ready") this.showReady();
+    if (phase === "rating") this.showRating();
+    if (OVER.has(phase)) this.showOver();
   }
 
   showReady() {
@@ -65,13 +75,23 @@ class BattlePage {
     announce("Both answers are finished. Which is better?");
   }
 
-  showOver() {
+  showChoice() {
     this.stream?.close();
     for (const turn of this.turns) {
       turn.finish(this.battle.state === "voted" ? undefined : "Nothing was written.");
       turn.choose(this.battle.winner);
     }
     this.heads.reveal(this.battle.models, this.battle.winner);
+  }
+
+  showRating() {
+    this.showChoice();
+    this.rate.ask(this.battle);
+    this.dock.focus("rate-title");
+  }
+
+  showOver() {
+    this.showChoice();
     if (this.phase === "voted") this.tagAnswers();
     this.dock.outcome(this.battle);
     this.dock.focus("outcome-title");
@@ -195,7 +215,7 @@ class BattlePage {
 
   async reload() {
     const battle = await battles.read(this.id).catch(() => null);
-    if (!battle || battle.battle_id !== this.id || this.phase === battle.state) return;
+    if (!battle || battle.battle_id !== this.id || this.phase === phaseOf(battle)) return;
     this.battle = battle;
     this.enter(battle.state);
   }
@@ -219,6 +239,7 @@ class BattlePage {
 
   async failed(error, retry) {
     this.dock.press(null);
+    this.rate.busy(false);
     byId("stop").disabled = false;
     if (error.code === "already_voted" || error.code === "wrong_state") await this.reload();
     if (OVER.has(this.phase)) return;
@@ -261,7 +282,22 @@ class BattlePage {
       this.battle = vote;
       this.enter("voted");
       this.channel?.postMessage("voted");
-      announce(`A was ${vote.models?.a.name}. B was ${vote.models?.b.name}.`);
+    });
+    return true;
+  }
+
+  // What the voter adds goes first: after the names it would not be worth as much, and the server refuses it.
+  reveal() {
+    if (this.phase !== "rating" || byId("rate-done").disabled) return false;
+    const given = this.rate.given();
+    this.rate.busy(true);
+    this.attempt(async (key) => {
+      if (given) await battles.rate(this.id, given, key);
+      return battles.reveal(this.id, key);
+    }, (vote) => {
+      this.battle = vote;
+      this.enter("voted");
+      announce(`A was ${vote.models.a.name}. B was ${vote.models.b.name}.`);
     });
     return true;
   }
@@ -291,6 +327,7 @@ class BattlePage {
   }
 
   next() {
+    if (this.phase === "rating") return this.reveal();
     if (!OVER.has(this.phase)) return false;
     history.pushState(null, "", "/");
     this.clear();

@@ -3,7 +3,7 @@ import { byId, el } from "./dom.js";
 import { OUTCOME, countedSentence, voidSentence } from "./words.js";
 
 const PANELS = {
-  streaming: "progress", ready: "vote", voted: "outcome", skipped: "outcome", void: "outcome", expired: "outcome",
+  streaming: "progress", ready: "vote", rating: "rate", voted: "outcome", skipped: "outcome", void: "outcome", expired: "outcome",
 };
 
 export class Dock {
@@ -16,12 +16,12 @@ export class Dock {
     byId("follow-up").addEventListener("click", () => actions.followUp());
   }
 
-  // Shows the panel of a phase: compose, streaming, ready, voted, skipped, void or expired.
+  // Shows the panel of a phase: compose, streaming, ready, rating, voted, skipped, void or expired.
   phase(phase) {
     byId("main").dataset.phase = phase;
     byId("welcome").hidden = phase !== "compose";
     byId("battle").hidden = phase === "compose";
-    for (const id of ["progress", "vote", "outcome"]) byId(id).hidden = PANELS[phase] !== id;
+    for (const id of ["progress", "vote", "rate", "outcome"]) byId(id).hidden = PANELS[phase] !== id;
     byId("composer").hidden = phase !== "compose";
     byId("suggestions").hidden = byId("fine").hidden = phase !== "compose";
     byId("stop").disabled = false;

@@ -6,12 +6,13 @@ const ACTIONS = {
   2: "tie", t: "tie",
   3: "bad", x: "bad",
   4: "b", b: "b", ArrowRight: "b",
-  s: "skip", r: "regenerate", n: "next", "/": "focus", Escape: "stop", "?": "help",
+  s: "skip", r: "regenerate", n: "next", Enter: "reveal", "/": "focus", Escape: "stop", "?": "help",
 };
 const STORE = "keys";
 
 const within = (node, selector) => node instanceof Element && node.closest(selector) !== null;
-const typing = (node) => within(node, "input:not([type=checkbox]), textarea, select, [contenteditable]");
+const typing = (node) => within(node, "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+const presses = (node) => within(node, "a, button, input, summary");  // Enter means something to these
 const scrolls = (node) => within(node, "[tabindex='0']");  // a wide table takes the arrows
 
 function enabled() {
@@ -30,7 +31,8 @@ export function bindKeys(handlers) {
     const action = ACTIONS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action || typing(event.target) || document.querySelector("dialog[open]")) return;
     if (event.key.startsWith("Arrow") && scrolls(event.target)) return;
-    if (!box.checked && event.key !== "Escape") return;
+    if (event.key === "Enter" && presses(event.target)) return;
+    if (!box.checked && event.key.length === 1) return;
     if (handlers[action]() !== false) event.preventDefault();
   });
 }

@@ -72,6 +72,14 @@ export const OUTCOME = {
   both_bad: "You found both bad",
 };
 
+// What speaks for an answer and what against it, under the names that ComparIA's votes have.
+export const REASONS = [
+  { useful: "Useful", complete: "Complete", creative: "Creative", clear_formatting: "Clear" },
+  { incorrect: "Wrong", superficial: "Shallow", instructions_not_followed: "Off the task" },
+];
+
+export const RECOGNISED = { no: "No", a: "A", b: "B", both: "Both" };
+
 export const SUGGESTIONS = [
   "Explain why the sky is blue to a ten-year-old",
   "Write a short poem about an old lighthouse",
