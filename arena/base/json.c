@@ -40,13 +40,19 @@ json_t *json_read(struct text text, const char *what, struct err *err)
         err_set(err, ERR_BAD_UTF8, "%s: byte %zu is not UTF-8", what, bad);
         return NULL;
     }
+    if (!text.length) {
+        err_set(err, ERR_BAD_JSON, "%s: empty, not JSON", what);
+        return NULL;
+    }
     if (!depth_allowed(text)) {
         err_set(err, ERR_BAD_JSON, "%s: nested deeper than %d", what, LIMIT_JSON_DEPTH);
         return NULL;
     }
     json_error_t error;
     json_t *value = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!value)
+    if (!value && json_error_code(&error) == json_error_null_character)
+        err_set(err, ERR_BAD_JSON, "%s: line %d column %d: a text holds \\u0000", what, error.line, error.column);
+    else if (!value)
         err_set(err, ERR_BAD_JSON, "%s: line %d column %d: %s", what, error.line, error.column, error.text);
     return value;
 }

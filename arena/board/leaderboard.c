@@ -320,11 +320,11 @@ static bool fill_coefficients(struct build *build, struct err *err)
 static void warn_estimate(struct leaderboard *board, const struct estimate *estimate)
 {
     if (estimate->voters && estimate->voters < CLUSTER_FEW)
-        warn(board, "only %u voters: intervals are wide and less certain than they look",
-             estimate->voters);
+        warn(board, "only %u voter%s: intervals are wide and less certain than they look",
+             estimate->voters, estimate->voters == 1 ? "" : "s");
     if (estimate->prompts && estimate->prompts < CLUSTER_FEW)
-        warn(board, "only %u prompts: intervals are wide and less certain than they look",
-             estimate->prompts);
+        warn(board, "only %u prompt%s: intervals are wide and less certain than they look",
+             estimate->prompts, estimate->prompts == 1 ? "" : "s");
     if (estimate->failed)
         warn(board,
              "%zu of %zu bootstrap rounds had no finite rating for every model and were left out; "

@@ -206,13 +206,12 @@ static int talk_about(struct talk *talk, const char *prompt, struct err *err)
 static int run_with(struct loop *loop, const struct settings *config, const char *name, const char *prompt, bool json)
 {
     struct err err = ERR_INIT;
-    struct roster_options options = {.folder = config->folder, .only = name};
     /* Blocked before the engine starts its threads, so that it reaches the loop. */
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    struct roster *roster = roster_open(loop, config->competitors, &options, &err);
+    struct roster *roster = settings_roster(config, loop, (struct roster_options){.only = name}, &err);
     if (!roster)
         return command_fail(&command_chat, &err);
     struct talk talk = {.loop = loop, .competitor = roster_find(roster, name), .json = json};

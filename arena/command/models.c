@@ -61,8 +61,7 @@ static int run(int argc, char **argv)
     struct settings config;
     if (!settings_load(&config, config_path, data, &err))
         return command_fail(&command_models, &err);
-    struct roster_options options = {.folder = config.folder, .unopened = true};
-    struct roster *roster = roster_open(NULL, config.competitors, &options, &err);
+    struct roster *roster = settings_roster(&config, NULL, (struct roster_options){.unopened = true}, &err);
     int code = roster ? list(roster) : command_fail(&command_models, &err);
     roster_free(roster);
     settings_done(&config);

@@ -124,8 +124,9 @@ static void board_is_ready(void *user, const struct err *err)
 
 static bool open_rooms(struct house *house, struct err *err)
 {
-    struct roster_options roster = {.folder = house->config.folder};
-    house->roster = roster_open(house->loop, house->config.competitors, &roster, err);
+    house->roster = settings_roster(&house->config, house->loop, (struct roster_options){0}, err);
+    if (house->roster && roster_count(house->roster) < 2)
+        log_warning("serve", "only one competitor is configured: a battle needs two");
     if (!house->roster || !(house->workers = workers_new(house->loop, WORKERS, err)))
         return false;
     struct live_options live = {house->loop, house->workers, house->store, (uint64_t)house->config.min_votes};

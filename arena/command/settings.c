@@ -66,8 +66,10 @@ bool settings_load(struct settings *settings, const char *path, const char *data
     if (!chosen)
         ok = err_set(err, ERR_MEMORY, "out of memory");
     else if (path || access(chosen, F_OK) == 0) {
+        settings->path = strdup(chosen);
         settings->folder = folder_of(chosen);
-        ok = settings->folder ? read_root(settings, chosen, err) : err_set(err, ERR_MEMORY, "out of memory");
+        ok = settings->path && settings->folder ? read_root(settings, chosen, err)
+                                                : err_set(err, ERR_MEMORY, "out of memory");
     }
     free(own);
     if (!ok && err && err->code != ERR_MEMORY)
@@ -80,6 +82,17 @@ bool settings_load(struct settings *settings, const char *path, const char *data
 void settings_done(struct settings *settings)
 {
     json_decref(settings->root);
+    free(settings->path);
     free(settings->folder);
     *settings = (struct settings){0};
+}
+
+struct roster *settings_roster(const struct settings *settings, struct loop *loop, struct roster_options options,
+                               struct err *err)
+{
+    options.folder = settings->folder;
+    struct roster *roster = roster_open(loop, settings->competitors, &options, err);
+    if (!roster && settings->path)
+        err_prefix(err, "%s", settings->path);
+    return roster;
 }

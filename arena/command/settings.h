@@ -6,10 +6,12 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "competitor/roster.h"
 #include "people/voters.h"
 
 struct settings {
     json_t *root;              /* NULL: no file, all defaults */
+    char *path;                /* of the file, NULL where there is none */
     char *folder;              /* the file's folder: relative paths start there */
     const json_t *competitors; /* NULL: the default in-house pair */
     enum auth_mode auth;
@@ -21,5 +23,9 @@ struct settings {
 /* `path` NULL: DIR/arena.json where it exists, else the defaults. Errors name the file, the line or the key. */
 bool settings_load(struct settings *settings, const char *path, const char *data_dir, struct err *err);
 void settings_done(struct settings *settings);
+
+/* Opens the configured competitors as `options` say; its folder is set here. Errors name the file. */
+struct roster *settings_roster(const struct settings *settings, struct loop *loop, struct roster_options options,
+                               struct err *err);
 
 #endif

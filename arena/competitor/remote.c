@@ -67,6 +67,12 @@ bool remote_attach(struct competitor *competitor, struct remote_hub *hub, const 
     return remote->limiter || err_set(err, ERR_MEMORY, "out of memory");
 }
 
+const char *remote_lacks(const struct competitor *competitor)
+{
+    const struct remote *remote = competitor->state;
+    return remote->endpoint.key_error[0] ? remote->endpoint.key_error : NULL;
+}
+
 struct remote_hub *remote_hub_new(struct loop *loop, struct err *err)
 {
     struct remote_hub *hub = calloc(1, sizeof *hub);

@@ -17,4 +17,8 @@ void remote_hub_free(struct remote_hub *hub); /* after every remote competitor w
  * that is missing is no error here: its answers then end with class auth and say which variable is not set. */
 bool remote_attach(struct competitor *competitor, struct remote_hub *hub, const char *folder, struct err *err);
 
+/* Why no answer can come from this competitor, which remote_attach was called for: its key is missing; NULL: it is
+ * there, or none is needed. Borrowed from it. */
+const char *remote_lacks(const struct competitor *competitor);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "competitor/config.h"
 #include "competitor/fingerprint.h"
 #include "competitor/inhouse.h"
@@ -31,6 +32,7 @@ struct roster {
     struct roster_options options;
     struct competitor *competitors;
     size_t count;
+    bool preset;            /* the default pair, with no configuration */
     struct engine *engine;  /* NULL until the first model */
     struct remote_hub *hub; /* NULL until the first remote competitor */
     struct loaded *loaded;
@@ -102,7 +104,8 @@ static const struct loaded *load(struct roster *roster, const struct competitor_
 {
     char *path = file_join(roster->options.folder, config->path), real[PATH_MAX];
     if (!path || !realpath(path, real)) {
-        err_sys(err, ERR_CONFIG, errno, "%s: cannot find the model", path ? path : config->path);
+        err_sys(err, ERR_CONFIG, errno, "%s: cannot find the model%s", path ? path : config->path,
+                roster->preset ? " (./run fetches it; ARENA_MODELS names another folder)" : "");
         free(path);
         return NULL;
     }
@@ -159,9 +162,21 @@ static bool open_one(struct roster *roster, struct competitor *competitor, struc
         if (!roster->hub)
             roster->hub = remote_hub_new(roster->loop, err);
         ok = roster->hub && remote_attach(competitor, roster->hub, roster->options.folder, err);
+        if (ok && !roster->options.only && remote_lacks(competitor)) /* who asks it alone is told by its answer */
+            log_warning("roster", "competitor \"%s\": %s", competitor->config.name, remote_lacks(competitor));
     }
     ok = ok && set_version(competitor, weights, err);
     return ok || err_prefix(err, "competitor \"%s\"", competitor->config.name);
+}
+
+static bool nobody_called(const struct roster *roster, const char *name, struct err *err)
+{
+    char names[256] = "";
+    for (size_t i = 0; i < roster->count; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", roster->competitors[i].config.name);
+    }
+    return err_set(err, ERR_CONFIG, "no competitor is named \"%.128s\"; configured: %s", name, names);
 }
 
 static bool open_all(struct roster *roster, struct err *err)
@@ -171,7 +186,7 @@ static bool open_all(struct roster *roster, struct err *err)
         return err_set(err, ERR_MEMORY, "out of memory");
     const char *only = roster->options.only;
     if (only && !roster_find(roster, only))
-        return err_set(err, ERR_CONFIG, "no competitor is named \"%s\"", only);
+        return nobody_called(roster, only, err);
     for (size_t i = 0; i < roster->count; i++) {
         struct competitor *competitor = &roster->competitors[i];
         if ((!only || strcmp(competitor->config.name, only) == 0) && !open_one(roster, competitor, err))
@@ -194,6 +209,7 @@ struct roster *roster_open(struct loop *loop, const json_t *competitors, const s
     if (!competitors) {
         competitors = defaults = json_read(TEXT(DEFAULT_COMPETITORS), "default competitors", err);
         roster->options.folder = default_folder(folder, sizeof folder);
+        roster->preset = true;
     }
     bool ok = competitors && read_rows(roster, competitors, err) && (options->unopened || open_all(roster, err));
     json_decref(defaults);

@@ -55,7 +55,7 @@ bool db_fail(struct db *db, int result, const char *doing, struct err *err)
     char what[ERR_MESSAGE_MAX];
     const char *mark = strstr(known.what, "%s");
     snprintf(what, sizeof what, "%.*s%s%s", (int)(mark - known.what), known.what, db->path, mark + 2);
-    return err_set(err, known.code, "%s: %s (%s, %d)", doing, what, sqlite3_errmsg(db->handle), result);
+    return err_set(err, known.code, "%s (%s: %s, %d)", what, doing, sqlite3_errmsg(db->handle), result);
 }
 
 /* --- opening --- */
