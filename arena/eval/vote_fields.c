@@ -260,6 +260,15 @@ enum winner vote_fields_winner(enum outcome outcome)
     return WINNERS[outcome];
 }
 
+enum outcome vote_fields_outcome(enum winner winner)
+{
+    static const enum outcome OUTCOMES_OF[] = {[WINNER_A] = OUTCOME_A,
+                                               [WINNER_B] = OUTCOME_B,
+                                               [WINNER_TIE] = OUTCOME_TIE,
+                                               [WINNER_BOTH_BAD] = OUTCOME_BOTH_BAD};
+    return OUTCOMES_OF[winner];
+}
+
 static struct text known(struct text text)
 {
     return text.length ? text : (struct text){NULL, 0};

@@ -38,5 +38,6 @@ bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, stru
 
 /* Outcomes and stored winners are the same four, named apart in two rooms that do not know each other. */
 enum winner vote_fields_winner(enum outcome outcome);
+enum outcome vote_fields_outcome(enum winner winner);
 
 #endif

@@ -19,7 +19,8 @@ static const char *statement_for(const struct vote_filter *filter)
 {
     if (filter->with_ids)
         return COLUMNS
-            ", b.tags, b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised" FROM_WHERE;
+            ", b.tags, b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised,"
+            " b.import_key" FROM_WHERE;
     return filter->with_tags ? COLUMNS ", b.tags" FROM_WHERE : COLUMNS FROM_WHERE;
 }
 
@@ -52,7 +53,7 @@ static struct vote_row row_from(const struct db_rows *rows, const struct vote_fi
     if (filter->with_tags || filter->with_ids)
         row.tags = db_text(rows, TAGS);
     struct text *ids[] = {&row.battle_id, &row.voter_id, &row.campaign,       &row.cohort,
-                          &row.reasons,   &row.comment,  &row.recognised_text};
+                          &row.reasons,   &row.comment,  &row.recognised_text, &row.import_key};
     for (int i = 0; filter->with_ids && i < (int)(sizeof ids / sizeof ids[0]); i++)
         *ids[i] = db_text(rows, IDS + i);
     return row;

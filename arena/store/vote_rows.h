@@ -17,7 +17,7 @@ struct vote_filter {
     const char *campaign; /* id; NULL: any */
     const char *voter;    /* id; NULL: any */
     bool with_tags;       /* fill tags: costs time */
-    bool with_ids;        /* fill battle, voter_id, feedback */
+    bool with_ids;        /* fill battle_id, voter_id, campaign, cohort, import_key, feedback */
 };
 #define VOTE_FILTER_ALL ((struct vote_filter){.judge = -1, .source = -1})
 
@@ -38,6 +38,7 @@ struct vote_row {
     /* borrowed for the call */
     struct text tags;                                  /* JSON object; data NULL: none, or not asked */
     struct text battle_id, voter_id, campaign, cohort; /* filled with_ids */
+    struct text import_key; /* filled with_ids; data NULL: not imported */
     struct text reasons, comment, recognised_text;     /* filled with_ids */
 };
 /* Stops when `each` returns false (that is no error). */

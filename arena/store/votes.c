@@ -79,6 +79,17 @@ uint64_t votes_prompt_value(struct text prompt)
     return value != 0 ? value : 1;
 }
 
+bool votes_judge_kinds(struct db *db, bool kinds[2], struct err *err)
+{
+    int64_t human, model;
+    if (!db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 0)", DB_NONE, 0, &human, err) ||
+        !db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 1)", DB_NONE, 0, &model, err))
+        return false;
+    kinds[JUDGE_HUMAN] = human != 0;
+    kinds[JUDGE_MODEL] = model != 0;
+    return true;
+}
+
 /* --- appending to the ledger --- */
 
 bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE], struct err *err)

@@ -79,6 +79,9 @@ bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64
 bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out,
                 struct err *err);
 
+/* Which kinds of judges have votes here: kinds[enum judge_kind]. */
+bool votes_judge_kinds(struct db *db, bool kinds[2], struct err *err);
+
 bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE],
                 struct err *err); /* 0 and zeros: none */
 

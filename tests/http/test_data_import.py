@@ -40,7 +40,7 @@ def rows(data, sql):
 
 def vote(number, **more):
     return {"id": f"v{number}", "model_a": f"m{number % 3}", "model_b": f"m{(number + 1) % 3}",
-            "winner": ("model_a", "model_b", "tie", "both_bad", "model_a", "model_a", "model_b")[number * 31 % 7], **more}
+            "winner": ("model_a", "model_b", "tie", "both_bad", "model_a", "model_a", "model_b")[number * number * 31 % 7], **more}
 
 
 def lines(path, records):
@@ -55,11 +55,11 @@ def same(one, other):
 
 
 def test_the_board_of_a_file_is_the_board_of_the_store(tmp_path):
-    file = lines(tmp_path / "votes.jsonl", [vote(n, judge_hash=f"u{n % 5}", prompt=f"p{n % 7}") for n in range(60)])
-    assert load(file, tmp_path / "d") == 60
+    file = lines(tmp_path / "votes.jsonl", [vote(n, judge_hash=f"u{n * 7 % 31}", prompt=f"p{n * 17 % 101}") for n in range(300)])
+    assert load(file, tmp_path / "d") == 300
     assert same(board(tmp_path / "d"), rank(file))
     assert load(file, tmp_path / "d") == 0
-    assert board(tmp_path / "d")["votes"] == 60
+    assert board(tmp_path / "d")["votes"] == 300
     assert arena("verify", "--data", tmp_path / "d").returncode == 0
 
 
@@ -111,7 +111,7 @@ def test_bad_files(tmp_path):
 
 def test_one_id_is_one_vote(tmp_path):
     load(lines(tmp_path / "a.jsonl", [vote(1), vote(2)]), tmp_path / "d")
-    done = arena("import", lines(tmp_path / "b.jsonl", [vote(3), {**vote(2), "winner": "model_a"}]), "--data", tmp_path / "d",
+    done = arena("import", lines(tmp_path / "b.jsonl", [vote(3), {**vote(2), "winner": "both_bad"}]), "--data", tmp_path / "d",
                  code=2)
     assert "line 2" in done.stderr and "another vote with the id v2" in done.stderr
     assert board(tmp_path / "d")["votes"] == 2, "nothing of the second file"

@@ -1,0 +1,173 @@
+/* One interface for both formats, so that an export says once what it holds. */
+#include "eval/export_table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+void table_init(struct table *table, FILE *out, enum table_format format)
+{
+    *table = (struct table){.out = out, .format = format, .err = ERR_INIT};
+    buf_init(&table->row, TABLE_ROW_MAX);
+    buf_init(&table->header, TABLE_ROW_MAX);
+}
+
+void table_begin(struct table *table)
+{
+    buf_clear(&table->row);
+    table->json = json_out_to(&table->row);
+    table->first = true;
+    if (table->format == TABLE_JSONL)
+        json_put_open(&table->json, NULL, '{');
+}
+
+/* --- CSV --- */
+
+static void add_quoted(struct buf *buf, struct text text, bool guard)
+{
+    buf_add_char(buf, '"');
+    if (guard)
+        buf_add_char(buf, '\'');
+    for (size_t from = 0, at = 0; at <= text.length; at++) {
+        if (at < text.length && text.data[at] != '"')
+            continue;
+        buf_add(buf, text.data + from, at - from);
+        if (at < text.length)
+            buf_add_string(buf, "\"\"");
+        from = at + 1;
+    }
+    buf_add_char(buf, '"');
+}
+
+/* What a spreadsheet would compute. */
+static bool is_formula(struct text text)
+{
+    return text.length > 0 && memchr("=+-@\t\r", text.data[0], 6) != NULL;
+}
+
+static void add_cell(struct buf *buf, struct text text)
+{
+    bool special = is_formula(text), quote = special;
+    for (size_t i = 0; i < text.length && !quote; i++)
+        quote = strchr(",\"\r\n", text.data[i]) != NULL;
+    if (quote)
+        add_quoted(buf, text, special);
+    else
+        buf_add_text(buf, text);
+}
+
+/* Before each cell: the header's part of it, and the comma. */
+static struct buf *csv_cell(struct table *table, const char *name)
+{
+    if (table->rows == 0) {
+        if (!table->first)
+            buf_add_char(&table->header, ',');
+        add_cell(&table->header, text_of(name));
+    }
+    if (!table->first)
+        buf_add_char(&table->row, ',');
+    table->first = false;
+    return &table->row;
+}
+
+/* --- cells --- */
+
+void table_text(struct table *table, const char *name, struct text value)
+{
+    if (table->format == TABLE_CSV)
+        add_cell(csv_cell(table, name), value.data ? value : TEXT(""));
+    else if (value.data)
+        json_put_string(&table->json, name, value);
+    else
+        json_put_null(&table->json, name);
+}
+
+void table_string(struct table *table, const char *name, const char *value)
+{
+    table_text(table, name, value ? text_of(value) : (struct text){NULL, 0});
+}
+
+void table_int(struct table *table, const char *name, int64_t value)
+{
+    if (table->format == TABLE_CSV)
+        buf_printf(csv_cell(table, name), "%" PRId64, value);
+    else
+        json_put_int(&table->json, name, value);
+}
+
+void table_known(struct table *table, const char *name, int64_t value)
+{
+    if (value < 0)
+        table_text(table, name, (struct text){NULL, 0});
+    else
+        table_int(table, name, value);
+}
+
+void table_real(struct table *table, const char *name, double value)
+{
+    if (table->format == TABLE_JSONL || isnan(value)) {
+        if (isnan(value))
+            table_text(table, name, (struct text){NULL, 0});
+        else
+            json_put_real(&table->json, name, value);
+        return;
+    }
+    struct json_out number = json_out_to(csv_cell(table, name));
+    json_put_real(&number, NULL, value);
+}
+
+void table_bool(struct table *table, const char *name, bool value)
+{
+    if (table->format == TABLE_CSV)
+        buf_add_string(csv_cell(table, name), value ? "true" : "false");
+    else
+        json_put_bool(&table->json, name, value);
+}
+
+void table_json(struct table *table, const char *name, struct text json)
+{
+    if (json.length == 0)
+        table_text(table, name, (struct text){NULL, 0});
+    else if (table->format == TABLE_JSONL)
+        json_put_raw(&table->json, name, json);
+    else if (json.length >= 2 && (json.data[0] == '{' || json.data[0] == '['))
+        add_quoted(csv_cell(table, name), json, false);
+    else
+        add_cell(csv_cell(table, name), json);
+}
+
+/* --- rows --- */
+
+static bool write_buf(struct table *table, const struct buf *buf)
+{
+    if (fwrite(buf->data, 1, buf->length, table->out) == buf->length)
+        return true;
+    return err_sys(&table->err, ERR_IO, errno, "cannot write the export");
+}
+
+bool table_end(struct table *table)
+{
+    if (table->format == TABLE_JSONL)
+        json_put_close(&table->json, '}');
+    buf_add_char(&table->row, '\n');
+    buf_add_char(&table->header, '\n');
+    if (table->row.failed || table->header.failed)
+        return err_set(&table->err, ERR_TOO_LARGE, "row %" PRIu64 " is longer than %u MB", table->rows + 1,
+                       TABLE_ROW_MAX >> 20);
+    bool first = table->rows++ == 0 && table->format == TABLE_CSV;
+    bool ok = (!first || write_buf(table, &table->header)) && write_buf(table, &table->row);
+    buf_clear(&table->header);
+    return ok;
+}
+
+bool table_finish(struct table *table, struct err *err)
+{
+    if (table->err.code == ERR_NONE && fflush(table->out) != 0)
+        err_sys(&table->err, ERR_IO, errno, "cannot write the export");
+    buf_done(&table->row);
+    buf_done(&table->header);
+    if (table->err.code != ERR_NONE && err)
+        *err = table->err;
+    return table->err.code == ERR_NONE;
+}
