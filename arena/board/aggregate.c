@@ -110,11 +110,12 @@ bool aggregate_read(struct votefile *file, struct hash_names *names, struct text
                     const char *what, const struct votefile_options *options, struct err *err)
 {
     if (options->categories[0] || options->filters[0] || options->voter || options->prompt ||
-        options->id || options->style)
-        return err_set(err, ERR_BAD_REQUEST,
-                       "%s holds aggregated counts: categories, filters, style, --id, --voter and "
-                       "--prompt need single votes",
-                       what);
+        options->id || options->style || options->weight || options->daily_cap)
+        return err_set(
+            err, ERR_BAD_REQUEST,
+            "%s holds aggregated counts: categories, filters, style, weights, a daily cap, "
+            "--id, --voter and --prompt need single votes",
+            what);
     json_t *root = json_read(text, what, err);
     if (!root)
         return false;

@@ -1,5 +1,5 @@
-/* Each part is a fit or a simulation of its own, tens of milliseconds in all for 130 models: too slow
- * for every vote, and nothing for a page. */
+/* Each part is a fit or a simulation of its own, tens of milliseconds in all for 130 models: too
+ * slow for every vote, and nothing for a page. */
 #include "board/detail.h"
 
 #include <math.h>
@@ -35,7 +35,8 @@ static bool fill_distribution(struct leaderboard *board, const struct detail_inp
     return ok;
 }
 
-static bool fill_fragility(struct leaderboard *board, const struct detail_input *input, struct err *err)
+static bool fill_fragility(struct leaderboard *board, const struct detail_input *input,
+                           struct err *err)
 {
     struct leaderboard_fragility *fragility = &board->fragility;
     const struct ballots *ballots = input->votes->ballots;
@@ -54,7 +55,8 @@ static bool fill_fragility(struct leaderboard *board, const struct detail_input 
     if (ok) {
         fragility->known = true;
         fragility->votes_to_flip = flip.votes;
-        fragility->flips_to = flip.votes ? strdup(input->votes->names[input->models[flip.rival]]) : NULL;
+        fragility->flips_to =
+            flip.votes ? strdup(input->votes->names[input->models[flip.rival]]) : NULL;
         fragility->top_voter_share = voters.top_share;
         fragility->top_voter_rank_change = voters.rank_change;
     }
@@ -76,7 +78,8 @@ static bool compare_ties(struct leaderboard *board, const struct detail_input *i
         rank_ranges(other, fit.theta, margin, n);
         for (size_t i = 0; i < n; i++) {
             uint32_t a = ranks[i].rank, b = other[i].rank, places = a > b ? a - b : b - a;
-            board->tie_rank_change = places > board->tie_rank_change ? places : board->tie_rank_change;
+            board->tie_rank_change =
+                places > board->tie_rank_change ? places : board->tie_rank_change;
         }
         tie_fit_done(&fit);
     }
@@ -92,8 +95,10 @@ bool detail_fill(struct leaderboard *board, const struct detail_input *input, st
         return no_memory(err);
     for (size_t k = 0; k < n; k++)
         ranks[input->map[board->models[k].model]].rank = board->models[k].rank;
-    bool plain = board->options.method == LEADERBOARD_BT && !board->options.compatible;
-    bool ok = fill_distribution(board, input, err) && (!plain || fill_fragility(board, input, err)) &&
+    bool plain = board->options.method == LEADERBOARD_BT && !board->options.compatible &&
+                 !board->options.weighted;
+    bool ok = fill_distribution(board, input, err) &&
+              (!plain || fill_fragility(board, input, err)) &&
               (!plain || compare_ties(board, input, ranks, ranks + n) || no_memory(err));
     free(ranks);
     return ok;

@@ -457,7 +457,7 @@ static bool fit_method(struct estimate *estimate, const struct estimate_input *i
     const struct leaderboard_options *options = input->options;
     if (options->method == LEADERBOARD_ELO)
         return fit_elo(estimate, input, err);
-    if (options->style || options->position)
+    if (options->style || options->position || options->weighted)
         return fit_context(estimate, input, err);
     if (options->ties != LEADERBOARD_TIES_HALF)
         return fit_ties(estimate, input, err);

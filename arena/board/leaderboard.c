@@ -50,7 +50,10 @@ bool leaderboard_options_check(const struct leaderboard_options *options, struct
          "arena-rank has no clustered intervals"},
         {options->compatible && options->position,
          "arena-rank has no position term (its centring wipes it out)"},
-        {(context || !half) && options->interval == LEADERBOARD_CI_BOOTSTRAP,
+        {options->weighted && (elo || !half || options->compatible),
+         "--weight is for Bradley-Terry with a tie as half: leave --method, --ties and "
+         "--compatible out"},
+        {(context || !half || options->weighted) && options->interval == LEADERBOARD_CI_BOOTSTRAP,
          "the bootstrap is for plain Bradley-Terry and Elo; leave --ci out"},
     };
     for (size_t k = 0; k < sizeof RULES / sizeof *RULES; k++)
@@ -338,9 +341,13 @@ static void warn_votes(struct build *build)
 {
     struct leaderboard *board = build->board;
     if (board->skipped)
-        warn(board, "%" PRIu64 " votes were skipped", board->skipped);
+        warn(board, "%" PRIu64 " vote%s skipped", board->skipped,
+             board->skipped == 1 ? " was" : "s were");
     for (const char *const *note = build->votes->notes; note && *note; note++)
         warn(board, "%s", *note);
+    if (build->votes->capped)
+        warn(board, "%" PRIu64 " vote%s over a voter's daily cap %s left out", build->votes->capped,
+             build->votes->capped == 1 ? "" : "s", build->votes->capped == 1 ? "was" : "were");
     if (board->votes == 0)
         warn(board, "no votes");
     else if (build->ranked.models == 0)

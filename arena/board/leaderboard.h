@@ -42,6 +42,7 @@ struct leaderboard_options {
     bool style;        /* control for the ballots' features */
     bool position;     /* control for the side a model was shown on */
     bool compatible;   /* arena-rank's objective and standard errors, its shortcomings included */
+    bool weighted;     /* by the ballots' own weights */
     bool simultaneous; /* rank ranges that hold for all pairs at once */
     bool detail; /* rank distribution, fragility, other tie conventions: for pages, not for every
                     vote */
@@ -72,6 +73,7 @@ struct leaderboard_votes {
     uint64_t skipped;            /* votes that the reader left out, said in a warning */
     const char *const
         *notes; /* what else the reader has to say, among the warnings; NULL-terminated, or NULL */
+    uint64_t capped;    /* votes over a daily cap, said likewise */
     bool sides_unknown; /* aggregated counts: nobody knows who was shown first */
     bool absent_hidden; /* a model without votes is not listed: it is of another board */
 };

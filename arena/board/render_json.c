@@ -72,6 +72,7 @@ static void put_method(struct json_out *out, const struct leaderboard *board)
     json_put_bool(out, "style", options->style);
     json_put_bool(out, "position", options->position);
     json_put_bool(out, "reweighted", options->reweighted);
+    json_put_bool(out, "weighted", options->weighted);
     json_put_cstring(out, "compatible", options->compatible ? "arena-rank" : NULL);
     json_put_cstring(out, "category", options->category ? options->category : "overall");
     json_put_cstring(out, "anchor", options->anchor);

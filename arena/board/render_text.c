@@ -81,6 +81,8 @@ void render_subtitle(struct buf *out, const struct leaderboard *board)
         add_ties(out, board);
     if (options->reweighted)
         buf_add_string(out, ", pairs reweighted");
+    if (options->weighted)
+        buf_add_string(out, ", votes weighted");
     if (options->style)
         buf_add_string(out, ", style controlled");
     if (options->position)

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "board/day.h"
 
+#define WEIGHT_MOST 1e9
 #define FIELD_MAX (1u << 20) /* of an unescaped name, id, voter or prompt */
 
 enum { SCRATCH_A, SCRATCH_B, SCRATCH_ID, SCRATCH_VOTER, SCRATCH_PROMPT, SCRATCH_OTHER };
@@ -55,6 +57,7 @@ bool vote_format_init(struct vote_format *format, const struct votefile_options 
     static const char *const IDS[VOTE_CANDIDATES] = {"id", "question_id"};
     static const char *const VOTERS[VOTE_CANDIDATES] = {"judge_hash", "judge", "voter"};
     static const char *const PROMPTS[VOTE_CANDIDATES] = {"prompt_id", "prompt"};
+    static const char *const TIMES[VOTE_CANDIDATES] = {"tstamp", "timestamp"};
     static const char *const ONE_HOT[3] = {"winner_model_a", "winner_model_b", "winner_tie"};
     bool own = options->columns[0] != NULL;
     struct row_spec *spec = &format->spec;
@@ -67,6 +70,10 @@ bool vote_format_init(struct vote_format *format, const struct votefile_options 
     if (!add_candidates(spec, options->id, !own, IDS, format->id, &format->ids) ||
         !add_candidates(spec, options->voter, !own, VOTERS, format->voter, &format->voters) ||
         !add_candidates(spec, options->prompt, !own, PROMPTS, format->prompt, &format->prompts) ||
+        ((options->days || options->daily_cap) &&
+         !add_candidates(spec, options->time, !own, TIMES, format->time, &format->times)) ||
+        (options->weight &&
+         (format->weight = row_spec_add(spec, options->weight)) == ROW_FIELDS_MAX) ||
         (options->style && !add_style(format)))
         return err_set(err, ERR_BAD_REQUEST, "more than %d fields asked for", ROW_FIELDS_MAX);
     for (int k = 0; k < VOTEFILE_CATEGORIES_MAX && options->categories[k]; k++)
@@ -114,6 +121,8 @@ bool vote_format_header(struct vote_format *format, struct text line, struct err
         drop_absent(format->voter, &format->voters, found);
     if (!options->prompt)
         drop_absent(format->prompt, &format->prompts, found);
+    if (!options->time)
+        drop_absent(format->time, &format->times, found);
     bool one_hot = !options->columns[0] && (found >> format->one_hot[0] & 1) &&
                    (found >> format->one_hot[1] & 1);
     return need_column(format, found, format->a, line, err) &&
@@ -121,7 +130,10 @@ bool vote_format_header(struct vote_format *format, struct text line, struct err
            (one_hot || need_column(format, found, format->winner, line, err)) &&
            (!options->id || need_column(format, found, format->id[0], line, err)) &&
            (!options->voter || need_column(format, found, format->voter[0], line, err)) &&
-           (!options->prompt || need_column(format, found, format->prompt[0], line, err));
+           (!options->prompt || need_column(format, found, format->prompt[0], line, err)) &&
+           (!options->weight || need_column(format, found, format->weight, line, err)) &&
+           (!options->time || !format->times ||
+            need_column(format, found, format->time[0], line, err));
 }
 
 void vote_decoder_init(struct vote_decoder *decoder, const struct vote_format *format)
@@ -282,6 +294,33 @@ static bool read_style(struct vote_decoder *decoder, struct vote *vote, struct e
     return true;
 }
 
+static bool read_weight(struct vote_decoder *decoder, float *weight, struct err *err)
+{
+    const struct vote_format *format = decoder->format;
+    const struct votefile_options *options = format->options;
+    double value = 0;
+    *weight = 1;
+    if (!options->weight)
+        return true;
+    if (!row_sum(&decoder->fields[format->weight], &value) || !(value > 0) || value > WEIGHT_MOST ||
+        value < 1 / WEIGHT_MOST || (options->inverse && value > 1))
+        return err_set(err, ERR_FORMAT, "\"%s\" is no %s", options->weight,
+                       options->inverse ? "probability above 0" : "weight above 0");
+    *weight = (float)(options->inverse ? 1 / value : value);
+    return true;
+}
+
+static bool read_day(struct vote_decoder *decoder, uint16_t *day, struct err *err)
+{
+    const struct vote_format *format = decoder->format;
+    struct text text;
+    *day = 0;
+    if (!read_optional(decoder, format->time, format->times, SCRATCH_OTHER, &text, err))
+        return false;
+    return !text.length || day_read(text, day) ||
+           err_set(err, ERR_FORMAT, "\"%s\" is no time", format->spec.path[format->time[0]]);
+}
+
 bool vote_name_check(struct text name, struct err *err)
 {
     if (utf8_valid(name.data, name.length) && !has_control(name))
@@ -345,6 +384,7 @@ enum vote_status vote_decode(struct vote_decoder *decoder, struct vote *vote,
         !read_optional(decoder, format->voter, format->voters, SCRATCH_VOTER, &vote->voter, err) ||
         !read_optional(decoder, format->prompt, format->prompts, SCRATCH_PROMPT, &vote->prompt,
                        err) ||
+        !read_weight(decoder, &vote->weight, err) || !read_day(decoder, &vote->day, err) ||
         (format->options->style && !read_style(decoder, vote, err)))
         return VOTE_REFUSED;
     return VOTE_TAKEN;

@@ -27,15 +27,18 @@ struct vote_format {
     size_t a, b, winner;
     size_t one_hot[3]; /* winner_model_a, winner_model_b, winner_tie */
     size_t id[VOTE_CANDIDATES], voter[VOTE_CANDIDATES], prompt[VOTE_CANDIDATES];
-    size_t ids, voters, prompts;     /* how many candidates */
-    size_t style[2][STYLE_FEATURES]; /* counts of the two sides */
-    size_t text[2][2];               /* conversation, response */
+    size_t time[VOTE_CANDIDATES], weight;
+    size_t ids, voters, prompts, times; /* how many candidates */
+    size_t style[2][STYLE_FEATURES];    /* counts of the two sides */
+    size_t text[2][2];                  /* conversation, response */
 };
 
 struct vote {
     struct text a, b;
     struct text id, voter, prompt; /* empty: not known. All borrow the record or the decoder */
     enum outcome outcome;
+    uint16_t day;            /* as in struct ballot; with options->days or ->daily_cap */
+    float weight;            /* with options->weight */
     uint32_t boards;         /* a bit for each category it is of (without categories: 1) */
     float x[STYLE_FEATURES]; /* with options->style */
 };

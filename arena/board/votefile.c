@@ -1,4 +1,4 @@
-/* Each worker turns a chunk into a list of 48-byte records under names of its own; the commit, in
+/* Each worker turns a chunk into a list of small records under names of its own; the commit, in
  * the order of the file, gives out the final numbers, looks for repeated ids and counts. So the
  * costly part (finding fields, hashing names) is parallel, the result does not depend on threads,
  * and the first bad line is the one that is named. */
@@ -18,6 +18,8 @@ struct record {
     uint32_t line;   /* line ends before it in the chunk */
     uint64_t id, voter, prompt;
     uint32_t boards; /* a bit for each it counts on */
+    float weight;
+    uint16_t day;
     uint8_t outcome;
 };
 
@@ -44,7 +46,11 @@ struct reader {
     int threads;
     struct hash_names names;
     struct hash_keys ids, voters, prompts;
-    bool keep; /* ballots */
+    struct hash_keys quotas; /* a voter's day on a board */
+    uint32_t *spent;         /* votes that each has counted */
+    size_t spent_room;
+    bool cappable; /* a vote named its voter and its day */
+    bool keep;     /* ballots */
 };
 
 const char *votefile_skip_word(enum votefile_skip skip)
@@ -106,6 +112,8 @@ static bool keep_vote(struct worker *worker, const struct vote *vote, uint32_t o
                               .voter = key_of(vote->voter),
                               .prompt = key_of(vote->prompt),
                               .boards = vote->boards,
+                              .weight = vote->weight,
+                              .day = vote->day,
                               .outcome = (uint8_t)vote->outcome};
     if (!hash_names_add(&worker->names, vote->a, &record->a) ||
         !hash_names_add(&worker->names, vote->b, &record->b))
@@ -238,12 +246,44 @@ static bool number_key(struct hash_keys *keys, uint64_t key, uint32_t *number, s
            err_set(err, ERR_MEMORY, "no memory to number voters");
 }
 
+/* Whether the voter's day has room on this board for one more vote, which is then taken. */
+static bool within_cap(struct reader *reader, const struct record *record, size_t board,
+                       bool *within, struct err *err)
+{
+    uint32_t number, cap = reader->options->daily_cap;
+    bool added;
+    const uint64_t parts[2] = {record->voter, (uint64_t)record->day << 8 | board};
+    *within = true;
+    if (!cap || !record->voter || !record->day)
+        return true;
+    reader->cappable = true;
+    if (!hash_keys_add(&reader->quotas, hash_bytes((const char *)parts, sizeof parts), &number,
+                       &added))
+        return err_set(err, ERR_MEMORY, "no memory to count voters' days");
+    if (number >= reader->spent_room) {
+        size_t room = 2 * (size_t)number + 1024;
+        uint32_t *spent = realloc(reader->spent, room * sizeof *spent);
+        if (!spent)
+            return err_set(err, ERR_MEMORY, "no memory to count voters' days");
+        reader->spent = spent;
+        reader->spent_room = room;
+    }
+    if (added)
+        reader->spent[number] = 0;
+    *within = reader->spent[number] < cap;
+    reader->spent[number] += *within;
+    reader->file->capped[board] += !*within;
+    return true;
+}
+
 /* On every board that it is of. A board knows voters (or prompts) when one of its votes names one.
  */
 static bool count_vote(struct reader *reader, const struct record *record, uint32_t a, uint32_t b,
                        const float *x, struct err *err)
 {
-    struct ballot ballot = {.a = (uint16_t)a, .b = (uint16_t)b, .outcome = record->outcome};
+    struct ballot ballot = {
+        .a = (uint16_t)a, .b = (uint16_t)b, .outcome = record->outcome, .day = record->day};
+    bool within;
     if (reader->keep && (!number_key(&reader->voters, record->voter, &ballot.voter, err) ||
                          !number_key(&reader->prompts, record->prompt, &ballot.prompt, err)))
         return false;
@@ -251,11 +291,17 @@ static bool count_vote(struct reader *reader, const struct record *record, uint3
         struct ballots *ballots = votefile_ballots(reader->file, k);
         if (!(record->boards >> k & 1))
             continue;
+        if (!within_cap(reader, record, k, &within, err))
+            return false;
+        if (!within)
+            continue;
         if (!tally_add(votefile_tally(reader->file, k), a, b, (enum outcome)record->outcome, 1,
                        err))
             return false;
         if (reader->keep && !ballots_add(ballots, ballot, x, err))
             return false;
+        if (ballots->weighted)
+            ballots_weigh(ballots, record->weight);
         ballots->voters |= ballot.voter != BALLOT_NONE; /* how many is known at the end */
         ballots->prompts |= ballot.prompt != BALLOT_NONE;
     }
@@ -377,9 +423,12 @@ static bool read_records(struct reader *reader, struct chunks *chunks, struct te
         return err_set(err, ERR_MEMORY, "no memory to read %s", reader->what);
     for (int k = 0; k < reader->threads; k++)
         vote_decoder_init(&reader->workers[k].decoder, &reader->format);
-    reader->keep = options->ballots || options->style || names_anybody(reader, start);
-    for (size_t k = 0; k < reader->file->boards; k++)
+    reader->keep = options->ballots || options->style || options->weight || options->days ||
+                   names_anybody(reader, start);
+    for (size_t k = 0; k < reader->file->boards; k++) {
         ballots_init(votefile_ballots(reader->file, k), options->style ? STYLE_FEATURES : 0);
+        votefile_ballots(reader->file, k)->weighted = options->weight != NULL;
+    }
     if (!chunks_run(chunks, &handler, reader->threads, reader->format.spec.csv, err))
         return false;
     for (size_t k = 0; k < reader->file->boards; k++) {
@@ -387,6 +436,11 @@ static bool read_records(struct reader *reader, struct chunks *chunks, struct te
         ballots->voters = ballots->voters ? reader->voters.count : 0;
         ballots->prompts = ballots->prompts ? reader->prompts.count : 0;
     }
+    if (options->daily_cap && !reader->cappable)
+        return err_set(
+            err, ERR_BAD_REQUEST,
+            "%s: --daily-cap needs votes that name their voter and time (--voter, --time)",
+            reader->what);
     return check_categories(reader, err);
 }
 
@@ -454,6 +508,8 @@ static void reader_done(struct reader *reader)
     hash_keys_done(&reader->ids);
     hash_keys_done(&reader->voters);
     hash_keys_done(&reader->prompts);
+    hash_keys_done(&reader->quotas);
+    free(reader->spent);
 }
 
 static bool read_aggregate(struct reader *reader, struct chunks *chunks, struct err *err)

@@ -40,8 +40,13 @@ struct votefile_options {
     const char *categories[VOTEFILE_CATEGORIES_MAX];
     const char *filters[VOTEFILE_FILTERS_MAX]; /* FIELD=VALUE; every board's votes match all */
     bool lenient;
-    bool ballots; /* keep the single votes even where nobody is named */
-    bool style;   /* find style features; implies ballots */
+    const char *weight; /* a column of weights; NULL: every vote weighs 1. Implies ballots */
+    bool inverse;       /* it holds probabilities: a vote weighs the inverse of its own */
+    const char *time;   /* NULL: LMArena's own */
+    bool days;          /* keep the day of each vote; implies ballots */
+    uint32_t daily_cap; /* votes that a voter's day counts on a board, the first ones; 0: all */
+    bool ballots;       /* keep the single votes even where nobody is named */
+    bool style;         /* find style features; implies ballots */
     int threads;
 };
 
@@ -61,6 +66,7 @@ struct votefile {
     uint64_t records;  /* votes read, skipped and filtered ones too */
     uint64_t filtered; /* of no category, or not matching the filters */
     uint64_t skipped[SKIPS];
+    uint64_t capped[VOTEFILE_CATEGORIES_MAX]; /* of each board: over the daily cap */
     bool aggregated;
 };
 

@@ -18,11 +18,11 @@ struct request {
     struct votefile_options file;
     struct leaderboard_options board;
     int method, interval, ties, format, compatible; /* choices */
-    const char *columns, *anchor, *filter, *category, *output;
+    const char *columns, *anchor, *filter, *category, *weight, *output;
     char *category_words; /* of every --category, cut up */
     char *column_words;   /* `columns`, cut up */
     char *anchor_name;
-    int64_t rounds, seed, min_votes, threads;
+    int64_t rounds, seed, min_votes, threads, daily_cap;
     bool reweighted, style, position, simultaneous, detail;
 };
 
@@ -81,6 +81,17 @@ static bool read_anchor(struct request *request, struct err *err)
     if (*end || !(request->board.anchor_rating > -1e9 && request->board.anchor_rating < 1e9))
         return err_set(err, ERR_BAD_REQUEST, "--anchor: \"%s\" is not a rating", equals + 1);
     return true;
+}
+
+/* --weight COLUMN, or 1/COLUMN for one of probabilities, which the arena's own exports name. */
+static void read_weight(struct request *request)
+{
+    static const char *const PROBABILITIES[] = {"pair_propensity", "sampling_prob"};
+    const char *weight = request->weight;
+    request->file.inverse = weight && strncmp(weight, "1/", 2) == 0;
+    request->file.weight = request->file.inverse ? weight + 2 : weight;
+    for (size_t k = 0; weight && k < sizeof PROBABILITIES / sizeof *PROBABILITIES; k++)
+        request->file.inverse |= strcmp(weight, PROBABILITIES[k]) == 0;
 }
 
 /* The table of options keeps an option's last value; those that add up are gathered here. */
@@ -149,6 +160,9 @@ static bool read_options(struct request *request, int argc, char **argv, int *po
         {"id", OPTION_TEXT, &request->file.id, NULL, 0, 0},
         {"voter", OPTION_TEXT, &request->file.voter, NULL, 0, 0},
         {"prompt", OPTION_TEXT, &request->file.prompt, NULL, 0, 0},
+        {"weight", OPTION_TEXT, &request->weight, NULL, 0, 0},
+        {"time", OPTION_TEXT, &request->file.time, NULL, 0, 0},
+        {"daily-cap", OPTION_INT, &request->daily_cap, NULL, 1, UINT32_MAX},
         {"min-votes", OPTION_INT, &request->min_votes, NULL, 0, 1e15},
         {"category", OPTION_TEXT, &request->category, NULL, 0, 0},
         {"filter", OPTION_TEXT, &request->filter, NULL, 0, 0},
@@ -171,6 +185,8 @@ static bool finish_options(struct request *request, struct err *err)
     struct leaderboard_options *board = &request->board;
     if (!read_columns(request, err) || !read_anchor(request, err))
         return false;
+    read_weight(request);
+    board->weighted = request->weight != NULL;
     board->method = (enum leaderboard_method)request->method;
     board->interval = (enum leaderboard_interval)request->interval;
     board->ties = (enum leaderboard_ties)request->ties;
@@ -185,6 +201,8 @@ static bool finish_options(struct request *request, struct err *err)
     board->threads = (int)request->threads;
     board->detail = request->detail || request->format == RENDER_HTML;
     request->file.style = request->style;
+    request->file.days = board->detail;
+    request->file.daily_cap = (uint32_t)request->daily_cap;
     request->file.ballots = board->method == LEADERBOARD_ELO;
     request->file.threads = (int)request->threads;
     return leaderboard_options_check(board, err);
@@ -231,6 +249,7 @@ static struct leaderboard *fit_board(const struct request *request, struct votef
         .ballots = ballots->count ? ballots : NULL,
         .features = STYLE_NAMES,
         .skipped = votefile_skipped(file),
+        .capped = file->capped[board],
         .sides_unknown = file->aggregated,
         .absent_hidden = file->boards > 1,
     };
@@ -333,6 +352,13 @@ const struct command command_rank = {
         "pair, "
         "50)\n"
         "  --anchor MODEL=R           put MODEL at R instead of the mean at 1000\n"
+        "  --weight COLUMN            each vote's weight; 1/COLUMN where it holds probabilities, "
+        "as "
+        "pair_propensity\n"
+        "                             and sampling_prob always do\n"
+        "  --daily-cap N              count a voter's first N votes of a day (tstamp, timestamp, "
+        "or "
+        "--time C)\n"
         "  --min-votes N              leave models with fewer votes unranked\n"
         "  --columns A,B,WINNER       the file's own column names; an outcome may also be A's or "
         "B's "

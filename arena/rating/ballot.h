@@ -24,6 +24,7 @@
 struct ballot {
     uint16_t a, b; /* model numbers; a was shown first */
     uint8_t outcome;
+    uint16_t day; /* since 1970-01-01; 0: not known */
     uint32_t voter;
     uint32_t prompt;
 };

@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {.threads = 1},
         {.threads = 1, .lenient = true, .ballots = true},
         {.threads = 1, .lenient = true, .style = true},
+        {.threads = 1, .lenient = true, .weight = "weight", .inverse = true, .days = true},
         {.threads = 1, .lenient = true, .categories = {"coding", "english", "overall"}},
         {.threads = 1,
          .lenient = true,

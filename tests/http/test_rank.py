@@ -117,6 +117,53 @@ def test_filter_on_the_voter_keeps_the_voters(votes):
     assert board["voters"] == 6 and board["interval"] == "clustered"
 
 
+def weighted(tmp_path, copies=1, weight=lambda k: 1):
+    """The votes, each `copies(k)` times, with a column of weights."""
+    path = tmp_path / "weighted.csv"
+    rows = VOTES.splitlines()
+    lines = [rows[0] + ",w", *(f"{row},{weight(k)}" for k, row in enumerate(rows[1:-1])
+                               for _ in range(copies(k) if callable(copies) else copies))]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_weights(tmp_path):
+    def ratings(path, *options):
+        models = json.loads(rank(path, "--ci", "sandwich", "--format", "json", *options).stdout)["models"]
+        return {row["model"]: (row["rating"], row["standard_error"]) for row in models}
+
+    plain = ratings(weighted(tmp_path))
+    for weight, option in ((lambda k: 1, "w"), (lambda k: 7.5, "w"), (lambda k: 0.25, "1/w")):
+        for model, (rating, error) in ratings(weighted(tmp_path, weight=weight), "--weight", option).items():
+            assert abs(rating - plain[model][0]) < 1e-6 and abs(error - plain[model][1]) < 1e-6
+    repeated = ratings(weighted(tmp_path, copies=lambda k: 1 + k % 3))
+    for weight, option in ((lambda k: 1 + k % 3, "w"), (lambda k: 1 / (1 + k % 3), "1/w")):
+        ours = ratings(weighted(tmp_path, weight=weight), "--weight", option)
+        for model, (rating, error) in ours.items():
+            assert abs(rating - repeated[model][0]) < 1e-3
+            assert error > repeated[model][1]  # one vote of weight 3 says less than three votes
+    for bad in ("0", "-1", "", "x", "nan", "inf", "1e30"):
+        run = rank(weighted(tmp_path, weight=lambda k: bad if k == 4 else 1), "--weight", "w")
+        assert run.returncode == 2 and b'line 6: "w" is no weight' in run.stderr
+    assert b"is no probability" in rank(weighted(tmp_path, weight=lambda k: 1.5), "--weight", "1/w").stderr
+    assert b'no column "nope"' in rank(weighted(tmp_path), "--weight", "nope").stderr
+    assert rank(weighted(tmp_path), "--weight", "w", "--ties", "davidson").returncode == 2
+
+
+def test_daily_cap(tmp_path):
+    path = tmp_path / "votes.csv"
+    days = ["2025-07-01T10:00:00Z", "2025-07-02", "1751414400.5", "1751500800000", ""]
+    path.write_text("model_a,model_b,winner,judge,timestamp\n" + "".join(
+        f"{'xy'[k % 2]},{'yx'[k % 2]},{('model_a', 'tie')[k % 3 == 0]},v{k % 2},{days[k % 5]}\n" for k in range(100)))
+    board = json.loads(rank(path, "--daily-cap", "3", "--format", "json").stdout)
+    assert board["votes"] == 20 + 2 * 3 * 3  # no day: all; 1 July, 2 July (written twice), 3 July: three a voter
+    assert any("62 votes over a voter's daily cap were left out" in line for line in board["warnings"])
+    assert json.loads(rank(path, "--daily-cap", "1000", "--format", "json").stdout)["votes"] == 100
+    assert b"needs votes that name their voter and time" in rank(weighted(tmp_path), "--daily-cap", "3").stderr
+    path.write_text(path.read_text().replace("2025-07-02", "today"))
+    assert b'line 3: "timestamp" is no time' in rank(path, "--daily-cap", "3").stderr
+
+
 def test_lenient_counts_what_it_skips(tmp_path):
     path = tmp_path / "votes.csv"
     path.write_text(VOTES + "x,x,tie,v1\nx,y,maybe,v1\n")
