@@ -92,38 +92,77 @@ static const char *default_model(void)
     return access(path, R_OK) ? NULL : path;
 }
 
-/* Equal until the first step where the reference itself was undecided. */
-static void check_case(struct engine_model *model, const char *json, int number)
+/* How near the reference each step's logits are when its own answer is what came before.
+ *
+ * Int8 activations make a model of this depth chaotic: where a value lies on the border of two
+ * quants, the last bit of a sum decides, and what it decides grows from layer to layer. One ulp on
+ * the factor of the norms moves these gaps by 0.13 on average, and so does the reference's own other
+ * attention path (flash attention off: 0.129, 12 steps where its choice changes although the gap was
+ * above 0.1). So a bound of 0.1 on single steps holds only for the reference's bits, which change
+ * with the length of its prompt; what can be promised is that this engine is no further from the
+ * reference than the reference is from itself. A wrong fact (an epsilon, a rotary base, a scale)
+ * moves the averages several times over. */
+struct nearness {
+    int steps, other, other_above; /* another token was likelier; although the gap was above 0.1 */
+    double gap, top;               /* sums of the differences: of gaps, of first log-probabilities */
+    double widest;                 /* gap of a step with another token */
+    int tops;
+};
+
+enum { VOCABULARY = 49152, TOP = 10 };
+
+static double lead(const float *logits, int32_t token)
 {
-    static int32_t prompt[2048], wanted[512];
-    static double gaps[512], top[64];
-    size_t prompt_count = golden_tokens(golden_value(json, NULL, "prompt_tokens"), prompt, 2048);
-    size_t count = golden_tokens(golden_value(json, NULL, "greedy_tokens"), wanted, 512);
-    golden_numbers(golden_value(json, NULL, "gap_to_second"), gaps, 512);
-    golden_numbers(golden_value(json, NULL, "first_top10"), top, 64);
-    struct answer *a =
-        answer_wait(answer_start(model, (struct engine_request){.tokens = prompt,
-                                                                .token_count = prompt_count,
-                                                                .max_tokens = (int)count,
-                                                                .want_logprobs = true,
-                                                                .top_logprobs = 8}));
-    size_t same = 0;
-    while (same < count && same < a->count && a->tokens[same] == wanted[same])
-        same++;
-    if (same < count &&
-        gaps[same] >= 0.3) /* int8 activations on both sides: each is 0.2 from the exact logits */
-        fail_msg("case %d: token %zu is %d, not %d, which led by %.3f", number, same,
-                 same < a->count ? (int)a->tokens[same] : -1, (int)wanted[same], gaps[same]);
-    double away = 0;
-    for (size_t i = 0; i < 8; i++)
-        away += fabs((double)a->top[i].logprob - top[2 * i + 1]) / 8;
-    if (away > 0.3 &&
-        gaps[0] >= 0.1) /* where it was undecided, its list is of pieces of characters */
-        fail_msg("case %d: the likeliest tokens are %f away on average", number, away);
-    answer_free(a);
+    float second = -INFINITY;
+    for (int i = 0; i < VOCABULARY; i++)
+        if (i != token && logits[i] > second)
+            second = logits[i];
+    return (double)logits[token] - (double)second;
 }
 
-static void test_the_default_model_answers_like_the_reference(void **state)
+static void compare_top(const float *logits, const double top[2 * TOP], struct nearness *n)
+{
+    double sum = 0;
+    for (int i = 0; i < VOCABULARY; i++)
+        sum += exp((double)logits[i]);
+    for (int i = 0; i < TOP; i++, n->tops++)
+        n->top += fabs((double)logits[(int)top[2 * i]] - log(sum) - top[2 * i + 1]);
+}
+
+static void compare_step(const float *logits, int32_t token, double gap, struct nearness *n)
+{
+    double ours = lead(logits, token);
+    n->steps++;
+    n->gap += fabs(ours - gap);
+    if (ours >= 0)
+        return;
+    n->other++;
+    n->other_above += gap >= 0.1;
+    n->widest = gap > n->widest ? gap : n->widest;
+}
+
+static void compare_case(struct engine_model *model, const char *json, struct nearness *n)
+{
+    static int32_t tokens[2560];
+    static double gaps[512], top[2 * TOP];
+    struct engine_error error = {0};
+    size_t prompt = golden_tokens(golden_value(json, NULL, "prompt_tokens"), tokens, 2048);
+    size_t count = golden_tokens(golden_value(json, NULL, "greedy_tokens"), tokens + prompt, 512);
+    golden_numbers(golden_value(json, NULL, "gap_to_second"), gaps, 512);
+    golden_numbers(golden_value(json, NULL, "first_top10"), top, 2 * TOP);
+    if (tokens[prompt] == tokens[prompt + 1] && tokens[prompt] == tokens[prompt + count - 1])
+        return; /* pieces of characters, recorded under one id: not what the reference chose */
+    float *logits = engine_logits(model, tokens, prompt + count - 1, &error);
+    if (!logits)
+        fail_msg("%s", error.message);
+    const float *step = logits + (prompt - 1) * VOCABULARY;
+    compare_top(step, top, n);
+    for (size_t i = 0; i < count; i++)
+        compare_step(step + i * VOCABULARY, tokens[prompt + i], gaps[i], n);
+    free(logits);
+}
+
+static void test_the_default_model_is_as_near_the_reference_as_that_to_itself(void **state)
 {
     (void)state;
     char *json = golden_read(fixture("models/smollm2_q4_1_llamacpp.json"));
@@ -132,11 +171,17 @@ static void test_the_default_model_answers_like_the_reference(void **state)
         skip();
     }
     struct engine_model *model = model_of(engine, default_model(), (struct engine_load_options){0});
-    int number = 0;
+    struct nearness n = {0};
     for (const char *at = json; (at = strstr(at, "\"prompt_tokens\"")); at++)
-        check_case(model, at, number++);
-    assert_true(number >= 20);
+        compare_case(model, at, &n);
     free(json);
+    print_message("%d steps: gaps %.4f away, first top ten %.4f; %d other tokens, %d above 0.1, at most %.3f\n",
+                  n.steps, n.gap / n.steps, n.top / n.tops, n.other, n.other_above, n.widest);
+    assert_true(n.steps >= 700 && n.tops >= 190);
+    assert_true(n.gap / n.steps < 0.16); /* 0.125; the reference from itself: 0.129 */
+    assert_true(n.top / n.tops < 0.15);  /* 0.107; 0.087 */
+    assert_true(n.other_above * 40 < n.steps); /* 14 of 736; 12 */
+    assert_true(n.widest < 0.6);
 }
 
 /* Goldens of the default model that stand in the tree: a prompt's length and the answer's
@@ -332,7 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_trained_model_tells_its_story_to_the_byte),
         cmocka_unit_test(test_logits_are_those_of_the_reference),
-        cmocka_unit_test(test_the_default_model_answers_like_the_reference),
+        cmocka_unit_test(test_the_default_model_is_as_near_the_reference_as_that_to_itself),
         cmocka_unit_test(test_the_default_model_answers_without_fixtures),
         cmocka_unit_test(test_loading_is_quick),
         cmocka_unit_test(test_text_comes_in_whole_characters),
