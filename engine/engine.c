@@ -168,6 +168,11 @@ char *engine_detokenize(const struct engine_model *model, const int32_t *tokens,
     return tokenizer_decode(model->tokenizer, tokens, count, special, length);
 }
 
+const char *engine_token_text(const struct engine_model *model, int32_t token, bool special, size_t *length)
+{
+    return tokenizer_piece(model->tokenizer, token, special, length);
+}
+
 /* ---- Logits
  * -----------------------------------------------------------------------------------------------------
  */

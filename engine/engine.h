@@ -157,6 +157,10 @@ int32_t *engine_render(const struct engine_model *model, const struct engine_mes
 char *engine_detokenize(const struct engine_model *model, const int32_t *tokens, size_t count, bool special,
                         size_t *length);
 
+/* The bytes of one token as it stands inside an answer, not always whole characters. With `special` false a special
+ * token has none. Returns borrowed from the model. */
+const char *engine_token_text(const struct engine_model *model, int32_t token, bool special, size_t *length);
+
 /* Logits (count * vocabulary floats, row i after token i) of a token sequence from an empty cache; for tests,
  * perplexity and benchmarks. Blocking; runs through the scheduler like any request. Returns new. */
 float *engine_logits(struct engine_model *model, const int32_t *tokens, size_t count, struct engine_error *error);

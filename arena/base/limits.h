@@ -20,6 +20,7 @@
 #define LIMIT_STOP_SECONDS 3           /* for replies under way at shutdown; the whole of it must take less than 5 */
 #define LIMIT_DRAIN_BYTES (8 << 20)    /* of a refused body that are read and dropped, so that the refusal arrives */
 #define LIMIT_IDEMPOTENCY_KEY 128      /* a UUID is 36 */
+#define LIMIT_LOGPROB_BYTES (32 << 20) /* of one whole completion: 8,192 tokens with 20 alternatives each take 20 MB */
 
 /* --- Battles ------------------------------------------------------------------------------------------------------ */
 #define LIMIT_PROMPT_BYTES (32 << 10)  /* about 8,000 tokens: what the default context holds */
@@ -54,6 +55,7 @@
 
 /* --- Competitors -------------------------------------------------------------------------------------------------- */
 #define LIMIT_COMPETITORS 256          /* a board of more is unreadable, and pairs grow with the square */
+#define LIMIT_CATALOGUE 4096           /* models of one provider; the largest gateways list some hundreds */
 #define LIMIT_NAME_BYTES 128           /* competitor names, aliases, organisations */
 #define LIMIT_SSE_BYTES (8 << 20)      /* one line or event of a provider's stream; whole answers come in one */
 #define LIMIT_RESPONSE_BYTES (64 << 20) /* a whole stream: 1 MiB of answer in events of 60 times its size */

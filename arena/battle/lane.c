@@ -182,7 +182,7 @@ void lane_ask(struct lane *lane, struct competitor *competitor, const struct cha
     *run = (struct lane_run){.lane = lane, .gate = lane->gate, .competitor = competitor, .starting = true};
     lane->run = run;
     lane->gate->under_way++;
-    struct chat_sink sink = {on_delta, on_restart, on_end, run};
+    struct chat_sink sink = {.delta = on_delta, .restart = on_restart, .end = on_end, .user = run};
     struct chat *chat = competitor_chat(competitor, messages, count, NULL, &sink, &err);
     run->starting = false;
     if (!run->ended)

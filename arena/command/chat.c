@@ -130,7 +130,7 @@ static void interrupted(void *user, uint32_t events)
 /* Asks and waits for the end. False when it could not even start. */
 static bool ask(struct talk *talk, const struct chat_message *messages, size_t count, struct err *err)
 {
-    struct chat_sink sink = {on_delta, on_restart, on_end, talk};
+    struct chat_sink sink = {.delta = on_delta, .restart = on_restart, .end = on_end, .user = talk};
     for (size_t i = 0; i < 3; i++)
         buf_clear(&talk->channels[i]);
     talk->ended = false;

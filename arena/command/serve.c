@@ -129,7 +129,11 @@ static bool open_rooms(struct house *house, struct err *err)
         log_warning("serve", "only one competitor is configured: a battle needs two");
     if (!house->roster || !(house->workers = workers_new(house->loop, WORKERS, err)))
         return false;
-    struct live_options live = {house->loop, house->workers, house->store, (uint64_t)house->config.min_votes};
+    struct live_options live = {.loop = house->loop,
+                                .workers = house->workers,
+                                .store = house->store,
+                                .min_votes = (uint64_t)house->config.min_votes,
+                                .sampling = house->config.sampling};
     house->live = live_new(&live, err);
     if (!house->live)
         return false;
@@ -160,6 +164,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .sessions = house->sessions,
                                            .rates = house->rates,
                                            .keys = house->keys,
+                                           .open_v1 = house->config.open_v1,
                                            .auth = house->config.auth};
     house->server = http_server_new(&house->context, &options, err);
     free(socket_path);

@@ -71,6 +71,7 @@ struct chat *competitor_chat(struct competitor *competitor, const struct chat_me
                              const struct chat_params *params, const struct chat_sink *sink, struct err *err)
 {
     struct chat_params merged = merge(params, &competitor->config.params);
+    merged.detail = params && competitor->own_engine ? params->detail : NULL;
     bool brings_system = count && messages[0].role == CHAT_SYSTEM;
     if (!competitor->config.system || brings_system)
         return competitor->adapter->chat(competitor, messages, count, &merged, sink, err);

@@ -96,6 +96,14 @@ struct chat_end {
     int64_t first_content_ns, total_ns; /* from the first attempt's start; first_content 0: none */
 };
 
+/* One token of an answer. */
+struct chat_token {
+    struct text bytes; /* not always whole characters; a special token's are its name */
+    double logprob;    /* natural logarithm, in the model's own distribution, before any setting */
+    const struct chat_token *top; /* the `tops` likeliest at its place, best first */
+    size_t tops;
+};
+
 struct chat_sink {
     /* Whole UTF-8 characters. */
     void (*delta)(void *user, enum chat_channel channel, struct text text);
@@ -104,6 +112,18 @@ struct chat_sink {
     bool (*restart)(void *user);
     void (*end)(void *user, const struct chat_end *end);
     void *user;
+    /* Where log-probabilities were asked for: each token of the text that the next delta brings. Borrowed. May be
+     * NULL. */
+    void (*token)(void *user, const struct chat_token *token);
+};
+
+/* What only our own engine does. */
+struct chat_detail {
+    double presence_penalty, frequency_penalty, repetition_penalty; /* NaN: not set */
+    const struct chat_bias { int32_t token; double bias; } *bias;
+    size_t biases;
+    bool logprobs;
+    int top_logprobs;
 };
 
 /* Settings that are set; NaN or negative: not set. */
@@ -113,8 +133,9 @@ struct chat_params {
     const char *reasoning; /* NULL, or "none", "low", "medium", "high", … */
     const char *const *stop;
     size_t stops;
+    const struct chat_detail *detail; /* NULL: none; left out where the competitor is not `own_engine` */
 };
-#define CHAT_PARAMS_UNSET ((struct chat_params){NAN, NAN, NAN, -1, -1, -1, NULL, NULL, 0})
+#define CHAT_PARAMS_UNSET ((struct chat_params){NAN, NAN, NAN, -1, -1, -1, NULL, NULL, 0, NULL})
 
 /* One row of the configuration, checked. All text is owned by the competitor. */
 struct competitor_config {
@@ -152,6 +173,7 @@ struct competitor {
     char version[DIGEST_HEX + 1]; /* digest of everything that shapes its answers (design.md, section 6) */
     char *effective;    /* that same everything, as a JSON object */
     enum competitor_state availability;
+    bool own_engine; /* answers in this process: heeds chat_detail, and its error messages are ours */
     int under_way; /* chats started and not ended */
 };
 

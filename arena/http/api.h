@@ -35,5 +35,6 @@ void api_key_revoke(struct http_request *request);
 /* api_v1.c: the OpenAI dialect */
 void api_v1_chat(struct http_request *request);
 void api_v1_models(struct http_request *request);
+void api_v1_model(struct http_request *request);
 
 #endif

@@ -1,10 +1,12 @@
-/* One answer of a model for a program: from the chat to the reply or the stream, whichever was
- * asked for.
+/* The answers of a model to one request of a program: from the chats to the reply or the stream,
+ * whichever was asked for.
  *
- * A completion lives as long as its chat or its stream, whichever ends last. A streamed answer is
- * not begun before the first text is there, so that a failure before that has its own HTTP status
- * instead of an error inside a 200. A client that goes away cancels its chat. Loop's thread only.
- */
+ * A completion has a chat for each of its choices, all started at once, so that the engine computes
+ * them in one batch. It lives as long as its chats or its stream, whichever ends last. A streamed
+ * answer is not begun before the first text is there, so that a failure before that has its own
+ * HTTP status instead of an error inside a 200. Where one choice fails, all do. A client that goes
+ * away cancels its chats: a stream is told at once, the others are looked after once a second.
+ * Loop's thread only. */
 #ifndef ARENA_HTTP_COMPLETION_H
 #define ARENA_HTTP_COMPLETION_H
 
@@ -13,7 +15,7 @@
 
 #include "base/err.h"
 #include "competitor/competitor.h"
-#include "http/openai.h"
+#include "http/openai_request.h"
 #include "http/request.h"
 
 struct completion;
@@ -28,6 +30,7 @@ void completion_start(struct completions *completions, struct http_request *requ
                       struct competitor *competitor, const struct openai_request *asked,
                       const char *key);
 
+void completions_beat(struct completions *completions);   /* once a second: clients that left */
 void completions_cancel(struct completions *completions); /* all of them; their ends follow soon */
 
 #endif

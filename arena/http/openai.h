@@ -1,9 +1,5 @@
-/* The OpenAI dialect as a server speaks it: requests read, completions written. Pure: no
- * connection, no model.
- *
- * What the in-house model cannot do (tools, images, several choices, logprobs) is refused by name
- * rather than ignored; members that change nothing about the answer (user, metadata, store) are let
- * pass. Any thread. */
+/* Completions in the OpenAI dialect, as a server writes them; openai_request.h reads the requests.
+ * Pure: no connection, no model. Any thread. */
 #ifndef ARENA_HTTP_OPENAI_H
 #define ARENA_HTTP_OPENAI_H
 
@@ -13,50 +9,46 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "competitor/competitor.h"
-
-enum { OPENAI_STOPS = 4 };
-
-/* Borrows from the JSON it was read from, except for texts that had to be joined. */
-struct openai_request {
-    const char *model;
-    struct chat_message *messages;
-    size_t count;
-    struct chat_params params;
-    const char *stop[OPENAI_STOPS];
-    bool stream, include_usage;
-    struct buf joined; /* contents given in parts */
-};
-
-/* ERR_BAD_REQUEST names the member; ERR_UNSUPPORTED what this server does not do. Call
- * openai_request_done in any case. */
-bool openai_request_read(struct openai_request *request, const json_t *body, struct err *err);
-void openai_request_done(struct openai_request *request);
 
 /* What all messages of one completion carry. Borrowed. */
 struct openai_head {
     const char *id, *model, *fingerprint;
     int64_t created_s;
+    bool null_usage; /* every chunk but the last says that it brings no usage */
 };
 
 const char *openai_finish(enum chat_finish finish);
 
-/* A whole "chat.completion". */
-void openai_write(struct buf *out, const struct openai_head *head, struct text text,
-                  const struct chat_end *end);
+/* Appends a token to a list of logprobs: entries with commas between them. */
+void openai_logprob(struct buf *list, const struct chat_token *token);
 
-/* "data: {…}\n\n": the first chunk (the role), a piece of text, the end with its reason, the usage,
- * "[DONE]", a failure. */
-void openai_chunk_role(struct buf *out, const struct openai_head *head);
-void openai_chunk_text(struct buf *out, const struct openai_head *head, struct text text);
-void openai_chunk_finish(struct buf *out, const struct openai_head *head, enum chat_finish finish);
+/* One of a completion's answers. */
+struct openai_choice {
+    int index;
+    struct text text;
+    const struct buf *logprobs; /* a list as openai_logprob makes it; NULL: not asked for */
+    enum chat_finish finish;
+};
+
+/* A whole "chat.completion". */
+void openai_write(struct buf *out, const struct openai_head *head,
+                  const struct openai_choice *choices, size_t count, const struct chat_usage *usage);
+
+/* "data: {…}\n\n": a choice's first chunk (the role), a piece of it, its end with the reason; the
+ * usage, "[DONE]", a failure. */
+void openai_chunk_role(struct buf *out, const struct openai_head *head, int index);
+void openai_chunk_text(struct buf *out, const struct openai_head *head,
+                       const struct openai_choice *piece);
+void openai_chunk_finish(struct buf *out, const struct openai_head *head, int index,
+                         enum chat_finish finish);
 void openai_chunk_usage(struct buf *out, const struct openai_head *head,
                         const struct chat_usage *usage);
-void openai_chunk_error(struct buf *out, const struct err *err);
+void openai_chunk_error(struct buf *out, const struct err *err, const char *param);
 void openai_chunk_done(struct buf *out);
 
-/* {"error":{"code","message","type","param"}}: ours and OpenAI's at once. */
-void openai_error(struct buf *out, const struct err *err);
+/* {"error":{"code","message","type","param"}} with OpenAI's own codes where it has one, else ours;
+ * returns the HTTP status that belongs to it. `param`: the member at fault, or NULL. */
+int openai_error(struct buf *out, const struct err *err, const char *param);
 
 #endif

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -74,6 +75,13 @@ void peers_remove(struct peers *peers, struct peer *peer)
 void peer_due(struct peer *peer, int seconds)
 {
     peer->deadline = seconds ? clock_mono_ns() + seconds * CLOCK_S : INT64_MAX;
+}
+
+/* POLLRDHUP also where unread bytes stand before the end. */
+bool peer_left(const struct peer *peer)
+{
+    struct pollfd fd = {.fd = peer->fd, .events = POLLRDHUP};
+    return poll(&fd, 1, 0) > 0;
 }
 
 void peer_cut(struct peer *peer)

@@ -44,6 +44,7 @@ struct http_request {
     struct err refusal; /* found before the handler: told when the body has been read */
     struct MHD_Response *response;
     unsigned status;
+    const char *param; /* /v1: the member that an error is about; NULL: none */
     int retry_after;   /* seconds, for 429 and 503; 0: none */
     const char *allow; /* for 405 */
     bool suspended, dispatched, close_after;

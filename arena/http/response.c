@@ -170,11 +170,11 @@ void response_error(struct http_request *request, const struct err *err)
 {
     struct buf buf;
     buf_init(&buf, 8 * ERR_MESSAGE_MAX);
+    int status = err_status(err->code);
     if (strncmp(request->path, "/v1/", 4) == 0)
-        openai_error(&buf, err);
+        status = openai_error(&buf, err, request->param);
     else
         write_error(&buf, err);
-    int status = err_status(err->code);
     if ((status == 503 || status == 429) && !request->retry_after)
         request->retry_after = 1;
     if (buf.failed)

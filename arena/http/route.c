@@ -25,6 +25,7 @@ const struct route ROUTES[] = {
     {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/v1/chat/completions", api_v1_chat, ROUTE_OPEN, ACT_READ_BOARD}, /* its key decides */
     {"GET", "/v1/models", api_v1_models, ROUTE_OPEN, ACT_READ_BOARD},
+    {"GET", "/v1/models/*", api_v1_model, ROUTE_OPEN, ACT_READ_BOARD},
     {NULL, NULL, NULL, ROUTE_OPEN, ACT_READ_BOARD},
 };
 

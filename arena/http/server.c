@@ -388,6 +388,7 @@ static void on_tick(void *user)
     }
     peers_sweep(&server->peers, now);
     streams_beat(&server->streams, now);
+    completions_beat(&server->completions);
     loop_timer_start(server->context->loop, &server->tick, now + CLOCK_S);
 }
 

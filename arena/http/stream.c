@@ -5,10 +5,8 @@
  * event. */
 #include "http/stream.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -158,19 +156,12 @@ struct stream *stream_open(struct streams *streams, struct http_request *request
     return stream;
 }
 
-/* The client has closed its end: maybe it left, maybe it only has nothing more to say. Writing to
- * it will tell. */
-static bool looks_gone(const struct stream *stream)
-{
-    char byte;
-    ssize_t count = recv(stream->peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
-}
-
 static void beat(struct stream *stream, int64_t now_ns)
 {
     int64_t quiet = now_ns - stream->moved_ns;
-    if (stream->suspended && (quiet >= LIMIT_HEARTBEAT_SECONDS * CLOCK_S || looks_gone(stream))) {
+    /* A peer that closed its end maybe left, maybe only has nothing more to say: writing tells. */
+    if (stream->suspended &&
+        (quiet >= LIMIT_HEARTBEAT_SECONDS * CLOCK_S || peer_left(stream->peer))) {
         stream->say = HEARTBEAT;
         stream_more(stream);
     } else if (!stream->suspended && quiet >= LIMIT_STALL_SECONDS * CLOCK_S) {

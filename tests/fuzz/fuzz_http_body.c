@@ -7,17 +7,19 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "http/openai.h"
+#include "http/openai_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void answer(const struct openai_request *request)
 {
-    struct openai_head head = {"id", request->model, "fp", 1};
-    struct chat_end end = {.finish = CHAT_STOP, .usage = CHAT_USAGE_UNKNOWN};
+    struct openai_head head = {"id", request->model, "fp", 1, false};
+    struct chat_usage usage = CHAT_USAGE_UNKNOWN;
+    struct openai_choice choice = {.text = request->messages[request->count - 1].text};
     struct err err = ERR_INIT;
     struct buf out;
     buf_init(&out, 8 * LIMIT_BODY_BYTES);
-    openai_write(&out, &head, request->messages[request->count - 1].text, &end);
+    openai_write(&out, &head, &choice, 1, &usage);
     assert(!out.failed);
     json_t *again = json_read(buf_text(&out), "what was written", &err);
     assert(again);
@@ -39,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     err = (struct err)ERR_INIT;
     if (openai_request_read(&request, body, &err)) {
         assert(request.count > 0 && request.params.stops <= OPENAI_STOPS);
+        assert(request.choices >= 1 && request.choices <= OPENAI_CHOICES && !request.param);
         answer(&request);
     } else {
         assert(err.code != ERR_NONE && *err.message);

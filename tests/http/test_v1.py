@@ -1,4 +1,5 @@
 """The in-house model in the OpenAI dialect: the official client, keys, refusals, and clients that leave."""
+import json
 import time
 
 import openai
@@ -84,7 +85,8 @@ def test_without_a_key(arena, client):
         with pytest.raises(openai.AuthenticationError):
             say(client.with_options(api_key=bad))
     answer = arena.voter().get("/v1/models")
-    assert answer.status == 401 and check("v1_error", answer.json)["error"]["code"] == "unauthorized"
+    assert answer.status == 401 and check("v1_error", answer.json)["error"]["code"] == "invalid_api_key"
+    assert arena.voter().get("/v1/models/ours").status == 401
 
 
 def test_a_revoked_key(arena, admin, client):
@@ -102,7 +104,7 @@ def test_a_key_with_limits(admin, client):
     with pytest.raises(openai.RateLimitError) as caught:
         for _ in range(4):
             say(mine)
-    assert int(caught.value.response.headers["Retry-After"]) >= 1
+    assert int(caught.value.response.headers["Retry-After"]) >= 1 and caught.value.code == "rate_limit_exceeded"
 
 
 def test_the_secret_is_stored_nowhere(arena, key):
@@ -112,27 +114,82 @@ def test_the_secret_is_stored_nowhere(arena, key):
             assert key["key"][6:].encode() not in path.read_bytes(), path
 
 
-@pytest.mark.parametrize("change,word", [
-    ({"n": 2}, "n"), ({"logprobs": True}, "logprobs"), ({"tools": [{"type": "function", "function": {"name": "x"}}]},
-                                                        "tools"),
-    ({"response_format": {"type": "json_object"}}, "response_format"), ({"temperature": 9}, "temperature"),
-    ({"max_tokens": 0}, "max_tokens"), ({"messages": []},
-                                        "messages"), ({"messages": [{"role": "tool", "content": "x",
-                                                                     "tool_call_id": "1"}]}, "tool"),
-    ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}, "image_url"),
-    ({"stop": ["a"] * 5}, "stop"), ({"frequency_penalty": 1}, "frequency_penalty"), ({"extra_body": {"nonsense": 1}},
-                                                                                     "nonsense")])
-def test_what_is_not_served_is_refused_by_name(client, change, word):
+UNSERVED, WRONG = "unsupported_parameter", "invalid_value"
+
+
+@pytest.mark.parametrize("change,param,code", [
+    ({"logprobs": True}, "logprobs", UNSERVED),  # this model is another server's: only our own engine tells them
+    ({"logit_bias": {"1": 5}}, "logit_bias", UNSERVED),
+    ({"frequency_penalty": 1}, "frequency_penalty", UNSERVED),
+    ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools", UNSERVED),
+    ({"response_format": {"type": "json_object"}}, "response_format", UNSERVED),
+    ({"extra_body": {"nonsense": 1}}, "nonsense", UNSERVED),
+    ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "messages", UNSERVED),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}, "messages",
+     UNSERVED),
+    ({"temperature": 9}, "temperature", WRONG), ({"max_tokens": 0}, "max_tokens", WRONG), ({"n": 17}, "n", WRONG),
+    ({"n": 0}, "n", WRONG), ({"messages": []}, "messages", WRONG), ({"stop": ["a"] * 5}, "stop", WRONG),
+    ({"top_logprobs": 3}, "top_logprobs", WRONG), ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", WRONG),
+    ({"logit_bias": {"1": 101}}, "logit_bias", WRONG), ({"logit_bias": {"x": 1}}, "logit_bias", WRONG),
+    ({"presence_penalty": -3}, "presence_penalty", WRONG), ({"seed": 1.5}, "seed", WRONG),
+    ({"stream_options": {"include_usage": True}}, "stream_options", WRONG),
+    ({"extra_body": {"repetition_penalty": 0}}, "repetition_penalty", WRONG)])
+def test_what_is_not_served_is_refused_by_name(client, change, param, code):
     request = {"model": "ours", "messages": [{"role": "user", "content": "x"}], **change}
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(**request)
-    assert word in str(caught.value) and caught.value.body["type"] == "invalid_request_error"
+    assert (caught.value.param, caught.value.code) == (param, code)
+    assert param in str(caught.value) and caught.value.type == "invalid_request_error"
+    check("v1_error", {"error": caught.value.body})
+
+
+def test_what_changes_nothing_is_let_pass(client):
+    say(client, user="me", metadata={"a": "b"}, store=False, frequency_penalty=0, presence_penalty=0, logit_bias={},
+        response_format={"type": "text"}, top_logprobs=0, n=1, logprobs=False,
+        extra_body={"tools": None, "repetition_penalty": 1})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_choices(client, provider, stream):
+    before = len(provider.calls)
+    if stream:
+        said = {}
+        for chunk in say(client, n=3, seed=5, stream=True):
+            for choice in chunk.choices:
+                said[choice.index] = said.get(choice.index, "") + (choice.delta.content or "")
+        assert list(said.values()) == ["An answer in ünicode, with a ☃."] * 3
+    else:
+        reply = say(client, n=3, seed=5)
+        assert [choice.index for choice in reply.choices] == [0, 1, 2]
+        assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (5, 21)
+    assert sorted(call["seed"] for call in provider.calls[before:]) == [5, 6, 7]
+
+
+def test_where_one_choice_fails_all_do(client, provider):
+    provider.scripts["ours"] = Script("word " * 200, gap=0.05, fault="status", times=1)
+    begun = time.monotonic()
+    with pytest.raises(openai.InternalServerError):
+        say(client, n=3)
+    assert time.monotonic() - begun < 5
+    provider.scripts["ours"] = Script("word " * 200, gap=0.05, fault="status", times=1)
+    with pytest.raises(openai.APIError):
+        list(say(client, n=3, stream=True))
 
 
 @pytest.mark.parametrize("name", ["rival", "nobody", ""])
 def test_models_that_are_not_served(client, name):
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.NotFoundError) as caught:
         client.chat.completions.create(model=name, messages=[{"role": "user", "content": "x"}])
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+
+
+def test_one_model(client, arena, key):
+    assert client.models.retrieve("ours").owned_by == "our lab"
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.models.retrieve("rival")
+    assert caught.value.code == "model_not_found"
+    answer = arena.voter().get("/v1/nothing")
+    assert check("v1_error", answer.json)["error"]["code"] == "unknown_url" and answer.status == 404
 
 
 def test_failures_have_their_status(client, provider):
@@ -147,16 +204,40 @@ def test_failures_have_their_status(client, provider):
         list(say(client, stream=True))
 
 
-def test_a_client_that_leaves_frees_the_model(client, provider, arena):
-    provider.scripts["ours"] = Script("word " * 2000, gap=0.02)
-    for _ in range(5):
-        stream = say(client, stream=True)
-        next(iter(stream))
-        stream.close()
+def wait_for_silence(provider):
     deadline = time.monotonic() + 15
     while provider.active and time.monotonic() < deadline:
         time.sleep(0.1)
     assert provider.active == 0
+
+
+def test_a_client_that_leaves_frees_the_model(client, provider):
+    provider.scripts["ours"] = Script("word " * 2000, gap=0.02)
+    for _ in range(5):
+        stream = say(client, stream=True, n=2)
+        next(iter(stream))
+        stream.close()
+    wait_for_silence(provider)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_before_a_word(arena, key, provider, stream):
+    """Nothing is written to it that could fail: the arena looks whether it is still there."""
+    provider.scripts["ours"] = Script("word " * 500, first=30 if stream else 0, gap=0.05)
+    body = json.dumps({"model": "ours", "messages": [{"role": "user", "content": "x"}], "stream": stream, "n": 2})
+    for _ in range(3):
+        connection = arena.connect()
+        connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: {arena.origin[7:]}\r\nContent-Type: "
+                           f"application/json\r\nAuthorization: Bearer {key['key']}\r\n"
+                           f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        deadline = time.monotonic() + 10
+        while not provider.active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert provider.active
+        connection.close()
+        if not stream:
+            wait_for_silence(provider)
+    assert arena.voter().get("/healthz").status == 200
 
 
 def test_twenty_at_once(client):
@@ -194,3 +275,20 @@ def test_a_second_arena_uses_it(arena, client, key):
         battle, _ = voter.ready()
         turn = voter.get(f"/api/battles/{battle}").json["turns"][0]
         assert turn["a"]["text"] == turn["b"]["text"] == "An answer in ünicode, with a ☃."
+
+
+def test_open_on_loopback(provider):
+    config = {"competitors": [provider.competitor("ours", in_house=True)], "auth": {"mode": "local", "open_v1": True}}
+    with ArenaServer(config=config) as server:
+        for key in ("none", "arena-" + "x" * 43):
+            client = openai.OpenAI(base_url=server.origin + "/v1", api_key=key, max_retries=0)
+            assert say(client).choices[0].message.content
+        other = server.voter(origin="http://evil.example")
+        assert other.post("/v1/chat/completions", {"model": "ours", "messages": []}).status == 403
+
+
+@pytest.mark.parametrize("auth", [{"mode": "invite", "open_v1": True}, {"open_v1": 1}])
+def test_open_needs_local_mode(provider, auth):
+    config = {"competitors": [provider.competitor("ours", in_house=True)], "auth": auth}
+    with pytest.raises(AssertionError, match="open_v1"):
+        ArenaServer(config=config).start()
