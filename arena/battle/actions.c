@@ -79,7 +79,10 @@ static bool draw(struct op *op, struct match *match, struct err *err)
 {
     struct competitor *list[LIMIT_COMPETITORS];
     size_t count = hall_competitors(op->hall, list);
-    return matchmaker_draw(match, list, count, &MATCHMAKER_BY_WEIGHT, &op->hall->rng, err);
+    const struct live *live = op->hall->options.live;
+    struct matchmaker_informed informed;
+    struct matchmaker_rule rule = matchmaker_inform(&informed, live ? live_sampling(live) : NULL, list, count);
+    return matchmaker_draw(match, list, count, &rule, &op->hall->rng, err);
 }
 
 static struct battle *new_battle(struct op *op, const struct match *match, struct text prompt, struct err *err)

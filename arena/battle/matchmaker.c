@@ -5,21 +5,40 @@
 #include <math.h>
 #include <string.h>
 
-static double product_of_weights(void *user, const struct competitor *one, const struct competitor *other)
+static double product_of_weights(const void *user, struct competitor *const *list, size_t i, size_t j)
 {
     (void)user;
-    return one->config.weight * other->config.weight;
+    return list[i]->config.weight * list[j]->config.weight;
 }
 
 const struct matchmaker_rule MATCHMAKER_BY_WEIGHT = {product_of_weights, NULL};
 
-static double pair_weight(const struct matchmaker_rule *rule, const struct competitor *one,
-                          const struct competitor *other)
+static double informed_weight(const void *user, struct competitor *const *list, size_t i, size_t j)
 {
+    const struct matchmaker_informed *informed = user;
+    return product_of_weights(NULL, list, i, j) *
+           sampling_chance(informed->sampling, informed->number[i], informed->number[j]);
+}
+
+struct matchmaker_rule matchmaker_inform(struct matchmaker_informed *informed, const struct sampling *sampling,
+                                         struct competitor *const *list, size_t count)
+{
+    informed->sampling = sampling;
+    for (size_t i = 0; i < count; i++) {
+        informed->number[i] = sampling ? sampling_find(sampling, list[i]->version) : -1;
+        if (informed->number[i] < 0 && list[i]->availability == COMPETITOR_ACTIVE)
+            return MATCHMAKER_BY_WEIGHT;
+    }
+    return (struct matchmaker_rule){informed_weight, informed};
+}
+
+static double pair_weight(const struct matchmaker_rule *rule, struct competitor *const *list, size_t i, size_t j)
+{
+    const struct competitor *one = list[i], *other = list[j];
     if (one->availability != COMPETITOR_ACTIVE || other->availability != COMPETITOR_ACTIVE ||
         strcmp(one->version, other->version) == 0)
         return 0;
-    double weight = rule->weight(rule->user, one, other);
+    double weight = rule->weight(rule->user, list, i, j);
     return weight > 0 && isfinite(weight) ? weight : 0;
 }
 
@@ -31,7 +50,7 @@ static double walk(struct competitor *const *list, size_t count, const struct ma
     double sum = 0;
     for (size_t j = 1; j < count; j++) {
         for (size_t i = 0; i < j; i++) {
-            double weight = pair_weight(rule, list[i], list[j]);
+            double weight = pair_weight(rule, list, i, j);
             if (weight <= 0)
                 continue;
             sum += weight;

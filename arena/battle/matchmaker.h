@@ -10,17 +10,28 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/random.h"
+#include "board/sampling.h"
 #include "competitor/competitor.h"
 
-/* The weight of a pair: 0 never, else relative to the others. */
+/* The weight of a pair in the list: 0 never, else relative to the others. */
 struct matchmaker_rule {
-    double (*weight)(void *user, const struct competitor *one, const struct competitor *other);
-    void *user;
+    double (*weight)(const void *user, struct competitor *const *list, size_t i, size_t j);
+    const void *user;
 };
 
 /* The rule when nobody gave one: the product of the two configured weights. */
 extern const struct matchmaker_rule MATCHMAKER_BY_WEIGHT;
+
+/* The rule "what tells most": that product times the chance that the votes so far give the pair (board/sampling.h).
+ * Where a competitor of the list is not known there yet, the rule is MATCHMAKER_BY_WEIGHT for this draw. */
+struct matchmaker_informed {
+    const struct sampling *sampling;
+    int number[LIMIT_COMPETITORS];
+};
+struct matchmaker_rule matchmaker_inform(struct matchmaker_informed *informed, const struct sampling *sampling,
+                                         struct competitor *const *list, size_t count);
 
 struct match {
     struct competitor *side[2]; /* borrowed: a, b */

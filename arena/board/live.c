@@ -8,14 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "board/aside.h"
 #include "board/leaderboard.h"
 #include "board/render.h"
 #include "board/stored.h"
@@ -47,6 +44,7 @@ struct board {
     struct db *db;
     struct stored_votes *votes;
     struct live_snapshot *made;
+    struct sampling *sampling; /* of the default board; NULL: none */
     int64_t worked_ns;
     uint8_t hash[DIGEST_SIZE]; /* of the last vote in `made` */
     struct err err;
@@ -57,70 +55,13 @@ struct live {
     struct board *board[LIMIT_BOARDS]; /* [0]: the default */
     size_t count;
     int64_t seq;
+    struct sampling *sampling;
     uint64_t fits;
     int64_t last_fit_ns;
     void (*ready)(void *user, const struct err *err);
     void *ready_user;
     bool closing;
 };
-
-/* --- snapshots --- */
-
-struct live_snapshot *live_hold(struct live_snapshot *snapshot)
-{
-    snapshot->holds++;
-    return snapshot;
-}
-
-void live_release(struct live_snapshot *snapshot)
-{
-    if (!snapshot || --snapshot->holds)
-        return;
-    free((void *)(uintptr_t)snapshot->json.data);
-    free((void *)(uintptr_t)snapshot->gzip.data);
-    free((void *)(uintptr_t)snapshot->bare.data);
-    free(snapshot);
-}
-
-static struct text compress_text(struct text text)
-{
-    z_stream stream = {0};
-    struct text none = {NULL, 0};
-    if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return none;
-    size_t room = deflateBound(&stream, text.length);
-    unsigned char *bytes = malloc(room);
-    stream.next_in = (unsigned char *)(uintptr_t)text.data;
-    stream.avail_in = (unsigned)text.length;
-    stream.next_out = bytes;
-    stream.avail_out = (unsigned)room;
-    bool whole = bytes && deflate(&stream, Z_FINISH) == Z_STREAM_END && stream.total_out < text.length;
-    struct text packed = {(char *)bytes, stream.total_out};
-    deflateEnd(&stream);
-    if (whole)
-        return packed;
-    free(bytes);
-    return none;
-}
-
-static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct stored_votes *votes, struct err *err)
-{
-    uint8_t digest[DIGEST_SIZE];
-    char hex[DIGEST_HEX + 1];
-    size_t length = json->length;
-    char *bare = json->failed ? NULL : malloc(length);
-    if (bare)
-        snapshot->bare = (struct text){memcpy(bare, json->data, length), length};
-    char *bytes = bare && aside_append(json, votes) ? buf_take(json, &length) : NULL;
-    if (!bytes)
-        return err_set(err, ERR_TOO_LARGE, "the board does not fit into %u bytes", RENDER_MAX);
-    snapshot->json = (struct text){bytes, length};
-    snapshot->gzip = compress_text(snapshot->json);
-    digest_of(bytes, length, digest);
-    hex_encode(digest, DIGEST_SIZE, hex);
-    snprintf(snapshot->etag, sizeof snapshot->etag, "\"%.32s\"", hex);
-    return true;
-}
 
 /* --- a fit, on a worker --- */
 
@@ -169,20 +110,21 @@ static bool make(struct board *board, struct err *err)
     buf_init(&json, RENDER_MAX);
     render(&json, fitted, RENDER_JSON, 0);
     leaderboard_free(fitted);
-    board->made = calloc(1, sizeof *board->made);
-    bool good = board->made ? seal(board->made, &json, board->votes, err) : err_set(err, ERR_MEMORY, "out of memory");
+    board->made = live_snapshot_new(&json, board->votes, err);
     buf_done(&json);
-    if (good) {
-        board->made->holds = 1;
-        board->made->seq = board->votes->last_seq;
-        board->made->votes = board->votes->votes;
-    } else {
-        if (board->made)
-            free((void *)(uintptr_t)board->made->bare.data);
-        free(board->made);
-        board->made = NULL;
-    }
-    return good;
+    return board->made != NULL;
+}
+
+/* A board without it is no worse: draws are uniform then. */
+static void choose_pairs(struct board *board)
+{
+    const struct sampling_options *options = &board->live->options.sampling;
+    struct err err = ERR_INIT;
+    if (options->rule == SAMPLING_UNIFORM)
+        return;
+    board->sampling = sampling_of_votes(options, board->votes, board->db, &err);
+    if (!board->sampling)
+        log_warning("board", "pairs are drawn uniformly: %s", err.message);
 }
 
 static void work(void *data)
@@ -190,8 +132,10 @@ static void work(void *data)
     struct board *board = data;
     int64_t start = clock_mono_ns();
     board->err.code = ERR_NONE;
-    make(board, &board->err);
+    bool made = make(board, &board->err);
     board->worked_ns = clock_mono_ns() - start;
+    if (made && board == board->live->board[0])
+        choose_pairs(board);
 }
 
 /* --- history --- */
@@ -289,6 +233,15 @@ static void tell_ready(struct live *live, const struct err *err)
         ready(live->ready_user, err);
 }
 
+static void take_sampling(struct live *live, struct board *board)
+{
+    if (board != live->board[0])
+        return;
+    sampling_free(live->sampling);
+    live->sampling = board->sampling;
+    board->sampling = NULL;
+}
+
 static void fitted(void *data, bool cancelled)
 {
     struct board *board = data;
@@ -301,6 +254,7 @@ static void fitted(void *data, bool cancelled)
         live_release(board->snapshot);
         board->snapshot = board->made;
         board->made = NULL;
+        take_sampling(live, board);
         live->fits++;
         live->last_fit_ns = board->fit_ns = board->worked_ns;
         if (board->snapshot->seq > live->seq)
@@ -333,6 +287,7 @@ static void board_free(struct board *board)
 {
     live_release(board->snapshot);
     live_release(board->made);
+    sampling_free(board->sampling);
     stored_votes_free(board->votes);
     db_close(board->db);
     free(board);
@@ -430,7 +385,13 @@ void live_free(struct live *live)
         answer_waiters(live->board[i], &err);
         board_free(live->board[i]);
     }
+    sampling_free(live->sampling);
     free(live);
+}
+
+const struct sampling *live_sampling(const struct live *live)
+{
+    return live->sampling;
 }
 
 void live_changed(struct live *live, int64_t seq)

@@ -18,6 +18,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "board/sampling.h"
+#include "board/snapshot.h"
 
 #define LIVE_HISTORY_SECONDS 600
 
@@ -31,17 +33,7 @@ struct live_options {
     struct workers *workers;
     struct store *store;
     uint64_t min_votes; /* a model with fewer is listed as unranked */
-};
-
-/* One board as it was after the votes up to `seq`. */
-struct live_snapshot {
-    struct text json; /* the object of design.md, section 6, with what stands beside it (aside.h) */
-    struct text bare; /* without that: what is kept as history and can be computed again */
-    struct text gzip; /* the same, compressed; empty where that gains nothing */
-    char etag[40];    /* quoted, as the header wants it; the same exactly as long as `json` is */
-    int64_t seq;
-    uint64_t votes;
-    size_t holds;
+    struct sampling_options sampling;
 };
 
 struct live *live_new(const struct live_options *options, struct err *err);
@@ -70,8 +62,9 @@ struct live_query {
 void live_ask(struct live *live, const struct live_query *query,
               void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err), void *user);
 
-struct live_snapshot *live_hold(struct live_snapshot *snapshot); /* returns the same, with one hold more */
-void live_release(struct live_snapshot *snapshot);               /* NULL is allowed */
+/* Which pair to draw next, by the default board's votes; NULL: every pair alike (so configured, or not known yet).
+ * Borrowed until the loop turns. */
+const struct sampling *live_sampling(const struct live *live);
 
 /* For metrics. */
 struct live_figures {

@@ -137,8 +137,7 @@ static bool on_vote(void *user, const struct vote_row *row)
     return !loading->failed;
 }
 
-/* The version that carries its competitor's plain name: the newest that the arena itself ran, else the imported one. */
-static bool is_plain(const struct versions *versions, const struct version_record *record)
+bool stored_is_newest(const struct versions *versions, const struct version_record *record)
 {
     for (size_t i = 0; i < versions->count; i++) {
         const struct version_record *other = &versions->list[i];
@@ -154,7 +153,7 @@ bool stored_label(const struct versions *versions, int64_t version, struct buf *
     const struct version_record *record = versions_find(versions, version);
     if (!record || !buf_add_string(out, record->name))
         return false;
-    if (is_plain(versions, record))
+    if (stored_is_newest(versions, record))
         return true;
     return record->imported ? buf_add_string(out, "@imported") : buf_printf(out, "@%.8s", record->digest);
 }

@@ -48,6 +48,10 @@ void stored_votes_free(struct stored_votes *votes);
 /* The votes as leaderboard_fit takes them; borrowed until they change. */
 struct leaderboard_votes stored_votes_input(const struct stored_votes *votes);
 
+/* Is it the version that carries its competitor's plain name: the newest that the arena itself ran, else the imported
+ * one? */
+bool stored_is_newest(const struct versions *versions, const struct version_record *record);
+
 /* The label of a version among all that are known; false without memory or for an unknown one. */
 bool stored_label(const struct versions *versions, int64_t version, struct buf *out);
 

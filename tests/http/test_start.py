@@ -76,6 +76,9 @@ def test_a_socket_left_by_a_killed_server(provider, config, tmp_path):
 BAD_CONFIGS = [
     ('{"competitors": [}', "json"), ('{"competitor": []}', "competitor"), ('{"auth": {"mode": "open"}}', "open"),
     ('{"auth": "local"}', "auth"), ('{"limits": {"min_vote": 1}}', "min_vote"), ("[]", ""), ("", ""),
+    ('{"sampling": {"rule": "clever"}}', "clever"), ('{"sampling": {"aim": "x"}}', "aim"),
+    ('{"sampling": {"rule": "uniform", "target": "x"}}', "target"),
+    ('{"competitors": [], "sampling": {"target": "nobody here"}}', "nobody here"),
     ('{"competitors": [{"name": "a"}]}', "provider"),
     ('{"competitors": [{"name": "a", "provider": "nobody", "model": "x"}]}', "nobody"),
     ('{"competitors": [{"name": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", '

@@ -73,10 +73,10 @@ static void test_repeatable(void **state)
     }
 }
 
-static double only_with_zero(void *user, const struct competitor *one, const struct competitor *other)
+static double only_with_zero(const void *user, struct competitor *const *from, size_t i, size_t j)
 {
     (void)user;
-    return one == &pool[0] && other == &pool[2] ? 1 : one == &pool[1] ? NAN : -1;
+    return from[i] == &pool[0] && from[j] == &pool[2] ? 1 : from[i] == &pool[1] ? NAN : -1;
 }
 
 static void test_a_rule_of_ones_own(void **state)

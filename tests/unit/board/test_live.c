@@ -61,7 +61,8 @@ static void on_ready(void *user, const struct err *err)
 
 static void open_live(struct world *world)
 {
-    struct live_options options = {world->base.loop, world->workers, world->base.store, 0};
+    struct live_options options = {
+        .loop = world->base.loop, .workers = world->workers, .store = world->base.store};
     struct err err = ERR_INIT;
     world->live = live_new(&options, &err);
     need(world->live != NULL, &err);
