@@ -357,14 +357,9 @@ static bool send_request(struct chat *chat, const struct dialect_request *reques
     struct remote *remote = chat->remote;
     struct buf key;
     buf_init(&key, 8192);
-    endpoint_key_header(&remote->endpoint, &key);
-    const char *headers[5] = {"Content-Type: application/json"};
-    size_t count = 1;
-    headers[count++] = request->stream ? "Accept: text/event-stream" : "Accept: application/json";
-    if (remote->endpoint.dialect == &dialect_anthropic)
-        headers[count++] = "anthropic-version: 2023-06-01";
-    if (key.length)
-        headers[count++] = key.data;
+    const char *headers[5] = {"Content-Type: application/json",
+                              request->stream ? "Accept: text/event-stream" : "Accept: application/json"};
+    endpoint_headers(&remote->endpoint, &key, headers + 2);
     struct transfer_request transfer = {url->data, headers, buf_text(body), chat->competitor->config.allow_http,
                                         !request->stream};
     struct transfer_events events = {on_header, on_status, on_body, on_end, chat};

@@ -45,6 +45,8 @@ struct dialect_request {
 
 struct dialect {
     const char *name;
+    const char *models;  /* path of the list of models, behind the base URL */
+    const char *version; /* a header that names the API's version; NULL: none */
     /* Appends the path behind the base URL. */
     bool (*path)(const struct dialect_request *request, struct buf *out);
     /* Writes the body, and to `sent` the settings that it holds, as a JSON object. */

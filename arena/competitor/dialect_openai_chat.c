@@ -211,4 +211,4 @@ static void whole(struct reply *reply, const json_t *body)
     read_chunk(reply, body, "message");
 }
 
-const struct dialect dialect_openai_chat = {"openai-chat", path, write_request, event, whole, false};
+const struct dialect dialect_openai_chat = {"openai-chat", "/models", NULL, path, write_request, event, whole, false};

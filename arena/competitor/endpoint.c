@@ -72,10 +72,14 @@ bool endpoint_url(const struct endpoint *endpoint, const char *path, struct buf 
     return ok && (!query || (buf_add_char(url, strchr(path, '?') ? '&' : '?') && buf_add_string(url, query + 1)));
 }
 
-bool endpoint_key_header(const struct endpoint *endpoint, struct buf *header)
+void endpoint_headers(const struct endpoint *endpoint, struct buf *key, const char **headers)
 {
-    return !endpoint->key ||
-           buf_printf(header, "%s%s", provider_auth_header(endpoint->provider->auth), endpoint->key);
+    if (endpoint->dialect->version)
+        *headers++ = endpoint->dialect->version;
+    if (endpoint->key && buf_add_string(key, provider_auth_header(endpoint->provider->auth)) &&
+        buf_add_string(key, endpoint->key))
+        *headers++ = key->data;
+    *headers = NULL;
 }
 
 void endpoint_mask(const struct endpoint *endpoint, char *message)

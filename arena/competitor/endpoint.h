@@ -27,8 +27,9 @@ void endpoint_done(struct endpoint *endpoint);
 /* The base URL with `path` behind it; both may have a query of their own. */
 bool endpoint_url(const struct endpoint *endpoint, const char *path, struct buf *url);
 
-/* Appends the header with the key; nothing where there is none. The caller wipes it. */
-bool endpoint_key_header(const struct endpoint *endpoint, struct buf *header);
+/* The headers of every request: the API's version and the key, whose bytes stand in `key`, for the caller to wipe. Fills
+ * `headers` (room for 3) up to a NULL. */
+void endpoint_headers(const struct endpoint *endpoint, struct buf *key, const char **headers);
 
 /* Stars over every piece of the key that a provider repeats. */
 void endpoint_mask(const struct endpoint *endpoint, char *message);

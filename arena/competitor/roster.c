@@ -52,7 +52,7 @@ static const char DEFAULT_COMPETITORS[] =
     "\"outputs_may_train\":true,\"params\":{\"temperature\":1.0,\"min_p\":0.05,\"max_tokens\":256},"
     "\"system\":\"You are a lively, imaginative assistant. Answer with vivid examples, in plain and friendly words.\"}]";
 
-static const char *default_folder(char *out, size_t size)
+const char *roster_default_folder(char *out, size_t size)
 {
     const char *models = getenv("ARENA_MODELS"), *home = getenv("HOME");
     if (models && *models)
@@ -208,7 +208,7 @@ struct roster *roster_open(struct loop *loop, const json_t *competitors, const s
     *roster = (struct roster){.loop = loop, .options = *options};
     if (!competitors) {
         competitors = defaults = json_read(TEXT(DEFAULT_COMPETITORS), "default competitors", err);
-        roster->options.folder = default_folder(folder, sizeof folder);
+        roster->options.folder = roster_default_folder(folder, sizeof folder);
         roster->preset = true;
     }
     bool ok = competitors && read_rows(roster, competitors, err) && (options->unopened || open_all(roster, err));

@@ -27,6 +27,9 @@ struct roster *roster_open(struct loop *loop, const json_t *competitors, const s
                            struct err *err);
 void roster_free(struct roster *roster); /* after every chat has ended */
 
+/* Where the default pair's model is looked for: written to `out`, or borrowed from the environment. */
+const char *roster_default_folder(char *out, size_t size);
+
 size_t roster_count(const struct roster *roster);
 struct competitor *roster_at(const struct roster *roster, size_t index);
 struct competitor *roster_find(const struct roster *roster, const char *name); /* NULL: nobody */
