@@ -40,9 +40,44 @@ static bool read_limits(struct settings *settings, const char *path, struct err 
            err_prefix(err, "%s", path);
 }
 
+static bool has_competitor(const struct settings *settings, const char *name)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(settings->competitors, i, row)
+    {
+        const char *its = json_string_value(json_object_get(row, "name"));
+        if (its && strcmp(its, name) == 0)
+            return true;
+    }
+    return !settings->competitors; /* the default ones are named elsewhere */
+}
+
+static bool read_sampling(struct settings *settings, const char *path, struct err *err)
+{
+    static const char *const KEYS[] = {"rule", "target", NULL};
+    const json_t *sampling = json_object_get(settings->root, "sampling");
+    const char *rule = "informative", **target = &settings->sampling.target;
+    if (!sampling)
+        return true;
+    if (!json_only_keys(sampling, KEYS, "\"sampling\"", err) ||
+        !json_get_string_or(sampling, "rule", "\"sampling\"", &rule, err) ||
+        !json_get_string_or(sampling, "target", "\"sampling\"", target, err))
+        return err_prefix(err, "%s", path);
+    bool uniform = strcmp(rule, "uniform") == 0;
+    settings->sampling.rule = uniform ? SAMPLING_UNIFORM : SAMPLING_INFORMATIVE;
+    if (!uniform && strcmp(rule, "informative") != 0)
+        return err_set(err, ERR_CONFIG, "%s: \"sampling\": \"rule\" is \"%.32s\"; known: informative, uniform", path,
+                       rule);
+    if (*target && uniform)
+        return err_set(err, ERR_CONFIG, "%s: \"sampling\": a target needs the rule informative", path);
+    return !*target || has_competitor(settings, *target) ||
+           err_set(err, ERR_CONFIG, "%s: \"sampling\": the target \"%.64s\" is none of the competitors", path, *target);
+}
+
 static bool read_root(struct settings *settings, const char *path, struct err *err)
 {
-    static const char *const KEYS[] = {"competitors", "auth", "limits", NULL};
+    static const char *const KEYS[] = {"competitors", "auth", "limits", "sampling", NULL};
     struct buf text;
     buf_init(&text, LIMIT_CONFIG_BYTES);
     bool ok = file_read(path, &text, err);
@@ -54,7 +89,8 @@ static bool read_root(struct settings *settings, const char *path, struct err *e
     if (!json_only_keys(settings->root, KEYS, path, err))
         return false;
     settings->competitors = json_object_get(settings->root, "competitors");
-    return read_auth(settings, path, err) && read_limits(settings, path, err);
+    return read_auth(settings, path, err) && read_limits(settings, path, err) &&
+           read_sampling(settings, path, err);
 }
 
 static char *folder_of(const char *path)

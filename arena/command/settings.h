@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "board/sampling.h"
 #include "competitor/roster.h"
 #include "people/voters.h"
 
@@ -16,6 +17,7 @@ struct settings {
     const json_t *competitors; /* NULL: the default in-house pair */
     enum auth_mode auth;
     bool open_v1;              /* "auth": {"open_v1": true}: /v1 needs no key on loopback; local mode only */
+    struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
     int64_t min_votes;         /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
 };
 
