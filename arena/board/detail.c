@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/history.h"
 #include "rating/fragility.h"
 #include "rating/rank.h"
 #include "rating/tie.h"
@@ -99,7 +100,8 @@ bool detail_fill(struct leaderboard *board, const struct detail_input *input, st
                  !board->options.weighted;
     bool ok = fill_distribution(board, input, err) &&
               (!plain || fill_fragility(board, input, err)) &&
-              (!plain || compare_ties(board, input, ranks, ranks + n) || no_memory(err));
+              (!plain || compare_ties(board, input, ranks, ranks + n) || no_memory(err)) &&
+              history_fill(board, input->votes, err);
     free(ranks);
     return ok;
 }

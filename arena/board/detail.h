@@ -1,6 +1,6 @@
-/* What a leaderboard says beyond its table when `detail` is asked for: where each model could stand, how
- * few votes or voters the first place hangs on, and how far ranks move when ties are counted another
- * way. Pure; any thread. */
+/* What a leaderboard says beyond its table when `detail` is asked for: where each model could
+ * stand, how few votes or voters the first place hangs on, and how far ranks move when ties are
+ * counted another way. Pure; any thread. */
 #ifndef ARENA_BOARD_DETAIL_H
 #define ARENA_BOARD_DETAIL_H
 
@@ -19,7 +19,8 @@ struct detail_input { /* all borrowed */
     const struct estimate *estimate;
 };
 
-/* Fills the board's distribution, fragility and tie_rank_change; its `models` are in order. */
+/* Fills the board's distribution, fragility, tie_rank_change and history; its `models` are in
+ * order. */
 bool detail_fill(struct leaderboard *board, const struct detail_input *input, struct err *err);
 
 #endif

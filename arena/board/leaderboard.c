@@ -108,6 +108,8 @@ static bool start(struct build *build, const struct leaderboard_votes *votes,
     if (!board || !build->map || !build->models || !build->records)
         return no_memory(err);
     board->options = *options;
+    if (options->compatible && options->style)
+        board->options.reweighted = true; /* that package's default for votes with a context */
     board->options.anchor = board->options.category = NULL;
     board->warnings = calloc(WARNINGS_MAX, sizeof *board->warnings);
     if (!board->warnings ||
@@ -453,6 +455,7 @@ void leaderboard_free(struct leaderboard *board)
     free(board->coefficients);
     free(board->margin);
     free(board->distribution);
+    free(board->history.rating);
     free(board->wins);
     free(board->ties);
     free(board->fragility.flips_to);

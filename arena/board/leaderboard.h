@@ -41,7 +41,8 @@ struct leaderboard_options {
     bool reweighted;
     bool style;        /* control for the ballots' features */
     bool position;     /* control for the side a model was shown on */
-    bool compatible;   /* arena-rank's objective and standard errors, its shortcomings included */
+    bool compatible;   /* arena-rank's objective and standard errors, its shortcomings included; its
+                          style is reweighted */
     bool weighted;     /* by the ballots' own weights */
     bool simultaneous; /* rank ranges that hold for all pairs at once */
     bool detail; /* rank distribution, fragility, other tie conventions: for pages, not for every
@@ -114,6 +115,15 @@ struct leaderboard_fragility {
     uint32_t top_voter_rank_change; /* largest change of rank when one voter is left out */
 };
 
+#define LEADERBOARD_HISTORY_MAX 24
+
+/* Ratings at the end of some days, with `detail` and where the votes' days are known. */
+struct leaderboard_history {
+    size_t count;                          /* 0: none */
+    uint16_t day[LEADERBOARD_HISTORY_MAX]; /* since 1970-01-01 */
+    double *rating; /* count x model_count, in the order of `models`; NAN: not ranked then */
+};
+
 struct leaderboard {
     struct leaderboard_options options; /* `anchor` and `category` point into this object */
     const char *method;                 /* "bt" or "elo" */
@@ -138,6 +148,7 @@ struct leaderboard {
     uint32_t *wins;       /* model_count^2: wins of row over column */
     uint32_t *ties;       /* model_count^2: ties and both-bad */
     struct leaderboard_fragility fragility;
+    struct leaderboard_history history;
     uint32_t tie_rank_change; /* largest change of rank between tie conventions, with `detail` */
 };
 

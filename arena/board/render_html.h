@@ -6,6 +6,9 @@
 #include "base/buf.h"
 #include "board/leaderboard.h"
 
+/* Appends text from outside so that it is no markup; control characters become spaces. */
+void render_escaped(struct buf *out, const char *text);
+
 void render_html(struct buf *out, const struct leaderboard *const *boards, size_t count);
 
 #endif

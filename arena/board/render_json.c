@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "board/day.h"
 
 #define DECIMALS 9
 
@@ -12,6 +13,11 @@ const char *render_ties_word(enum leaderboard_ties ties)
 {
     static const char *const WORDS[] = {"half", "davidson", "rao-kupper", "grounded"};
     return WORDS[ties];
+}
+
+const char *render_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
 }
 
 uint64_t render_ties(const struct leaderboard *board, const struct tally_record *record)
@@ -174,6 +180,26 @@ static void put_distribution(struct json_out *out, const struct leaderboard *boa
     json_put_close(out, ']');
 }
 
+static void put_history(struct json_out *out, const struct leaderboard *board)
+{
+    const struct leaderboard_history *history = &board->history;
+    if (!history->count)
+        return;
+    json_put_open(out, "history", '[');
+    for (size_t k = 0; k < history->count; k++) {
+        char day[DAY_TEXT];
+        day_write(history->day[k], day);
+        json_put_open(out, NULL, '{');
+        json_put_cstring(out, "date", day);
+        json_put_open(out, "ratings", '[');
+        for (size_t i = 0; i < board->model_count; i++)
+            json_put_fixed(out, NULL, history->rating[k * board->model_count + i], 3);
+        json_put_close(out, ']');
+        json_put_close(out, '}');
+    }
+    json_put_close(out, ']');
+}
+
 static void put_board(struct json_out *out, const struct leaderboard *board)
 {
     json_put_open(out, NULL, '{');
@@ -195,6 +221,7 @@ static void put_board(struct json_out *out, const struct leaderboard *board)
     put_fragility(out, board);
     put_head_to_head(out, board);
     put_distribution(out, board);
+    put_history(out, board);
     json_put_close(out, '}');
 }
 

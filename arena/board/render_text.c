@@ -178,9 +178,9 @@ static void add_unranked(struct buf *out, const struct leaderboard *board)
         buf_add_string(out, "      ");
         add_name(out, row->name, NAME_MOST);
         buf_printf(
-            out, "  %" PRIu64 " votes (%" PRIu64 " won, %" PRIu64 " lost, %" PRIu64 " tied): %s\n",
-            row->record.votes, row->record.wins, row->record.losses,
-            row->record.ties + row->record.both_bad, row->reason);
+            out, "  %" PRIu64 " vote%s (%" PRIu64 " won, %" PRIu64 " lost, %" PRIu64 " tied): %s\n",
+            row->record.votes, render_plural(row->record.votes), row->record.wins,
+            row->record.losses, row->record.ties + row->record.both_bad, row->reason);
     }
 }
 
@@ -202,8 +202,8 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
     if (!fragility->known)
         return;
     if (fragility->votes_to_flip)
-        buf_printf(out, "\n%" PRIu64 " votes (%.3f %%) would have to vanish for %s to be first.\n",
-                   fragility->votes_to_flip,
+        buf_printf(out, "\n%" PRIu64 " vote%s (%.3f %%) would have to vanish for %s to be first.\n",
+                   fragility->votes_to_flip, render_plural(fragility->votes_to_flip),
                    100.0 * (double)fragility->votes_to_flip / (double)board->votes_used,
                    fragility->flips_to);
     if (!isnan(fragility->top_voter_share))
@@ -222,8 +222,9 @@ void render_table(struct buf *out, const struct leaderboard *board, int columns)
     size_t room = (size_t)(columns > 0 ? columns : 100),
            bar = room > fixed + BAR_LEAST ? room - fixed : BAR_LEAST;
     struct scale scale = scale_of(board, bar < BAR_MOST ? bar : BAR_MOST);
-    buf_printf(out, "%s · %" PRIu64 " votes\n",
-               board->options.category ? board->options.category : "overall", board->votes);
+    buf_printf(out, "%s · %" PRIu64 " vote%s\n",
+               board->options.category ? board->options.category : "overall", board->votes,
+               render_plural(board->votes));
     render_subtitle(out, board);
     buf_add_string(out, "\n\n");
     if (board->model_count) {
@@ -353,7 +354,7 @@ void render_md(struct buf *out, const struct leaderboard *board)
 {
     buf_add_string(out, "**");
     add_md(out, board->options.category ? board->options.category : "overall");
-    buf_printf(out, "**, %" PRIu64 " votes. ", board->votes);
+    buf_printf(out, "**, %" PRIu64 " vote%s. ", board->votes, render_plural(board->votes));
     render_subtitle(out, board);
     buf_add_string(
         out,
@@ -365,7 +366,8 @@ void render_md(struct buf *out, const struct leaderboard *board)
         const struct leaderboard_unranked *row = &board->unranked[k];
         buf_add_string(out, k ? "- " : "\nUnranked:\n\n- ");
         add_md(out, row->name);
-        buf_printf(out, " (%" PRIu64 " votes): %s\n", row->record.votes, row->reason);
+        buf_printf(out, " (%" PRIu64 " vote%s): %s\n", row->record.votes,
+                   render_plural(row->record.votes), row->reason);
     }
     for (size_t k = 0; k < board->warning_count; k++) {
         buf_add_string(out, k ? "> " : "\n> ");

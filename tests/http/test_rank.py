@@ -3,6 +3,7 @@ import gzip
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -162,6 +163,47 @@ def test_daily_cap(tmp_path):
     assert b"needs votes that name their voter and time" in rank(weighted(tmp_path), "--daily-cap", "3").stderr
     path.write_text(path.read_text().replace("2025-07-02", "today"))
     assert b'line 3: "timestamp" is no time' in rank(path, "--daily-cap", "3").stderr
+
+
+def dated(tmp_path, days):
+    path = tmp_path / "dated.csv"
+    rows = VOTES.splitlines()
+    path.write_text("\n".join([rows[0] + ",tstamp", *(f"{row},{1_700_000_000 + 86400 * days * k // len(rows)}"
+                                                     for k, row in enumerate(rows[1:-1]))]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("days, points, first", [(8, 9, "2023-11-14"), (100, 14, "2023-11-20"),
+                                                 (400, 14, "2023-11-30"), (1500, 24, "2023-12-31")])
+@pytest.mark.parametrize("options", [[], ["--ties", "davidson"], ["--method", "elo"], ["--reweighted"]])
+def test_ratings_over_time(tmp_path, days, points, first, options):
+    path = dated(tmp_path, days)
+    board = json.loads(rank(path, "--detail", "--format", "json", *options).stdout)
+    history = board["history"]
+    assert len(history) in (points, points - 1) and history[0]["date"] == first
+    assert [point["date"] for point in history] == sorted({point["date"] for point in history})
+    for row, last in zip(board["models"], history[-1]["ratings"]):
+        assert abs(row["rating"] - last) < 1e-3
+    assert b"Ratings over time" in rank(path, "--format", "html", *options).stdout
+    until = tmp_path / "until.csv"
+    end = 1_700_000_000 // 86400 * 86400 + 86400 * (days // 2)
+    rows = path.read_text().splitlines()
+    until.write_text("\n".join([rows[0], *(row for row in rows[1:] if int(row.split(",")[-1]) < end)]) + "\n")
+    then = json.loads(rank(until, "--format", "json", *options).stdout)
+    same = [point for point in history if point["date"] == time.strftime("%Y-%m-%d", time.gmtime(end - 86400))]
+    for point in same:  # what that day's board was
+        ratings = {row["model"]: row["rating"] for row in then["models"]}
+        for row, rating in zip(board["models"], point["ratings"]):
+            assert (rating is None) == (row["model"] not in ratings)
+            assert rating is None or abs(rating - ratings[row["model"]]) < 1e-3
+
+
+def test_one_vote_is_not_votes(tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("model_a,model_b,winner\nx,y,model_a\n")
+    for format in ("table", "md", "html"):
+        text = rank(path, "--format", format).stdout.decode()
+        assert "1 vote" in text and "1 votes" not in text
 
 
 def test_lenient_counts_what_it_skips(tmp_path):

@@ -92,8 +92,8 @@ def test_real_votes():
     assert_same_board(rank(path, *LLMFAO, "--compatible", "arena-rank"), theirs, 1e-3, 1e-2)
 
 
-@pytest.mark.parametrize("reweighted", [False, True])
-def test_style(votes, reweighted):
+@pytest.mark.parametrize("options", [[], ["--reweighted"]])
+def test_style(votes, options):
     from arena_rank.models.contextual_bradley_terry import ContextualBradleyTerry
     from arena_rank.utils.data_utils import ContextualPairDataset
     path, rows = votes
@@ -104,11 +104,11 @@ def test_style(votes, reweighted):
         b = frame["style"].map(lambda s: s["b"][f]).astype(float)
         raw = (a - b) / (a + b).replace(0, 1)
         frame[name] = (raw - raw.mean()) / raw.std()
-    data = ContextualPairDataset.from_pandas(frame, feature_cols=names, reweighted=reweighted)
+    data = ContextualPairDataset.from_pandas(frame, feature_cols=names)  # reweighted, by default
     model = ContextualBradleyTerry(n_competitors=len(data.competitors), n_features=4, ftol=0.0, gtol=1e-12,
                                    max_iter=5000)
     theirs = model.compute_ratings_and_cis(data)
-    ours = rank(path, "--style", "--compatible", "arena-rank", *(["--reweighted"] if reweighted else []))
+    ours = rank(path, "--style", "--compatible", "arena-rank", *options)
     assert_same_board(ours, theirs, 1e-3, 1e-2)
     coefficients = [row["value"] for row in ours["coefficients"]]
     assert np.allclose(coefficients, np.asarray(model.params["coeffs"]), atol=1e-6)
