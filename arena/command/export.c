@@ -38,7 +38,8 @@ static void show_progress(void *user, uint64_t rows)
 
 /* --- the board --- */
 
-static void put_model(struct table *table, const struct leaderboard_model *model, const struct leaderboard_unranked *other)
+static void put_model(struct table *table, const struct leaderboard_model *model,
+                      const struct leaderboard_unranked *other)
 {
     const struct tally_record *record = model ? &model->record : &other->record;
     table_begin(table);
@@ -58,10 +59,11 @@ static void put_model(struct table *table, const struct leaderboard_model *model
     table_string(table, "reason", model ? NULL : other->reason);
 }
 
-static bool export_board(struct db *db, const struct wish *wish, struct table *table, struct export_report *report,
-                         struct err *err)
+static bool export_board(struct db *db, const struct wish *wish, struct table *table,
+                         struct export_report *report, struct err *err)
 {
-    struct stored_filter filter = {.category = wish->options.category, .judge = wish->options.judge};
+    struct stored_filter filter = {.category = wish->options.category,
+                                   .judge = wish->options.judge};
     struct leaderboard_options options;
     struct settings settings;
     if (!settings_load(&settings, wish->config, wish->data, err))
@@ -106,11 +108,15 @@ static void tell_report(const struct wish *wish, const struct export_report *rep
     bool pairs = wish->what == WHAT_PREFERENCES;
     tell(report->self, "votes on a version against itself left out (--all)");
     tell(report->kept_private, "battles left out: their voters keep them private");
-    tell(report->without_consent, pairs ? "pairs left out: no consent of the voter (--consent)"
-                                        : "battles without their texts: no consent of the voter (--consent)");
-    tell(report->may_not_train, "pairs left out: \"outputs_may_train\" is not true for both competitors");
-    tell(report->ties, wish->form ? "ties left out: no label" : "ties and both-bad left out: nothing is chosen");
-    tell(report->several_turns, "pairs left out: more than one turn, so the sides answered different conversations");
+    tell(report->without_consent,
+         pairs ? "pairs left out: no consent of the voter (--consent)"
+               : "battles without their texts: no consent of the voter (--consent)");
+    tell(report->may_not_train,
+         "pairs left out: \"outputs_may_train\" is not true for both competitors");
+    tell(report->ties,
+         wish->form ? "ties left out: no label" : "ties and both-bad left out: nothing is chosen");
+    tell(report->several_turns,
+         "pairs left out: more than one turn, so the sides answered different conversations");
     tell(report->no_text, "pairs left out: no text is stored");
 }
 
@@ -138,7 +144,9 @@ static bool choose_judge(struct db *db, struct wish *wish, struct err *err)
         return true;
     }
     bool ok = votes_judge_kinds(db, kinds, err);
-    wish->options.judge = ok && kinds[JUDGE_HUMAN] && kinds[JUDGE_MODEL] && wish->what != WHAT_BATTLES ? JUDGE_HUMAN : -1;
+    wish->options.judge =
+        ok && kinds[JUDGE_HUMAN] && kinds[JUDGE_MODEL] && wish->what != WHAT_BATTLES ? JUDGE_HUMAN
+                                                                                     : -1;
     return ok;
 }
 
@@ -148,28 +156,31 @@ static bool choose(struct db *db, struct wish *wish, struct err *err)
     bool own;
     wish->options.scope = (enum consent_scope)wish->scope;
     wish->options.kto = wish->form == 1;
-    if (!read_day(wish->from, &wish->options.from_ms, err) || !read_day(wish->to, &wish->options.to_ms, err) ||
-        !choose_judge(db, wish, err) || !battles_are_own(db, &own, err) ||
-        !settings_load(&settings, wish->config, wish->data, err))
+    if (!read_day(wish->from, &wish->options.from_ms, err) ||
+        !read_day(wish->to, &wish->options.to_ms, err) || !choose_judge(db, wish, err) ||
+        !battles_are_own(db, &own, err) || !settings_load(&settings, wish->config, wish->data, err))
         return false;
     wish->options.own = own && settings.auth == AUTH_LOCAL;
     settings_done(&settings);
     return true;
 }
 
-static bool write_rows(struct db *db, struct wish *wish, FILE *out, struct export_report *report, struct err *err)
+static bool write_rows(struct db *db, struct wish *wish, FILE *out, struct export_report *report,
+                       struct err *err)
 {
     struct table table;
     table_init(&table, out, (enum table_format)wish->format);
-    bool ok = wish->what == WHAT_VOTES         ? export_votes(db, &wish->options, &table, report, err)
-              : wish->what == WHAT_BATTLES     ? export_battles(db, &wish->options, &table, report, err)
-              : wish->what == WHAT_PREFERENCES ? export_preferences(db, &wish->options, &table, report, err)
-                                               : export_board(db, wish, &table, report, err);
+    bool ok = wish->what == WHAT_VOTES     ? export_votes(db, &wish->options, &table, report, err)
+              : wish->what == WHAT_BATTLES ? export_battles(db, &wish->options, &table, report, err)
+              : wish->what == WHAT_PREFERENCES
+                  ? export_preferences(db, &wish->options, &table, report, err)
+                  : export_board(db, wish, &table, report, err);
     return table_finish(&table, ok ? err : NULL) && ok;
 }
 
 /* Beside the file, then in its place: whoever reads it sees all of it or the one before. */
-static bool write_file(struct db *db, struct wish *wish, struct export_report *report, struct err *err)
+static bool write_file(struct db *db, struct wish *wish, struct export_report *report,
+                       struct err *err)
 {
     char *temporary = NULL;
     if (asprintf(&temporary, "%s.part-%d", wish->output, (int)getpid()) < 0)
@@ -194,7 +205,8 @@ static bool export(struct wish *wish, struct err *err)
     struct export_report report = {0};
     struct db *db = store_read_open(wish->data, err);
     bool ok = db && choose(db, wish, err) &&
-              (wish->output ? write_file(db, wish, &report, err) : write_rows(db, wish, stdout, &report, err));
+              (wish->output ? write_file(db, wish, &report, err)
+                            : write_rows(db, wish, stdout, &report, err));
     db_close(db);
     if (wish->options.progress)
         fprintf(stderr, "\r\033[K");
@@ -216,24 +228,26 @@ static int run(int argc, char **argv)
     struct err err = ERR_INIT;
     struct wish wish = {.data = "arena-data", .judge = -1, .scope = CONSENT_EXPORT};
     int positional;
-    const struct option_spec specs[] = {{"data", OPTION_TEXT, &wish.data, NULL, 0, 0},
-                                        {"config", OPTION_TEXT, &wish.config, NULL, 0, 0},
-                                        {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
-                                        {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
-                                        {"category", OPTION_TEXT, &wish.options.category, NULL, 0, 0},
-                                        {"model", OPTION_TEXT, &wish.options.model, NULL, 0, 0},
-                                        {"campaign", OPTION_TEXT, &wish.options.campaign, NULL, 0, 0},
-                                        {"from", OPTION_TEXT, &wish.from, NULL, 0, 0},
-                                        {"to", OPTION_TEXT, &wish.to, NULL, 0, 0},
-                                        {"judge", OPTION_CHOICE, &wish.judge, JUDGES, 0, 0},
-                                        {"consent", OPTION_CHOICE, &wish.scope, SCOPES, 0, 0},
-                                        {"form", OPTION_CHOICE, &wish.form, FORMS, 0, 0},
-                                        {"all", OPTION_FLAG, &wish.options.all, NULL, 0, 0},
-                                        {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
+    const struct option_spec specs[] = {
+        {"data", OPTION_TEXT, &wish.data, NULL, 0, 0},
+        {"config", OPTION_TEXT, &wish.config, NULL, 0, 0},
+        {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
+        {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
+        {"category", OPTION_TEXT, &wish.options.category, NULL, 0, 0},
+        {"model", OPTION_TEXT, &wish.options.model, NULL, 0, 0},
+        {"campaign", OPTION_TEXT, &wish.options.campaign, NULL, 0, 0},
+        {"from", OPTION_TEXT, &wish.from, NULL, 0, 0},
+        {"to", OPTION_TEXT, &wish.to, NULL, 0, 0},
+        {"judge", OPTION_CHOICE, &wish.judge, JUDGES, 0, 0},
+        {"consent", OPTION_CHOICE, &wish.scope, SCOPES, 0, 0},
+        {"form", OPTION_CHOICE, &wish.form, FORMS, 0, 0},
+        {"all", OPTION_FLAG, &wish.options.all, NULL, 0, 0},
+        {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_export, argc, argv, specs, &positional, 1))
         return EXIT_USAGE;
     if (positional != 1 || !find_what(argv[1], &wish.what)) {
-        fprintf(stderr, "arena export: say what: battles, votes, preferences or leaderboard\nTry: arena help export\n");
+        fprintf(stderr, "arena export: say what: battles, votes, preferences or leaderboard\nTry: "
+                        "arena help export\n");
         return EXIT_USAGE;
     }
     wish.options.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
@@ -242,22 +256,31 @@ static int run(int argc, char **argv)
 
 const struct command command_export = {
     "export", "battles, votes, preference pairs or the board, out",
-    "Usage: arena export battles|votes|preferences|leaderboard [--data DIR] [--format jsonl|csv] [--output FILE]\n"
+    "Usage: arena export battles|votes|preferences|leaderboard [--data DIR] [--format jsonl|csv] "
+    "[--output FILE]\n"
     "                    [--category C] [--model NAME] [--campaign ID] [--from DAY] [--to DAY]\n"
-    "                    [--judge human|model|any] [--consent none|inside|export|publish] [--form dpo|kto] [--all]\n\n"
-    "Writes JSON lines or CSV with the field names of LMArena's published votes and arena's own beside them. Works\n"
+    "                    [--judge human|model|any] [--consent none|inside|export|publish] [--form "
+    "dpo|kto] [--all]\n\n"
+    "Writes JSON lines or CSV with the field names of LMArena's published votes and arena's own "
+    "beside them. Works\n"
     "while the arena is being served. What is left out is counted on stderr.\n\n"
     "  battles       every battle with its conversations, vote, timing, tokens and cost\n"
-    "  votes         every vote that counts, without text; voters and prompts are opaque ids. `arena rank` of this\n"
+    "  votes         every vote that counts, without text; voters and prompts are opaque ids. "
+    "`arena rank` of this\n"
     "                file is the board\n"
-    "  preferences   prompt, chosen, rejected of every decided vote (ties give no pair); with --form kto prompt,\n"
-    "                completion, label (both-bad gives two false ones). Only where both competitors have\n"
+    "  preferences   prompt, chosen, rejected of every decided vote (ties give no pair); with "
+    "--form kto prompt,\n"
+    "                completion, label (both-bad gives two false ones). Only where both "
+    "competitors have\n"
     "                \"outputs_may_train\": true and the voter agreed\n"
     "  leaderboard   the board, a model a row\n\n"
-    "  --output FILE  write there instead of standard output; the file appears when it is complete\n"
+    "  --output FILE  write there instead of standard output; the file appears when it is "
+    "complete\n"
     "  --from, --to   days (YYYY-MM-DD, UTC); the second is not included\n"
-    "  --judge KIND   whose votes; people's where the store holds model judges' too (battles: any)\n"
-    "  --consent S    the least a voter must have agreed to, for texts to go out; export by default. In a local arena\n"
+    "  --judge KIND   whose votes; people's where the store holds model judges' too (battles: "
+    "any)\n"
+    "  --consent S    the least a voter must have agreed to, for texts to go out; export by "
+    "default. In a local arena\n"
     "                 where nobody was invited the voter is you\n"
     "  --all          votes: those that do not count too, with the reason\n",
     run};

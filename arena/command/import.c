@@ -79,7 +79,8 @@ static int run(int argc, char **argv)
         fprintf(stderr, "arena import: name a file of votes\nTry: arena help import\n");
         return EXIT_USAGE;
     }
-    if (columns && (snprintf(cut, sizeof cut, "%s", columns) >= (int)sizeof cut || !cut_columns(cut, options.columns))) {
+    if (columns && (snprintf(cut, sizeof cut, "%s", columns) >= (int)sizeof cut ||
+                    !cut_columns(cut, options.columns))) {
         fprintf(stderr, "arena import: --columns takes three names: A,B,WINNER\n");
         return EXIT_USAGE;
     }
@@ -90,16 +91,23 @@ static int run(int argc, char **argv)
 
 const struct command command_import = {
     "import", "votes from a file into the store",
-    "Usage: arena import FILE [--columns A,B,WINNER] [--id COLUMN] [--voter COLUMN] [--prompt COLUMN] [--data DIR]\n\n"
-    "Reads votes as `arena rank` does (JSON lines or CSV with LMArena's names or those given, aggregated counts, gzip),\n"
-    "FastChat's clean_battle files, Open WebUI's feedback export and arena's own exports. Every row is checked first;\n"
-    "all of them are stored, or none. The same file again adds nothing: a row is known by its id, or where the file has\n"
+    "Usage: arena import FILE [--columns A,B,WINNER] [--id COLUMN] [--voter COLUMN] [--prompt "
+    "COLUMN] [--data DIR]\n\n"
+    "Reads votes as `arena rank` does (JSON lines or CSV with LMArena's names or those given, "
+    "aggregated counts, gzip),\n"
+    "FastChat's clean_battle files, Open WebUI's feedback export and arena's own exports. Every "
+    "row is checked first;\n"
+    "all of them are stored, or none. The same file again adds nothing: a row is known by its id, "
+    "or where the file has\n"
     "none by the file's digest and its row number, so that equal rows are separate votes.\n\n"
     "  FILE                  - is standard input\n"
-    "  --columns A,B,WINNER  the columns of the two models and the outcome: model_a, model_b, tie, both_bad, or the\n"
+    "  --columns A,B,WINNER  the columns of the two models and the outcome: model_a, model_b, tie, "
+    "both_bad, or the\n"
     "                        name of the A or B column\n"
-    "  --id COLUMN           the vote's id; LMArena's id and question_id by default, none with --columns\n"
+    "  --id COLUMN           the vote's id; LMArena's id and question_id by default, none with "
+    "--columns\n"
     "  --voter COLUMN        who voted\n"
     "  --prompt COLUMN       what was asked\n"
-    "  --data DIR            the data directory, created where it is missing; ./arena-data by default\n",
+    "  --data DIR            the data directory, created where it is missing; ./arena-data by "
+    "default\n",
     run};

@@ -1,5 +1,5 @@
-/* Every battle once a vote (once in all where it has none). Texts go out only with the voter's consent, and a
- * battle that its voter keeps private not at all. */
+/* Every battle once a vote (once in all where it has none). Texts go out only with the voter's
+ * consent, and a battle that its voter keeps private not at all. */
 #include "eval/export.h"
 
 #include <inttypes.h>
@@ -41,7 +41,8 @@ struct telling {
     bool texts;
 };
 
-static void put_message(struct json_out *json, const char *key, const char *role, struct text text, int64_t tokens)
+static void put_message(struct json_out *json, const char *key, const char *role, struct text text,
+                        int64_t tokens)
 {
     json_put_open(json, key, '{');
     json_put_cstring(json, "role", role);
@@ -61,7 +62,8 @@ static struct text said(const struct answer_record *answer)
     return answer->text.length || !answer->refusal.data ? answer->text : answer->refusal;
 }
 
-static void tell_lane(struct lane_facts *lane, const struct answer_record *answer, int64_t first_ms, int64_t ended_ms)
+static void tell_lane(struct lane_facts *lane, const struct answer_record *answer, int64_t first_ms,
+                      int64_t ended_ms)
 {
     lane->first_ms = first_ms;
     lane->ended_ms = ended_ms;
@@ -88,9 +90,10 @@ static bool on_turn(void *user, const struct turn_record *turn)
     for (int side = 0; side < 2; side++) {
         struct lane_facts *lane = &telling->lane[side];
         put_message(&lane->json, NULL, "user", turn->prompt, -1);
-        put_message(&lane->json, NULL, "assistant", said(answers[side]), answers[side]->output_tokens);
-        put_message(&telling->json, side ? "model_side_b" : "model_side_a", "assistant", said(answers[side]),
+        put_message(&lane->json, NULL, "assistant", said(answers[side]),
                     answers[side]->output_tokens);
+        put_message(&telling->json, side ? "model_side_b" : "model_side_a", "assistant",
+                    said(answers[side]), answers[side]->output_tokens);
     }
     json_put_close(&telling->json, '}');
     return true;
@@ -104,7 +107,8 @@ static void telling_init(struct telling *telling, bool texts)
     json_put_open(&telling->json, NULL, '[');
     for (int side = 0; side < 2; side++) {
         struct lane_facts *lane = &telling->lane[side];
-        *lane = (struct lane_facts){.first_ms = -1, .ended_ms = -1, .input_tokens = -1, .output_tokens = -1};
+        *lane = (struct lane_facts){
+            .first_ms = -1, .ended_ms = -1, .input_tokens = -1, .output_tokens = -1};
         buf_init(&lane->conversation, TABLE_ROW_MAX);
         lane->json = json_out_to(&lane->conversation);
         json_put_open(&lane->json, NULL, '[');
@@ -127,7 +131,8 @@ static void telling_done(struct telling *telling)
 
 /* --- the row --- */
 
-static void put_sides(struct table *table, const char *const names[2], const struct lane_facts lanes[2])
+static void put_sides(struct table *table, const char *const names[2],
+                      const struct lane_facts lanes[2])
 {
     for (int side = 0; side < 2; side++) {
         char name[32];
@@ -165,8 +170,9 @@ static void put_vote(struct table *table, const struct battle_row *row, bool tex
     table_json(table, "guess", texts ? row->recognised : none);
 }
 
-static void put_battle(struct exporting *exporting, const struct battle_row *row, const struct telling *telling,
-                       const char *const names[2], const char *const digests[2])
+static void put_battle(struct exporting *exporting, const struct battle_row *row,
+                       const struct telling *telling, const char *const names[2],
+                       const char *const digests[2])
 {
     static const char *const MODES[] = {"blind", "side_by_side", "direct"};
     struct table *table = exporting->table;
@@ -175,8 +181,10 @@ static void put_battle(struct exporting *exporting, const struct battle_row *row
     table_string(table, "model_a", names[0]);
     table_string(table, "model_b", names[1]);
     table_string(table, "winner", row->seq ? winner_word(row->winner) : NULL);
-    table_json(table, "conversation_a", telling->texts ? buf_text(&telling->lane[0].conversation) : none);
-    table_json(table, "conversation_b", telling->texts ? buf_text(&telling->lane[1].conversation) : none);
+    table_json(table, "conversation_a",
+               telling->texts ? buf_text(&telling->lane[0].conversation) : none);
+    table_json(table, "conversation_b",
+               telling->texts ? buf_text(&telling->lane[1].conversation) : none);
     table_json(table, "full_conversation", telling->texts ? buf_text(&telling->full) : none);
     export_tags_put(&exporting->tags, table, &row->style_a, &row->style_b, row->turns);
     table_known(table, "turn", row->turns ? row->turns : -1);
@@ -198,7 +206,8 @@ static void put_battle(struct exporting *exporting, const struct battle_row *row
 static bool is_wanted(struct exporting *exporting, const struct battle_row *row)
 {
     const struct export_options *options = exporting->options;
-    if (options->model && !version_labels_match(&exporting->labels, row->version_a, options->model) &&
+    if (options->model &&
+        !version_labels_match(&exporting->labels, row->version_a, options->model) &&
         !version_labels_match(&exporting->labels, row->version_b, options->model))
         return false;
     if (!export_tags_read(&exporting->tags, row->tags, vote_fields_outcome(row->winner)))
@@ -224,7 +233,8 @@ static bool on_battle(void *user, const struct battle_row *row)
     telling_init(&telling, texts);
     char id[STORE_ID_SIZE];
     snprintf(id, sizeof id, "%.*s", (int)row->id.length, row->id.data);
-    bool ok = row->source == BATTLE_IMPORT || turns_each(exporting->db, id, on_turn, &telling, &exporting->err);
+    bool ok = row->source == BATTLE_IMPORT ||
+              turns_each(exporting->db, id, on_turn, &telling, &exporting->err);
     telling_end(&telling);
     if (ok) {
         const char *const digests[2] = {a->digest, b->digest};
@@ -242,13 +252,15 @@ static bool on_battle(void *user, const struct battle_row *row)
 bool export_battles(struct db *db, const struct export_options *options, struct table *table,
                     struct export_report *report, struct err *err)
 {
-    struct exporting exporting = {.db = db, .options = options, .table = table, .report = report, .err = ERR_INIT};
+    struct exporting exporting = {
+        .db = db, .options = options, .table = table, .report = report, .err = ERR_INIT};
     struct battle_filter filter = {.from_ms = options->from_ms,
                                    .to_ms = options->to_ms,
                                    .judge = options->judge,
                                    .campaign = options->campaign};
     bool ok = export_tags_init(&exporting.tags, options->category, err) &&
-              version_labels_load(&exporting.labels, db, err) && battles_each(db, &filter, on_battle, &exporting, err);
+              version_labels_load(&exporting.labels, db, err) &&
+              battles_each(db, &filter, on_battle, &exporting, err);
     if (ok && exporting.err.code != ERR_NONE) {
         *err = exporting.err;
         ok = false;

@@ -1,4 +1,5 @@
-/* Pairs for training. Whatever keeps a pair out is counted, so that nobody takes the file for all there was. */
+/* Pairs for training. Whatever keeps a pair out is counted, so that nobody takes the file for all
+ * there was. */
 #include "eval/export.h"
 
 #include <inttypes.h>
@@ -43,7 +44,8 @@ static void put_origin(struct exporting *exporting, int64_t chosen, int64_t reje
     if (chosen)
         table_string(table, "chosen_model", version_labels_find(&exporting->labels, chosen, NULL));
     if (rejected)
-        table_string(table, "rejected_model", version_labels_find(&exporting->labels, rejected, NULL));
+        table_string(table, "rejected_model",
+                     version_labels_find(&exporting->labels, rejected, NULL));
     table_string(table, "judge_kind", judge_kind_word(row->judge));
     table_int(table, "timestamp", row->at_ms);
 }
@@ -68,10 +70,12 @@ static bool write_completions(struct exporting *exporting, const struct turn_rec
         table_begin(exporting->table);
         table_text(exporting->table, "prompt", turn->prompt);
         table_text(exporting->table, "completion", text_said(answers[side]));
-        table_bool(exporting->table, "label", exporting->row->winner == (side ? WINNER_B : WINNER_A));
+        table_bool(exporting->table, "label",
+                   exporting->row->winner == (side ? WINNER_B : WINNER_A));
         table_string(exporting->table, "model",
-                     version_labels_find(&exporting->labels,
-                                         side ? exporting->row->version_b : exporting->row->version_a, NULL));
+                     version_labels_find(
+                         &exporting->labels,
+                         side ? exporting->row->version_b : exporting->row->version_a, NULL));
         put_origin(exporting, 0, 0);
         exporting->report->rows++;
         if (!table_end(exporting->table))
@@ -83,7 +87,8 @@ static bool write_completions(struct exporting *exporting, const struct turn_rec
 static bool on_turn(void *user, const struct turn_record *turn)
 {
     struct exporting *exporting = user;
-    if (!turn->answered || !turn->prompt.length || !text_said(&turn->a).length || !text_said(&turn->b).length) {
+    if (!turn->answered || !turn->prompt.length || !text_said(&turn->a).length ||
+        !text_said(&turn->b).length) {
         exporting->report->no_text++;
         return false;
     }
@@ -127,7 +132,8 @@ static bool on_battle(void *user, const struct battle_row *row)
 {
     struct exporting *exporting = user;
     const struct export_options *options = exporting->options;
-    if (options->model && !version_labels_match(&exporting->labels, row->version_a, options->model) &&
+    if (options->model &&
+        !version_labels_match(&exporting->labels, row->version_a, options->model) &&
         !version_labels_match(&exporting->labels, row->version_b, options->model))
         return true;
     if (!export_tags_read(&exporting->tags, row->tags, vote_fields_outcome(row->winner)))
@@ -149,14 +155,16 @@ static bool on_battle(void *user, const struct battle_row *row)
 bool export_preferences(struct db *db, const struct export_options *options, struct table *table,
                         struct export_report *report, struct err *err)
 {
-    struct exporting exporting = {.db = db, .options = options, .table = table, .report = report, .err = ERR_INIT};
+    struct exporting exporting = {
+        .db = db, .options = options, .table = table, .report = report, .err = ERR_INIT};
     struct battle_filter filter = {.from_ms = options->from_ms,
                                    .to_ms = options->to_ms,
                                    .judge = options->judge,
                                    .campaign = options->campaign,
                                    .voted_only = true};
     bool ok = export_tags_init(&exporting.tags, options->category, err) &&
-              version_labels_load(&exporting.labels, db, err) && battles_each(db, &filter, on_battle, &exporting, err);
+              version_labels_load(&exporting.labels, db, err) &&
+              battles_each(db, &filter, on_battle, &exporting, err);
     if (ok && exporting.err.code != ERR_NONE) {
         *err = exporting.err;
         ok = false;

@@ -153,8 +153,8 @@ bool table_end(struct table *table)
     buf_add_char(&table->row, '\n');
     buf_add_char(&table->header, '\n');
     if (table->row.failed || table->header.failed)
-        return err_set(&table->err, ERR_TOO_LARGE, "row %" PRIu64 " is longer than %u MB", table->rows + 1,
-                       TABLE_ROW_MAX >> 20);
+        return err_set(&table->err, ERR_TOO_LARGE, "row %" PRIu64 " is longer than %u MB",
+                       table->rows + 1, TABLE_ROW_MAX >> 20);
     bool first = table->rows++ == 0 && table->format == TABLE_CSV;
     bool ok = (!first || write_buf(table, &table->header)) && write_buf(table, &table->row);
     buf_clear(&table->header);

@@ -1,9 +1,10 @@
 /* Rows of named cells, written as JSON lines or CSV.
  *
- * A row is a run of puts between table_begin and table_end; every row puts the same names in the same order, and
- * the first one makes the CSV's header. In CSV what has no value is an empty cell, JSON values are their text, and
- * a text that a spreadsheet would take for a formula gets a "'" in front. One row is held at a time, at most
- * TABLE_ROW_MAX; the first failure is remembered and told by table_finish. One owner; blocking. */
+ * A row is a run of puts between table_begin and table_end; every row puts the same names in the
+ * same order, and the first one makes the CSV's header. In CSV what has no value is an empty cell,
+ * JSON values are their text, and a text that a spreadsheet would take for a formula gets a "'" in
+ * front. One row is held at a time, at most TABLE_ROW_MAX; the first failure is remembered and told
+ * by table_finish. One owner; blocking. */
 #ifndef ARENA_EVAL_EXPORT_TABLE_H
 #define ARENA_EVAL_EXPORT_TABLE_H
 

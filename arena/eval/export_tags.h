@@ -1,5 +1,5 @@
-/* What is known of a battle's prompt and of how its answers look, as LMArena's fields: language, is_code,
- * category_tag, conv_metadata, … One owner. */
+/* What is known of a battle's prompt and of how its answers look, as LMArena's fields: language,
+ * is_code, category_tag, conv_metadata, … One owner. */
 #ifndef ARENA_EVAL_EXPORT_TAGS_H
 #define ARENA_EVAL_EXPORT_TAGS_H
 

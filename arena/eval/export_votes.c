@@ -1,5 +1,6 @@
-/* Voters and prompts are numbers that mean nothing outside this store: a voter's own, a prompt's by the order in
- * which this export met it. Prompts' digests are not given away, since a known prompt could be tried against them. */
+/* Voters and prompts are numbers that mean nothing outside this store: a voter's own, a prompt's by
+ * the order in which this export met it. Prompts' digests are not given away, since a known prompt
+ * could be tried against them. */
 #include "eval/export.h"
 
 #include <inttypes.h>
@@ -27,7 +28,8 @@ struct exporting {
 static bool is_wanted(struct exporting *exporting, const struct vote_row *row)
 {
     const struct export_options *options = exporting->options;
-    if (options->model && !version_labels_match(&exporting->labels, row->version_a, options->model) &&
+    if (options->model &&
+        !version_labels_match(&exporting->labels, row->version_a, options->model) &&
         !version_labels_match(&exporting->labels, row->version_b, options->model))
         return false;
     if (!options->all && row->version_a == row->version_b) {
@@ -48,7 +50,8 @@ static void put_numbered(struct table *table, const char *name, char kind, int64
 static void put_id(struct table *table, const struct vote_row *row)
 {
     char id[STORE_ID_SIZE + 32];
-    snprintf(id, sizeof id, "%.*s.%" PRId64, (int)row->battle_id.length, row->battle_id.data, row->seq);
+    snprintf(id, sizeof id, "%.*s.%" PRId64, (int)row->battle_id.length, row->battle_id.data,
+             row->seq);
     table_text(table, "id", row->import_key.data ? row->import_key : text_of(id));
 }
 
@@ -72,7 +75,8 @@ static bool on_vote(void *user, const struct vote_row *row)
     const char *name_a = version_labels_find(&exporting->labels, row->version_a, &a),
                *name_b = version_labels_find(&exporting->labels, row->version_b, &b);
     if (!name_a || !name_b)
-        return err_set(&exporting->err, ERR_STORE, "vote %" PRId64 " names a version that is not there", row->seq);
+        return err_set(&exporting->err, ERR_STORE,
+                       "vote %" PRId64 " names a version that is not there", row->seq);
     table_begin(table);
     put_id(table, row);
     table_string(table, "model_a", name_a);
@@ -105,7 +109,8 @@ static bool on_vote(void *user, const struct vote_row *row)
 bool export_votes(struct db *db, const struct export_options *options, struct table *table,
                   struct export_report *report, struct err *err)
 {
-    struct exporting exporting = {.options = options, .table = table, .report = report, .err = ERR_INIT};
+    struct exporting exporting = {
+        .options = options, .table = table, .report = report, .err = ERR_INIT};
     struct vote_filter filter = VOTE_FILTER_ALL;
     filter.from_ms = options->from_ms;
     filter.to_ms = options->to_ms;
@@ -115,7 +120,8 @@ bool export_votes(struct db *db, const struct export_options *options, struct ta
     filter.with_tags = filter.with_ids = true;
     hash_keys_init(&exporting.prompts, false);
     bool ok = export_tags_init(&exporting.tags, options->category, err) &&
-              version_labels_load(&exporting.labels, db, err) && votes_each(db, &filter, on_vote, &exporting, err);
+              version_labels_load(&exporting.labels, db, err) &&
+              votes_each(db, &filter, on_vote, &exporting, err);
     if (ok && exporting.err.code != ERR_NONE) {
         *err = exporting.err;
         ok = false;

@@ -1,6 +1,6 @@
-/* Two passes. The first is the reader that ranking uses, so that import refuses what `arena rank` refuses, with
- * the same words, before anything is written; it also takes the digest. The second reads again and stores. A
- * file that grew or shrank between the two is refused. */
+/* Two passes. The first is the reader that ranking uses, so that import refuses what `arena rank`
+ * refuses, with the same words, before anything is written; it also takes the digest. The second
+ * reads again and stores. A file that grew or shrank between the two is refused. */
 #include "eval/intake.h"
 
 #include <inttypes.h>
@@ -37,13 +37,15 @@ static const char *path_of(const struct intake *intake)
 static bool rename_place(const struct intake *intake, struct err *err)
 {
     char message[ERR_MESSAGE_MAX];
-    const char *given = strcmp(intake->options->path, "-") == 0 ? "standard input" : intake->options->path;
+    const char *given =
+        strcmp(intake->options->path, "-") == 0 ? "standard input" : intake->options->path;
     size_t length = strlen(intake->spooled);
     if (!err || intake->spool.fd < 0 || strncmp(err->message, intake->spooled, length) != 0)
         return false;
     const char *rest = err->message + length;
     bool line = intake->spool.array && strncmp(rest, ", line ", 7) == 0;
-    snprintf(message, sizeof message, "%s%s%s", given, line ? ", record " : "", line ? rest + 7 : rest);
+    snprintf(message, sizeof message, "%s%s%s", given, line ? ", record " : "",
+             line ? rest + 7 : rest);
     memcpy(err->message, message, sizeof message);
     return false;
 }
@@ -87,7 +89,8 @@ static bool check_rows(struct intake *intake, struct err *err)
     chunks_free(chunks);
     if (!ok)
         return false;
-    intake->report.votes = intake->checked.aggregated ? intake->checked.tally.votes : intake->checked.records;
+    intake->report.votes =
+        intake->checked.aggregated ? intake->checked.tally.votes : intake->checked.records;
     ballots_done(&intake->checked.ballots);
     return true;
 }
@@ -100,10 +103,11 @@ struct intake *intake_open(const struct intake_options *options, struct err *err
         return NULL;
     }
     intake->options = options;
-    struct votefile_options votes = {.columns = {options->columns[0], options->columns[1], options->columns[2]},
-                                     .id = options->id,
-                                     .voter = options->voter,
-                                     .prompt = options->prompt};
+    struct votefile_options votes = {
+        .columns = {options->columns[0], options->columns[1], options->columns[2]},
+        .id = options->id,
+        .voter = options->voter,
+        .prompt = options->prompt};
     bool ok = spool_make(&intake->spool, options->path, err);
     if (ok && intake->spool.fd >= 0)
         snprintf(intake->spooled, sizeof intake->spooled, "/proc/self/fd/%d", intake->spool.fd);
@@ -119,7 +123,8 @@ struct intake *intake_open(const struct intake_options *options, struct err *err
 
 /* --- the second pass --- */
 
-static bool store_vote(struct intake *intake, struct vote_import *vote, struct text id, struct err *err)
+static bool store_vote(struct intake *intake, struct vote_import *vote, struct text id,
+                       struct err *err)
 {
     char key[KEY_SIZE];
     bool added;
@@ -149,8 +154,10 @@ static bool store_chunk(void *context, int worker, const struct chunk *chunk, st
         struct text id;
         bool blank;
         uint32_t lines;
-        at = row_read(&intake->layout.format.spec, at, end, reader->decoder.fields, &blank, &lines, &skip, err);
-        bool ok = at && (blank || (vote_reader_take(reader, &vote, &id, err) && store_vote(intake, &vote, id, err)));
+        at = row_read(&intake->layout.format.spec, at, end, reader->decoder.fields, &blank, &lines,
+                      &skip, err);
+        bool ok = at && (blank || (vote_reader_take(reader, &vote, &id, err) &&
+                                   store_vote(intake, &vote, id, err)));
         if (!ok)
             return err_prefix(err, "%s, line %" PRIu64, path_of(intake), line);
         line += lines;
@@ -212,11 +219,12 @@ static bool store_counts(struct intake *intake, struct err *err)
             for (int k = 0; k < 2 * OUTCOMES; k++) {
                 enum outcome outcome = (enum outcome)(k % OUTCOMES);
                 bool swapped = k >= OUTCOMES;
-                struct vote_import vote = {.model_a = text_of(file->names[swapped ? j : i]),
-                                           .model_b = text_of(file->names[swapped ? i : j]),
-                                           .winner = vote_fields_winner(swapped ? outcome_mirror(outcome) : outcome),
-                                           .style_a = {-1, -1, -1, -1},
-                                           .style_b = {-1, -1, -1, -1}};
+                struct vote_import vote = {
+                    .model_a = text_of(file->names[swapped ? j : i]),
+                    .model_b = text_of(file->names[swapped ? i : j]),
+                    .winner = vote_fields_winner(swapped ? outcome_mirror(outcome) : outcome),
+                    .style_a = {-1, -1, -1, -1},
+                    .style_b = {-1, -1, -1, -1}};
                 for (uint32_t n = tally_cell(&file->tally, i, j)->count[swapped][outcome]; n; n--)
                     if (!store_vote(intake, &vote, TEXT(""), err))
                         return false;

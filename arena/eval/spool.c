@@ -1,7 +1,7 @@
-/* Elements are cut by a scanner that knows only strings and brackets; what is inside is left to whoever reads
- * the records, so that malformed JSON is refused there, with its place. Line ends between tokens become blanks:
- * inside strings JSON has none. Only Open WebUI's records are read here, because one of them may hold several
- * comparisons or none. */
+/* Elements are cut by a scanner that knows only strings and brackets; what is inside is left to
+ * whoever reads the records, so that malformed JSON is refused there, with its place. Line ends
+ * between tokens become blanks: inside strings JSON has none. Only Open WebUI's records are read
+ * here, because one of them may hold several comparisons or none. */
 #include "eval/spool.h"
 
 #include <ctype.h>
@@ -18,7 +18,7 @@ struct splitter {
     const char *what;
     FILE *out;
     struct buf record;
-    int depth, base; /* brackets open now; around a record */
+    int depth, base;              /* brackets open now; around a record */
     bool string, escaped, opened; /* opened: the array's bracket was read */
     bool feedback, plain;
     uint64_t records;
@@ -26,11 +26,12 @@ struct splitter {
 
 /* --- Open WebUI --- */
 
-static void put_vote(struct buf *line, const json_t *row, const char *model, const char *other, int64_t rating,
-                     size_t index)
+static void put_vote(struct buf *line, const json_t *row, const char *model, const char *other,
+                     int64_t rating, size_t index)
 {
     struct json_out out = json_out_to(line);
-    const json_t *created = json_object_get(row, "created_at"), *data = json_object_get(row, "data");
+    const json_t *created = json_object_get(row, "created_at"),
+                 *data = json_object_get(row, "data");
     char id[160];
     snprintf(id, sizeof id, "%.120s:%zu", json_string_value(json_object_get(row, "id")), index);
     json_put_open(&out, NULL, '{');
@@ -56,7 +57,8 @@ static void put_vote(struct buf *line, const json_t *row, const char *model, con
 
 static bool is_rating(const json_t *value, int64_t *rating)
 {
-    *rating = json_is_string(value) ? strtoll(json_string_value(value), NULL, 10) : json_integer_value(value);
+    *rating = json_is_string(value) ? strtoll(json_string_value(value), NULL, 10)
+                                    : json_integer_value(value);
     return *rating == 1 || *rating == -1;
 }
 
@@ -68,7 +70,8 @@ static bool write_feedback(struct splitter *splitter, struct err *err)
     json_t *row = json_read(buf_text(&splitter->record), what, err);
     if (!row)
         return err_prefix(err, "%s", splitter->what);
-    const json_t *data = json_object_get(row, "data"), *siblings = json_object_get(data, "sibling_model_ids");
+    const json_t *data = json_object_get(row, "data"),
+                 *siblings = json_object_get(data, "sibling_model_ids");
     const char *model = json_string_value(json_object_get(data, "model_id"));
     struct buf line;
     size_t written = 0;
@@ -97,7 +100,8 @@ static bool end_record(struct splitter *splitter, struct err *err)
     if (splitter->feedback)
         ok = write_feedback(splitter, err);
     else if (!buf_add_char(&splitter->record, '\n') ||
-             fwrite(splitter->record.data, 1, splitter->record.length, splitter->out) != splitter->record.length)
+             fwrite(splitter->record.data, 1, splitter->record.length, splitter->out) !=
+                 splitter->record.length)
         ok = err_set(err, ERR_IO, "cannot write a temporary file");
     buf_clear(&splitter->record);
     return ok;
@@ -131,8 +135,8 @@ static bool step_between(struct splitter *splitter, char c, struct err *err)
         return true;
     }
     return isspace((unsigned char)c) || (array && inside && c == ',') ||
-           err_set(err, ERR_FORMAT, "%s, after record %llu: a JSON object is expected", splitter->what,
-                   (unsigned long long)splitter->records);
+           err_set(err, ERR_FORMAT, "%s, after record %llu: a JSON object is expected",
+                   splitter->what, (unsigned long long)splitter->records);
 }
 
 static bool step(struct splitter *splitter, char c, struct err *err)

@@ -27,7 +27,7 @@ bool version_labels_load(struct version_labels *names, struct db *db, struct err
 }
 
 const char *version_labels_find(const struct version_labels *names, int64_t version,
-                              const struct version_record **record)
+                                const struct version_record **record)
 {
     const struct version_record *found = versions_find(&names->versions, version);
     if (record)

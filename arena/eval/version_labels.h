@@ -1,4 +1,5 @@
-/* What every stored version is called on a board (board/stored.h), found by its id. Loaded once; then any thread. */
+/* What every stored version is called on a board (board/stored.h), found by its id. Loaded once;
+ * then any thread. */
 #ifndef ARENA_EVAL_VERSION_LABELS_H
 #define ARENA_EVAL_VERSION_LABELS_H
 
@@ -10,7 +11,7 @@ struct version_labels {
 };
 bool version_labels_load(struct version_labels *names, struct db *db, struct err *err);
 const char *version_labels_find(const struct version_labels *names, int64_t version,
-                              const struct version_record **record); /* NULL: unknown */
+                                const struct version_record **record); /* NULL: unknown */
 void version_labels_done(struct version_labels *names);
 
 /* Does --model's name mean this version? */

@@ -1,5 +1,5 @@
-/* Tags are kept as they are written: raw JSON for JSON, strings for CSV, under the names that categories ask
- * for, so that a category selects the same votes from the store as from the file. */
+/* Tags are kept as they are written: raw JSON for JSON, strings for CSV, under the names that
+ * categories ask for, so that a category selects the same votes from the store as from the file. */
 #include "eval/vote_fields.h"
 
 #include <math.h>
@@ -14,21 +14,39 @@
 #define CRITERIA "category_tag.criteria_v0.1."
 /* Whole members first; with dots are the columns that a flattened CSV has instead. */
 static const char *const TAGS[] = {
-    "language", "category", "is_code", "is_refusal", "category_tag", "dedup_tag", "conv_metadata", "turn",
-    "evaluation_session_id", "evaluation_order",
-    "category_tag.math_v0.1.math", "category_tag.creative_writing_v0.1.creative_writing",
-    "category_tag.if_v0.1.if", CRITERIA "specificity", CRITERIA "domain_knowledge", CRITERIA "complexity",
-    CRITERIA "problem_solving", CRITERIA "creativity", CRITERIA "technical_accuracy", CRITERIA "real_world",
-    "conv_metadata.turns", "conv_metadata.sum_user_tokens", "dedup_tag.sampled",
+    "language",
+    "category",
+    "is_code",
+    "is_refusal",
+    "category_tag",
+    "dedup_tag",
+    "conv_metadata",
+    "turn",
+    "evaluation_session_id",
+    "evaluation_order",
+    "category_tag.math_v0.1.math",
+    "category_tag.creative_writing_v0.1.creative_writing",
+    "category_tag.if_v0.1.if",
+    CRITERIA "specificity",
+    CRITERIA "domain_knowledge",
+    CRITERIA "complexity",
+    CRITERIA "problem_solving",
+    CRITERIA "creativity",
+    CRITERIA "technical_accuracy",
+    CRITERIA "real_world",
+    "conv_metadata.turns",
+    "conv_metadata.sum_user_tokens",
+    "dedup_tag.sampled",
 };
 enum { FLAT_TAGS = 10 }; /* those from here are for CSV only */
 
 static const char *const COUNTS[2][STYLE_FEATURES] = {
-    {"conv_metadata.sum_assistant_a_tokens", "conv_metadata.header_count_a", "conv_metadata.list_count_a",
-     "conv_metadata.bold_count_a"},
-    {"conv_metadata.sum_assistant_b_tokens", "conv_metadata.header_count_b", "conv_metadata.list_count_b",
-     "conv_metadata.bold_count_b"}};
-static const char *const TEXTS[2][2] = {{"conversation_a", "response_a"}, {"conversation_b", "response_b"}};
+    {"conv_metadata.sum_assistant_a_tokens", "conv_metadata.header_count_a",
+     "conv_metadata.list_count_a", "conv_metadata.bold_count_a"},
+    {"conv_metadata.sum_assistant_b_tokens", "conv_metadata.header_count_b",
+     "conv_metadata.list_count_b", "conv_metadata.bold_count_b"}};
+static const char *const TEXTS[2][2] = {{"conversation_a", "response_a"},
+                                        {"conversation_b", "response_b"}};
 
 static bool want(struct row_spec *spec, const char *path, size_t *field)
 {
@@ -36,7 +54,8 @@ static bool want(struct row_spec *spec, const char *path, size_t *field)
     return *field < ROW_FIELDS_MAX;
 }
 
-bool vote_layout_init(struct vote_layout *layout, const struct votefile_options *options, struct err *err)
+bool vote_layout_init(struct vote_layout *layout, const struct votefile_options *options,
+                      struct err *err)
 {
     *layout = (struct vote_layout){.options = *options};
     if (!vote_format_init(&layout->format, &layout->options, err))
@@ -45,8 +64,8 @@ bool vote_layout_init(struct vote_layout *layout, const struct votefile_options 
     bool ok = want(spec, "tstamp", &layout->time[0]) && want(spec, "timestamp", &layout->time[1]) &&
               want(spec, "created_at", &layout->time[2]) && want(spec, "turn", &layout->turns[0]) &&
               want(spec, "conv_metadata.turns", &layout->turns[1]) &&
-              want(spec, "judge_kind", &layout->judge_kind) && want(spec, "counted", &layout->counted) &&
-              want(spec, "anony", &layout->anony);
+              want(spec, "judge_kind", &layout->judge_kind) &&
+              want(spec, "counted", &layout->counted) && want(spec, "anony", &layout->anony);
     for (size_t k = 0; ok && k < sizeof TAGS / sizeof *TAGS; k++)
         ok = want(spec, TAGS[k], &layout->tag[layout->tags++]);
     for (int side = 0; ok && side < 2; side++) {
@@ -91,13 +110,14 @@ static bool read_digits(const char **at, int digits, int *out)
     return true;
 }
 
-/* "2025-06-18 10:41:39.25" with T or a blank, with or without seconds' parts, Z or +hh:mm; no zone is UTC. */
+/* "2025-06-18 10:41:39.25" with T or a blank, with or without seconds' parts, Z or +hh:mm; no zone
+ * is UTC. */
 static bool read_date(const char *at, int64_t *ms)
 {
     struct tm tm = {0};
     int year, month, sign = 1, hours = 0, minutes = 0;
-    if (!read_digits(&at, 4, &year) || *at++ != '-' || !read_digits(&at, 2, &month) || *at++ != '-' ||
-        !read_digits(&at, 2, &tm.tm_mday) || month < 1 || month > 12)
+    if (!read_digits(&at, 4, &year) || *at++ != '-' || !read_digits(&at, 2, &month) ||
+        *at++ != '-' || !read_digits(&at, 2, &tm.tm_mday) || month < 1 || month > 12)
         return false;
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
@@ -114,12 +134,14 @@ static bool read_date(const char *at, int64_t *ms)
     }
     if (*at == '+' || *at == '-') {
         sign = *at++ == '-' ? -1 : 1;
-        if (!read_digits(&at, 2, &hours) || (*at == ':' && (at++, false)) || !read_digits(&at, 2, &minutes))
+        if (!read_digits(&at, 2, &hours) || (*at == ':' && (at++, false)) ||
+            !read_digits(&at, 2, &minutes))
             return false;
     } else if (*at == 'Z') {
         at++;
     }
-    *ms = ((int64_t)timegm(&tm) - sign * (hours * 3600 + minutes * 60)) * 1000 + (int64_t)(part * 1000);
+    *ms = ((int64_t)timegm(&tm) - sign * (hours * 3600 + minutes * 60)) * 1000 +
+          (int64_t)(part * 1000);
     return *at == '\0';
 }
 
@@ -134,7 +156,10 @@ static bool read_time(const struct row_field *field, int64_t *ms)
     double number = strtod(text, &end);
     if (*end != '\0' || !isfinite(number))
         return read_date(text, ms);
-    double scale = fabs(number) > 1e17 ? 1e-6 : fabs(number) > 1e14 ? 1e-3 : fabs(number) > 1e11 ? 1 : 1000;
+    double scale = fabs(number) > 1e17   ? 1e-6
+                   : fabs(number) > 1e14 ? 1e-3
+                   : fabs(number) > 1e11 ? 1
+                                         : 1000;
     *ms = (int64_t)(number * scale);
     return true;
 }
@@ -147,7 +172,8 @@ static bool take_time(const struct vote_reader *reader, struct vote_import *vote
         if (!is_there(field))
             continue;
         return read_time(field, &vote->at_ms) ||
-               err_set(err, ERR_FORMAT, "\"%s\" is no time (seconds since 1970, or YYYY-MM-DD HH:MM:SS)",
+               err_set(err, ERR_FORMAT,
+                       "\"%s\" is no time (seconds since 1970, or YYYY-MM-DD HH:MM:SS)",
                        reader->layout->format.spec.path[number]);
     }
     return true;
@@ -175,8 +201,9 @@ static struct style_counts take_style(struct vote_reader *reader, int side)
     }
     if (!complete)
         return (struct style_counts){-1, -1, -1, -1};
-    return (struct style_counts){(int64_t)style.count[STYLE_TOKENS], (int64_t)style.count[STYLE_HEADERS],
-                                 (int64_t)style.count[STYLE_LISTS], (int64_t)style.count[STYLE_BOLD]};
+    return (struct style_counts){
+        (int64_t)style.count[STYLE_TOKENS], (int64_t)style.count[STYLE_HEADERS],
+        (int64_t)style.count[STYLE_LISTS], (int64_t)style.count[STYLE_BOLD]};
 }
 
 static void take_turns(const struct vote_reader *reader, struct vote_import *vote)
@@ -189,16 +216,20 @@ static void take_turns(const struct vote_reader *reader, struct vote_import *vot
     }
 }
 
-static bool take_standing(const struct vote_reader *reader, struct vote_import *vote, struct err *err)
+static bool take_standing(const struct vote_reader *reader, struct vote_import *vote,
+                          struct err *err)
 {
-    const struct row_field *fields = reader->decoder.fields, *judge = &fields[reader->layout->judge_kind],
-                           *counted = &fields[reader->layout->counted], *anony = &fields[reader->layout->anony];
+    const struct row_field *fields = reader->decoder.fields,
+                           *judge = &fields[reader->layout->judge_kind],
+                           *counted = &fields[reader->layout->counted],
+                           *anony = &fields[reader->layout->anony];
     if (is_there(judge) && text_equal(judge->raw, TEXT("model")))
         vote->judge = JUDGE_MODEL;
     else if (is_there(judge) && !text_equal(judge->raw, TEXT("human")))
         return err_set(err, ERR_FORMAT, "\"judge_kind\" is neither human nor model");
     /* FastChat's mark of a battle whose names were shown */
-    if (is_there(anony) && (text_equal(anony->raw, TEXT("false")) || text_equal(anony->raw, TEXT("False"))))
+    if (is_there(anony) &&
+        (text_equal(anony->raw, TEXT("false")) || text_equal(anony->raw, TEXT("False"))))
         vote->counted = VOTE_NOT_BLIND;
     if (!is_there(counted))
         return true;
@@ -212,7 +243,8 @@ static bool take_standing(const struct vote_reader *reader, struct vote_import *
 
 /* --- tags --- */
 
-static bool put_tag(struct vote_reader *reader, struct json_out *out, size_t number, struct err *err)
+static bool put_tag(struct vote_reader *reader, struct json_out *out, size_t number,
+                    struct err *err)
 {
     const struct row_spec *spec = &reader->layout->format.spec;
     const struct row_field *field = &reader->decoder.fields[number];
@@ -244,7 +276,8 @@ static bool take_tags(struct vote_reader *reader, struct vote_import *vote, stru
     }
     json_put_close(&out, '}');
     if (reader->tags.failed || (any && !utf8_valid(reader->tags.data, reader->tags.length)))
-        return err_set(err, ERR_FORMAT, "the tags are longer than %u bytes or no UTF-8", VOTE_FIELDS_TAGS_MAX);
+        return err_set(err, ERR_FORMAT, "the tags are longer than %u bytes or no UTF-8",
+                       VOTE_FIELDS_TAGS_MAX);
     vote->tags = any ? buf_text(&reader->tags) : (struct text){NULL, 0};
     return true;
 }
@@ -274,14 +307,16 @@ static struct text known(struct text text)
     return text.length ? text : (struct text){NULL, 0};
 }
 
-bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct text *id, struct err *err)
+bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct text *id,
+                      struct err *err)
 {
     struct vote read;
     enum votefile_skip skip;
-    if (vote_decode(&reader->decoder, &read, &skip, err) != VOTE_TAKEN || !vote_name_check(read.a, err) ||
-        !vote_name_check(read.b, err))
+    if (vote_decode(&reader->decoder, &read, &skip, err) != VOTE_TAKEN ||
+        !vote_name_check(read.a, err) || !vote_name_check(read.b, err))
         return false;
-    if (!utf8_valid(read.voter.data, read.voter.length) || !utf8_valid(read.id.data, read.id.length))
+    if (!utf8_valid(read.voter.data, read.voter.length) ||
+        !utf8_valid(read.id.data, read.id.length))
         return err_set(err, ERR_BAD_UTF8, "an id or a voter's name is not UTF-8");
     *id = read.id;
     *vote = (struct vote_import){.model_a = read.a,
@@ -292,5 +327,6 @@ bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, stru
                                  .style_a = take_style(reader, 0),
                                  .style_b = take_style(reader, 1)};
     take_turns(reader, vote);
-    return take_time(reader, vote, err) && take_standing(reader, vote, err) && take_tags(reader, vote, err);
+    return take_time(reader, vote, err) && take_standing(reader, vote, err) &&
+           take_tags(reader, vote, err);
 }

@@ -1,8 +1,9 @@
-/* From a record of a vote file to a vote to store: what ranking reads of it (board/vote_row.h), and what is kept
- * beside: its time, judge, turns, style counts, and the tags that categories select by.
+/* From a record of a vote file to a vote to store: what ranking reads of it (board/vote_row.h), and
+ * what is kept beside: its time, judge, turns, style counts, and the tags that categories select
+ * by.
  *
- * A layout is built once for a file; a reader belongs to one thread. What a vote borrows lives until the next
- * record. */
+ * A layout is built once for a file; a reader belongs to one thread. What a vote borrows lives
+ * until the next record. */
 #ifndef ARENA_EVAL_VOTE_FIELDS_H
 #define ARENA_EVAL_VOTE_FIELDS_H
 
@@ -22,7 +23,8 @@ struct vote_layout {
 };
 
 /* `options` is copied; its texts are borrowed. */
-bool vote_layout_init(struct vote_layout *layout, const struct votefile_options *options, struct err *err);
+bool vote_layout_init(struct vote_layout *layout, const struct votefile_options *options,
+                      struct err *err);
 
 struct vote_reader {
     struct vote_layout *layout;
@@ -33,10 +35,13 @@ struct vote_reader {
 void vote_reader_init(struct vote_reader *reader, struct vote_layout *layout);
 void vote_reader_done(struct vote_reader *reader);
 
-/* Makes a vote of reader->decoder.fields; `id` is empty where the record has none (the caller makes the key). */
-bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct text *id, struct err *err);
+/* Makes a vote of reader->decoder.fields; `id` is empty where the record has none (the caller makes
+ * the key). */
+bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct text *id,
+                      struct err *err);
 
-/* Outcomes and stored winners are the same four, named apart in two rooms that do not know each other. */
+/* Outcomes and stored winners are the same four, named apart in two rooms that do not know each
+ * other. */
 enum winner vote_fields_winner(enum outcome outcome);
 enum outcome vote_fields_outcome(enum winner winner);
 

@@ -1,15 +1,19 @@
-/* One statement with every filter in it, as in vote_rows.c; the newest consent of a voter is what counts. */
+/* One statement with every filter in it, as in vote_rows.c; the newest consent of a voter is what
+ * counts. */
 #include "store/battle_rows.h"
 
-#define SELECT_BATTLES \
-    "SELECT b.number, b.id, b.campaign, b.tags, b.void_code, b.state, b.source, b.mode, b.version_a, b.version_b," \
-    " b.created_ms, b.probability, b.side_probability, b.turns, b.self_identified, b.keep_private, b.tokens_a," \
-    " b.headers_a, b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b," \
-    " (SELECT scope FROM consents c WHERE c.voter = b.voter ORDER BY c.id DESC LIMIT 1)," \
-    " s.seq, s.winner, s.judge, s.counted, s.voter, s.at_ms, s.delay_ms, s.read_ms, w.cohort, f.reasons," \
-    " f.comment, f.recognised FROM battles b LEFT JOIN votes s ON s.battle = b.number" \
-    " LEFT JOIN voters w ON w.number = s.voter LEFT JOIN feedback f ON f.vote = s.seq" \
-    " WHERE b.created_ms >= ?1 AND b.created_ms < ?2 AND (?3 < 0 OR s.judge = ?3)" \
+#define SELECT_BATTLES                                                                             \
+    "SELECT b.number, b.id, b.campaign, b.tags, b.void_code, b.state, b.source, b.mode, "          \
+    "b.version_a, b.version_b,"                                                                    \
+    " b.created_ms, b.probability, b.side_probability, b.turns, b.self_identified, "               \
+    "b.keep_private, b.tokens_a,"                                                                  \
+    " b.headers_a, b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b,"             \
+    " (SELECT scope FROM consents c WHERE c.voter = b.voter ORDER BY c.id DESC LIMIT 1),"          \
+    " s.seq, s.winner, s.judge, s.counted, s.voter, s.at_ms, s.delay_ms, s.read_ms, w.cohort, "    \
+    "f.reasons,"                                                                                   \
+    " f.comment, f.recognised FROM battles b LEFT JOIN votes s ON s.battle = b.number"             \
+    " LEFT JOIN voters w ON w.number = s.voter LEFT JOIN feedback f ON f.vote = s.seq"             \
+    " WHERE b.created_ms >= ?1 AND b.created_ms < ?2 AND (?3 < 0 OR s.judge = ?3)"                 \
     " AND (?4 IS NULL OR b.campaign = ?4) AND (?5 = 0 OR s.counted = 0) ORDER BY b.number, s.seq"
 
 static struct style_counts style_from_row(const struct db_rows *rows, int first)
@@ -61,13 +65,15 @@ static struct battle_row battle_from(const struct db_rows *rows)
 }
 
 bool battles_each(struct db *db, const struct battle_filter *filter,
-                  bool (*each)(void *user, const struct battle_row *row), void *user, struct err *err)
+                  bool (*each)(void *user, const struct battle_row *row), void *user,
+                  struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows, SELECT_BATTLES,
                    DB_VALUES(DB_INT(filter->from_ms > 0 ? filter->from_ms : INT64_MIN),
-                             DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX), DB_INT(filter->judge),
-                             DB_STRING(filter->campaign), DB_INT(filter->voted_only)),
+                             DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX),
+                             DB_INT(filter->judge), DB_STRING(filter->campaign),
+                             DB_INT(filter->voted_only)),
                    err))
         return false;
     bool more = true;
@@ -81,8 +87,9 @@ bool battles_each(struct db *db, const struct battle_filter *filter,
 bool battles_are_own(struct db *db, bool *own, struct err *err)
 {
     int64_t asked;
-    bool ok = db_one_int(db, "SELECT EXISTS (SELECT 1 FROM invitations) OR EXISTS (SELECT 1 FROM consents)", DB_NONE, 0,
-                         &asked, err);
+    bool ok = db_one_int(
+        db, "SELECT EXISTS (SELECT 1 FROM invitations) OR EXISTS (SELECT 1 FROM consents)", DB_NONE,
+        0, &asked, err);
     *own = ok && !asked;
     return ok;
 }

@@ -1,8 +1,9 @@
-/* Every battle with its votes in a row, in the order of creation: what the exports of battles and of preferences
- * are made of (their turns: turns.h). A battle with several votes comes once a vote, one without votes once.
+/* Every battle with its votes in a row, in the order of creation: what the exports of battles and
+ * of preferences are made of (their turns: turns.h). A battle with several votes comes once a vote,
+ * one without votes once.
  *
- * Read in one statement: inside a long export it keeps the write-ahead log from being cut, so an export of
- * millions belongs into a quiet hour. Any thread with its own reader. */
+ * Read in one statement: inside a long export it keeps the write-ahead log from being cut, so an
+ * export of millions belongs into a quiet hour. Any thread with its own reader. */
 #ifndef ARENA_STORE_BATTLE_ROWS_H
 #define ARENA_STORE_BATTLE_ROWS_H
 
@@ -39,7 +40,8 @@ struct battle_row {
 };
 
 bool battles_each(struct db *db, const struct battle_filter *filter,
-                  bool (*each)(void *user, const struct battle_row *row), void *user, struct err *err);
+                  bool (*each)(void *user, const struct battle_row *row), void *user,
+                  struct err *err);
 
 /* True when nobody was ever invited or asked: whoever voted here is the one who runs it. */
 bool battles_are_own(struct db *db, bool *own, struct err *err);

@@ -1,6 +1,6 @@
-/* The key's UNIQUE index makes an import repeatable: the battle is inserted only where its key is new, and
- * a battle that was not inserted has its vote already. Names are remembered in a direct-mapped table: a name
- * that pushes another out costs that one a look-up, never memory. */
+/* The key's UNIQUE index makes an import repeatable: the battle is inserted only where its key is
+ * new, and a battle that was not inserted has its vote already. Names are remembered in a
+ * direct-mapped table: a name that pushes another out costs that one a look-up, never memory. */
 #include "store/vote_import.h"
 
 #include <stdio.h>
@@ -40,8 +40,8 @@ static bool check(const struct vote_import *vote, struct err *err)
     if (vote->model_a.length == 0 || vote->model_b.length == 0)
         return err_set(err, ERR_BAD_REQUEST, "a vote without a model's name");
     if (text_equal(vote->model_a, vote->model_b))
-        return err_set(err, ERR_BAD_REQUEST, "%.*s against itself", (int)(vote->model_a.length & 0xff),
-                       vote->model_a.data);
+        return err_set(err, ERR_BAD_REQUEST, "%.*s against itself",
+                       (int)(vote->model_a.length & 0xff), vote->model_a.data);
     return vote->key.length > 0 || err_set(err, ERR_INTERNAL, "an imported vote without a key");
 }
 
@@ -64,11 +64,12 @@ static bool look_up(struct vote_importer *importer, enum known_kind kind, struct
 {
     if (kind == KNOWN_COMPETITOR)
         return competitors_imported(importer->tx, name, importer->now_ms, &known->number, err) &&
-               one_text(importer->tx, "SELECT digest FROM competitor_versions WHERE id = ?", known->number,
-                        known->id, err);
+               one_text(importer->tx, "SELECT digest FROM competitor_versions WHERE id = ?",
+                        known->number, known->id, err);
     enum voter_kind voter = kind == KNOWN_JUDGE ? VOTER_MODEL : VOTER_IMPORTED;
     return voters_named(importer->tx, voter, name, importer->now_ms, &known->number, err) &&
-           one_text(importer->tx, "SELECT id FROM voters WHERE number = ?", known->number, known->id, err);
+           one_text(importer->tx, "SELECT id FROM voters WHERE number = ?", known->number,
+                    known->id, err);
 }
 
 static size_t slot_of(enum known_kind kind, struct text name)
@@ -80,8 +81,8 @@ static size_t slot_of(enum known_kind kind, struct text name)
 }
 
 /* Returns borrowed, until two further names were asked for; NULL with `err`. */
-static const struct known *know(struct vote_importer *importer, enum known_kind kind, struct text name,
-                                struct err *err)
+static const struct known *know(struct vote_importer *importer, enum known_kind kind,
+                                struct text name, struct err *err)
 {
     struct known *slot = &importer->known[slot_of(kind, name)];
     if (slot->name && slot->kind == kind && slot->length == name.length &&
@@ -99,28 +100,30 @@ static const struct known *know(struct vote_importer *importer, enum known_kind 
 
 /* --- the two inserts --- */
 
-/* Imported battles are nobody's secret, so their ids may follow one another: random ones would touch
- * another page of the index each, which makes a million slow. */
+/* Imported battles are nobody's secret, so their ids may follow one another: random ones would
+ * touch another page of the index each, which makes a million slow. */
 static bool insert_battle(struct vote_importer *importer, const struct vote_import *vote,
                           const struct vote_append *append, bool *added, struct err *err)
 {
     const struct style_counts *a = &vote->style_a, *b = &vote->style_b;
-    if (!db_run(
-            importer->tx,
-            "INSERT INTO battles (number, id, voter, state, source, mode, version_a, version_b, turns,"
-            " prompt_value, import_key, tags, tokens_a, headers_a, lists_a, bold_a, tokens_b, headers_b,"
-            " lists_b, bold_b, created_ms, ended_ms)"
-            " VALUES (?, ?, ?, 2, 2, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (import_key) WHERE import_key IS NOT NULL DO NOTHING",
-            DB_VALUES(DB_INT(append->battle), DB_TEXT(append->battle_id),
-                      append->voter != 0 ? DB_INT(append->voter) : DB_NULL, DB_INT(append->version_a),
-                      DB_INT(append->version_b), DB_INT(vote->turns),
-                      vote->prompt.data ? DB_INT((int64_t)votes_prompt_value(vote->prompt)) : DB_NULL,
-                      DB_TEXT(vote->key), DB_TEXT(vote->tags),
-                      DB_KNOWN(a->tokens), DB_KNOWN(a->headers), DB_KNOWN(a->lists), DB_KNOWN(a->bold),
-                      DB_KNOWN(b->tokens), DB_KNOWN(b->headers), DB_KNOWN(b->lists), DB_KNOWN(b->bold),
-                      DB_INT(append->at_ms), DB_INT(append->at_ms)),
-            err))
+    if (!db_run(importer->tx,
+                "INSERT INTO battles (number, id, voter, state, source, mode, version_a, "
+                "version_b, turns,"
+                " prompt_value, import_key, tags, tokens_a, headers_a, lists_a, bold_a, tokens_b, "
+                "headers_b,"
+                " lists_b, bold_b, created_ms, ended_ms)"
+                " VALUES (?, ?, ?, 2, 2, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (import_key) WHERE import_key IS NOT NULL DO NOTHING",
+                DB_VALUES(DB_INT(append->battle), DB_TEXT(append->battle_id),
+                          append->voter != 0 ? DB_INT(append->voter) : DB_NULL,
+                          DB_INT(append->version_a), DB_INT(append->version_b), DB_INT(vote->turns),
+                          vote->prompt.data ? DB_INT((int64_t)votes_prompt_value(vote->prompt))
+                                            : DB_NULL,
+                          DB_TEXT(vote->key), DB_TEXT(vote->tags), DB_KNOWN(a->tokens),
+                          DB_KNOWN(a->headers), DB_KNOWN(a->lists), DB_KNOWN(a->bold),
+                          DB_KNOWN(b->tokens), DB_KNOWN(b->headers), DB_KNOWN(b->lists),
+                          DB_KNOWN(b->bold), DB_INT(append->at_ms), DB_INT(append->at_ms)),
+                err))
         return false;
     *added = db_changes(importer->tx) == 1;
     return true;
@@ -203,7 +206,8 @@ bool vote_importer_add(struct vote_importer *importer, const struct vote_import 
         return is_same(importer, vote, &append, err);
     importer->next_battle++;
     const char *const digests[2] = {refs.digests[0], refs.digests[1]};
-    return votes_append_to(importer->tx, &append, digests, next_salt(importer), &importer->tail, err);
+    return votes_append_to(importer->tx, &append, digests, next_salt(importer), &importer->tail,
+                           err);
 }
 
 /* --- the whole --- */

@@ -1,4 +1,5 @@
 """`arena export`: votes that give the board again, battles and pairs with the texts that may go out, strict CSV."""
+
 import csv
 import io
 import json
@@ -15,11 +16,27 @@ def export(what, data, *more):
 
 
 def test_votes_alone_give_the_board_again(tmp_path):
-    records = [vote(n, judge_hash=f"anna {n % 5}", prompt=f"secret prompt {n % 7}", is_code=n % 2 == 0, tstamp=1700000000 + n,
-                    conv_metadata={"sum_assistant_a_tokens": n, "header_count_a": {"h1": 1, "h2": 2}, "list_count_a": {"ordered": 0},
-                                   "bold_count_a": {"**": 1}, "sum_assistant_b_tokens": 3, "header_count_b": {"h1": 0},
-                                   "list_count_b": {"ordered": 1}, "bold_count_b": {"**": 0}, "turns": 1 + n % 3})
-               for n in range(200)]
+    records = [
+        vote(
+            n,
+            judge_hash=f"anna {n % 5}",
+            prompt=f"secret prompt {n % 7}",
+            is_code=n % 2 == 0,
+            tstamp=1700000000 + n,
+            conv_metadata={
+                "sum_assistant_a_tokens": n,
+                "header_count_a": {"h1": 1, "h2": 2},
+                "list_count_a": {"ordered": 0},
+                "bold_count_a": {"**": 1},
+                "sum_assistant_b_tokens": 3,
+                "header_count_b": {"h1": 0},
+                "list_count_b": {"ordered": 1},
+                "bold_count_b": {"**": 0},
+                "turns": 1 + n % 3,
+            },
+        )
+        for n in range(200)
+    ]
     load(lines(tmp_path / "in.jsonl", records), tmp_path / "d")
     out = tmp_path / "out.jsonl"
     arena("export", "votes", "--data", tmp_path / "d", "--output", out)
@@ -41,15 +58,28 @@ def test_votes_alone_give_the_board_again(tmp_path):
 
 def test_judges_are_not_mixed(tmp_path):
     load(lines(tmp_path / "a.jsonl", [vote(n) for n in range(9)]), tmp_path / "d")
-    load(lines(tmp_path / "b.jsonl", [vote(n, id=f"j{n}", judge_kind="model", judge="gpt") for n in range(4)]), tmp_path / "d")
+    load(
+        lines(tmp_path / "b.jsonl", [vote(n, id=f"j{n}", judge_kind="model", judge="gpt") for n in range(4)]),
+        tmp_path / "d",
+    )
     count = lambda *more: len(export("votes", tmp_path / "d", *more)[0])
-    assert (count(), count("--judge", "human"), count("--judge", "model"), count("--judge", "any")) == (9, 9, 4, 13)
+    assert (count(), count("--judge", "human"), count("--judge", "model"), count("--judge", "any")) == (
+        9,
+        9,
+        4,
+        13,
+    )
 
 
 def test_cells_that_a_spreadsheet_would_compute(tmp_path):
     names = ["=1+1", "@x", 'a "b", c', "+y"]
-    load(lines(tmp_path / "in.jsonl", [{"model_a": names[n % 4], "model_b": names[(n + 1) % 4], "winner": "tie"} for n in range(8)]),
-         tmp_path / "d")
+    load(
+        lines(
+            tmp_path / "in.jsonl",
+            [{"model_a": names[n % 4], "model_b": names[(n + 1) % 4], "winner": "tie"} for n in range(8)],
+        ),
+        tmp_path / "d",
+    )
     text = arena("export", "votes", "--data", tmp_path / "d", "--format", "csv").stdout
     found = list(csv.reader(io.StringIO(text), strict=True))
     assert len({len(row) for row in found}) == 1 and len(found) == 9
@@ -80,23 +110,37 @@ def test_battles_and_pairs_of_a_real_arena(provider, tmp_path):
     text = {"left": "Apples.", "right": "Rivers."}
     assert first["full_conversation"][0]["user"]["content"] == [{"type": "text", "text": "=prompt 0"}]
     for side in "ab":
-        assert [part["content"][0]["text"] for part in first[f"conversation_{side}"]] == ["=prompt 0", text[first[f"model_{side}"]]]
+        assert [part["content"][0]["text"] for part in first[f"conversation_{side}"]] == [
+            "=prompt 0",
+            text[first[f"model_{side}"]],
+        ]
         assert first[f"finish_reason_{side}"] == "stop" and first[f"dur_ms_{side}"] >= 0
     assert first["judge_kind"] == "human" and first["pair_propensity"] > 0
     pairs, told = export("preferences", tmp_path / "d")
     assert len(pairs) == 2 and "2 ties and both-bad left out" in told
     for pair in pairs:
-        assert pair["prompt"].startswith("=prompt") and {pair["chosen"], pair["rejected"]} == set(text.values())
-        assert pair["chosen"] == text[pair["chosen_model"]] and pair["rejected"] == text[pair["rejected_model"]]
+        assert pair["prompt"].startswith("=prompt") and {pair["chosen"], pair["rejected"]} == set(
+            text.values()
+        )
+        assert (
+            pair["chosen"] == text[pair["chosen_model"]] and pair["rejected"] == text[pair["rejected_model"]]
+        )
     labels = [row["label"] for row in export("preferences", tmp_path / "d", "--form", "kto")[0]]
     assert sorted(labels) == [False] * 4 + [True] * 2, "two wins, and both-bad twice false"
-    rows = list(csv.reader(io.StringIO(arena("export", "preferences", "--data", tmp_path / "d", "--format", "csv").stdout), strict=True))
+    rows = list(
+        csv.reader(
+            io.StringIO(arena("export", "preferences", "--data", tmp_path / "d", "--format", "csv").stdout),
+            strict=True,
+        )
+    )
     assert {row[0] for row in rows[1:]} == {"'=prompt 0", "'=prompt 1"}
     strict = tmp_path / "invite.json"
     strict.write_text(json.dumps({**config, "auth": {"mode": "invite"}}))
     pairs, told = export("preferences", tmp_path / "d", "--config", strict)
     assert pairs == [] and "4 pairs left out: no consent" in told
-    assert all(row["conversation_a"] is None for row in export("battles", tmp_path / "d", "--config", strict)[0])
+    assert all(
+        row["conversation_a"] is None for row in export("battles", tmp_path / "d", "--config", strict)[0]
+    )
     exported = tmp_path / "votes.jsonl"
     arena("export", "votes", "--data", tmp_path / "d", "--output", exported)
     assert load(exported, tmp_path / "other") == 4
@@ -113,12 +157,25 @@ def test_outputs_that_may_not_train_stay(provider, tmp_path):
 
 def test_bad_wishes(tmp_path):
     load(lines(tmp_path / "a.jsonl", [vote(n) for n in range(3)]), tmp_path / "d")
-    for wrong in (["nothing"], [], ["votes", "--format", "xml"], ["votes", "--category", ""], ["votes", "--from", "soon"],
-                  ["votes", "--output", str(tmp_path / "no" / "such")]):
-        done = subprocess.run([binary(), "export", *wrong, "--data", tmp_path / "d"], capture_output=True, text=True, timeout=60)
+    for wrong in (
+        ["nothing"],
+        [],
+        ["votes", "--format", "xml"],
+        ["votes", "--category", ""],
+        ["votes", "--from", "soon"],
+        ["votes", "--output", str(tmp_path / "no" / "such")],
+    ):
+        done = subprocess.run(
+            [binary(), "export", *wrong, "--data", tmp_path / "d"], capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 2 and done.stderr.startswith("arena export: "), (wrong, done)
     arena("export", "votes", "--data", tmp_path / "none", code=2)
-    full = subprocess.run(f"{binary()} export votes --data {tmp_path / 'd'} > /dev/full", shell=True, capture_output=True, text=True)
+    full = subprocess.run(
+        f"{binary()} export votes --data {tmp_path / 'd'} > /dev/full",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
     assert full.returncode != 0 and "cannot write" in full.stderr
 
 
@@ -126,5 +183,9 @@ def test_the_board_a_row_a_model(tmp_path):
     load(lines(tmp_path / "a.jsonl", [vote(n) for n in range(60)]), tmp_path / "d")
     rows = export("leaderboard", tmp_path / "d")[0]
     assert [row["model"] for row in rows] == [row["model"] for row in board(tmp_path / "d")["models"]]
-    table = list(csv.DictReader(io.StringIO(arena("export", "leaderboard", "--data", tmp_path / "d", "--format", "csv").stdout)))
+    table = list(
+        csv.DictReader(
+            io.StringIO(arena("export", "leaderboard", "--data", tmp_path / "d", "--format", "csv").stdout)
+        )
+    )
     assert [row["model"] for row in table] == [row["model"] for row in rows]

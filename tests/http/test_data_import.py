@@ -1,4 +1,5 @@
 """`arena import`: every format, all or nothing, and the same file again adds none."""
+
 import csv
 import gzip
 import json
@@ -15,7 +16,9 @@ FIXTURES = os.environ.get("ARENA_FIXTURES", "")
 
 
 def arena(*arguments, stdin=None, code=0):
-    done = subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, timeout=120, input=stdin)
+    done = subprocess.run(
+        [binary(), *map(str, arguments)], capture_output=True, text=True, timeout=120, input=stdin
+    )
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done
 
@@ -26,7 +29,9 @@ def load(file, data, *more, stdin=None):
 
 
 def board(data, *more):
-    return json.loads(arena("leaderboard", "--data", data, "--min-votes", 0, "--format", "json", *more).stdout)
+    return json.loads(
+        arena("leaderboard", "--data", data, "--min-votes", 0, "--format", "json", *more).stdout
+    )
 
 
 def rank(file, *more):
@@ -39,8 +44,15 @@ def rows(data, sql):
 
 
 def vote(number, **more):
-    return {"id": f"v{number}", "model_a": f"m{number % 3}", "model_b": f"m{(number + 1) % 3}",
-            "winner": ("model_a", "model_b", "tie", "both_bad", "model_a", "model_a", "model_b")[number * number * 31 % 7], **more}
+    return {
+        "id": f"v{number}",
+        "model_a": f"m{number % 3}",
+        "model_b": f"m{(number + 1) % 3}",
+        "winner": ("model_a", "model_b", "tie", "both_bad", "model_a", "model_a", "model_b")[
+            number * number * 31 % 7
+        ],
+        **more,
+    }
 
 
 def lines(path, records):
@@ -49,13 +61,19 @@ def lines(path, records):
 
 
 def same(one, other):
-    strip = lambda found: {row["model"]: [round(row[key], 6) for key in ("rating", "rating_lower", "rating_upper")] + [row["votes"]]
-                           for row in found["models"]}
+    strip = lambda found: {
+        row["model"]: [round(row[key], 6) for key in ("rating", "rating_lower", "rating_upper")]
+        + [row["votes"]]
+        for row in found["models"]
+    }
     return one["votes"] == other["votes"] and strip(one) == strip(other)
 
 
 def test_the_board_of_a_file_is_the_board_of_the_store(tmp_path):
-    file = lines(tmp_path / "votes.jsonl", [vote(n, judge_hash=f"u{n * 7 % 31}", prompt=f"p{n * 17 % 101}") for n in range(300)])
+    file = lines(
+        tmp_path / "votes.jsonl",
+        [vote(n, judge_hash=f"u{n * 7 % 31}", prompt=f"p{n * 17 % 101}") for n in range(300)],
+    )
     assert load(file, tmp_path / "d") == 300
     assert same(board(tmp_path / "d"), rank(file))
     assert load(file, tmp_path / "d") == 0
@@ -71,7 +89,9 @@ def test_equal_rows_without_an_id_are_separate_votes(tmp_path):
     columns = ("--columns", "left,right,winner")
     assert load(file, tmp_path / "d", *columns) == 4
     assert load(file, tmp_path / "d", *columns) == 0
-    assert load(packed, tmp_path / "d", *columns) == 0, "what a file says is what counts, not how it is packed"
+    assert (
+        load(packed, tmp_path / "d", *columns) == 0
+    ), "what a file says is what counts, not how it is packed"
     file.write_text(file.read_text() + "x,y,tie\n")
     assert load(file, tmp_path / "d", *columns) == 5, "another file"
 
@@ -93,13 +113,22 @@ def test_a_bad_row_stores_nothing(tmp_path, name, change, where, what):
     file = lines(tmp_path / "votes.jsonl", records)
     done = arena("import", file, "--data", tmp_path / "d", code=2)
     assert where in done.stderr and what in done.stderr and done.stderr.count("\n") == 1, done.stderr
-    assert not (tmp_path / "d" / "arena.db").exists() or rows(tmp_path / "d", "SELECT count(*) FROM votes") == [(0,)]
+    assert not (tmp_path / "d" / "arena.db").exists() or rows(
+        tmp_path / "d", "SELECT count(*) FROM votes"
+    ) == [(0,)]
 
 
 def test_bad_files(tmp_path):
-    for name, content in (("empty.jsonl", b""), ("cut.jsonl", b'{"model_a": "x", "model_b'), ("zero.csv", b"a\0b"),
-                          ("cut.gz", gzip.compress(b"x" * 1000)[:50]), ("open.json", b'[{"model_a": "x"'),
-                          ("numbers.json", b"[1, 2]"), ("after.json", b'[{"a": 1}] x'), ("columns.csv", b"a,b\n1,2\n")):
+    for name, content in (
+        ("empty.jsonl", b""),
+        ("cut.jsonl", b'{"model_a": "x", "model_b'),
+        ("zero.csv", b"a\0b"),
+        ("cut.gz", gzip.compress(b"x" * 1000)[:50]),
+        ("open.json", b'[{"model_a": "x"'),
+        ("numbers.json", b"[1, 2]"),
+        ("after.json", b'[{"a": 1}] x'),
+        ("columns.csv", b"a,b\n1,2\n"),
+    ):
         (tmp_path / name).write_bytes(content)
         done = arena("import", tmp_path / name, "--data", tmp_path / "d", code=2)
         assert done.stderr.startswith("arena import: ") and name in done.stderr, done.stderr
@@ -111,17 +140,37 @@ def test_bad_files(tmp_path):
 
 def test_one_id_is_one_vote(tmp_path):
     load(lines(tmp_path / "a.jsonl", [vote(1), vote(2)]), tmp_path / "d")
-    done = arena("import", lines(tmp_path / "b.jsonl", [vote(3), {**vote(2), "winner": "both_bad"}]), "--data", tmp_path / "d",
-                 code=2)
+    done = arena(
+        "import",
+        lines(tmp_path / "b.jsonl", [vote(3), {**vote(2), "winner": "both_bad"}]),
+        "--data",
+        tmp_path / "d",
+        code=2,
+    )
     assert "line 2" in done.stderr and "another vote with the id v2" in done.stderr
     assert board(tmp_path / "d")["votes"] == 2, "nothing of the second file"
 
 
 def test_fastchat_clean_battles(tmp_path):
-    battles = [{"question_id": f"q{n}", "model_a": f"m{n % 3}", "model_b": f"m{(n + 1) % 3}", "winner": "tie (bothbad)" if n % 5 else "model_a",
-                "judge": f"arena_user_{n % 4}", "conversation_a": [{"role": "user", "content": "a \"quoted\" [ } text"},
-                {"role": "assistant", "content": "# head\n**bold** one two"}], "conversation_b": [], "turn": 1 + n % 2, "anony": n != 7,
-                "language": "English" if n % 2 else "German", "tstamp": 1700000000.5 + n} for n in range(20)]
+    battles = [
+        {
+            "question_id": f"q{n}",
+            "model_a": f"m{n % 3}",
+            "model_b": f"m{(n + 1) % 3}",
+            "winner": "tie (bothbad)" if n % 5 else "model_a",
+            "judge": f"arena_user_{n % 4}",
+            "conversation_a": [
+                {"role": "user", "content": 'a "quoted" [ } text'},
+                {"role": "assistant", "content": "# head\n**bold** one two"},
+            ],
+            "conversation_b": [],
+            "turn": 1 + n % 2,
+            "anony": n != 7,
+            "language": "English" if n % 2 else "German",
+            "tstamp": 1700000000.5 + n,
+        }
+        for n in range(20)
+    ]
     file = tmp_path / "clean_battle.json"
     file.write_text(json.dumps(battles, indent=2, ensure_ascii=False))
     assert load(file, tmp_path / "d") == 20 and load(file, tmp_path / "d") == 0
@@ -137,20 +186,45 @@ def test_fastchat_clean_battles(tmp_path):
 
 def test_open_webui_feedback(tmp_path):
     feedback = [
-        {"id": "f1", "user_id": "u1", "version": 0, "type": "rating", "created_at": 1730000000, "updated_at": 1730000001,
-         "data": {"rating": 1, "model_id": "x", "sibling_model_ids": ["y", "z"], "reason": None, "comment": "", "tags": ["poetry"]},
-         "meta": {"arena": True, "chat_id": "c", "message_id": "m"}, "snapshot": {"chat": {"title": "]}{[\\\""}}},
-        {"id": "f2", "user_id": "u2", "type": "rating", "created_at": 1730000100,
-         "data": {"rating": "-1", "model_id": "x", "sibling_model_ids": ["y"]}, "meta": {}},
+        {
+            "id": "f1",
+            "user_id": "u1",
+            "version": 0,
+            "type": "rating",
+            "created_at": 1730000000,
+            "updated_at": 1730000001,
+            "data": {
+                "rating": 1,
+                "model_id": "x",
+                "sibling_model_ids": ["y", "z"],
+                "reason": None,
+                "comment": "",
+                "tags": ["poetry"],
+            },
+            "meta": {"arena": True, "chat_id": "c", "message_id": "m"},
+            "snapshot": {"chat": {"title": ']}{[\\"'}},
+        },
+        {
+            "id": "f2",
+            "user_id": "u2",
+            "type": "rating",
+            "created_at": 1730000100,
+            "data": {"rating": "-1", "model_id": "x", "sibling_model_ids": ["y"]},
+            "meta": {},
+        },
         {"id": "f3", "user_id": "u2", "type": "rating", "data": {"rating": 1, "model_id": "x"}, "meta": {}},
     ]
     file = tmp_path / "feedback.json"
     file.write_text(json.dumps(feedback))
     done = arena("import", file, "--data", tmp_path / "d")
     assert done.stdout == "3 votes imported\n1 records compare nothing and were left out\n"
-    got = rows(tmp_path / "d", "SELECT c.name, e.name, v.winner, v.at_ms FROM votes v JOIN battles b ON b.number = v.battle"
-               " JOIN competitor_versions d ON d.id = b.version_a JOIN competitors c ON c.number = d.competitor"
-               " JOIN competitor_versions f ON f.id = b.version_b JOIN competitors e ON e.number = f.competitor ORDER BY v.seq")
+    got = rows(
+        tmp_path / "d",
+        "SELECT c.name, e.name, v.winner, v.at_ms FROM votes v JOIN battles b ON b.number = v.battle"
+        " JOIN competitor_versions d ON d.id = b.version_a JOIN competitors c ON c.number = d.competitor"
+        " JOIN competitor_versions f ON f.id = b.version_b JOIN competitors e ON e.number = f.competitor"
+        " ORDER BY v.seq",
+    )
     assert got == [("x", "y", 0, 1730000000000), ("x", "z", 0, 1730000000000), ("x", "y", 1, 1730000100000)]
     assert board(tmp_path / "d", "--category", "poetry")["votes"] == 2
     assert load(file, tmp_path / "d") == 0
@@ -159,7 +233,9 @@ def test_open_webui_feedback(tmp_path):
 def test_standard_input_counts_and_judges(tmp_path):
     text = "".join(json.dumps(vote(n, judge_kind="model", judge_hash="gpt-judge")) + "\n" for n in range(4))
     assert load("-", tmp_path / "d", stdin=text) == 4
-    assert rows(tmp_path / "d", "SELECT DISTINCT v.judge, w.name FROM votes v JOIN voters w ON w.number = v.voter") == [(1, "gpt-judge")]
+    assert rows(
+        tmp_path / "d", "SELECT DISTINCT v.judge, w.name FROM votes v JOIN voters w ON w.number = v.voter"
+    ) == [(1, "gpt-judge")]
     counts = tmp_path / "counts.json"
     counts.write_text('{"models": ["x", "y", "z"], "X": [[0, 1], [1, 2]], "Y": [[2, 1, 1, 0], [3, 0, 0, 2]]}')
     assert load(counts, tmp_path / "e") == 9 and load(counts, tmp_path / "e") == 0
