@@ -1,4 +1,4 @@
-"""The in-house model itself over /v1, asked by the official client: choices, log-probabilities, seeds, penalties, stops."""
+"""The in-house model itself over /v1, asked by the official client: choices, log-probabilities, seeds, penalties."""
 import concurrent.futures
 import http.client
 import json
@@ -6,12 +6,13 @@ import math
 import os
 import pathlib
 import socket
+import subprocess
 import time
 
 import openai
 import pytest
 
-from arena_server import ArenaServer
+from arena_server import ArenaServer, binary
 from contract import check
 
 MODEL = pathlib.Path(os.environ.get("ARENA_MODELS") or pathlib.Path.home() / ".cache" / "arena",
@@ -28,6 +29,14 @@ def arena():
               "auth": {"mode": "local", "open_v1": True}}
     with ArenaServer(config=config) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def key(arena):
+    """A key, and an arena that wants one."""
+    config = {"competitors": json.loads((arena.data / "test-config.json").read_text())["competitors"]}
+    with ArenaServer(config=config) as server:
+        yield server, server.voter().post("/api/keys", {"name": "a rival's"}).json["key"]
 
 
 @pytest.fixture
@@ -180,12 +189,6 @@ def test_stop(client):
         say(client, stop=[""])
 
 
-def first_token(client, **more):
-    """The number of the likeliest first token: the one that a bias of -100 alone takes away."""
-    entry = say(client, logprobs=True, max_tokens=1, **more).choices[0].logprobs.content[0]
-    return entry.token
-
-
 def test_logit_bias(client):
     plain = text(say(client, max_tokens=4))
     forced = say(client, max_tokens=4, logit_bias={"30": 100})
@@ -231,13 +234,6 @@ def test_too_long_a_prompt(client):
         assert "tokens" in str(caught.value)
 
 
-def figure(arena, name):
-    for line in arena.voter().get("/metrics").body.decode().splitlines():
-        if line.startswith(name + " ") or line.startswith(name + "{"):
-            return float(line.rsplit(" ", 1)[1])
-    raise KeyError(name)
-
-
 def post(arena, body):
     connection = http.client.HTTPConnection(arena.host, arena.port, timeout=60)
     connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
@@ -281,3 +277,34 @@ def test_many_clients_at_once(client):
         return bool(text(say(client, n=1 + i % 3, max_tokens=6)))
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         assert all(pool.map(one, range(36)))
+
+
+def rival(server, model="ours"):
+    return {"provider": "openai-compatible", "base_url": server.origin + "/v1", "model": model,
+            "api_key_env": "THEIR_KEY", "retries": 0, "params": {"temperature": 0, "max_tokens": 12}}
+
+
+def test_another_arena_meets_it_as_a_rival(key, client):
+    server, secret = key
+    expected = text(say(client, max_tokens=12))
+    config = {"competitors": [{"name": "first", **rival(server)},
+                              {"name": "second", **rival(server, "warm"), "stream": False}]}
+    with ArenaServer(config=config, environment={"THEIR_KEY": secret}) as second:
+        voter = second.voter()
+        battle, _ = voter.ready(ASK[0]["content"])
+        turn = voter.get(f"/api/battles/{battle}").json["turns"][0]
+        assert turn["a"]["text"] == turn["b"]["text"] == expected
+        assert voter.vote(battle).status == 200
+
+
+@pytest.mark.parametrize("change,secret,prompt,expected", [
+    ({}, "arena-wrong", "hi", "auth"), ({"model": "nobody"}, None, "hi", "not_found"),
+    ({}, None, "word " * 12000, "context_length")])
+def test_another_arena_understands_its_errors(key, tmp_path, change, secret, prompt, expected):
+    server, right = key
+    config = tmp_path / "arena.json"
+    config.write_text(json.dumps({"competitors": [{"name": "far", **rival(server), **change}]}))
+    done = subprocess.run([binary(), "chat", "far", prompt, "--config", str(config), "--format", "json"],
+                          capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "THEIR_KEY": secret or right})
+    assert done.returncode == 1 and json.loads(done.stdout)["error"]["class"] == expected, done
