@@ -67,7 +67,11 @@ struct live {
 
 static bool read_votes(struct board *board, struct err *err)
 {
-    struct stored_filter filter = {.category = board->category, .judge = -1, .style = board->style, .catalogue = true};
+    struct stored_filter filter = {.category = board->category,
+                                   .judge = -1,
+                                   .style = board->style,
+                                   .daily_votes = board->live->options.daily_votes,
+                                   .catalogue = true};
     int64_t last;
     if (!board->db && !(board->db = store_read_open(store_dir(board->live->options.store), err)))
         return false;
@@ -178,6 +182,7 @@ static void write_filter(const struct board *board, char *out, size_t size)
     json_put_cstring(&json, "category", board->category);
     json_put_bool(&json, "style", board->style);
     json_put_int(&json, "min_votes", (int64_t)board->live->options.min_votes);
+    json_put_int(&json, "daily_votes", board->live->options.daily_votes);
     json_put_close(&json, '}');
     snprintf(out, size, "%s", text.failed ? "{}" : text.data);
     buf_done(&text);

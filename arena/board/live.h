@@ -33,6 +33,7 @@ struct live_options {
     struct workers *workers;
     struct store *store;
     uint64_t min_votes; /* a model with fewer is listed as unranked */
+    int64_t daily_votes; /* stored.h's: of a voter on a day only so many count; 0: all */
     struct sampling_options sampling;
 };
 

@@ -13,9 +13,14 @@
 #include "board/style.h"
 #include "store/vote_rows.h"
 
+#define DAY_MS INT64_C(86400000)
+
 struct stored_state {
     struct stored_filter filter;
     struct hash_keys voters, prompts;
+    struct hash_keys days; /* a voter's days, and how many votes of each count so far */
+    uint32_t *cast;
+    size_t cast_room;
     struct row_spec spec;
     struct select select;
 };
@@ -98,10 +103,16 @@ static bool style_of(const struct vote_row *row, float x[STYLE_FEATURES])
     return true;
 }
 
+static uint16_t day_of(const struct vote_row *row)
+{
+    int64_t day = row->at_ms / DAY_MS;
+    return day > 0 && day <= UINT16_MAX ? (uint16_t)day : 0;
+}
+
 static bool add(struct loading *loading, const struct vote_row *row)
 {
     struct stored_votes *votes = loading->votes;
-    struct ballot ballot = {.outcome = (uint8_t)outcome_of(row->winner)};
+    struct ballot ballot = {.outcome = (uint8_t)outcome_of(row->winner), .day = day_of(row)};
     float x[STYLE_FEATURES];
     size_t a, b;
     if (!model_of(loading, row->version_a, &a) || !model_of(loading, row->version_b, &b))
@@ -113,11 +124,46 @@ static bool add(struct loading *loading, const struct vote_row *row)
     if (!number_of(&loading->state->voters, (uint64_t)row->voter, &ballot.voter) ||
         !number_of(&loading->state->prompts, row->prompt, &ballot.prompt))
         return err_set(loading->err, ERR_MEMORY, "out of memory");
+    if (loading->state->filter.weighted && !(row->probability > 0)) {
+        votes->undrawn++;
+        return true;
+    }
     votes->votes++;
     if (loading->state->filter.style)
         votes->unstyled += !style_of(row, x);
-    return tally_add(&votes->tally, a, b, outcome_of(row->winner), 1, loading->err) &&
-           ballots_add(&votes->ballots, ballot, x, loading->err);
+    if (!tally_add(&votes->tally, a, b, outcome_of(row->winner), 1, loading->err) ||
+        !ballots_add(&votes->ballots, ballot, x, loading->err))
+        return false;
+    if (loading->state->filter.weighted)
+        ballots_weigh(&votes->ballots, (float)(1 / row->probability));
+    return true;
+}
+
+/* What a person casts in the arena past the day's number is left out, whatever the board is of. False without memory. */
+static bool is_over_cap(struct loading *loading, const struct vote_row *row, bool *over)
+{
+    struct stored_state *state = loading->state;
+    int64_t key[2] = {row->voter, row->at_ms / DAY_MS};
+    uint32_t day;
+    bool added;
+    *over = false;
+    if (!state->filter.daily_votes || !row->voter || row->source == BATTLE_IMPORT || row->judge != JUDGE_HUMAN)
+        return true;
+    if (!hash_keys_add(&state->days, hash_bytes((const char *)key, sizeof key), &day, &added))
+        return err_set(loading->err, ERR_MEMORY, "out of memory");
+    if (day >= state->cast_room) {
+        size_t room = 2 * ((size_t)day + 32);
+        uint32_t *cast = realloc(state->cast, room * sizeof *cast);
+        if (!cast)
+            return err_set(loading->err, ERR_MEMORY, "out of memory");
+        state->cast = cast;
+        state->cast_room = room;
+    }
+    if (added)
+        state->cast[day] = 0;
+    *over = state->cast[day] >= state->filter.daily_votes;
+    state->cast[day] += !*over;
+    return true;
 }
 
 static bool on_vote(void *user, const struct vote_row *row)
@@ -129,6 +175,12 @@ static bool on_vote(void *user, const struct vote_row *row)
     if (row->counted != VOTE_COUNTED) {
         loading->votes->not_counted++;
         return true;
+    }
+    bool over;
+    loading->failed = !is_over_cap(loading, row, &over);
+    if (loading->failed || over) {
+        loading->votes->over_cap += over;
+        return !loading->failed;
     }
     if (loading->votes->catalogue)
         catalogue_add(loading->votes->catalogue, row->tags, outcome_of(row->winner));
@@ -194,13 +246,29 @@ static bool is_known(const struct stored_votes *votes, struct err *err)
 
 static void write_notes(struct stored_votes *votes)
 {
+    const struct {
+        uint64_t votes;
+        const char *words;
+    } said[] = {{votes->unstyled, "do not say how their answers look: there both sides count as alike"},
+                {votes->over_cap, "were left out: a voter's votes beyond the day's number do not count"},
+                {votes->undrawn, "were left out: nobody knows with which probability their pair was drawn"}};
     size_t count = 0;
-    if (votes->unstyled) {
-        snprintf(votes->note, sizeof votes->note,
-                 "%" PRIu64 " votes do not say how their answers look: there both sides count as alike", votes->unstyled);
-        votes->notes[count++] = votes->note;
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        if (!said[i].votes)
+            continue;
+        snprintf(votes->note[count], sizeof votes->note[count], "%" PRIu64 " votes %s", said[i].votes, said[i].words);
+        votes->notes[count] = votes->note[count];
+        count++;
     }
     votes->notes[count] = NULL;
+}
+
+void stored_votes_voters(const struct stored_votes *votes, int64_t *number)
+{
+    const struct hash_keys *keys = &votes->state->voters;
+    for (size_t i = 0; i < keys->capacity; i++)
+        if (keys->keys[i])
+            number[keys->values[i]] = (int64_t)keys->keys[i];
 }
 
 struct leaderboard_votes stored_votes_input(const struct stored_votes *votes)
@@ -250,6 +318,8 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
     votes->state = state;
     tally_init(&votes->tally);
     ballots_init(&votes->ballots, filter->style ? STYLE_FEATURES : 0);
+    votes->ballots.weighted = filter->weighted;
+    hash_keys_init(&state->days, false);
     hash_keys_init(&state->voters, false);
     hash_keys_init(&state->prompts, false);
     bool good = !filter->catalogue || (votes->catalogue = catalogue_new(err));
@@ -266,7 +336,9 @@ void stored_votes_free(struct stored_votes *votes)
     forget_names(votes);
     hash_keys_done(&votes->state->voters);
     hash_keys_done(&votes->state->prompts);
+    hash_keys_done(&votes->state->days);
     catalogue_free(votes->catalogue);
+    free(votes->state->cast);
     free(votes->state);
     free(votes->versions);
     ballots_done(&votes->ballots);

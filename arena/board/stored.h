@@ -22,9 +22,11 @@ struct stored_votes {
     size_t models, named; /* named: how many `names` there are */
     uint64_t votes, not_counted;
     uint64_t unstyled; /* of `votes`, with filter.style: nothing is known of how the answers look */
+    uint64_t over_cap; /* left out by filter.daily_votes */
+    uint64_t undrawn;  /* left out by filter.weighted */
     int64_t last_seq;
-    char note[128];
-    const char *notes[2]; /* leaderboard.h's */
+    char note[3][128];
+    const char *notes[4]; /* leaderboard.h's */
     struct catalogue *catalogue; /* of all counted votes, with filter.catalogue; else NULL */
     struct stored_state *state; /* what makes it possible to go on from last_seq */
 };
@@ -34,6 +36,8 @@ struct stored_filter {
     int judge;            /* enum judge_kind; -1: any */
     int64_t up_to;        /* votes up to this seq; 0: all */
     bool style;           /* the ballots carry how the answers look: 16 bytes more a vote */
+    bool weighted;        /* by the inverse of the probability that the pair was drawn with; others are left out */
+    int64_t daily_votes;  /* of a person on a day (UTC) in the arena itself only the first so many; 0: all */
     bool catalogue;       /* count for which categories there are votes: reads every vote's tags */
 };
 
@@ -44,6 +48,9 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
  * gives is what loading everything would give. After an error the votes are of no more use. */
 bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *err);
 void stored_votes_free(struct stored_votes *votes);
+
+/* The store's number of each voter of the ballots, ballots.voters of them. */
+void stored_votes_voters(const struct stored_votes *votes, int64_t *number);
 
 /* The votes as leaderboard_fit takes them; borrowed until they change. */
 struct leaderboard_votes stored_votes_input(const struct stored_votes *votes);

@@ -10,6 +10,7 @@
 #include "board/leaderboard.h"
 #include "board/render.h"
 #include "board/stored.h"
+#include "command/leaderboard_voters.h"
 #include "command/settings.h"
 #include "store/store.h"
 
@@ -20,7 +21,8 @@ struct wish {
     const char *data, *config, *category, *output;
     int format, method;
     int64_t min_votes; /* -1: as configured */
-    bool style;
+    int64_t daily_votes;
+    bool style, weighted, voters;
 };
 
 static int columns_of_terminal(void)
@@ -38,6 +40,15 @@ static bool write_out(const struct wish *wish, const struct buf *text, struct er
     return err_set(err, ERR_IO, "cannot write to standard output");
 }
 
+static bool draw(struct buf *text, const struct wish *wish, const struct stored_votes *votes,
+                 const struct leaderboard *board, struct err *err)
+{
+    if (wish->voters)
+        return leaderboard_voters(text, votes, board, wish->format == RENDER_JSON, err);
+    return render(text, board, (enum render_format)wish->format, columns_of_terminal()) ||
+           err_set(err, ERR_MEMORY, "out of memory");
+}
+
 static bool show(const struct wish *wish, const struct stored_votes *votes, struct err *err)
 {
     struct leaderboard_options options;
@@ -46,16 +57,15 @@ static bool show(const struct wish *wish, const struct stored_votes *votes, stru
     leaderboard_options_init(&options);
     options.method = wish->method ? LEADERBOARD_ELO : LEADERBOARD_BT;
     options.style = wish->style;
-    options.detail = true;
+    options.weighted = wish->weighted;
+    options.detail = !wish->voters;
     options.category = wish->category;
     options.min_votes = (uint64_t)wish->min_votes;
     struct leaderboard *board = leaderboard_fit(&input, &options, err);
     if (!board)
         return false;
     buf_init(&text, RENDER_MAX);
-    bool ok = render(&text, board, (enum render_format)wish->format, columns_of_terminal())
-                  ? write_out(wish, &text, err)
-                  : err_set(err, ERR_MEMORY, "out of memory");
+    bool ok = draw(&text, wish, votes, board, err) && write_out(wish, &text, err);
     buf_done(&text);
     leaderboard_free(board);
     return ok;
@@ -68,11 +78,16 @@ static bool load_and_show(struct wish *wish, struct err *err)
         return false;
     if (wish->min_votes < 0)
         wish->min_votes = settings.min_votes;
+    wish->daily_votes = settings.daily_votes;
     settings_done(&settings);
     struct db *db = store_read_open(wish->data, err);
     if (!db)
         return false;
-    struct stored_filter filter = {.category = wish->category, .judge = -1, .style = wish->style};
+    struct stored_filter filter = {.category = wish->category,
+                                   .judge = -1,
+                                   .style = wish->style,
+                                   .weighted = wish->weighted,
+                                   .daily_votes = wish->daily_votes};
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
     db_close(db);
     bool ok = votes && show(wish, votes, err);
@@ -90,25 +105,34 @@ static int run(int argc, char **argv)
                                         {"category", OPTION_TEXT, &wish.category, NULL, 0, 0},
                                         {"method", OPTION_CHOICE, &wish.method, METHODS, 0, 0},
                                         {"style", OPTION_FLAG, &wish.style, NULL, 0, 0},
+                                        {"weighted", OPTION_FLAG, &wish.weighted, NULL, 0, 0},
+                                        {"voters", OPTION_FLAG, &wish.voters, NULL, 0, 0},
                                         {"min-votes", OPTION_INT, &wish.min_votes, NULL, 0, 1e9},
                                         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
                                         {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
                                         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_leaderboard, argc, argv, specs, &positional, 0))
         return EXIT_USAGE;
+    if (wish.voters && wish.format != RENDER_TABLE && wish.format != RENDER_JSON) {
+        fprintf(stderr, "arena leaderboard: --voters is a table or json\n");
+        return EXIT_USAGE;
+    }
     return load_and_show(&wish, &err) ? EXIT_OK : command_fail(&command_leaderboard, &err);
 }
 
 const struct command command_leaderboard = {
     "leaderboard", "the stored arena's board",
-    "Usage: arena leaderboard [--data DIR] [--category C] [--method bt|elo] [--style] [--min-votes N]\n"
-    "                         [--format table|json|csv|md|html] [--output FILE]\n\n"
+    "Usage: arena leaderboard [--data DIR] [--category C] [--method bt|elo] [--style] [--weighted]\n"
+    "                         [--min-votes N] [--voters] [--format table|json|csv|md|html] [--output FILE]\n\n"
     "Fits the stored votes and prints the board: ratings with intervals, rank ranges, and the models that cannot be\n"
     "ranked yet with what is missing. Works while the arena is being served. html is one self-contained page.\n\n"
     "  --data DIR       the data directory; ./arena-data by default\n"
     "  --category C     only votes of one category (coding, math, multiturn, …); all by default\n"
     "  --method bt|elo  Bradley-Terry (default) or online Elo\n"
     "  --style          control for length and Markdown\n"
+    "  --weighted       each vote by the inverse of the probability its pair was drawn with, as if all pairs had been\n"
+    "                   drawn alike\n"
+    "  --voters         instead of the board, whether each voter votes like somebody who reads (table or json)\n"
     "  --min-votes N    fewer votes, and a model is not ranked; as configured by default\n"
     "  --output FILE    write there instead of standard output\n",
     run};

@@ -133,6 +133,7 @@ static bool open_rooms(struct house *house, struct err *err)
                                 .workers = house->workers,
                                 .store = house->store,
                                 .min_votes = (uint64_t)house->config.min_votes,
+                                .daily_votes = house->config.daily_votes,
                                 .sampling = house->config.sampling};
     house->live = live_new(&live, err);
     if (!house->live)

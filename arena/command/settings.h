@@ -18,6 +18,7 @@ struct settings {
     enum auth_mode auth;
     bool open_v1;              /* "auth": {"open_v1": true}: /v1 needs no key on loopback; local mode only */
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
+    int64_t daily_votes;       /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */
     int64_t min_votes;         /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
 };
 

@@ -106,7 +106,7 @@ static bool compare(struct text old_text, struct text new_text, char *problem, s
 struct wish {
     const char *category;
     bool style, elo;
-    int64_t min_votes;
+    int64_t min_votes, daily_votes;
 };
 
 /* "bt/arena-1": the method and the version of it. */
@@ -125,13 +125,15 @@ static bool read_filter(json_t *filter, struct wish *wish, struct err *err)
            json_get_string_or(filter, "category", "a stored board's filter", &wish->category, err) &&
            json_get_bool_or(filter, "style", "a stored board's filter", &wish->style, err) &&
            json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX, &wish->min_votes,
-                           err);
+                           err) &&
+           json_get_int_or(filter, "daily_votes", "a stored board's filter", 0, INT64_MAX,
+                           &wish->daily_votes, err);
 }
 
 static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out, struct err *err)
 {
     struct leaderboard_options options;
-    struct stored_filter filter = {.category = wish->category, .judge = -1, .up_to = last_seq, .style = wish->style};
+    struct stored_filter filter = {.category = wish->category, .judge = -1, .up_to = last_seq, .style = wish->style, .daily_votes = wish->daily_votes};
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
     if (votes == NULL)
         return false;
