@@ -45,7 +45,8 @@ static inline size_t set_index(const json_t *models, const char *name, size_t le
 {
     for (size_t k = 0; k < json_array_size(models); k++) {
         const json_t *item = json_array_get(models, k);
-        if (json_string_length(item) == length && memcmp(json_string_value(item), name, length) == 0)
+        if (json_string_length(item) == length &&
+            memcmp(json_string_value(item), name, length) == 0)
             return k;
     }
     fail_msg("no model %.*s", (int)length, name);
@@ -54,7 +55,8 @@ static inline size_t set_index(const json_t *models, const char *name, size_t le
 
 /* Adds a simple CSV's votes (no quotes): columns by number. */
 static inline void set_csv(struct tally *tally, struct ballots *ballots, const char *path,
-                           const json_t *models, int left, int right, int winner, int voter, int prompt)
+                           const json_t *models, int left, int right, int winner, int voter,
+                           int prompt)
 {
     char line[4096], *cells[16];
     FILE *file = fopen(path, "r");
@@ -74,7 +76,10 @@ static inline void set_csv(struct tally *tally, struct ballots *ballots, const c
         assert_true(tally_add(tally, a, b, outcome, 1, NULL));
         if (!ballots)
             continue;
-        struct ballot row = {(uint16_t)a, (uint16_t)b, (uint8_t)outcome,
+        struct ballot row = {(uint16_t)a,
+                             (uint16_t)b,
+                             (uint8_t)outcome,
+                             0,
                              (uint32_t)strtoul(cells[voter], NULL, 10),
                              (uint32_t)strtoul(cells[prompt], NULL, 10)};
         ballots->voters = row.voter >= ballots->voters ? row.voter + 1 : ballots->voters;
@@ -95,7 +100,8 @@ static inline void set_leaderbot(struct tally *tally, bool both_bad)
         for (size_t o = 0; o < (both_bad ? 4u : 3u); o++)
             assert_true(tally_add(
                 tally, (size_t)json_integer_value(json_array_get(json_array_get(x, k), 0)),
-                (size_t)json_integer_value(json_array_get(json_array_get(x, k), 1)), (enum outcome)o,
+                (size_t)json_integer_value(json_array_get(json_array_get(x, k), 1)),
+                (enum outcome)o,
                 (uint32_t)json_integer_value(json_array_get(json_array_get(y, k), o)), NULL));
     json_decref(root);
 }
@@ -106,7 +112,8 @@ static inline enum outcome set_vote(struct rng *rng, double difference, double t
     double p = bt_probability(difference), tie = ties * 4 * p * (1 - p), u = rng_uniform(rng);
     if (u < tie)
         return OUTCOME_TIE;
-    return u < tie + (1 - tie) * p ? OUTCOME_A : OUTCOME_B; /* not quite Bradley-Terry when ties > 0 */
+    return u < tie + (1 - tie) * p ? OUTCOME_A
+                                   : OUTCOME_B; /* not quite Bradley-Terry when ties > 0 */
 }
 
 #endif

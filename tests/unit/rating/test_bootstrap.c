@@ -38,7 +38,8 @@ static void like_the_sandwich(void **state)
     (void)state;
     set_from_wins(&tally, STIGLER);
     for (int reweighted = 0; reweighted < 2; reweighted++) {
-        assert_true(bt_pairs_init(&pairs, &tally, reweighted, NULL) && bt_fit(&fit, &pairs, NULL, NULL));
+        assert_true(bt_pairs_init(&pairs, &tally, reweighted, NULL) &&
+                    bt_fit(&fit, &pairs, NULL, NULL));
         assert_true(matrix_init(&sandwich, 4) && matrix_init(&spread, 4));
         assert_true(interval_sandwich(&sandwich, &pairs, &fit, NULL));
         assert_true(bootstrap_run(&boot, &pairs, &fit, 3000, 1, 2, NULL) &&
@@ -69,7 +70,8 @@ static void failed_rounds(void **state)
     assert_true(bt_pairs_init(&pairs, &tally, false, NULL) && bt_fit(&fit, &pairs, NULL, NULL));
     assert_true(bootstrap_run(&boot, &pairs, &fit, 1000, 1, 2, NULL));
     assert_int_equal(boot.rounds + boot.failed, 1000);
-    assert_between((double)boot.failed, 290, 430, "rounds without the one win"); /* (20/21)^21 = 0.359 */
+    assert_between((double)boot.failed, 290, 430,
+                   "rounds without the one win"); /* (20/21)^21 = 0.359 */
     bootstrap_done(&boot);
     bt_fit_done(&fit);
     bt_pairs_done(&pairs);

@@ -32,7 +32,8 @@ static void wikipedia_example(void **state)
 
 static void stigler_citations(void **state)
 {
-    const double want[4] = {0, -2.9490725, -0.47956977, 0.26895406}; /* the BradleyTerry2 vignette */
+    const double want[4] = {0, -2.9490725, -0.47956977,
+                            0.26895406}; /* the BradleyTerry2 vignette */
     struct tally tally;
     struct bt_pairs pairs;
     struct bt_fit fit;
@@ -47,7 +48,8 @@ static void stigler_citations(void **state)
 }
 
 /* Ratings, loss and both standard errors against one expected half. */
-static void check_half(const struct tally *tally, const json_t *want, bool reweighted, const char *name)
+static void check_half(const struct tally *tally, const json_t *want, bool reweighted,
+                       const char *name)
 {
     struct bt_pairs pairs;
     struct bt_fit fit;
@@ -60,13 +62,16 @@ static void check_half(const struct tally *tally, const json_t *want, bool rewei
     assert_close(fit.loss, json_real_value(json_object_get(want, "loss")), 1e-12, name);
     for (size_t i = 0; i < n; i++) {
         const json_t *rating = json_array_get(json_object_get(want, "rating"), i);
-        assert_close(RATING_INITIAL + RATING_ALPHA * fit.theta[i], json_real_value(rating), 1e-6, name);
-        assert_close(sqrt(exact.a[i * n + i]),
-                     json_real_value(json_array_get(json_object_get(want, "se_theta_exact_gauge"), i)),
-                     1e-9, name);
-        assert_close(sqrt(peer.a[i * n + i]),
-                     json_real_value(json_array_get(json_object_get(want, "se_theta_arena_rank"), i)),
-                     1e-7, name);
+        assert_close(RATING_INITIAL + RATING_ALPHA * fit.theta[i], json_real_value(rating), 1e-6,
+                     name);
+        assert_close(
+            sqrt(exact.a[i * n + i]),
+            json_real_value(json_array_get(json_object_get(want, "se_theta_exact_gauge"), i)), 1e-9,
+            name);
+        assert_close(
+            sqrt(peer.a[i * n + i]),
+            json_real_value(json_array_get(json_object_get(want, "se_theta_arena_rank"), i)), 1e-7,
+            name);
     }
     matrix_done(&exact);
     matrix_done(&peer);
@@ -132,8 +137,8 @@ static void simulate(struct tally *tally, size_t n, size_t votes, uint64_t seed)
     }
 }
 
-/* Relabelling the models permutes the strengths; doubling every vote leaves them and shrinks errors by
- * sqrt 2. */
+/* Relabelling the models permutes the strengths; doubling every vote leaves them and shrinks errors
+ * by sqrt 2. */
 static void symmetries(void **state)
 {
     enum { N = 9 };

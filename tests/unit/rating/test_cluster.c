@@ -51,14 +51,14 @@ static void simulate(struct ballots *ballots, size_t votes, size_t models, uint6
                b = (a + 1 + (size_t)rng_below(&rng, models - 1)) % models;
         enum outcome outcome = set_vote(&rng, 0.2 * ((double)a - (double)b), 0.2);
         assert_true(ballots_add(
-            ballots, (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, k, BALLOT_NONE}, NULL,
-            NULL));
+            ballots, (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, 0, k, BALLOT_NONE},
+            NULL, NULL));
     }
     ballots->voters = (uint32_t)votes;
 }
 
-/* Every vote its own voter: the independent sandwich times N / (N - 1). A vote cast twice by one voter
- * counts once. */
+/* Every vote its own voter: the independent sandwich times N / (N - 1). A vote cast twice by one
+ * voter counts once. */
 static void against_the_sandwich(void **state)
 {
     enum { N = 5, VOTES = 2000 };
@@ -76,7 +76,8 @@ static void against_the_sandwich(void **state)
         assert_true(ballots_add(&ballots, ballots.rows[k], NULL, NULL));
     fit_ballots(&twice, &ballots, N);
     for (size_t k = 0; k < N * N; k++) {
-        assert_close(twice.cluster.covariance.a[k], once.cluster.covariance.a[k], 1e-12, "cast twice");
+        assert_close(twice.cluster.covariance.a[k], once.cluster.covariance.a[k], 1e-12,
+                     "cast twice");
         assert_close(twice.single.a[k] * 2, once.single.a[k], 1e-12, "as if independent");
     }
     fitted_done(&once);
@@ -172,8 +173,8 @@ static void real_halves(void **state)
     json_t *root = set_json(fixture("ranking/expected/llmfao_bt.json"));
     tally_init(&tally);
     ballots_init(&ballots, 0);
-    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6,
-            7, 5, 4, 1);
+    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"),
+            json_object_get(root, "models"), 6, 7, 5, 4, 1);
     double voters = agreement(&ballots, tally.models, false, 60),
            prompts = agreement(&ballots, tally.models, true, 60);
     print_message("halves of llmfao agree: by voter %.1f %%, by prompt %.1f %%\n", 100 * voters,

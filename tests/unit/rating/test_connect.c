@@ -26,13 +26,14 @@ static void reasons(void **state)
     won(&tally, 0, 9); /* 9 loses to the ring but beats 4 */
     won(&tally, 9, 4);
     assert_true(connect_find(&connect, &tally, NULL, NULL));
-    const enum connect_reason want[11] = {CONNECT_RANKED,      CONNECT_RANKED,     CONNECT_RANKED,
-                                          CONNECT_UNDEFEATED,  CONNECT_WINLESS,    CONNECT_SEPARATED,
-                                          CONNECT_SEPARATED,   CONNECT_ALWAYS_WON, CONNECT_ALWAYS_WON,
-                                          CONNECT_ALWAYS_LOST, CONNECT_NO_VOTES};
+    const enum connect_reason want[11] = {
+        CONNECT_RANKED,     CONNECT_RANKED,      CONNECT_RANKED,    CONNECT_UNDEFEATED,
+        CONNECT_WINLESS,    CONNECT_SEPARATED,   CONNECT_SEPARATED, CONNECT_ALWAYS_WON,
+        CONNECT_ALWAYS_WON, CONNECT_ALWAYS_LOST, CONNECT_NO_VOTES};
     for (int i = 0; i < 11; i++)
         if (connect.reason[i] != want[i])
-            fail_msg("model %d: %s, not %s", i, connect_word(connect.reason[i]), connect_word(want[i]));
+            fail_msg("model %d: %s, not %s", i, connect_word(connect.reason[i]),
+                     connect_word(want[i]));
     assert_int_equal(connect.ranked, 3);
     assert_int_equal(connect.components, 2);
     connect_done(&connect);
@@ -114,7 +115,8 @@ static void brute_force(void **state)
         assert_int_equal(connect.ranked, best > 1 ? best : 0);
         for (int i = 0; i < N; i++)
             for (int j = 0; j < N; j++)
-                if (i != j && connect.reason[i] == CONNECT_RANKED && connect.reason[j] == CONNECT_RANKED)
+                if (i != j && connect.reason[i] == CONNECT_RANKED &&
+                    connect.reason[j] == CONNECT_RANKED)
                     assert_true(reach[i][j]);
         connect_done(&connect);
         tally_done(&tally);

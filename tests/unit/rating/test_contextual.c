@@ -1,5 +1,5 @@
-/* Style and position: known effects are found, swapped sides mirror the fit, and real votes lean to the
- * left. */
+/* Style and position: known effects are found, swapped sides mirror the fit, and real votes lean to
+ * the left. */
 #include "close.h"
 #include "sets.h"
 
@@ -7,10 +7,10 @@
 
 enum { N = 6, FEATURES = 2 };
 
-static const int32_t SAME[SET_MODELS] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,
-                                         15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29,
-                                         30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44,
-                                         45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59};
+static const int32_t SAME[SET_MODELS] = {
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+    20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39,
+    40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59};
 
 static void simulate(struct ballots *ballots, struct tally *tally, size_t votes,
                      const double gamma[FEATURES], double left)
@@ -24,19 +24,19 @@ static void simulate(struct ballots *ballots, struct tally *tally, size_t votes,
         size_t a = (size_t)rng_below(&rng, N), b = (a + 1 + (size_t)rng_below(&rng, N - 1)) % N;
         float x[FEATURES] = {(float)(2 * rng_uniform(&rng) - 1),
                              (float)((double)rng_below(&rng, 3) - 1)};
-        double z =
-            0.3 * ((double)a - (double)b) + left + gamma[0] * (double)x[0] + gamma[1] * (double)x[1];
+        double z = 0.3 * ((double)a - (double)b) + left + gamma[0] * (double)x[0] +
+                   gamma[1] * (double)x[1];
         enum outcome outcome = set_vote(&rng, z, 0);
-        assert_true(ballots_add(
-            ballots,
-            (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, BALLOT_NONE, BALLOT_NONE}, x,
-            NULL));
+        assert_true(ballots_add(ballots,
+                                (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, 0,
+                                                BALLOT_NONE, BALLOT_NONE},
+                                x, NULL));
         assert_true(tally_add(tally, a, b, outcome, 1, NULL));
     }
 }
 
-static void fit(struct contextual_fit *fitted, const struct tally *tally, const struct ballots *ballots,
-                const struct contextual_options *options)
+static void fit(struct contextual_fit *fitted, const struct tally *tally,
+                const struct ballots *ballots, const struct contextual_options *options)
 {
     struct contextual_data data;
     struct err err = ERR_INIT;
@@ -71,7 +71,8 @@ static void known_effects(void **state)
     tally_done(&tally);
 }
 
-/* Swapping the sides of every vote mirrors it: the same strengths and style, the opposite position. */
+/* Swapping the sides of every vote mirrors it: the same strengths and style, the opposite position.
+ */
 static void mirrored(void **state)
 {
     const double gamma[FEATURES] = {0.5, -0.25};
@@ -86,8 +87,9 @@ static void mirrored(void **state)
     assert_true(tally_grow(&swapped, N, NULL));
     for (size_t k = 0; k < ballots.count; k++) {
         struct ballot *row = &ballots.rows[k];
-        *row = (struct ballot){row->b, row->a, (uint8_t)outcome_mirror((enum outcome)row->outcome),
-                               BALLOT_NONE, BALLOT_NONE};
+        *row = (struct ballot){
+            row->b, row->a,      (uint8_t)outcome_mirror((enum outcome)row->outcome),
+            0,      BALLOT_NONE, BALLOT_NONE};
         for (size_t f = 0; f < FEATURES; f++)
             ballots.x[k * FEATURES + f] = -ballots.x[k * FEATURES + f];
     }
@@ -103,7 +105,8 @@ static void mirrored(void **state)
     tally_done(&swapped);
 }
 
-/* Without position and style it is plain Bradley-Terry; a feature that nobody shows changes nothing. */
+/* Without position and style it is plain Bradley-Terry; a feature that nobody shows changes
+ * nothing. */
 static void plain(void **state)
 {
     const double gamma[FEATURES] = {0, 0};
@@ -137,8 +140,8 @@ static void real_position(void **state)
         skip();
     json_t *root = set_json(fixture("ranking/expected/llmfao_bt.json"));
     tally_init(&tally);
-    set_csv(&tally, NULL, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6, 7,
-            5, 4, 1);
+    set_csv(&tally, NULL, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6,
+            7, 5, 4, 1);
     fit(&fitted, &tally, NULL, &(struct contextual_options){.position = true});
     assert_close(fitted.theta[59], 0.0908804335, 1e-9, "position in llmfao");
     assert_close(sqrt(fitted.covariance.a[59 * 60 + 59]), 0.0170, 5e-5, "its error");
@@ -177,11 +180,8 @@ static void threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_effects),
-        cmocka_unit_test(mirrored),
-        cmocka_unit_test(plain),
-        cmocka_unit_test(real_position),
-        cmocka_unit_test(threads),
+        cmocka_unit_test(known_effects), cmocka_unit_test(mirrored), cmocka_unit_test(plain),
+        cmocka_unit_test(real_position), cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,8 +54,8 @@ static void by_hand(void **state)
         ballots_add(&ballots, (struct ballot){.a = 0, .b = 1, .outcome = OUTCOME_A}, NULL, NULL));
     assert_true(
         ballots_add(&ballots, (struct ballot){.a = 2, .b = 0, .outcome = OUTCOME_A}, NULL, NULL));
-    assert_true(
-        ballots_add(&ballots, (struct ballot){.a = 1, .b = 0, .outcome = OUTCOME_BOTH_BAD}, NULL, NULL));
+    assert_true(ballots_add(&ballots, (struct ballot){.a = 1, .b = 0, .outcome = OUTCOME_BOTH_BAD},
+                            NULL, NULL));
     elo_run(ratings, 2, &ballots, map, &options);
     double expected = 1 / (1 + pow(10, 4.0 / 400)); /* of 1 against 0, at 998 and 1002 */
     assert_close(ratings[0], 1002 - 4 * (0.5 - expected), 1e-12, "after a tie");

@@ -57,16 +57,17 @@ static void one_voter(void **state)
     tally_init(&tally);
     for (uint32_t k = 0; k < 300; k++) {
         size_t a = k % 3, b = (k + 1) % 3;
-        struct ballot row = {(uint16_t)a, (uint16_t)b, k % 2 ? OUTCOME_A : OUTCOME_B, k % 100,
-                             BALLOT_NONE};
+        struct ballot row = {(uint16_t)a, (uint16_t)b, k % 2 ? OUTCOME_A : OUTCOME_B,
+                             0,           k % 100,     BALLOT_NONE};
         assert_true(ballots_add(&ballots, row, NULL, NULL));
     }
     for (uint32_t k = 0; k < 30; k++)
-        assert_true(ballots_add(&ballots,
-                                (struct ballot){0, (uint16_t)(1 + k % 2), OUTCOME_A, 100, BALLOT_NONE},
-                                NULL, NULL));
+        assert_true(ballots_add(
+            &ballots, (struct ballot){0, (uint16_t)(1 + k % 2), OUTCOME_A, 0, 100, BALLOT_NONE},
+            NULL, NULL));
     for (uint32_t k = 0; k < 8; k++)
-        assert_true(ballots_add(&ballots, (struct ballot){1, 0, OUTCOME_A, k, BALLOT_NONE}, NULL, NULL));
+        assert_true(
+            ballots_add(&ballots, (struct ballot){1, 0, OUTCOME_A, 0, k, BALLOT_NONE}, NULL, NULL));
     ballots.voters = 101;
     assert_true(tally_grow(&tally, 3, NULL) && ballots_tally(&ballots, &tally, NULL));
     assert_true(bt_pairs_init(&pairs, &tally, false, NULL) && bt_fit(&fit, &pairs, NULL, NULL));

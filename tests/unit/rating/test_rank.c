@@ -23,8 +23,8 @@ static void ranges(void **state)
     }
 }
 
-/* Two independent normals: P(first is best) has a closed form; of two, one difference: simultaneous is
- * pointwise. */
+/* Two independent normals: P(first is best) has a closed form; of two, one difference: simultaneous
+ * is pointwise. */
 static void two_models(void **state)
 {
     const double theta[2] = {0.1, -0.1};
@@ -46,8 +46,8 @@ static void two_models(void **state)
     matrix_done(&v);
 }
 
-/* Independent models: the max over all differences is the studentised range over sqrt 2 (3.633 for 4, no
- * limit). */
+/* Independent models: the max over all differences is the studentised range over sqrt 2 (3.633 for
+ * 4, no limit). */
 static void studentised_range(void **state)
 {
     struct matrix v;
@@ -120,8 +120,11 @@ static void pairing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranges),     cmocka_unit_test(two_models), cmocka_unit_test(studentised_range),
-        cmocka_unit_test(indefinite), cmocka_unit_test(pairing),
+        cmocka_unit_test(ranges),
+        cmocka_unit_test(two_models),
+        cmocka_unit_test(studentised_range),
+        cmocka_unit_test(indefinite),
+        cmocka_unit_test(pairing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

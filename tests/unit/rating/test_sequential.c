@@ -25,9 +25,9 @@ static void check_values(void **state)
     }
 }
 
-/* Votes on one prompt share its effect; under the null over prompts the mean over prompts is even. Looks
- * after every prompt. Counted as one observation each, alarms stay below the level; as single votes they
- * would not. */
+/* Votes on one prompt share its effect; under the null over prompts the mean over prompts is even.
+ * Looks after every prompt. Counted as one observation each, alarms stay below the level; as single
+ * votes they would not. */
 static void peeking_with_prompt_effects(void **state)
 {
     enum { RUNS = 1500, PROMPTS = 60, VOTES = 6 };
@@ -49,7 +49,8 @@ static void peeking_with_prompt_effects(void **state)
             }
             bets[prompt] = score / VOTES;
             if (!alarm)
-                alarm = sequential_bet(bets, (size_t)prompt + 1, 0.5, SEQUENTIAL_BOTH) >= log(1 / alpha);
+                alarm = sequential_bet(bets, (size_t)prompt + 1, 0.5, SEQUENTIAL_BOTH) >=
+                        log(1 / alpha);
             naive |= sequential_votes(wins, losses) >= 1 / alpha;
         }
         alarms += alarm;
@@ -61,7 +62,8 @@ static void peeking_with_prompt_effects(void **state)
     assert_true(naive_alarms / RUNS > 2 * alpha);
 }
 
-/* A real difference is found; what is still needed shrinks to nothing; the order does not matter. */
+/* A real difference is found; what is still needed shrinks to nothing; the order does not matter.
+ */
 static void power(void **state)
 {
     enum { N = 400 };
@@ -93,10 +95,13 @@ static void observations(void **state)
     size_t count;
     (void)state;
     ballots_init(&ballots, 0);
-    const struct ballot rows[] = {
-        {0, 1, OUTCOME_A, 0, 2},   {1, 0, OUTCOME_A, 1, 2},           {0, 2, OUTCOME_A, 1, 2},
-        {1, 0, OUTCOME_TIE, 1, 0}, {0, 1, OUTCOME_A, 2, BALLOT_NONE}, {0, 1, OUTCOME_B, 2, BALLOT_NONE},
-        {0, 1, OUTCOME_A, 2, 2}};
+    const struct ballot rows[] = {{0, 1, OUTCOME_A, 0, 0, 2},
+                                  {1, 0, OUTCOME_A, 0, 1, 2},
+                                  {0, 2, OUTCOME_A, 0, 1, 2},
+                                  {1, 0, OUTCOME_TIE, 0, 1, 0},
+                                  {0, 1, OUTCOME_A, 0, 2, BALLOT_NONE},
+                                  {0, 1, OUTCOME_B, 0, 2, BALLOT_NONE},
+                                  {0, 1, OUTCOME_A, 0, 2, 2}};
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         assert_true(ballots_add(&ballots, rows[k], NULL, NULL));
     ballots.prompts = 3;

@@ -24,7 +24,8 @@ static void binomial_draws(void **state)
     const struct {
         uint64_t n;
         double p;
-    } CASES[] = {{20, 0.1}, {1000, 0.3}, {50, 0.9}, {1670250, 0.0001}, {12, 0.5}, {3000000000u, 0.4}};
+    } CASES[] = {{20, 0.1},         {1000, 0.3}, {50, 0.9},
+                 {1670250, 0.0001}, {12, 0.5},   {3000000000u, 0.4}};
     enum { DRAWS = 50000 };
     (void)state;
     for (size_t c = 0; c < sizeof CASES / sizeof *CASES; c++) {

@@ -55,7 +55,8 @@ static void scores_are_gradients(void **state)
                 y[k] -= 2 * h;
                 tie_outcomes(&low, (enum tie_model)model, y[0], y[1], y[2]);
                 for (int o = 0; o < outcomes; o++)
-                    assert_close(out.score[o][k], log(high.p[o] / low.p[o]) / (2 * h), 1e-6, "score");
+                    assert_close(out.score[o][k], log(high.p[o] / low.p[o]) / (2 * h), 1e-6,
+                                 "score");
             }
         }
     }

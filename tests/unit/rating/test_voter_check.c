@@ -12,11 +12,14 @@ static double strength(size_t model)
     return 0.35 * ((double)model - 0.5 * (MODELS - 1));
 }
 
-/* The first 3 EACH voters misbehave, EACH of a kind; every honest voter leans a little to one side and
- * has tastes. */
+/* The first 3 EACH voters misbehave, EACH of a kind; every honest voter leans a little to one side
+ * and has tastes. */
 static enum kind kind_of(uint32_t voter)
 {
-    return voter < EACH ? ALWAYS_LEFT : voter < 2 * EACH ? RANDOM : voter < 3 * EACH ? BOOSTER : HONEST;
+    return voter < EACH       ? ALWAYS_LEFT
+           : voter < 2 * EACH ? RANDOM
+           : voter < 3 * EACH ? BOOSTER
+                              : HONEST;
 }
 
 static enum outcome vote_of(struct rng *rng, enum kind kind, size_t a, size_t b, double taste)
@@ -50,8 +53,8 @@ static void rates(void **state)
             enum outcome outcome = vote_of(&rng, kind, a, b, taste);
             assert_true(ballots_add(
                 &ballots,
-                (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, voter, BALLOT_NONE}, NULL,
-                NULL));
+                (struct ballot){(uint16_t)a, (uint16_t)b, (uint8_t)outcome, 0, voter, BALLOT_NONE},
+                NULL, NULL));
         }
     }
     for (size_t i = 0; i < MODELS; i++)
@@ -84,8 +87,8 @@ static void real_voters(void **state)
     json_t *root = set_json(fixture("ranking/expected/llmfao_bt.json"));
     tally_init(&tally);
     ballots_init(&ballots, 0);
-    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"), json_object_get(root, "models"), 6,
-            7, 5, 4, 1);
+    set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"),
+            json_object_get(root, "models"), 6, 7, 5, 4, 1);
     assert_true(bt_pairs_init(&pairs, &tally, false, NULL) && bt_fit(&fit, &pairs, NULL, NULL));
     struct voter_check *checks = calloc(ballots.voters, sizeof *checks);
     assert_non_null(checks);
