@@ -76,8 +76,8 @@ static int list(const struct roster *roster, const char *folder)
 static int run_list(const struct settings *settings)
 {
     struct err err = ERR_INIT;
-    struct roster_options options = {.folder = settings->folder, .unopened = true};
-    struct roster *roster = roster_open(NULL, settings->competitors, &options, &err);
+    struct roster_options options = {.unopened = true};
+    struct roster *roster = settings_roster(settings, NULL, options, &err);
     char folder[4096];
     const char *start = settings->competitors ? settings->folder : roster_default_folder(folder, sizeof folder);
     int code = roster ? list(roster, start) : command_fail(&command_models, &err);

@@ -74,8 +74,8 @@ static int discover(const struct settings *settings, const struct roster *roster
 int models_discover(const struct settings *settings, const char *who)
 {
     struct err err = ERR_INIT;
-    struct roster_options options = {.folder = settings->folder, .unopened = true};
-    struct roster *roster = settings->competitors ? roster_open(NULL, settings->competitors, &options, &err) : NULL;
+    struct roster_options options = {.unopened = true};
+    struct roster *roster = settings->competitors ? settings_roster(settings, NULL, options, &err) : NULL;
     if (settings->competitors && !roster)
         return command_fail(&command_models, &err);
     int code = discover(settings, roster, who, &err);

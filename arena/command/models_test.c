@@ -132,9 +132,9 @@ static int try_all(struct loop *loop, struct roster *roster, const char *name, s
 int models_test(const struct settings *settings, const char *name)
 {
     struct err err = ERR_INIT;
-    struct roster_options options = {.folder = settings->folder, .only = name};
+    struct roster_options options = {.only = name};
     struct loop *loop = loop_new(&err);
-    struct roster *roster = loop ? roster_open(loop, settings->competitors, &options, &err) : NULL;
+    struct roster *roster = loop ? settings_roster(settings, loop, options, &err) : NULL;
     int code = roster ? try_all(loop, roster, name, &err) : command_fail(&command_models, &err);
     roster_free(roster);
     loop_free(loop);

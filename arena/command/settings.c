@@ -78,7 +78,7 @@ static bool read_sampling(struct settings *settings, const char *path, struct er
 
 static bool read_root(struct settings *settings, const char *path, struct err *err)
 {
-    static const char *const KEYS[] = {"competitors", "auth", "limits", "sampling", NULL};
+    static const char *const KEYS[] = {"competitors", "auth", "limits", "sampling", "budget", NULL};
     struct buf text;
     buf_init(&text, LIMIT_CONFIG_BYTES);
     bool ok = file_read(path, &text, err);
@@ -90,6 +90,8 @@ static bool read_root(struct settings *settings, const char *path, struct err *e
     if (!json_only_keys(settings->root, KEYS, path, err))
         return false;
     settings->competitors = json_object_get(settings->root, "competitors");
+    if (!json_get_number_or(settings->root, "budget", path, 0.000001, 1e6, &settings->budget_usd, err))
+        return false;
     return read_auth(settings, path, err) && read_limits(settings, path, err) &&
            read_sampling(settings, path, err);
 }
@@ -135,6 +137,7 @@ struct roster *settings_roster(const struct settings *settings, struct loop *loo
                                struct err *err)
 {
     options.folder = settings->folder;
+    options.budget_usd = settings->budget_usd;
     struct roster *roster = roster_open(loop, settings->competitors, &options, err);
     if (!roster && settings->path)
         err_prefix(err, "%s", settings->path);

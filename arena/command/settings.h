@@ -15,6 +15,7 @@ struct settings {
     char *path;                /* of the file, NULL where there is none */
     char *folder;              /* the file's folder: relative paths start there */
     const json_t *competitors; /* NULL: the default in-house pair */
+    double budget_usd;         /* "budget": what all rivals together may cost a day; 0: no limit */
     enum auth_mode auth;
     bool open_v1;              /* "auth": {"open_v1": true}: /v1 needs no key on loopback; local mode only */
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */

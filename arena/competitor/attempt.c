@@ -44,6 +44,8 @@ struct chat {
     int attempts, retries;
     int status;        /* of this attempt's response; 0: none came */
     double spent_usd;  /* by earlier attempts; NaN: one of them nobody knows */
+    double held_usd;   /* of the budgets, for the attempt that waits or is under way */
+    bool sent_nothing; /* this attempt's request never left */
     char request_id[128];
     size_t request_id_rank;
     double header_delay_s; /* NaN: none */
@@ -68,19 +70,32 @@ static void chat_free(struct chat *chat)
     free(chat);
 }
 
-static void leave(struct chat *chat, enum limiter_outcome outcome)
-{
-    if (chat->inside)
-        limiter_leave(chat->remote->limiter, outcome);
-    chat->inside = false;
-}
-
 /* What this attempt cost, NaN where nobody knows: the configured price first, else what the provider says. */
 static double attempt_cost(const struct chat *chat)
 {
     const struct reply *reply = &chat->reader.reply;
     double cost = cost_of(&chat->competitor->config, &reply->usage);
     return isnan(cost) ? reply->reported_cost : cost;
+}
+
+/* What it is charged with: a request that was refused, or never left, costs nothing. */
+static double attempt_charge(const struct chat *chat)
+{
+    return chat->status >= 300 || chat->sent_nothing ? 0 : attempt_cost(chat);
+}
+
+/* An attempt, or its waiting, is over: its place and what it held of the budgets are given back. */
+static void leave(struct chat *chat, enum limiter_outcome outcome)
+{
+    struct remote *remote = chat->remote;
+    double charge = chat->inside ? attempt_charge(chat) : 0;
+    int64_t now = clock_wall_ms();
+    budget_settle(&remote->budget, chat->held_usd, charge, now);
+    budget_settle(remote->arena_budget, chat->held_usd, charge, now);
+    chat->held_usd = 0;
+    if (chat->inside)
+        limiter_leave(remote->limiter, outcome);
+    chat->inside = false;
 }
 
 static void chat_over(struct chat *chat, enum chat_finish finish)
@@ -118,14 +133,45 @@ static void chat_over(struct chat *chat, enum chat_finish finish)
 
 static void on_delta(void *user, enum chat_channel channel, struct text text);
 
+/* False, with the reason as the reply's error, where the worst case of one more attempt is more than is left today. */
+static bool hold_budget(struct chat *chat)
+{
+    struct remote *remote = chat->remote;
+    struct budget *both[] = {&remote->budget, remote->arena_budget};
+    double worst = cost_at_worst(&chat->competitor->config, chat->messages, chat->count, &chat->params);
+    for (size_t i = 0; i < 2; i++)
+        if (!budget_has_room(both[i], worst, clock_wall_ms())) {
+            reply_fail(&chat->reader.reply, CHAT_QUOTA,
+                       "%s daily \"budget\" of $%.6g has no room for this request (up to $%.6g; spent $%.6g, under way "
+                       "$%.6g): raise it, or wait until midnight UTC",
+                       i ? "the arena's" : "the competitor's", both[i]->limit_usd, worst, both[i]->spent_usd,
+                       both[i]->held_usd);
+            return false;
+        }
+    chat->held_usd = isnan(worst) ? 0 : worst;
+    for (size_t i = 0; i < 2; i++)
+        budget_hold(both[i], chat->held_usd);
+    return true;
+}
+
+/* Asks for admission: a place that is free, and money that is left. */
+static void join(struct chat *chat)
+{
+    if (hold_budget(chat)) {
+        limiter_join(chat->remote->limiter, &chat->waiter);
+    } else {
+        chat->status = 0;
+        chat_over(chat, CHAT_ERROR);
+    }
+}
+
 static void start_over(struct chat *chat)
 {
-    if (chat->status >= 200 && chat->status < 300) /* a refused request costs nothing */
-        chat->spent_usd += attempt_cost(chat);
+    chat->spent_usd += attempt_charge(chat);
     reader_done(&chat->reader);
     reader_init(&chat->reader, chat->remote->endpoint.dialect, chat->competitor->config.stream, on_delta, chat);
     chat->delivered = false;
-    limiter_join(chat->remote->limiter, &chat->waiter);
+    join(chat);
 }
 
 static void try_again(void *user)
@@ -335,9 +381,10 @@ static bool on_body(void *user, struct text bytes)
     return reader_feed(&chat->reader, bytes) && !chat->cancelled;
 }
 
-static void on_end(void *user, enum transfer_failure failure, const char *why)
+static void on_end(void *user, enum transfer_failure failure, bool sent, const char *why)
 {
     struct chat *chat = user;
+    chat->sent_nothing = !sent;
     bool clean = failure == TRANSFER_OK;
     if (failure == TRANSFER_TIMEOUT)
         reply_fail(&chat->reader.reply, CHAT_TIMEOUT, "%s", why);
@@ -380,6 +427,7 @@ static void begin_attempt(struct chat *chat)
     chat->attempt_ns = clock_mono_ns();
     chat->first_byte_ns = chat->last_content_ns = 0;
     chat->status = 0;
+    chat->sent_nothing = false;
     chat->request_id[0] = '\0';
     chat->request_id_rank = 0;
     chat->header_delay_s = NAN;
@@ -411,6 +459,7 @@ static void start_attempt(void *user)
     }
     reply_fail(&chat->reader.reply, err.code == ERR_CONFIG ? CHAT_BAD_REQUEST : CHAT_OVERLOADED, "%s", err.message);
     chat->retries = 0;
+    chat->sent_nothing = true;
     attempt_over(chat, CHAT_ERROR);
 }
 
@@ -458,7 +507,7 @@ static void begin(void *user)
         reply_fail(&chat->reader.reply, CHAT_AUTH, "%s", remote->endpoint.key_error);
         chat_over(chat, CHAT_ERROR);
     } else {
-        limiter_join(remote->limiter, &chat->waiter);
+        join(chat);
     }
 }
 

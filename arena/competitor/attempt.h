@@ -5,6 +5,7 @@
 #ifndef ARENA_COMPETITOR_ATTEMPT_H
 #define ARENA_COMPETITOR_ATTEMPT_H
 
+#include "competitor/budget.h"
 #include "competitor/endpoint.h"
 #include "competitor/limiter.h"
 #include "competitor/transfer.h"
@@ -16,6 +17,8 @@ struct remote {
     struct loop *loop;           /* borrowed, as the rest */
     struct transfer_pool *pool;
     struct limiter *limiter;     /* of the endpoint and key */
+    struct budget budget;        /* this competitor's */
+    struct budget *arena_budget; /* everybody's */
 };
 
 /* The adapter's `chat` and `cancel` (competitor.h). */

@@ -116,8 +116,9 @@ static bool on_body(void *user, struct text bytes)
     return buf_add_text(&((struct fetch *)user)->body, bytes);
 }
 
-static void on_end(void *user, enum transfer_failure failure, const char *why)
+static void on_end(void *user, enum transfer_failure failure, bool sent, const char *why)
 {
+    (void)sent;
     struct fetch *fetch = user;
     fetch->transfer = NULL;
     if (failure != TRANSFER_OK)

@@ -148,6 +148,7 @@ struct competitor_config {
     struct chat_params params;
     double price_input, price_output, price_cached, price_cache_write; /* USD per million tokens; NaN: unknown */
     double first_byte_s, first_content_s, idle_s, total_s; /* deadlines of a remote answer; NaN: the default */
+    double budget_usd; /* most that it may cost a day; NaN: no limit */
     double weight;    /* how often it is drawn, relative to 1 */
     int retries;      /* -1: the default */
     char *chat_template, *weights; /* engine: NULL, or what engine_load_options takes */

@@ -48,7 +48,7 @@ static const char *const KEYS[] = {
     "name",         "provider",     "model",         "path",    "organisation", "licence",    "base_url", "dialect",
     "api_key_env",  "api_key_file", "system",        "weights", "in_house",     "stream",     "params",   "allow_http",
     "outputs_may_train", "aliases", "retries",       "price",   "weight",       "context",    "chat_template",
-    "timeouts", NULL};
+    "timeouts", "budget", NULL};
 static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p",     "top_k", "max_tokens",
                                          "seed",        "stop",  "reasoning", NULL};
 static const char *const TIMEOUT_KEYS[] = {"first_byte", "first_content", "idle", "total", NULL};
@@ -165,12 +165,14 @@ static bool read_numbers(struct competitor_config *config, const json_t *row, co
 {
     int64_t retries = -1, context = 0;
     config->weight = 1;
+    config->budget_usd = NAN;
     config->stream = true;
     for (size_t i = 0; i < sizeof FLAGS / sizeof *FLAGS; i++)
         if (!json_get_bool_or(row, FLAGS[i].key, what, (bool *)((char *)config + FLAGS[i].place), err))
             return false;
     if (!json_get_int_or(row, "retries", what, 0, 20, &retries, err) ||
         !json_get_int_or(row, "context", what, 64, 1 << 24, &context, err) ||
+        !json_get_number_or(row, "budget", what, 0, 1e6, &config->budget_usd, err) ||
         !json_get_number_or(row, "weight", what, 0, 1000, &config->weight, err))
         return false;
     config->retries = (int)retries;
@@ -208,6 +210,8 @@ static bool check(const struct competitor_config *config, const char *what, stru
     bool engine = strcmp(config->provider, "engine") == 0;
     if (engine && (!config->path || !*config->path))
         return err_set(err, ERR_CONFIG, "%s: \"path\" is missing (the model's file)", what);
+    if (engine && !isnan(config->budget_usd))
+        return err_set(err, ERR_CONFIG, "%s: \"budget\" is for remote competitors: our own engine costs nothing a call", what);
     if (!engine && (!config->model || !*config->model))
         return err_set(err, ERR_CONFIG, "%s: \"model\" is missing (the provider's model id)", what);
     return true;

@@ -1,5 +1,10 @@
 #include "competitor/cost.h"
 
+enum {
+    UNCAPPED_TOKENS = 32768, /* an answer without a cap: what most models stop at */
+    MESSAGE_TOKENS = 16      /* around each message: roles and separators */
+};
+
 static double or_else(double price, double otherwise)
 {
     return isnan(price) ? otherwise : price;
@@ -16,4 +21,14 @@ double cost_of(const struct competitor_config *config, const struct chat_usage *
                    cached * or_else(config->price_cached, config->price_input) +
                    written * or_else(config->price_cache_write, config->price_input);
     return micro / 1e6;
+}
+
+double cost_at_worst(const struct competitor_config *config, const struct chat_message *messages, size_t count,
+                     const struct chat_params *params)
+{
+    double input = MESSAGE_TOKENS, output = params->max_tokens > 0 ? (double)params->max_tokens : UNCAPPED_TOKENS;
+    for (size_t i = 0; i < count; i++)
+        input += MESSAGE_TOKENS + (double)messages[i].text.length;
+    double dearest = fmax(config->price_input, or_else(config->price_cache_write, config->price_input));
+    return (input * dearest + output * config->price_output) / 1e6;
 }

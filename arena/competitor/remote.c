@@ -18,6 +18,7 @@ struct remote_hub {
     struct loop *loop;
     struct transfer_pool *pool;
     struct shared_limiter *limiters;
+    struct budget budget;
 };
 
 static struct limiter *limiter_for(struct remote_hub *hub, const char *base_url, const char *key)
@@ -51,6 +52,13 @@ static void remote_close(struct competitor *competitor)
     competitor->state = NULL;
 }
 
+static bool check_price(const struct competitor_config *config, const struct remote_hub *hub, struct err *err)
+{
+    bool limited = !isnan(config->budget_usd) || !isnan(hub->budget.limit_usd);
+    return !limited || !isnan(config->price_input + config->price_output) ||
+           err_set(err, ERR_CONFIG, "a \"budget\" needs the \"price\" of \"input\" and \"output\" to be known");
+}
+
 bool remote_attach(struct competitor *competitor, struct remote_hub *hub, const char *folder, struct err *err)
 {
     static const struct competitor_adapter ADAPTER = {attempt_chat, attempt_cancel, remote_close};
@@ -59,9 +67,12 @@ bool remote_attach(struct competitor *competitor, struct remote_hub *hub, const 
         return err_set(err, ERR_MEMORY, "out of memory");
     remote->loop = hub->loop;
     remote->pool = hub->pool;
+    remote->arena_budget = &hub->budget;
+    budget_init(&remote->budget, competitor->config.budget_usd);
     competitor->state = remote;
     competitor->adapter = &ADAPTER;
-    if (!endpoint_open(&remote->endpoint, &competitor->config, folder, err))
+    if (!check_price(&competitor->config, hub, err) ||
+        !endpoint_open(&remote->endpoint, &competitor->config, folder, err))
         return false;
     remote->limiter = limiter_for(hub, remote->endpoint.base_url, remote->endpoint.key);
     return remote->limiter || err_set(err, ERR_MEMORY, "out of memory");
@@ -73,7 +84,7 @@ const char *remote_lacks(const struct competitor *competitor)
     return remote->endpoint.key_error[0] ? remote->endpoint.key_error : NULL;
 }
 
-struct remote_hub *remote_hub_new(struct loop *loop, struct err *err)
+struct remote_hub *remote_hub_new(struct loop *loop, double budget_usd, struct err *err)
 {
     struct remote_hub *hub = calloc(1, sizeof *hub);
     if (!hub) {
@@ -81,6 +92,7 @@ struct remote_hub *remote_hub_new(struct loop *loop, struct err *err)
         return NULL;
     }
     hub->loop = loop;
+    budget_init(&hub->budget, budget_usd);
     hub->pool = transfer_pool_new(loop, err);
     if (hub->pool)
         return hub;

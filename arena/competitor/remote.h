@@ -10,7 +10,8 @@
 
 struct remote_hub;
 
-struct remote_hub *remote_hub_new(struct loop *loop, struct err *err);
+/* `budget_usd`: the most that all of its competitors together may cost a day; NaN: no limit. */
+struct remote_hub *remote_hub_new(struct loop *loop, double budget_usd, struct err *err);
 void remote_hub_free(struct remote_hub *hub); /* after every remote competitor was closed; NULL is allowed */
 
 /* Makes `competitor` answer through its configured provider; finds its key (a key file is relative to `folder`). A key

@@ -160,7 +160,7 @@ static bool open_one(struct roster *roster, struct competitor *competitor, struc
         weights = loaded ? loaded->fingerprint : NULL;
     } else {
         if (!roster->hub)
-            roster->hub = remote_hub_new(roster->loop, err);
+            roster->hub = remote_hub_new(roster->loop, roster->options.budget_usd > 0 ? roster->options.budget_usd : NAN, err);
         ok = roster->hub && remote_attach(competitor, roster->hub, roster->options.folder, err);
         if (ok && !roster->options.only && remote_lacks(competitor)) /* who asks it alone is told by its answer */
             log_warning("roster", "competitor \"%s\": %s", competitor->config.name, remote_lacks(competitor));

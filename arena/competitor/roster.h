@@ -17,6 +17,7 @@ struct roster_options {
     const char *folder;  /* that relative paths start from: the config file's */
     const char *only;    /* open this competitor alone (arena chat); NULL: all */
     bool unopened;       /* read and check only: nobody can be asked (arena models list) */
+    double budget_usd;   /* the most that remote competitors may cost a day; 0: no limit */
     int engine_threads;  /* 0: the engine's default */
     const char *device;  /* NULL: auto */
 };

@@ -85,9 +85,11 @@ static void finish(struct transfer *transfer, CURLcode code)
     char reason[CURL_ERROR_SIZE];
     snprintf(reason, sizeof reason, "%s", why);
     bool silent = transfer->silent;
+    long sent = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
     transfer_free(transfer);
     if (!silent)
-        events.end(events.user, failure, reason);
+        events.end(events.user, failure, sent > 0, reason);
 }
 
 /* After every call into libcurl: what it finished, and what was cancelled meanwhile. */

@@ -19,13 +19,14 @@ struct transfer;
 struct transfer_pool *transfer_pool_new(struct loop *loop, struct err *err);
 void transfer_pool_free(struct transfer_pool *pool); /* no transfer is under way */
 
-enum transfer_failure { TRANSFER_OK, TRANSFER_NETWORK, TRANSFER_TIMEOUT, TRANSFER_TLS, TRANSFER_REFUSED };
+enum transfer_failure { TRANSFER_OK, TRANSFER_NETWORK, TRANSFER_TIMEOUT, TRANSFER_TLS };
 
 struct transfer_events {
     void (*header)(void *user, struct text name, struct text value); /* name in lower case; of the final response */
     void (*status)(void *user, int status);                           /* once, after the headers, before the body */
     bool (*body)(void *user, struct text bytes);                      /* false: enough, end it */
-    void (*end)(void *user, enum transfer_failure failure, const char *why); /* `why`: one line, without secrets */
+    /* `why`: one line, without secrets; `sent`: some of the request may have arrived. */
+    void (*end)(void *user, enum transfer_failure failure, bool sent, const char *why);
     void *user;
 };
 

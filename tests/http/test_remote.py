@@ -276,6 +276,26 @@ def test_cost_is_known_or_unknown_never_guessed():
         assert got["cost_usd"] is None
 
 
+def test_a_budget_is_kept_before_the_call():
+    price, params = {"input": 10, "output": 10}, {"max_tokens": 100}
+    with ReplayProvider([Reply(GOOD)]) as endpoint:
+        got, code, _ = chat(endpoint.config(price=price, params=params, budget=0.001))  # at worst it costs 0.0015
+        assert (got["error"]["class"], got["error"]["retryable"], got["attempts"], code) == ("quota", False, 0, 1)
+        assert "budget" in got["error"]["message"] and not endpoint.requests
+        got, _, _ = chat({**endpoint.config(price=price, params=params), "budget": 0.001})
+        assert got["error"]["class"] == "quota" and "arena" in got["error"]["message"] and not endpoint.requests
+        got, code, _ = chat({**endpoint.config(price=price, params=params, budget=0.01), "budget": 0.01})
+        assert (got["finish"], code) == ("stop", 0)
+    # An attempt whose cost nobody knows counts as its worst case: there is no room for another one.
+    with ReplayProvider([Reply(sse(delta("Half")), reset=True), Reply(GOOD)]) as endpoint:
+        got, _, _ = chat(endpoint.config(price=price, params=params, budget=0.002, retries=3))
+        assert (got["error"]["class"], got["attempts"]) == ("quota", 1) and len(endpoint.requests) == 1
+    # A refused one costs nothing.
+    with ReplayProvider([Reply(b"{}", status=503), Reply(GOOD)]) as endpoint:
+        got, _, _ = chat(endpoint.config(price=price, params=params, budget=0.002, retries=3))
+        assert (got["finish"], got["attempts"]) == ("stop", 2)
+
+
 @pytest.mark.skipif(not FIXTURES.is_dir(), reason="ARENA_FIXTURES is not set")
 def test_costs_are_the_servers_own():
     rows = json.loads((FIXTURES / "cost_checks.json").read_text())
@@ -295,6 +315,8 @@ def test_bad_configurations_are_refused_with_a_reason():
     cases = [({"provider": "nobody"}, "provider"), ({"provider": "openai", "model": ""}, "model"),
              ({"provider": "openai", "model": "m", "base_url": "http://example.com/v1"}, "http"),
              ({"provider": "openai", "model": "m", "temprature": 1}, "temprature"),
+             ({"provider": "openai", "model": "m", "budget": 1}, "price"),
+             ({"provider": "engine", "path": "m.gguf", "budget": 1}, "budget"),
              ({"provider": "openai", "model": "m", "params": {"temperature": "hot"}}, "temperature")]
     for row, word in cases:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
