@@ -2,6 +2,9 @@
 
     ARENA_BINARY=build/release/arena ARENA_FIXTURES=… build/venv/bin/python tests/bench/rank_bench.py [rounds]
 
+With BENCH_BOARD=build/release/tests/bench/bench_board (`ninja bench_board`) also in-process, without start-up: the
+packages with their votes in memory already and their compiler warm, arena from the CSV file on disk, and its refit alone.
+
 Files are made once in /tmp/arena-rank-bench from the fixtures' 1,670,250 aggregated battles. The least of all rounds
 counts: on a shared machine everything else measures the neighbours. Wall and CPU seconds, peak memory.
 """
@@ -32,6 +35,50 @@ words = {"model_a": evalica.Winner.X, "model_b": evalica.Winner.Y}
 winners = [words.get(w, evalica.Winner.Draw) for w in frame["winner"]]
 print(evalica.bradley_terry(frame["model_a"].tolist(), frame["model_b"].tolist(), winners).scores.head(3))
 """
+
+
+IN_PROCESS = """
+import sys, time, pandas as pd
+frame = pd.read_csv(sys.argv[1])
+if sys.argv[2] == "evalica":
+    import evalica
+    words = {"model_a": evalica.Winner.X, "model_b": evalica.Winner.Y}
+    winners = [words.get(w, evalica.Winner.Draw) for w in frame["winner"]]
+    a, b = frame["model_a"].tolist(), frame["model_b"].tolist()
+    rank = lambda: evalica.bradley_terry(a, b, winners)
+else:
+    from arena_rank.models.bradley_terry import BradleyTerry
+    from arena_rank.utils.data_utils import PairDataset
+    def rank():
+        data = PairDataset.from_pandas(frame)
+        BradleyTerry(n_competitors=len(data.competitors)).compute_ratings_and_cis(data)
+rank()
+print("ready", flush=True)
+for line in sys.stdin:
+    wall, cpu = time.perf_counter(), time.process_time()
+    rank()
+    print(time.perf_counter() - wall, time.process_time() - cpu, flush=True)
+"""
+
+
+def in_process(rounds, table):
+    """Takes turns: each package's process waits while another's is timed."""
+    peers = {name: subprocess.Popen([sys.executable, "-c", IN_PROCESS, table, name], text=True, bufsize=1,
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+             for name in ("arena-rank", "evalica")}
+    best = {name: (float("inf"), float("inf")) for name in peers}
+    for peer in peers.values():
+        assert peer.stdout.readline() == "ready\n"
+    for _ in range(rounds):
+        for name, peer in peers.items():
+            peer.stdin.write("go\n")
+            best[name] = tuple(map(min, best[name], map(float, peer.stdout.readline().split())))
+        print("in-process, arena, CSV file:", end=" ", flush=True)
+        subprocess.run([os.environ["BENCH_BOARD"], table, "3"], check=True)
+    for name, peer in peers.items():
+        peer.stdin.close()
+        peer.wait()
+        print(f"in-process, {name}, votes in memory: {best[name][0]:.3f} s wall {best[name][1]:.3f} s CPU")
 
 
 def write_rows():
@@ -120,6 +167,8 @@ def main():
     for form in ("JSON lines", "CSV"):
         wall, cpu = (best[f"{form}, arena-rank"][k] / best[form][k] for k in (0, 1))
         print(f"{form}: {wall:.0f} times faster than arena-rank (CPU: {cpu:.0f} times)")
+    if "BENCH_BOARD" in os.environ:
+        in_process(rounds, table)
 
 
 if __name__ == "__main__":
