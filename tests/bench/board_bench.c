@@ -64,7 +64,8 @@ int main(int argc, char **argv)
 {
     char path[4096];
     const char *folder = getenv("ARENA_FIXTURES");
-    int rounds = argc > 2 ? atoi(argv[2]) : 100, threads = argc > 3 ? atoi(argv[3]) : 2;
+    int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 100;
+    int threads = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 2;
     struct err err = ERR_INIT;
     struct times least_read = {1e9, 1e9}, least_fit = {1e9, 1e9};
     bool ok = true;

@@ -3,7 +3,7 @@
     ARENA_BINARY=build/release/arena ARENA_FIXTURES=… build/venv/bin/python tests/bench/rank_bench.py [rounds]
 
 With BENCH_BOARD=build/release/tests/bench/bench_board (`ninja bench_board`) also in-process, without start-up: the
-packages with their votes in memory already and their compiler warm, arena from the CSV file on disk, and its refit alone.
+packages with their votes in memory and their compiler warm, arena from the CSV file on disk, and its refit alone.
 
 Files are made once in /tmp/arena-rank-bench from the fixtures' 1,670,250 aggregated battles. The least of all rounds
 counts: on a shared machine everything else measures the neighbours. Wall and CPU seconds, peak memory.
