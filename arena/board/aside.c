@@ -7,19 +7,20 @@
 #include "base/json.h"
 #include "board/render.h"
 
-static void write_members(struct json_out *out, const struct stored_votes *votes)
+static void write_members(struct json_out *out, const struct stored_votes *votes, const struct reliability *reliability)
 {
     if (votes->catalogue)
         catalogue_write(votes->catalogue, out, "categories");
+    reliability_write(reliability, votes, out, "reliability");
 }
 
-bool aside_append(struct buf *json, const struct stored_votes *votes)
+bool aside_append(struct buf *json, const struct stored_votes *votes, const struct reliability *reliability)
 {
     struct buf members;
     buf_init(&members, RENDER_MAX);
     struct json_out out = json_out_to(&members);
     json_put_open(&out, NULL, '{');
-    write_members(&out, votes);
+    write_members(&out, votes, reliability);
     json_put_close(&out, '}');
     const char *end = json->length ? memrchr(json->data, '}', json->length) : NULL;
     if (end && !members.failed && members.length > 2) {

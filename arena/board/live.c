@@ -43,6 +43,7 @@ struct board {
     /* the worker's while `fitting` */
     struct db *db;
     struct stored_votes *votes;
+    struct reliability reliability;
     struct live_snapshot *made;
     struct sampling *sampling; /* of the default board; NULL: none */
     int64_t worked_ns;
@@ -82,7 +83,8 @@ static bool read_votes(struct board *board, struct err *err)
         good = (board->votes = stored_votes_load(board->db, &filter, err)) != NULL;
     else
         good = stored_votes_more(board->votes, board->db, err);
-    good = good && votes_last(board->db, &last, board->hash, err);
+    good = good && votes_last(board->db, &last, board->hash, err) &&
+           reliability_refresh(&board->reliability, board->db, err);
     store_read_end(board->db);
     if (!good) { /* half read is of no use: from the beginning next time */
         stored_votes_free(board->votes);
@@ -114,7 +116,7 @@ static bool make(struct board *board, struct err *err)
     buf_init(&json, RENDER_MAX);
     render(&json, fitted, RENDER_JSON, 0);
     leaderboard_free(fitted);
-    board->made = live_snapshot_new(&json, board->votes, err);
+    board->made = live_snapshot_new(&json, board->votes, &board->reliability, err);
     buf_done(&json);
     return board->made != NULL;
 }
@@ -293,6 +295,7 @@ static void board_free(struct board *board)
     live_release(board->snapshot);
     live_release(board->made);
     sampling_free(board->sampling);
+    reliability_done(&board->reliability);
     stored_votes_free(board->votes);
     db_close(board->db);
     free(board);

@@ -48,7 +48,8 @@ static struct text compress_text(struct text text)
     return none;
 }
 
-static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct stored_votes *votes, struct err *err)
+static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct stored_votes *votes,
+                 const struct reliability *reliability, struct err *err)
 {
     uint8_t digest[DIGEST_SIZE];
     char hex[DIGEST_HEX + 1];
@@ -56,7 +57,7 @@ static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct 
     char *bare = json->failed ? NULL : malloc(length);
     if (bare)
         snapshot->bare = (struct text){memcpy(bare, json->data, length), length};
-    char *bytes = bare && aside_append(json, votes) ? buf_take(json, &length) : NULL;
+    char *bytes = bare && aside_append(json, votes, reliability) ? buf_take(json, &length) : NULL;
     if (!bytes)
         return err_set(err, ERR_TOO_LARGE, "the board does not fit into %u bytes", RENDER_MAX);
     snapshot->json = (struct text){bytes, length};
@@ -67,7 +68,8 @@ static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct 
     return true;
 }
 
-struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_votes *votes, struct err *err)
+struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_votes *votes,
+                                        const struct reliability *reliability, struct err *err)
 {
     struct live_snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (!snapshot) {
@@ -77,7 +79,7 @@ struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_vo
     snapshot->holds = 1;
     snapshot->seq = votes->last_seq;
     snapshot->votes = votes->votes;
-    if (seal(snapshot, json, votes, err))
+    if (seal(snapshot, json, votes, reliability, err))
         return snapshot;
     live_release(snapshot);
     return NULL;

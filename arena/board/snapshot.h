@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "board/reliability.h"
 #include "board/stored.h"
 
 /* One board as it was after the votes up to `seq`. */
@@ -20,8 +21,10 @@ struct live_snapshot {
     size_t holds;
 };
 
-/* Returns new with one hold, or NULL with `err`. Takes the board's JSON out of `json`; `votes` are what it was made of. */
-struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_votes *votes, struct err *err);
+/* Returns new with one hold, or NULL with `err`. Takes the board's JSON out of `json`; `votes` are what it was made of,
+ * `reliability` stands beside it. */
+struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_votes *votes,
+                                        const struct reliability *reliability, struct err *err);
 
 struct live_snapshot *live_hold(struct live_snapshot *snapshot); /* returns the same, with one hold more */
 void live_release(struct live_snapshot *snapshot);               /* NULL is allowed */

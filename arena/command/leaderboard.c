@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "board/aside.h"
 #include "board/leaderboard.h"
 #include "board/render.h"
 #include "board/stored.h"
@@ -23,6 +24,7 @@ struct wish {
     int64_t min_votes; /* -1: as configured */
     int64_t daily_votes;
     bool style, weighted, voters;
+    struct reliability reliability;
 };
 
 static int columns_of_terminal(void)
@@ -45,7 +47,8 @@ static bool draw(struct buf *text, const struct wish *wish, const struct stored_
 {
     if (wish->voters)
         return leaderboard_voters(text, votes, board, wish->format == RENDER_JSON, err);
-    return render(text, board, (enum render_format)wish->format, columns_of_terminal()) ||
+    return (render(text, board, (enum render_format)wish->format, columns_of_terminal()) &&
+            (wish->format != RENDER_JSON || aside_append(text, votes, &wish->reliability))) ||
            err_set(err, ERR_MEMORY, "out of memory");
 }
 
@@ -87,10 +90,12 @@ static bool load_and_show(struct wish *wish, struct err *err)
                                    .judge = -1,
                                    .style = wish->style,
                                    .weighted = wish->weighted,
-                                   .daily_votes = wish->daily_votes};
+                                   .daily_votes = wish->daily_votes,
+                                   .catalogue = wish->format == RENDER_JSON};
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
+    bool ok = votes && reliability_refresh(&wish->reliability, db, err) && show(wish, votes, err);
     db_close(db);
-    bool ok = votes && show(wish, votes, err);
+    reliability_done(&wish->reliability);
     stored_votes_free(votes);
     return ok;
 }

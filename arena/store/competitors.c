@@ -232,14 +232,19 @@ bool incidents_each(struct db *db, void (*each)(void *user, const struct inciden
     if (!db_select(
             db, &rows,
             "WITH drawn (version, battles) AS (SELECT version, count(*) FROM"
-            " (SELECT version_a AS version FROM battles WHERE source <> 2"
-            " UNION ALL SELECT version_b FROM battles WHERE source <> 2) GROUP BY version),"
-            " went (version, voids, swaps, retries) AS (SELECT version, sum(kind = 0), sum(kind = 1),"
-            " sum(kind = 2) FROM incidents GROUP BY version),"
-            " said (version, refusals, lengths) AS (SELECT version,"
-            " sum(finish IN ('refusal', 'content_filter')), sum(finish = 'length') FROM answers GROUP BY version)"
+            " (SELECT version_a AS version FROM battles WHERE source <> 2 AND state IN (2, 4, 5)"
+            " UNION ALL SELECT version_b FROM battles WHERE source <> 2 AND state IN (2, 4, 5)) GROUP BY version),"
+            " went (version, voids, swaps, retries) AS (SELECT i.version, sum(i.kind = 0), sum(i.kind = 1),"
+            " sum(i.kind = 2) FROM incidents i JOIN battles b ON b.number = i.battle WHERE b.state IN (2, 4, 5)"
+            " GROUP BY i.version),"
+            " given (answer) AS (SELECT t.answer_a FROM turns t JOIN battles b ON b.number = t.battle"
+            " WHERE b.state IN (2, 4, 5) UNION SELECT t.answer_b FROM turns t JOIN battles b ON b.number = t.battle"
+            " WHERE b.state IN (2, 4, 5)),"
+            " said (version, answers, refusals, lengths) AS (SELECT a.version, count(*),"
+            " sum(a.finish IN ('refusal', 'content_filter')), sum(a.finish = 'length') FROM given"
+            " JOIN answers a ON a.id = given.answer GROUP BY a.version)"
             " SELECT v.id, coalesce(battles, 0), coalesce(voids, 0), coalesce(swaps, 0), coalesce(retries, 0),"
-            " coalesce(refusals, 0), coalesce(lengths, 0) FROM competitor_versions v"
+            " coalesce(answers, 0), coalesce(refusals, 0), coalesce(lengths, 0) FROM competitor_versions v"
             " LEFT JOIN drawn ON drawn.version = v.id LEFT JOIN went ON went.version = v.id"
             " LEFT JOIN said ON said.version = v.id WHERE NOT v.imported ORDER BY v.id",
             DB_NONE, err))
@@ -247,7 +252,7 @@ bool incidents_each(struct db *db, void (*each)(void *user, const struct inciden
     while (db_next(&rows)) {
         struct incident_count count = {db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2),
                                        db_int(&rows, 3), db_int(&rows, 4), db_int(&rows, 5),
-                                       db_int(&rows, 6)};
+                                       db_int(&rows, 6), db_int(&rows, 7)};
         each(user, &count);
     }
     return db_end(&rows, err);

@@ -56,9 +56,12 @@ void versions_done(struct versions *versions);
 enum incident_kind { INCIDENT_VOID, INCIDENT_SWAP, INCIDENT_RETRY };
 bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind,
                    const char *code, int64_t now_ms, struct err *err);
+/* Of battles that are over alone (imported ones excepted): what a battle under way adds would tell its voter who
+ * answers. */
 struct incident_count {
-    int64_t version, battles; /* battles it was drawn for (imported ones excepted) */
-    int64_t voids, swaps, retries, refusals, lengths; /* refusals, length stops: of its stored answers */
+    int64_t version, battles; /* battles it was drawn for */
+    int64_t voids, swaps, retries;
+    int64_t answers, refusals, lengths; /* its answers there, those refused, those cut at the length limit */
 };
 bool incidents_each(struct db *db, void (*each)(void *user, const struct incident_count *count), void *user,
                     struct err *err);

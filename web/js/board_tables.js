@@ -11,12 +11,22 @@ function record(model) {
   return [model.wins, model.losses, model.ties].map((n) => count.format(n)).join(NO_BREAK_DASH);
 }
 
+// Said only of a model that something went wrong with: of its battles that are over.
+function trouble({ battles, voids, swaps, answers, refusals }) {
+  const parts = [
+    voids + swaps > 0 && `failed in ${count.format(voids + swaps)} of ${count.format(battles + swaps)} battles`,
+    refusals > 0 && `refused ${count.format(refusals)} of ${count.format(answers)} answers`,
+  ].filter(Boolean);
+  return parts.length > 0 && el("span", { class: "maker" }, parts.join(", "));
+}
+
 function nameCell(model, details, ...more) {
   const about = details.get(model.model) ?? {};
   return el("th", { scope: "row", class: "name" },
     el("b", {}, model.model),
     about.in_house && el("span", { class: "badge" }, "in-house"),
-    about.organisation && el("span", { class: "maker" }, about.organisation), ...more);
+    about.organisation && el("span", { class: "maker" }, about.organisation),
+    about.reliability && trouble(about.reliability), ...more);
 }
 
 function rangeText(model) {

@@ -92,6 +92,8 @@ async function read(silent) {
     if (text === shown) return;
     const first = shown === "";
     shown = text;
+    for (const its of board.reliability ?? [])
+      details.set(its.model, { ...details.get(its.model), reliability: its });
     show(board, details);
     showControls(board, () => refresh());
     if (!first && !silent) announce(byId("summary").textContent);

@@ -1,6 +1,7 @@
 /* Which stored votes a board is made of: the day's cap, draws with a known probability, and that following the votes
  * gives what reading them gives. */
 #include "../store/fixture.h"
+#include "board/aside.h"
 #include "board/stored.h"
 #include "store/vote_import.h"
 
@@ -120,6 +121,34 @@ static void weights_undo_the_draw(void **state)
     stored_votes_free(votes);
 }
 
+/* What stands beside the board counts what is over, not what is under way. */
+static void reliability_waits_for_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct reliability reliability = {.list = NULL};
+    struct err err = ERR_INIT;
+    char id[STORE_ID_SIZE];
+    struct buf json;
+    fixture_battle(fixture, BATTLE_READY, id); /* answered, not yet voted on */
+    cast_on(fixture, 0, WINNER_A);
+    struct stored_votes *votes = load(fixture, (struct stored_filter){.judge = -1, .catalogue = true});
+    struct db *db = fixture_reader(fixture);
+    need(reliability_refresh(&reliability, db, &err), &err);
+    db_close(db);
+    buf_init(&json, 4096);
+    buf_add_string(&json, "{\"votes\":1}\n");
+    assert_true(aside_append(&json, votes, &reliability));
+    assert_string_equal(json.data,
+                        "{\"votes\":1,\"categories\":[{\"name\":\"no_tie\",\"votes\":1}],\"reliability\":["
+                        "{\"model\":\"model one\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
+                        "\"length_stops\":0},"
+                        "{\"model\":\"model two\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
+                        "\"length_stops\":0}]}");
+    buf_done(&json);
+    reliability_done(&reliability);
+    stored_votes_free(votes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +157,7 @@ int main(void)
         TEST_OF(following_keeps_the_cap),
         TEST_OF(imports_have_no_cap),
         TEST_OF(weights_undo_the_draw),
+        TEST_OF(reliability_waits_for_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

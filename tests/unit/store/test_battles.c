@@ -114,6 +114,12 @@ static void check_count(void *user, const struct incident_count *count)
     check->battles = count->battles;
 }
 
+static bool make_void(struct db *tx, void *data, struct err *err)
+{
+    const struct fixture_battle *battle = data;
+    return battles_change(tx, battle->id, BATTLE_STREAMING, BATTLE_VOID, "failed", NOW, err);
+}
+
 static void incidents_are_counted_by_version(void **state)
 {
     struct fixture *fixture = *state;
@@ -124,9 +130,15 @@ static void incidents_are_counted_by_version(void **state)
     struct db *db = fixture_reader(fixture);
     struct count_check check = {.version = fixture->version_a};
     need(incidents_each(db, check_count, &check, &err), &err);
+    assert_int_equal(check.swaps, 0); /* a battle under way moves nothing: that would name who answers */
+    fixture_apply(fixture, make_void, &battle);
+    need(incidents_each(db, check_count, &check, &err), &err);
     assert_int_equal(check.swaps, 1);
     assert_int_equal(check.voids, 0);
     assert_int_equal(check.battles, 0); /* it was swapped out */
+    check.version = fixture->version_b;
+    need(incidents_each(db, check_count, &check, &err), &err);
+    assert_int_equal(check.battles, 2); /* and stands on both sides */
     db_close(db);
 }
 
