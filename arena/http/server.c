@@ -204,6 +204,16 @@ static enum MHD_Result on_complete(struct http_request *request)
     return MHD_YES;
 }
 
+/* A reply that no connection took: its stream would wait for ever for a request that somebody
+ * holds until the stream is closed. */
+static void drop_reply(struct http_request *request)
+{
+    if (!request->response || request->borrowed)
+        return;
+    request->borrowed = true;
+    MHD_destroy_response(request->response);
+}
+
 /* --- what libmicrohttpd tells us --- */
 
 static struct peer *peer_of(struct MHD_Connection *connection)
@@ -247,6 +257,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     *request->link = request->next;
     if (request->next)
         request->next->link = request->link;
+    drop_reply(request);
     http_request_release(request);
 }
 
