@@ -166,7 +166,9 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .rates = house->rates,
                                            .keys = house->keys,
                                            .open_v1 = house->config.open_v1,
-                                           .auth = house->config.auth};
+                                           .auth = house->config.auth,
+                                           .https = house->config.https,
+                                           .hosts = house->config.hosts};
     house->server = http_server_new(&house->context, &options, err);
     free(socket_path);
     return house->server && store_announce(house->store, http_server_url(house->server), err);

@@ -11,7 +11,7 @@
 
 static bool read_auth(struct settings *settings, const char *path, struct err *err)
 {
-    static const char *const KEYS[] = {"mode", "open_v1", NULL};
+    static const char *const KEYS[] = {"mode", "hosts", "https", "open_v1", NULL};
     const json_t *auth = json_object_get(settings->root, "auth");
     const char *mode = "local";
     if (!auth)
@@ -27,6 +27,36 @@ static bool read_auth(struct settings *settings, const char *path, struct err *e
                    "%s: \"auth\": \"open_v1\" needs \"mode\": \"local\": behind a proxy everybody comes from "
                    "loopback",
                    path);
+}
+
+static bool is_name(const char *name)
+{
+    return *name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == strlen(name);
+}
+
+/* What stands in front of us: the names that it is known by, and whether it speaks TLS. */
+static bool read_front(struct settings *settings, const char *path, struct err *err)
+{
+    const json_t *auth = json_object_get(settings->root, "auth"), *hosts = json_object_get(auth, "hosts");
+    size_t count = json_array_size(hosts);
+    if (!auth)
+        return true;
+    if (!json_get_bool_or(auth, "https", "\"auth\"", &settings->https, err))
+        return err_prefix(err, "%s", path);
+    if ((hosts && !json_is_array(hosts)) || count > SETTINGS_HOSTS)
+        return err_set(err, ERR_CONFIG, "%s: \"auth\": \"hosts\" is not a list of at most %d names", path,
+                       SETTINGS_HOSTS);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(hosts, i));
+        if (!name || !is_name(name))
+            return err_set(err, ERR_CONFIG, "%s: \"auth\": \"hosts\": expected names such as arena.example.org", path);
+        settings->hosts[i] = name;
+    }
+    if (settings->auth == AUTH_LOCAL && (settings->https || count))
+        return err_set(err, ERR_CONFIG,
+                       "%s: \"auth\": \"hosts\" and \"https\" open the arena to others: set \"mode\" to \"invite\"", path);
+    return !settings->https || count ||
+           err_set(err, ERR_CONFIG, "%s: \"auth\": \"https\" needs \"hosts\": the proxy's names", path);
 }
 
 static bool read_limits(struct settings *settings, const char *path, struct err *err)
@@ -92,7 +122,7 @@ static bool read_root(struct settings *settings, const char *path, struct err *e
     settings->competitors = json_object_get(settings->root, "competitors");
     if (!json_get_number_or(settings->root, "budget", path, 0.000001, 1e6, &settings->budget_usd, err))
         return false;
-    return read_auth(settings, path, err) && read_limits(settings, path, err) &&
+    return read_auth(settings, path, err) && read_front(settings, path, err) && read_limits(settings, path, err) &&
            read_sampling(settings, path, err);
 }
 

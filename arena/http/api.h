@@ -32,6 +32,13 @@ void api_models(struct http_request *request);
 void api_key_create(struct http_request *request);
 void api_key_revoke(struct http_request *request);
 
+/* api_people.c */
+void api_consent_get(struct http_request *request);
+void api_consent_set(struct http_request *request);
+void api_join(struct http_request *request);
+void api_invitation_create(struct http_request *request);
+void api_invitation_revoke(struct http_request *request);
+
 /* api_v1.c: the OpenAI dialect */
 void api_v1_chat(struct http_request *request);
 void api_v1_models(struct http_request *request);

@@ -10,6 +10,8 @@
 
 enum form { FORM_PLAIN, FORM_GZIP, FORMS };
 
+enum { ASSET_FOLDER_BYTES = 64 };
+
 #define FOREVER "public, max-age=31536000, immutable"
 
 struct shelf {
@@ -93,6 +95,20 @@ static const struct asset *find(const char *url)
     return bsearch(url, ASSETS, ASSET_COUNT, sizeof *ASSETS, compare);
 }
 
+/* A page that serves all addresses of one folder stands in the table as "/folder/" and a star. */
+static const struct asset *find_page(const char *url)
+{
+    char pattern[ASSET_FOLDER_BYTES];
+    const struct asset *asset = find(url);
+    const char *slash = strrchr(url, '/');
+    size_t length = slash ? (size_t)(slash - url) + 1 : 0;
+    if (asset || length < 2 || !slash[1] || length + 2 > sizeof pattern)
+        return asset;
+    memcpy(pattern, url, length);
+    memcpy(pattern + length, "*", 2);
+    return find(pattern);
+}
+
 /* "?v=" with the tag, without its quotes. */
 static bool names_version(const struct http_request *request, const struct asset *asset)
 {
@@ -118,7 +134,7 @@ static void serve(const struct assets *assets, struct http_request *request,
 
 bool assets_answer(struct assets *assets, struct http_request *request)
 {
-    const struct asset *asset = find(request->path);
+    const struct asset *asset = find_page(request->path);
     struct err err = ERR_INIT;
     if (!asset)
         return false;

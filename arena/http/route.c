@@ -23,6 +23,11 @@ const struct route ROUTES[] = {
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
     {"POST", "/api/keys", api_key_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/consent", api_consent_get, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/consent", api_consent_set, ROUTE_START, ACT_BATTLE},
+    {"POST", "/api/join", api_join, ROUTE_OPEN, ACT_BATTLE}, /* its token decides */
+    {"POST", "/api/invitations", api_invitation_create, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/invitations/*/revoke", api_invitation_revoke, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/v1/chat/completions", api_v1_chat, ROUTE_OPEN, ACT_READ_BOARD}, /* its key decides */
     {"GET", "/v1/models", api_v1_models, ROUTE_OPEN, ACT_READ_BOARD},
     {"GET", "/v1/models/*", api_v1_model, ROUTE_OPEN, ACT_READ_BOARD},
@@ -82,7 +87,9 @@ bool route_admit(struct http_request *request, struct err *err)
 {
     const struct route *route = request->route;
     bool local = request->context->auth == AUTH_LOCAL || request->peer->administers;
-    if (route->access == ROUTE_OPEN || (route->access == ROUTE_INSIDE && request->peer->loopback))
+    /* Behind a proxy everybody comes from loopback. */
+    bool inside = request->peer->loopback && !request->context->https;
+    if (route->access == ROUTE_OPEN || (route->access == ROUTE_INSIDE && inside))
         return true;
     if (!local && !voter_may(request->has_voter ? &request->voter : NULL, route->act, err))
         return false;

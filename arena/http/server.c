@@ -421,6 +421,25 @@ static size_t connection_limit(void)
                                                       : limit.rlim_cur / 2;
 }
 
+/* What would hand the arena, or its cookies, to everybody on the way is refused. */
+static bool check_exposure(const struct http_context *context, const char *listen,
+                           const struct sockaddr_storage *address, struct err *err)
+{
+    if (listener_is_loopback(address))
+        return true;
+    if (context->auth == AUTH_LOCAL)
+        return err_set(err, ERR_CONFIG,
+                       "will not listen on %s while \"auth\" is \"local\": everybody who reaches "
+                       "that address would be the "
+                       "administrator; listen on 127.0.0.1, or set another auth mode",
+                       listen);
+    return context->https ||
+           err_set(err, ERR_CONFIG,
+                   "will not listen on %s without TLS: cookies would travel in the clear; put a proxy "
+                   "that speaks TLS in front, and set \"auth\": {\"https\": true, \"hosts\": [its name]}",
+                   listen);
+}
+
 static bool open_listeners(struct http_server *server, const struct http_options *options,
                            struct err *err)
 {
@@ -429,12 +448,8 @@ static bool open_listeners(struct http_server *server, const struct http_options
     socklen_t length;
     if (!listener_read_address(options->listen, &address, &length, err))
         return false;
-    if (server->context->auth == AUTH_LOCAL && !listener_is_loopback(&address))
-        return err_set(err, ERR_CONFIG,
-                       "will not listen on %s while \"auth\" is \"local\": everybody who reaches "
-                       "that address would be the "
-                       "administrator; listen on 127.0.0.1, or set another auth mode",
-                       options->listen);
+    if (!check_exposure(server->context, options->listen, &address, err))
+        return false;
     server->tcp.accepted = server->local.accepted = on_accepted;
     server->tcp.user = server->local.user = server;
     if (!listener_open_tcp(&server->tcp, loop, &address, length, err))

@@ -1,7 +1,7 @@
 // The battle page: one battle at a time, from its prompt to the names. The server's event stream moves it from phase to
 // phase; after a reload everything comes back from the server, nothing of a battle is kept in the browser.
 import { announce, banner, byId } from "./dom.js";
-import { battles, newKey } from "./api.js";
+import { battles, get, newKey } from "./api.js";
 import { Stream } from "./stream.js";
 import { Composer } from "./composer.js";
 import { Dock } from "./dock.js";
@@ -12,7 +12,9 @@ import { bindHistory } from "./history.js";
 import { bindKeys } from "./keyboard.js";
 import { errorSentence } from "./words.js";
 
-const TITLES = { compose: "Battle", streaming: "Answering…", ready: "Your vote", rating: "Your reasons", voted: "Revealed" };
+const TITLES = {
+  compose: "Battle", streaming: "Answering…", ready: "Your vote", rating: "Your reasons", voted: "Revealed",
+};
 const OVER = new Set(["voted", "skipped", "void", "expired"]);
 
 // A battle's state, and "rating" between its vote and the names.
@@ -336,4 +338,11 @@ class BattlePage {
   }
 }
 
+// Where voters are invited, each agrees to the notice before the first prompt.
+async function agreeFirst() {
+  const consent = await get("/api/consent").catch(() => null);
+  if (consent?.first) location.replace("/consent");
+}
+
 new BattlePage();
+agreeFirst();

@@ -3,7 +3,8 @@ import { byId, el } from "./dom.js";
 import { OUTCOME, countedSentence, voidSentence } from "./words.js";
 
 const PANELS = {
-  streaming: "progress", ready: "vote", rating: "rate", voted: "outcome", skipped: "outcome", void: "outcome", expired: "outcome",
+  streaming: "progress", ready: "vote", rating: "rate",
+  voted: "outcome", skipped: "outcome", void: "outcome", expired: "outcome",
 };
 
 export class Dock {

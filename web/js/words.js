@@ -11,7 +11,7 @@ const ERRORS = {
   too_large: "This prompt is too long. Shorten it and send it again.",
   too_many: "You have as many battles open as you may have, or were a little fast. Finish one, or wait a moment.",
   not_found: "This battle is not here, or it belongs to another voter.",
-  unauthorized: "You are not signed in to this arena.",
+  unauthorized: "You are not signed in to this arena. Open the link of your invitation.",
   forbidden: "You may not do that in this arena.",
   bad_origin: "This page was not opened from the arena’s own address. Open the address that the arena printed.",
   bad_host: "This page was not opened from the arena’s own address. Open the address that the arena printed.",

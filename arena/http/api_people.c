@@ -1,0 +1,353 @@
+/* Getting in, and what may be done with what a voter writes: invitations made, withdrawn and used,
+ * and consent. An invitation's token comes in a POST's body alone: opening a link changes nothing,
+ * so that a mail program that looks ahead uses nothing up. */
+#include "http/api.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "http/response.h"
+#include "http/server.h"
+#include "people/invites.h"
+#include "people/rates.h"
+#include "store/consents.h"
+#include "store/store.h"
+
+#define WHAT "the request"
+/* The version of the notice that web/join.html shows. Who agreed to another one is asked again. */
+#define NOTICE "2026-11"
+
+enum { REPLY_BYTES = 512, LINK_BYTES = 512, NAME_BYTES = 256 };
+
+static const char *actor(const struct http_request *request)
+{
+    return request->has_voter ? request->voter.id : "administrator";
+}
+
+static bool submit(struct http_request *request, const struct store_job *job, struct err *err)
+{
+    if (!request->context->store)
+        return err_set(err, ERR_BUSY, "voters are not served here");
+    return store_submit(request->context->store, job, err);
+}
+
+static const json_t *body_of(const struct http_request *request, const char *const *keys,
+                             struct err *err)
+{
+    if (!request->json) {
+        err_set(err, ERR_BAD_REQUEST, "the request has no body");
+        return NULL;
+    }
+    return json_only_keys(request->json, keys, WHAT, err) ? request->json : NULL;
+}
+
+/* --- consent --- */
+
+struct consent_job {
+    struct http_request *request;
+    char voter[STORE_ID_SIZE];
+    struct consent consent; /* what is asked for, then what stands */
+    bool changes;
+};
+
+/* `first`: in this mode a voter says so before the first prompt; at home its user is the
+ * administrator. */
+static void answer_consent(struct http_request *request, const struct consent *consent)
+{
+    struct buf buf;
+    buf_init(&buf, REPLY_BYTES);
+    struct json_out out = json_out_to(&buf);
+    bool current = consent->scope != CONSENT_NONE && strcmp(consent->notice, NOTICE) == 0;
+    json_put_open(&out, NULL, '{');
+    json_put_cstring(&out, "notice", NOTICE);
+    json_put_cstring(&out, "scope", consent_scope_word(consent->scope));
+    json_put_bool(&out, "current", current);
+    json_put_bool(&out, "first", !current && request->context->auth != AUTH_LOCAL);
+    json_put_close(&out, '}');
+    response_json(request, 200, buf_text(&buf));
+    buf_done(&buf);
+}
+
+/* The same again adds no row: a repeated request is answered as it was. */
+static bool apply_consent(struct db *tx, void *data, struct err *err)
+{
+    struct consent_job *job = data;
+    struct consent now;
+    if (!consents_find(tx, job->voter, &now, err))
+        return false;
+    if (job->changes &&
+        (now.scope != job->consent.scope || strcmp(now.notice, job->consent.notice) != 0))
+        return consents_add(tx, job->voter, &job->consent, err);
+    job->consent = now;
+    return true;
+}
+
+static void consent_stands(void *data, const struct err *err)
+{
+    struct consent_job *job = data;
+    if (err->code == ERR_NONE)
+        answer_consent(job->request, &job->consent);
+    else
+        response_error(job->request, err);
+    http_request_release(job->request);
+    free(job);
+}
+
+static void submit_consent(struct http_request *request, const struct consent *consent)
+{
+    struct err err = ERR_INIT;
+    struct consent_job *job = calloc(1, sizeof *job);
+    if (!job) {
+        response_with(request, 503, NULL);
+        return;
+    }
+    job->request = request;
+    memcpy(job->voter, request->voter.id, sizeof job->voter);
+    job->changes = consent != NULL;
+    if (consent)
+        job->consent = *consent;
+    http_request_hold(request);
+    struct store_job stored = {apply_consent, consent_stands, job};
+    if (!submit(request, &stored, &err))
+        consent_stands(job, &err);
+}
+
+void api_consent_get(struct http_request *request)
+{
+    static const struct consent NEVER_ASKED = {.scope = CONSENT_NONE};
+    if (request->has_voter)
+        submit_consent(request, NULL);
+    else
+        answer_consent(request, &NEVER_ASKED);
+}
+
+static bool read_consent(const struct http_request *request, struct consent *consent,
+                         struct err *err)
+{
+    static const char *const KEYS[] = {"scope", "notice", NULL};
+    const char *scope, *notice;
+    const json_t *body = body_of(request, KEYS, err);
+    if (!body || !json_get_string(body, "scope", WHAT, &scope, err) ||
+        !json_get_string(body, "notice", WHAT, &notice, err))
+        return false;
+    if (!consent_scope_from(scope, &consent->scope))
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"scope\" must be inside, export or publish");
+    if (strcmp(notice, NOTICE) != 0)
+        return err_set(err, ERR_CONFLICT,
+                       "the notice has changed since this page was loaded: reload it");
+    memcpy(consent->notice, NOTICE, sizeof NOTICE);
+    consent->at_ms = clock_wall_ms();
+    return true;
+}
+
+void api_consent_set(struct http_request *request)
+{
+    struct err err = ERR_INIT;
+    struct consent consent = {.scope = CONSENT_NONE};
+    if (read_consent(request, &consent, &err))
+        submit_consent(request, &consent);
+    else
+        response_error(request, &err);
+}
+
+/* --- using an invitation --- */
+
+static void on_joined(void *user, const struct voter *voter, const char *session,
+                      const struct err *err)
+{
+    struct http_request *request = user;
+    struct buf buf;
+    buf_init(&buf, REPLY_BYTES);
+    struct json_out out = json_out_to(&buf);
+    if (voter) {
+        memcpy(request->token, session, sizeof request->token);
+        json_put_open(&out, NULL, '{');
+        json_put_cstring(&out, "role", voter_role_word(voter->role));
+        json_put_cstring(&out, "cohort", *voter->cohort ? voter->cohort : NULL);
+        json_put_close(&out, '}');
+        response_json(request, 201, buf_text(&buf));
+    } else {
+        response_error(request, err);
+    }
+    buf_done(&buf);
+    http_request_release(request);
+}
+
+/* By address: a token cannot be guessed, but whoever tries should not keep the writer busy. */
+static bool take_rate(struct http_request *request, struct err *err)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+    char who[NI_MAXHOST] = "";
+    if (!request->context->rates || request->peer->administers)
+        return true;
+    if (getpeername(request->peer->fd, (struct sockaddr *)&address, &length) != 0 ||
+        getnameinfo((struct sockaddr *)&address, length, who, sizeof who, NULL, 0,
+                    NI_NUMERICHOST) != 0)
+        return err_set(err, ERR_BUSY, "the connection is gone");
+    return rates_take(request->context->rates, RATE_SESSION, who, &request->retry_after, err);
+}
+
+void api_join(struct http_request *request)
+{
+    static const char *const KEYS[] = {"token", NULL};
+    struct err err = ERR_INIT;
+    const struct http_context *context = request->context;
+    const char *token;
+    const json_t *body = body_of(request, KEYS, &err);
+    if (!body || !json_get_string(body, "token", WHAT, &token, &err) || !take_rate(request, &err) ||
+        (!(context->store && context->sessions) &&
+         !err_set(&err, ERR_BUSY, "voters are not served here"))) {
+        response_error(request, &err);
+        return;
+    }
+    http_request_hold(request);
+    invites_redeem(context->sessions, context->store, text_of(token), on_joined, request);
+}
+
+/* --- making them --- */
+
+struct inviting {
+    struct http_request *request;
+    struct invite_batch batch;
+    char actor[STORE_ID_SIZE];
+};
+
+static void write_invite(struct json_out *out, const char *origin, const struct invite *invite)
+{
+    char link[LINK_BYTES];
+    snprintf(link, sizeof link, "%s/join/%s", origin, invite->token);
+    json_put_open(out, NULL, '{');
+    json_put_cstring(out, "id", invite->id);
+    json_put_cstring(out, "link", link);
+    json_put_int(out, "expires_ms", invite->record.expires_ms);
+    json_put_close(out, '}');
+}
+
+/* Where voters find us: the first declared name behind a proxy, else where we listen. */
+static void write_origin(const struct http_request *request, char *out, size_t size)
+{
+    const struct http_context *context = request->context;
+    if (context->https && context->hosts && context->hosts[0]) {
+        snprintf(out, size, "https://%s", context->hosts[0]);
+    } else {
+        snprintf(out, size, "%s", http_server_url(request->server));
+        out[strlen(out) - 1] = '\0'; /* its last slash */
+    }
+}
+
+static void invited(void *data, const struct err *err)
+{
+    struct inviting *inviting = data;
+    struct http_request *request = inviting->request;
+    char origin[NAME_BYTES];
+    struct buf buf;
+    buf_init(&buf, (inviting->batch.count + 1) * LINK_BYTES);
+    struct json_out out = json_out_to(&buf);
+    write_origin(request, origin, sizeof origin);
+    json_put_open(&out, NULL, '{');
+    json_put_open(&out, "invitations", '[');
+    for (size_t i = 0; i < inviting->batch.count; i++)
+        write_invite(&out, origin, &inviting->batch.list[i]);
+    json_put_close(&out, ']');
+    json_put_close(&out, '}');
+    if (err->code != ERR_NONE)
+        response_error(request, err);
+    else
+        response_json(request, 201, buf_text(&buf));
+    buf_done(&buf);
+    http_request_release(request);
+    invites_done(&inviting->batch);
+    free(inviting);
+}
+
+static bool read_wish(const struct http_request *request, struct invite_wish *wish, int64_t *count,
+                      struct err *err)
+{
+    static const char *const KEYS[] = {"count", "role", "cohort", "note",
+                                       "staff", "days", "voter",  NULL};
+    const char *role = "voter";
+    const json_t *body = body_of(request, KEYS, err);
+    *count = 1;
+    if (!body || !json_get_int_or(body, "count", WHAT, 1, INVITES_MOST, count, err) ||
+        !json_get_string_or(body, "role", WHAT, &role, err) ||
+        !json_get_string_or(body, "cohort", WHAT, &wish->cohort, err) ||
+        !json_get_string_or(body, "note", WHAT, &wish->note, err) ||
+        !json_get_string_or(body, "voter", WHAT, &wish->for_voter, err) ||
+        !json_get_bool_or(body, "staff", WHAT, &wish->staff, err) ||
+        !json_get_int_or(body, "days", WHAT, 1, 3650, &wish->days, err))
+        return false;
+    return voter_role_from(role, &wish->role) ||
+           err_set(err, ERR_BAD_REQUEST, WHAT ": \"role\" must be voter, analyst or admin");
+}
+
+static bool apply_inviting(struct db *tx, void *data, struct err *err)
+{
+    return invites_store(tx, &((struct inviting *)data)->batch, err);
+}
+
+void api_invitation_create(struct http_request *request)
+{
+    struct err err = ERR_INIT;
+    struct invite_wish wish = {.role = ROLE_VOTER};
+    int64_t count;
+    struct inviting *inviting = calloc(1, sizeof *inviting);
+    if (!inviting) {
+        response_with(request, 503, NULL);
+        return;
+    }
+    inviting->request = request;
+    snprintf(inviting->actor, sizeof inviting->actor, "%s", actor(request));
+    http_request_hold(request);
+    struct store_job job = {apply_inviting, invited, inviting};
+    if (!read_wish(request, &wish, &count, &err) ||
+        !invites_prepare(&inviting->batch, &wish, (size_t)count, inviting->actor, &err) ||
+        !submit(request, &job, &err))
+        invited(inviting, &err);
+}
+
+/* --- withdrawing one --- */
+
+struct withdrawing {
+    struct http_request *request;
+    char id[sizeof((struct http_request *)0)->part], actor[STORE_ID_SIZE];
+};
+
+static bool apply_withdrawing(struct db *tx, void *data, struct err *err)
+{
+    const struct withdrawing *withdrawing = data;
+    return invites_withdraw(tx, withdrawing->id, withdrawing->actor, err);
+}
+
+static void withdrawn(void *data, const struct err *err)
+{
+    struct withdrawing *withdrawing = data;
+    if (err->code == ERR_NONE)
+        response_json(withdrawing->request, 200, TEXT("{\"revoked\":true}"));
+    else
+        response_error(withdrawing->request, err);
+    http_request_release(withdrawing->request);
+    free(withdrawing);
+}
+
+void api_invitation_revoke(struct http_request *request)
+{
+    struct err err = ERR_INIT;
+    struct withdrawing *withdrawing = calloc(1, sizeof *withdrawing);
+    if (!withdrawing) {
+        response_with(request, 503, NULL);
+        return;
+    }
+    withdrawing->request = request;
+    snprintf(withdrawing->id, sizeof withdrawing->id, "%s", request->part);
+    snprintf(withdrawing->actor, sizeof withdrawing->actor, "%s", actor(request));
+    http_request_hold(request);
+    struct store_job job = {apply_withdrawing, withdrawn, withdrawing};
+    if (!submit(request, &job, &err))
+        withdrawn(withdrawing, &err);
+}
