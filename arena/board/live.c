@@ -185,6 +185,7 @@ static void write_filter(const struct board *board, char *out, size_t size)
     json_put_bool(&json, "style", board->style);
     json_put_int(&json, "min_votes", (int64_t)board->live->options.min_votes);
     json_put_int(&json, "daily_votes", board->live->options.daily_votes);
+    json_put_int(&json, "versions", board->votes->last_version);
     json_put_close(&json, '}');
     snprintf(out, size, "%s", text.failed ? "{}" : text.data);
     buf_done(&text);

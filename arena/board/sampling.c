@@ -107,7 +107,7 @@ static size_t collect(struct gathering *into, const struct stored_votes *votes, 
     size_t count = 0;
     for (size_t k = 0; k < versions->count; k++) {
         const struct version_record *record = &versions->list[k];
-        if (record->imported || !stored_is_newest(versions, record))
+        if (record->imported || !stored_is_newest(versions, record, 0))
             continue;
         into->number[count] = number_in(votes, record->id);
         into->digest[count] = record->digest;

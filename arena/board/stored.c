@@ -189,10 +189,12 @@ static bool on_vote(void *user, const struct vote_row *row)
     return !loading->failed;
 }
 
-bool stored_is_newest(const struct versions *versions, const struct version_record *record)
+bool stored_is_newest(const struct versions *versions, const struct version_record *record, int64_t until)
 {
     for (size_t i = 0; i < versions->count; i++) {
         const struct version_record *other = &versions->list[i];
+        if (until && other->id > until)
+            continue;
         if (other->competitor == record->competitor && other->imported <= record->imported &&
             (other->imported < record->imported || other->id > record->id))
             return false;
@@ -200,14 +202,19 @@ bool stored_is_newest(const struct versions *versions, const struct version_reco
     return true;
 }
 
-bool stored_label(const struct versions *versions, int64_t version, struct buf *out)
+static bool label_until(const struct versions *versions, int64_t version, int64_t until, struct buf *out)
 {
     const struct version_record *record = versions_find(versions, version);
     if (!record || !buf_add_string(out, record->name))
         return false;
-    if (stored_is_newest(versions, record))
+    if (stored_is_newest(versions, record, until))
         return true;
     return record->imported ? buf_add_string(out, "@imported") : buf_printf(out, "@%.8s", record->digest);
+}
+
+bool stored_label(const struct versions *versions, int64_t version, struct buf *out)
+{
+    return label_until(versions, version, 0, out);
 }
 
 static void forget_names(struct stored_votes *votes)
@@ -228,20 +235,16 @@ static bool name_models(struct stored_votes *votes, struct db *db, struct err *e
     votes->names = calloc(votes->models ? votes->models : 1, sizeof *votes->names);
     votes->named = votes->names ? votes->models : 0;
     bool ok = votes->names != NULL;
+    int64_t until = votes->state->filter.versions;
+    votes->last_version = versions.count ? versions.list[versions.count - 1].id : 0;
     for (size_t i = 0; ok && i < votes->models; i++) {
         struct buf label;
         buf_init(&label, 1024);
-        ok = stored_label(&versions, votes->versions[i], &label) && (votes->names[i] = buf_take(&label, NULL));
+        ok = label_until(&versions, votes->versions[i], until, &label) && (votes->names[i] = buf_take(&label, NULL));
         buf_done(&label);
     }
     versions_done(&versions);
     return ok || err_set(err, ERR_STORE, "a vote's competitor version cannot be found");
-}
-
-static bool is_known(const struct stored_votes *votes, struct err *err)
-{
-    const char *category = votes->state->filter.category;
-    return votes->votes || !category || select_known(category) || select_unknown(category, err);
 }
 
 static void write_notes(struct stored_votes *votes)
@@ -294,7 +297,7 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
     votes->ballots.voters = state->voters.count;
     votes->ballots.prompts = state->prompts.count;
     write_notes(votes);
-    return ok && is_known(votes, err) && name_models(votes, db, err);
+    return ok && name_models(votes, db, err);
 }
 
 static bool choose(struct stored_state *state, const struct stored_filter *filter, struct err *err)

@@ -25,6 +25,7 @@ struct stored_votes {
     uint64_t over_cap; /* left out by filter.daily_votes */
     uint64_t undrawn;  /* left out by filter.weighted */
     int64_t last_seq;
+    int64_t last_version; /* the newest that was known when the models were named */
     char note[3][128];
     const char *notes[4]; /* leaderboard.h's */
     struct catalogue *catalogue; /* of all counted votes, with filter.catalogue; else NULL */
@@ -37,11 +38,12 @@ struct stored_filter {
     int64_t up_to;        /* votes up to this seq; 0: all */
     bool style;           /* the ballots carry how the answers look: 16 bytes more a vote */
     bool weighted;        /* by the inverse of the probability that the pair was drawn with; others are left out */
+    int64_t versions;     /* name the models as when versions up to this id were known; 0: as now */
     int64_t daily_votes;  /* of a person on a day (UTC) in the arena itself only the first so many; 0: all */
     bool catalogue;       /* count for which categories there are votes: reads every vote's tags */
 };
 
-/* Returns new (stored_votes_free). ERR_BAD_REQUEST for a category that is none of LMArena's and that no vote has. */
+/* Returns new (stored_votes_free). ERR_BAD_REQUEST for a category that cannot be one. */
 struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter, struct err *err);
 
 /* Adds the votes that were cast since, and names the models anew (a newer version may have taken a plain name). What it
@@ -56,8 +58,8 @@ void stored_votes_voters(const struct stored_votes *votes, int64_t *number);
 struct leaderboard_votes stored_votes_input(const struct stored_votes *votes);
 
 /* Is it the version that carries its competitor's plain name: the newest that the arena itself ran, else the imported
- * one? */
-bool stored_is_newest(const struct versions *versions, const struct version_record *record);
+ * one? Among those with an id up to `until` (0: all). */
+bool stored_is_newest(const struct versions *versions, const struct version_record *record, int64_t until);
 
 /* The label of a version among all that are known; false without memory or for an unknown one. */
 bool stored_label(const struct versions *versions, int64_t version, struct buf *out);

@@ -10,6 +10,7 @@
 #include "board/aside.h"
 #include "board/leaderboard.h"
 #include "board/render.h"
+#include "board/select.h"
 #include "board/stored.h"
 #include "command/leaderboard_voters.h"
 #include "command/settings.h"
@@ -74,6 +75,12 @@ static bool show(const struct wish *wish, const struct stored_votes *votes, stru
     return ok;
 }
 
+/* A page shows an empty board for a category that no vote has; whoever types one mistyped it. */
+static bool is_known(const char *category, const struct stored_votes *votes, struct err *err)
+{
+    return votes->votes || !category || select_known(category) || select_unknown(category, err);
+}
+
 static bool load_and_show(struct wish *wish, struct err *err)
 {
     struct settings settings;
@@ -93,7 +100,7 @@ static bool load_and_show(struct wish *wish, struct err *err)
                                    .daily_votes = wish->daily_votes,
                                    .catalogue = wish->format == RENDER_JSON};
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
-    bool ok = votes && reliability_refresh(&wish->reliability, db, err) && show(wish, votes, err);
+    bool ok = votes && is_known(wish->category, votes, err) && reliability_refresh(&wish->reliability, db, err) && show(wish, votes, err);
     db_close(db);
     reliability_done(&wish->reliability);
     stored_votes_free(votes);

@@ -1,6 +1,6 @@
-/* The board is fitted on the votes up to its last one with the options that its filter names, rendered by
- * the same code and compared value by value. A competitor that has got a newer version since is named
- * NAME@DIGEST now where it was NAME then: names are compared up to the "@". */
+/* The board is fitted on the votes up to its last one with the options that its filter names, its models named by the
+ * versions that were known then, rendered by the same code and compared value by value. A board that does not say which
+ * versions were known is named as of now, and names are compared up to the "@": what is NAME@DIGEST now was NAME. */
 #include "command/verify_boards.h"
 
 #include <math.h>
@@ -20,6 +20,7 @@
 struct comparison {
     char *problem;
     size_t size;
+    bool exact;     /* texts are compared whole */
     char path[128]; /* where we are, for the message */
 };
 
@@ -82,15 +83,16 @@ static bool same(struct comparison *comparison, json_t *old, json_t *new)
     if (json_is_array(old))
         return same_elements(comparison, old, new);
     if (json_is_string(old))
-        return same_name(json_string_value(old), json_string_value(new)) ||
+        return (comparison->exact ? strcmp(json_string_value(old), json_string_value(new)) == 0
+                                  : same_name(json_string_value(old), json_string_value(new))) ||
                differ(comparison, "another text");
     return true; /* true, false and null are kinds */
 }
 
-static bool compare(struct text old_text, struct text new_text, char *problem, size_t size,
+static bool compare(struct text old_text, struct text new_text, bool exact, char *problem, size_t size,
                     enum board_verdict *verdict, struct err *err)
 {
-    struct comparison comparison = {problem, size, "board"};
+    struct comparison comparison = {problem, size, exact, "board"};
     json_t *old = json_read(old_text, "a stored board", err);
     json_t *new = old != NULL ? json_read(new_text, "the board computed again", err) : NULL;
     if (new != NULL)
@@ -106,7 +108,7 @@ static bool compare(struct text old_text, struct text new_text, char *problem, s
 struct wish {
     const char *category;
     bool style, elo;
-    int64_t min_votes, daily_votes;
+    int64_t min_votes, daily_votes, versions;
 };
 
 /* "bt/arena-1": the method and the version of it. */
@@ -127,13 +129,19 @@ static bool read_filter(json_t *filter, struct wish *wish, struct err *err)
            json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX, &wish->min_votes,
                            err) &&
            json_get_int_or(filter, "daily_votes", "a stored board's filter", 0, INT64_MAX,
-                           &wish->daily_votes, err);
+                           &wish->daily_votes, err) &&
+           json_get_int_or(filter, "versions", "a stored board's filter", 0, INT64_MAX, &wish->versions, err);
 }
 
 static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out, struct err *err)
 {
     struct leaderboard_options options;
-    struct stored_filter filter = {.category = wish->category, .judge = -1, .up_to = last_seq, .style = wish->style, .daily_votes = wish->daily_votes};
+    struct stored_filter filter = {.category = wish->category,
+                                   .judge = -1,
+                                   .up_to = last_seq,
+                                   .style = wish->style,
+                                   .daily_votes = wish->daily_votes,
+                                   .versions = wish->versions};
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
     if (votes == NULL)
         return false;
@@ -163,7 +171,7 @@ bool board_recompute(struct db *db, const struct board_record *record, enum boar
     json_t *filter = json_read(text_of(record->filter), "a stored board's filter", err);
     buf_init(&text, RENDER_MAX);
     bool good = read_filter(filter, &wish, err) && fit(db, &wish, record->last_seq, &text, err) &&
-                compare(record->json, buf_text(&text), problem, size, verdict, err);
+                compare(record->json, buf_text(&text), wish.versions > 0, problem, size, verdict, err);
     buf_done(&text);
     json_decref(filter);
     return good;

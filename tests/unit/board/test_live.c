@@ -284,7 +284,7 @@ static void test_what_there_is_not(void **state)
     struct asked asked = ask(world, (struct live_query){.method = "guess"});
     assert_int_equal(asked.code, ERR_BAD_REQUEST);
     assert_null(asked.snapshot);
-    asked = ask(world, (struct live_query){.category = "nonsense"});
+    asked = ask(world, (struct live_query){.category = "non=sense"});
     assert_int_equal(asked.code, ERR_BAD_REQUEST);
     assert_null(asked.snapshot);
 }

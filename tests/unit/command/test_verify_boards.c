@@ -41,12 +41,12 @@ static char *make_board(struct fixture *fixture, int64_t *last_seq)
     return buf_take(&text, NULL);
 }
 
-static enum board_verdict recompute(struct fixture *fixture, const char *method, const char *json,
-                                    int64_t last_seq, char problem[160])
+static enum board_verdict recompute_as(struct fixture *fixture, const char *filter, const char *method,
+                                       const char *json, int64_t last_seq, char problem[160])
 {
     struct err err = ERR_INIT;
     enum board_verdict verdict;
-    struct board_record record = {.filter = "{\"category\":\"overall\",\"style\":false,\"min_votes\":1}",
+    struct board_record record = {.filter = filter,
                                   .method = method,
                                   .last_seq = last_seq,
                                   .json = text_of(json)};
@@ -54,6 +54,56 @@ static enum board_verdict recompute(struct fixture *fixture, const char *method,
     need(board_recompute(db, &record, &verdict, problem, 160, &err), &err);
     db_close(db);
     return verdict;
+}
+
+#define FILTER "{\"category\":\"overall\",\"style\":false,\"min_votes\":1"
+
+static enum board_verdict recompute(struct fixture *fixture, const char *method, const char *json,
+                                    int64_t last_seq, char problem[160])
+{
+    return recompute_as(fixture, FILTER "}", method, json, last_seq, problem);
+}
+
+static bool newer_version(struct db *tx, void *data, struct err *err)
+{
+    struct version_record record = {.name = "model one", .digest = data, .effective = "{\"new\":1}"};
+    int64_t version;
+    return competitors_register(tx, &record, NOW, &version, err);
+}
+
+/* What was "model one" then is "model one@aaaaaaaa" now: told apart by the versions that the board knew. */
+static void a_board_keeps_its_names(void **state)
+{
+    struct fixture *fixture = *state;
+    char problem[160] = "", filter[160], digest[65];
+    int64_t last_seq;
+    cast_votes(fixture, 12);
+    char *json = make_board(fixture, &last_seq);
+    digest_text(digest, 'c');
+    fixture_apply(fixture, newer_version, digest);
+    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem), BOARD_SAME);
+    snprintf(filter, sizeof filter, FILTER ",\"versions\":%d}", (int)fixture->version_b);
+    assert_int_equal(recompute_as(fixture, filter, "bt/" LEADERBOARD_VERSION, json, last_seq, problem), BOARD_SAME);
+    snprintf(filter, sizeof filter, FILTER ",\"versions\":%d}", (int)fixture->version_b + 1);
+    assert_int_equal(recompute_as(fixture, filter, "bt/" LEADERBOARD_VERSION, json, last_seq, problem),
+                     BOARD_DIFFERS);
+    free(json);
+}
+
+static void a_board_with_a_cap_is_computed_with_it(void **state)
+{
+    struct fixture *fixture = *state;
+    char problem[160] = "";
+    int64_t last_seq;
+    cast_votes(fixture, 12); /* all on one day, by one voter */
+    char *json = make_board(fixture, &last_seq);
+    assert_int_equal(recompute_as(fixture, FILTER ",\"daily_votes\":12}", "bt/" LEADERBOARD_VERSION, json, last_seq,
+                                  problem),
+                     BOARD_SAME);
+    assert_int_equal(recompute_as(fixture, FILTER ",\"daily_votes\":11}", "bt/" LEADERBOARD_VERSION, json, last_seq,
+                                  problem),
+                     BOARD_DIFFERS);
+    free(json);
 }
 
 static void a_board_is_the_same_later_too(void **state)
@@ -94,6 +144,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         TEST(a_board_is_the_same_later_too),
         TEST(a_touched_board_is_found_out),
+        TEST(a_board_keeps_its_names),
+        TEST(a_board_with_a_cap_is_computed_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
