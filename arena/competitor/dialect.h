@@ -52,6 +52,8 @@ struct dialect {
     /* Writes the body, and to `sent` the settings that it holds, as a JSON object. */
     void (*write)(const struct dialect_request *request, struct buf *body, struct buf *sent);
     void (*event)(struct reply *reply, const char *name, const json_t *data); /* one event of a stream */
+    /* NULL, or a short way for the usual event, tried first; false: `event` must see it, and nothing has changed. */
+    bool (*quick)(struct reply *reply, struct buf *data);
     void (*whole)(struct reply *reply, const json_t *body);                   /* a response that is no stream */
     bool ends_by_itself; /* the connection's end is the stream's regular end: no terminator is sent */
 };

@@ -186,4 +186,4 @@ static void event(struct reply *reply, const char *name, const json_t *data)
 }
 
 const struct dialect dialect_anthropic = {"anthropic",   "/v1/models?limit=1000", "anthropic-version: 2023-06-01", path,
-                                          write_request, event, read_message, false};
+                                          write_request, event, NULL, read_message, false};

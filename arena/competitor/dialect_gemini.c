@@ -177,5 +177,5 @@ static void event(struct reply *reply, const char *name, const json_t *data)
     read_response(reply, data);
 }
 
-const struct dialect dialect_gemini = {"gemini", "/v1beta/models?pageSize=1000", NULL, path, write_request, event,
+const struct dialect dialect_gemini = {"gemini", "/v1beta/models?pageSize=1000", NULL, path, write_request, event, NULL,
                                        read_response, true};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "competitor/delta_scan.h"
 #include "competitor/dialect.h"
 
 static bool path(const struct dialect_request *request, struct buf *out)
@@ -211,4 +212,15 @@ static void whole(struct reply *reply, const json_t *body)
     read_chunk(reply, body, "message");
 }
 
-const struct dialect dialect_openai_chat = {"openai-chat", "/models", NULL, path, write_request, event, whole, false};
+/* Nothing but text in it, and who answers is known. */
+static bool quick(struct reply *reply, struct buf *data)
+{
+    struct delta_scan found;
+    if (!reply->model[0] || !reply->id[0] || !delta_scan(&found, data))
+        return false;
+    reply_say(reply, CHAT_REASONING, found.reasoning_content.length ? found.reasoning_content : found.reasoning);
+    reply_say(reply, CHAT_TEXT, found.content);
+    return true;
+}
+
+const struct dialect dialect_openai_chat = {"openai-chat", "/models", NULL, path, write_request, event, quick, whole, false};

@@ -149,5 +149,5 @@ static void event(struct reply *reply, const char *name, const json_t *data)
         read_response(reply, response);
 }
 
-const struct dialect dialect_openai_responses = {"openai-responses", "/models", NULL, path, write_request, event,
+const struct dialect dialect_openai_responses = {"openai-responses", "/models", NULL, path, write_request, event, NULL,
                                                  read_response, false};

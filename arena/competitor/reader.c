@@ -125,6 +125,8 @@ static bool take_event(struct reader *reader, const char *name, struct buf *data
         reader->saw_done = true;
         return true;
     }
+    if (!name[0] && reader->dialect->quick && reader->dialect->quick(&reader->reply, data))
+        return true;
     json_t *value = parse(data->data, data->length);
     if (!value)
         return false;

@@ -15,11 +15,15 @@ void reply_init(struct reply *reply, void (*delta)(void *user, enum chat_channel
 
 void reply_text(struct reply *reply, enum chat_channel channel, const json_t *string)
 {
-    size_t length = json_string_length(string);
-    if (!length)
+    reply_say(reply, channel, (struct text){json_string_value(string), json_string_length(string)});
+}
+
+void reply_say(struct reply *reply, enum chat_channel channel, struct text text)
+{
+    if (!text.length)
         return;
     reply->has[channel] = true;
-    reply->delta(reply->user, channel, (struct text){json_string_value(string), length});
+    reply->delta(reply->user, channel, text);
 }
 
 void reply_finish(struct reply *reply, enum chat_finish finish)
