@@ -6,6 +6,15 @@
 #include "rating/interval.h"
 #include "rating/scores.h"
 
+/* Under a sanitizer it is the code that is tested, not the coverage. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SPLITS = 4 };
+#define SLACK 0.05
+#else
+enum { SPLITS = 60 };
+#define SLACK 0.0
+#endif
+
 struct fitted {
     struct bt_pairs pairs;
     struct bt_fit fit;
@@ -175,12 +184,12 @@ static void real_halves(void **state)
     ballots_init(&ballots, 0);
     set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"),
             json_object_get(root, "models"), 6, 7, 5, 4, 1);
-    double voters = agreement(&ballots, tally.models, false, 60),
-           prompts = agreement(&ballots, tally.models, true, 60);
+    double voters = agreement(&ballots, tally.models, false, SPLITS),
+           prompts = agreement(&ballots, tally.models, true, SPLITS);
     print_message("halves of llmfao agree: by voter %.1f %%, by prompt %.1f %%\n", 100 * voters,
                   100 * prompts);
-    assert_between(voters, 0.93, 0.975, "halves by voter");
-    assert_between(prompts, 0.895, 0.97, "halves by prompt");
+    assert_between(voters, 0.93 - SLACK, 0.975 + SLACK, "halves by voter");
+    assert_between(prompts, 0.9 - SLACK, 0.97 + SLACK, "halves by prompt");
     ballots_done(&ballots);
     tally_done(&tally);
     json_decref(root);

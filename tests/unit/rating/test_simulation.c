@@ -12,7 +12,14 @@
 #include "rating/scores.h"
 #include "rating/stats.h"
 
+/* Under a sanitizer it is the code that is tested, not the coverage. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { N = 8, RUNS = 60 };
+#define SLACK 0.03
+#else
 enum { N = 8, RUNS = 1500 };
+#define SLACK 0.0
+#endif
 
 struct setting {
     const char *name;
@@ -172,8 +179,8 @@ static void cover(const struct setting *setting)
     }
     print_message("%-22s coverage %.1f %%, ranks held %.1f %%, fitted %.0f %%\n", setting->name,
                   100 * within / seen, 100 * ranks_within / ranks_seen, 100 * seen / (RUNS * N));
-    assert_between(within / seen, setting->low, setting->high, setting->name);
-    assert_true(ranks_within / ranks_seen > (setting->low > 0.93 ? 0.95 : 0.9));
+    assert_between(within / seen, setting->low - SLACK, setting->high + SLACK, setting->name);
+    assert_true(ranks_within / ranks_seen > (setting->low > 0.93 ? 0.95 : 0.9) - SLACK);
 }
 
 static void coverage(void **state)
