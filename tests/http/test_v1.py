@@ -220,24 +220,51 @@ def test_a_client_that_leaves_frees_the_model(client, provider):
     wait_for_silence(provider)
 
 
+def send(arena, secret, **more):
+    """A request over a socket of its own."""
+    body = json.dumps({"model": "ours", "messages": [{"role": "user", "content": "x"}], **more})
+    connection = arena.connect()
+    connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: {arena.origin[7:]}\r\nContent-Type: "
+                       f"application/json\r\nAuthorization: Bearer {secret}\r\n"
+                       f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    return connection
+
+
+def wait_for_a_call(provider):
+    deadline = time.monotonic() + 10
+    while not provider.active and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert provider.active
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_before_a_word(arena, key, provider, stream):
     """Nothing is written to it that could fail: the arena looks whether it is still there."""
-    provider.scripts["ours"] = Script("word " * 500, first=30 if stream else 0, gap=0.05)
-    body = json.dumps({"model": "ours", "messages": [{"role": "user", "content": "x"}], "stream": stream, "n": 2})
+    provider.scripts["ours"] = Script("word " * 500, first=3 if stream else 0, gap=0.05)
     for _ in range(3):
-        connection = arena.connect()
-        connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: {arena.origin[7:]}\r\nContent-Type: "
-                           f"application/json\r\nAuthorization: Bearer {key['key']}\r\n"
-                           f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
-        deadline = time.monotonic() + 10
-        while not provider.active and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert provider.active
+        connection = send(arena, key["key"], stream=stream, n=2)
+        wait_for_a_call(provider)
         connection.close()
         if not stream:
             wait_for_silence(provider)
+    wait_for_silence(provider)
     assert arena.voter().get("/healthz").status == 200
+
+
+def test_a_client_that_leaves_as_its_answer_begins(provider):
+    """The stream opens towards a connection that has ended: nothing may wait for it."""
+    provider.scripts["ours"] = Script("word " * 20, first=0.15, gap=0.01)
+    with ArenaServer(config={"competitors": [provider.competitor("ours", in_house=True)]}) as server:
+        secret = server.voter().post("/api/keys", {"name": "x"}).json["key"]
+        for _ in range(8):
+            connection = send(server, secret, stream=True, n=2)
+            wait_for_a_call(provider)
+            connection.close()
+            time.sleep(0.2)
+        wait_for_silence(provider)
+        time.sleep(0.5)
+        code, seconds = server.terminate()
+        assert code == 0 and seconds < 2
 
 
 def test_twenty_at_once(client):
