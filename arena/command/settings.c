@@ -41,6 +41,9 @@ static bool read_front(struct settings *settings, const char *path, struct err *
     size_t count = json_array_size(hosts);
     if (!auth)
         return true;
+    if (settings->auth == AUTH_PROXY)
+        return err_set(err, ERR_CONFIG,
+                       "%s: \"auth\": \"mode\" \"proxy\" is not served yet: set it to \"invite\"", path);
     if (!json_get_bool_or(auth, "https", "\"auth\"", &settings->https, err))
         return err_prefix(err, "%s", path);
     if ((hosts && !json_is_array(hosts)) || count > SETTINGS_HOSTS)
