@@ -1,11 +1,14 @@
 /* `arena import`: votes from a file into the store, all or none. */
 #include "command/command.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "command/owner.h"
 #include "eval/intake.h"
 #include "loop/loop.h"
 #include "store/directory.h"
@@ -38,26 +41,91 @@ static void report(const struct intake_report *report)
 }
 
 /* As the directory's owner, for as long as it takes. */
-static bool store_alone(const char *data, struct intake *intake, struct err *err)
+static bool store_alone(const struct intake_options *options, const char *data, struct err *err)
 {
-    struct loop *loop = loop_new(err);
+    struct intake *intake = intake_open(options, err);
+    struct loop *loop = intake ? loop_new(err) : NULL;
     struct store *store = loop ? store_open(data, loop, err) : NULL;
     bool ok = store && store_apply(store, intake_store, intake, err);
     store_close(store);
     loop_free(loop);
-    return ok;
-}
-
-static bool import(const struct intake_options *options, const char *data, struct err *err)
-{
-    struct intake *intake = intake_open(options, err);
-    bool ok = intake && store_alone(data, intake, err);
     if (options->progress)
         fprintf(stderr, "\r\033[K");
     if (ok)
         report(intake_report(intake));
     intake_free(intake);
     return ok;
+}
+
+/* What the owner opens: standard input goes to it as a file. */
+static char *file_for_owner(const char *path, FILE **spooled, struct err *err)
+{
+    char name[64], piece[65536], *full;
+    size_t got;
+    *spooled = NULL;
+    if (strcmp(path, "-") != 0) {
+        full = realpath(path, NULL);
+        if (!full)
+            err_sys(err, ERR_IO, errno, "cannot open %s", path);
+        return full;
+    }
+    *spooled = tmpfile();
+    while (*spooled && (got = fread(piece, 1, sizeof piece, stdin)) > 0)
+        if (fwrite(piece, 1, got, *spooled) != got)
+            break;
+    if (!*spooled || ferror(stdin) || fflush(*spooled) != 0 || ferror(*spooled)) {
+        err_set(err, ERR_IO, "cannot keep standard input in a temporary file");
+        return NULL;
+    }
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", (int)getpid(), fileno(*spooled));
+    full = strdup(name);
+    if (!full)
+        err_set(err, ERR_MEMORY, "out of memory");
+    return full;
+}
+
+static json_t *request_of(const struct intake_options *options, const char *path)
+{
+    json_t *body = json_pack("{s:s, s:s*, s:s*, s:s*}", "path", path, "id", options->id, "voter",
+                             options->voter, "prompt", options->prompt);
+    if (body && options->columns[0])
+        json_object_set_new(
+            body, "columns",
+            json_pack("[s, s, s]", options->columns[0], options->columns[1], options->columns[2]));
+    return body;
+}
+
+static enum owner_answer ask_owner(const struct intake_options *options, const char *data,
+                                   struct err *err)
+{
+    FILE *spooled;
+    json_t *reply = NULL;
+    char *path = file_for_owner(options->path, &spooled, err);
+    json_t *body = path ? request_of(options, path) : NULL;
+    enum owner_answer answer = OWNER_REFUSED;
+    if (body)
+        answer = owner_post(data, "/api/import", body, &reply, err);
+    else if (path)
+        err_set(err, ERR_BAD_REQUEST, "the file's or a column's name is not UTF-8");
+    if (answer == OWNER_DONE)
+        report(&(struct intake_report){
+            .added = (uint64_t)json_integer_value(json_object_get(reply, "added")),
+            .stored_before = (uint64_t)json_integer_value(json_object_get(reply, "stored_before")),
+            .left_out = (uint64_t)json_integer_value(json_object_get(reply, "left_out"))});
+    json_decref(body);
+    json_decref(reply);
+    free(path);
+    if (spooled)
+        fclose(spooled);
+    return answer;
+}
+
+static bool import(const struct intake_options *options, const char *data, struct err *err)
+{
+    char owner[256];
+    if (!directory_is_owned(data, owner, sizeof owner))
+        return store_alone(options, data, err);
+    return ask_owner(options, data, err) == OWNER_DONE;
 }
 
 static int run(int argc, char **argv)

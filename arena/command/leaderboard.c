@@ -15,13 +15,15 @@
 #include "command/leaderboard_voters.h"
 #include "command/settings.h"
 #include "store/store.h"
+#include "store/votes.h"
 
 static const char *const FORMATS[] = {"table", "json", "csv", "md", "html", NULL};
 static const char *const METHODS[] = {"bt", "elo", NULL};
+static const char *const JUDGES[] = {"human", "model", "any", NULL};
 
 struct wish {
     const char *data, *config, *category, *output;
-    int format, method;
+    int format, method, judge; /* judge -1: not said */
     int64_t min_votes; /* -1: as configured */
     int64_t daily_votes;
     bool style, weighted, voters;
@@ -81,6 +83,20 @@ static bool is_known(const char *category, const struct stored_votes *votes, str
     return votes->votes || !category || select_known(category) || select_unknown(category, err);
 }
 
+/* Model judges' votes are not mixed into people's unasked. */
+static bool choose_judge(struct db *db, const struct wish *wish, int *judge, struct err *err)
+{
+    static const int KINDS[] = {JUDGE_HUMAN, JUDGE_MODEL, -1};
+    bool kinds[2], ok = wish->judge >= 0 || votes_judge_kinds(db, kinds, err);
+    if (ok && wish->judge >= 0)
+        *judge = KINDS[wish->judge];
+    else if (ok)
+        *judge = kinds[JUDGE_HUMAN] && kinds[JUDGE_MODEL] ? JUDGE_HUMAN : -1;
+    if (ok && wish->judge < 0 && *judge == JUDGE_HUMAN)
+        fprintf(stderr, "arena leaderboard: people's votes alone; models have judged here too (--judge model, any)\n");
+    return ok;
+}
+
 static bool load_and_show(struct wish *wish, struct err *err)
 {
     struct settings settings;
@@ -99,7 +115,8 @@ static bool load_and_show(struct wish *wish, struct err *err)
                                    .weighted = wish->weighted,
                                    .daily_votes = wish->daily_votes,
                                    .catalogue = wish->format == RENDER_JSON};
-    struct stored_votes *votes = stored_votes_load(db, &filter, err);
+    struct stored_votes *votes =
+        choose_judge(db, wish, &filter.judge, err) ? stored_votes_load(db, &filter, err) : NULL;
     bool ok = votes && is_known(wish->category, votes, err) && reliability_refresh(&wish->reliability, db, err) && show(wish, votes, err);
     db_close(db);
     reliability_done(&wish->reliability);
@@ -110,7 +127,7 @@ static bool load_and_show(struct wish *wish, struct err *err)
 static int run(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    struct wish wish = {.data = "arena-data", .min_votes = -1};
+    struct wish wish = {.data = "arena-data", .min_votes = -1, .judge = -1};
     int positional;
     const struct option_spec specs[] = {{"data", OPTION_TEXT, &wish.data, NULL, 0, 0},
                                         {"config", OPTION_TEXT, &wish.config, NULL, 0, 0},
@@ -120,6 +137,7 @@ static int run(int argc, char **argv)
                                         {"weighted", OPTION_FLAG, &wish.weighted, NULL, 0, 0},
                                         {"voters", OPTION_FLAG, &wish.voters, NULL, 0, 0},
                                         {"min-votes", OPTION_INT, &wish.min_votes, NULL, 0, 1e9},
+                                        {"judge", OPTION_CHOICE, &wish.judge, JUDGES, 0, 0},
                                         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
                                         {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
                                         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
@@ -135,7 +153,8 @@ static int run(int argc, char **argv)
 const struct command command_leaderboard = {
     "leaderboard", "the stored arena's board",
     "Usage: arena leaderboard [--data DIR] [--category C] [--method bt|elo] [--style] [--weighted]\n"
-    "                         [--min-votes N] [--voters] [--format table|json|csv|md|html] [--output FILE]\n\n"
+    "                         [--min-votes N] [--judge human|model|any] [--voters]\n"
+    "                         [--format table|json|csv|md|html] [--output FILE]\n\n"
     "Fits the stored votes and prints the board: ratings with intervals, rank ranges, and the models that cannot be\n"
     "ranked yet with what is missing. Works while the arena is being served. html is one self-contained page.\n\n"
     "  --data DIR       the data directory; ./arena-data by default\n"
@@ -146,5 +165,6 @@ const struct command command_leaderboard = {
     "                   drawn alike\n"
     "  --voters         instead of the board, whether each voter votes like somebody who reads (table or json)\n"
     "  --min-votes N    fewer votes, and a model is not ranked; as configured by default\n"
+    "  --judge KIND     whose votes; people's by default where models have judged too\n"
     "  --output FILE    write there instead of standard output\n",
     run};

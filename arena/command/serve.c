@@ -158,6 +158,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
     char *socket_path = file_join(store_dir(house->store), "arena.sock");
     struct http_options options = {.listen = listen, .socket_path = socket_path};
     house->context = (struct http_context){.loop = house->loop,
+                                           .workers = house->workers,
                                            .store = house->store,
                                            .roster = house->roster,
                                            .hall = house->hall,

@@ -32,6 +32,9 @@ void api_models(struct http_request *request);
 void api_key_create(struct http_request *request);
 void api_key_revoke(struct http_request *request);
 
+/* api_import.c */
+void api_import(struct http_request *request);
+
 /* api_people.c */
 void api_consent_get(struct http_request *request);
 void api_consent_set(struct http_request *request);

@@ -17,9 +17,11 @@ struct live;
 struct sessions;
 struct rates;
 struct keys;
+struct workers;
 
 struct http_context {
     struct loop *loop;
+    struct workers *workers;   /* for what is slow */
     struct store *store;       /* figures only: handlers ask the rooms */
     struct roster *roster;     /* the competitors: GET /api/models */
     struct hall *hall;         /* the battles */

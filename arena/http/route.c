@@ -23,6 +23,7 @@ const struct route ROUTES[] = {
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
     {"POST", "/api/keys", api_key_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/import", api_import, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/consent", api_consent_get, ROUTE_ACT, ACT_BATTLE},
     {"POST", "/api/consent", api_consent_set, ROUTE_START, ACT_BATTLE},
     {"POST", "/api/join", api_join, ROUTE_OPEN, ACT_BATTLE}, /* its token decides */

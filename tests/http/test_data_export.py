@@ -62,6 +62,8 @@ def test_judges_are_not_mixed(tmp_path):
         lines(tmp_path / "b.jsonl", [vote(n, id=f"j{n}", judge_kind="model", judge="gpt") for n in range(4)]),
         tmp_path / "d",
     )
+    votes = lambda *more: board(tmp_path / "d", *more)["votes"]
+    assert (votes(), votes("--judge", "human"), votes("--judge", "model"), votes("--judge", "any")) == (9, 9, 4, 13)
     count = lambda *more: len(export("votes", tmp_path / "d", *more)[0])
     assert (count(), count("--judge", "human"), count("--judge", "model"), count("--judge", "any")) == (
         9,
