@@ -31,7 +31,7 @@ static struct text compress_text(struct text text)
 {
     z_stream stream = {0};
     struct text none = {NULL, 0};
-    if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         return none;
     size_t room = deflateBound(&stream, text.length);
     unsigned char *bytes = malloc(room);
