@@ -169,15 +169,20 @@ void reader_status(struct reader *reader, int status)
         reader->streams = false;
 }
 
+static bool cannot_keep(struct reader *reader)
+{
+    reply_fail(&reader->reply, CHAT_PROTOCOL,
+               "the response is too large (at most %d bytes a line, %d a stream), or memory ran out", LIMIT_SSE_BYTES,
+               LIMIT_RESPONSE_BYTES);
+    return false;
+}
+
 bool reader_feed(struct reader *reader, struct text bytes)
 {
     reader->received += bytes.length;
     bool ok = reader->received <= LIMIT_RESPONSE_BYTES &&
               (reader->streams ? sse_feed(&reader->sse, bytes) : buf_add_text(&reader->whole, bytes));
-    if (!ok)
-        reply_fail(&reader->reply, CHAT_PROTOCOL, "the response is too large (a line %d bytes, a whole stream %d)",
-                   LIMIT_SSE_BYTES, LIMIT_RESPONSE_BYTES);
-    return ok;
+    return ok || cannot_keep(reader);
 }
 
 /* --- the end: what was no event --- */
@@ -250,7 +255,8 @@ static char first_of(const struct buf *buf)
 static void end_stream(struct reader *reader)
 {
     struct sse *sse = &reader->sse;
-    sse_end(sse);
+    if (!sse_end(sse))
+        cannot_keep(reader);
     if (sse->has_data)
         take_event(reader, sse->name, &sse->data); /* a cut event is no event: the verdict will be truncated */
     char first = first_of(&sse->stray);
@@ -289,7 +295,8 @@ static void end_whole(struct reader *reader, bool clean)
     if (value) {
         take_values(reader, value);
     } else if (!is_error && looks_like_events(body)) {
-        sse_feed(&reader->sse, buf_text(body));
+        if (!sse_feed(&reader->sse, buf_text(body)))
+            cannot_keep(reader);
         end_stream(reader);
     } else if (is_error || (clean && first && first != '{' && first != '[')) {
         take_text(reader, buf_text(body)); /* else it was cut: truncated */
