@@ -59,27 +59,32 @@ static void put_model(struct table *table, const struct leaderboard_model *model
     table_string(table, "reason", model ? NULL : other->reason);
 }
 
-static bool export_board(struct db *db, const struct wish *wish, struct table *table,
-                         struct export_report *report, struct err *err)
+static struct leaderboard *fit_board(struct db *db, const struct wish *wish, struct stored_votes **votes,
+                                     struct err *err)
 {
-    struct stored_filter filter = {.category = wish->options.category,
-                                   .judge = wish->options.judge};
+    struct stored_filter filter = {.category = wish->options.category, .judge = wish->options.judge};
     struct leaderboard_options options;
     struct settings settings;
     if (!settings_load(&settings, wish->config, wish->data, err))
-        return false;
+        return NULL;
     leaderboard_options_init(&options);
     options.category = filter.category;
     options.min_votes = (uint64_t)settings.min_votes;
+    filter.daily_votes = settings.daily_votes;
     settings_done(&settings);
-    struct stored_votes *votes = stored_votes_load(db, &filter, err);
-    struct leaderboard_votes input = {0};
-    if (votes)
-        input = (struct leaderboard_votes){.tally = &votes->tally,
-                                           .names = (const char *const *)votes->names,
-                                           .ballots = &votes->ballots};
-    struct leaderboard *board = votes ? leaderboard_fit(&input, &options, err) : NULL;
-    bool ok = board != NULL;
+    *votes = stored_votes_load(db, &filter, err);
+    if (!*votes)
+        return NULL;
+    struct leaderboard_votes input = stored_votes_input(*votes);
+    return leaderboard_fit(&input, &options, err);
+}
+
+static bool export_board(struct db *db, const struct wish *wish, struct table *table,
+                         struct export_report *report, struct err *err)
+{
+    struct stored_votes *votes = NULL;
+    struct leaderboard *board = fit_board(db, wish, &votes, err);
+    bool read = board != NULL, ok = read;
     for (size_t k = 0; ok && k < board->model_count; k++, report->rows++) {
         put_model(table, &board->models[k], NULL);
         ok = table_end(table);
@@ -88,7 +93,6 @@ static bool export_board(struct db *db, const struct wish *wish, struct table *t
         put_model(table, NULL, &board->unranked[k]);
         ok = table_end(table);
     }
-    bool read = board != NULL;
     leaderboard_free(board);
     stored_votes_free(votes);
     return read;

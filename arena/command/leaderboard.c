@@ -117,7 +117,8 @@ static bool load_and_show(struct wish *wish, struct err *err)
                                    .catalogue = wish->format == RENDER_JSON};
     struct stored_votes *votes =
         choose_judge(db, wish, &filter.judge, err) ? stored_votes_load(db, &filter, err) : NULL;
-    bool ok = votes && is_known(wish->category, votes, err) && reliability_refresh(&wish->reliability, db, err) && show(wish, votes, err);
+    bool ok = votes && is_known(wish->category, votes, err) && reliability_refresh(&wish->reliability, db, err) &&
+              show(wish, votes, err);
     db_close(db);
     reliability_done(&wish->reliability);
     stored_votes_free(votes);

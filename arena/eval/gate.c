@@ -120,9 +120,7 @@ static bool look_at_board(const struct asking *asking, struct err *err)
 {
     struct gate_result *result = asking->result;
     struct leaderboard_options options;
-    struct leaderboard_votes input = {.tally = &asking->votes->tally,
-                                      .names = (const char *const *)asking->votes->names,
-                                      .ballots = &asking->votes->ballots};
+    struct leaderboard_votes input = stored_votes_input(asking->votes);
     double m = 0.5 - asking->options->min_delta / 100;
     size_t i, j;
     leaderboard_options_init(&options);
