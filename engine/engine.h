@@ -1,9 +1,11 @@
-/* The in-house model's engine: a GGUF file in, tokens out, many requests in one running batch.
+/* The in-house model's engine: a GGUF file or a folder of safetensors in, tokens out, many requests in one running
+ * batch.
  *
  * Public boundary of engine/ and kernels/; it knows nothing of arena/. An engine owns one scheduler thread and its
- * compute threads; several models may be loaded into it and share both. A request is a conversation (or token ids) and
- * sampling settings; its text comes back in whole UTF-8 characters through callbacks on the scheduler's thread, then
- * exactly one end, after a cancel too. Callbacks must be short and must not call engine_free or engine_logits.
+ * compute threads; several models may be loaded into it, share both, and stay until engine_free. A request is a
+ * conversation (or token ids) and sampling settings; its text comes back in whole UTF-8 characters through callbacks
+ * on the scheduler's thread, then exactly one end, after a cancel too. Callbacks must be short and must not call
+ * engine_free or engine_logits.
  *
  *     struct engine *engine = engine_new(&(struct engine_options){0}, &error);
  *     struct engine_model *model = engine_load(engine, "model.gguf", NULL, &error);
@@ -56,12 +58,13 @@ void engine_free(struct engine *engine);
 
 struct engine_load_options {
     int context;               /* longest prompt plus answer in tokens; 0: the model's own, at most 8192 */
-    const char *chat_template; /* NULL: recognised from the model's own; else a name: "chatml", "llama3", … */
+    const char *chat_template; /* NULL: the model's own; else a name ("chatml", "llama3", …) or Jinja source */
     const char *weights;       /* NULL: as stored; "q8_0", "q4_1": quantise at load */
 };
 
-/* Reads, checks and repacks a model. Blocking (call it before serving, or on a worker). Returns borrowed: the engine
- * owns it. NULL on failure. */
+/* Reads, checks and repacks a model: `path` is a GGUF file, or a folder with config.json, tokenizer.json and
+ * safetensors. Blocking (call it before serving, or on a worker). Returns borrowed: the engine owns it and keeps it
+ * for its own life. NULL on failure. */
 struct engine_model *engine_load(struct engine *engine, const char *path, const struct engine_load_options *options,
                                  struct engine_error *error);
 
@@ -69,7 +72,7 @@ struct engine_model_info {
     const char *name;          /* general.name, or the file's name; borrowed from the model, like all text here */
     const char *architecture;  /* "llama", … */
     const char *type;          /* the type most of its weights have: "Q4_1" */
-    const char *chat_template; /* the recognised one: "chatml" */
+    const char *chat_template; /* the one in use: a name ("chatml"), or what the model's own is called */
     const char *device;        /* "cpu (avx512)", "cuda:0 (NVIDIA H200)" */
     uint64_t parameters;
     uint64_t weight_bytes;    /* read for one token at batch 1 */

@@ -4,6 +4,7 @@
 #include "engine/peaks.h"
 
 #include "engine/request.h"
+#include "engine/slab.h"
 #include "engine/threads.h"
 
 #include <stdlib.h>
@@ -95,7 +96,8 @@ double peaks_read_rate(size_t bytes, int count)
     struct threads *threads = threads_new(count, NULL);
     struct reading *reading = calloc(1, sizeof *reading);
     size_t pieces = bytes / PIECE ? bytes / PIECE : 1;
-    unsigned char *buffer = aligned_alloc(4096, pieces * PIECE);
+    struct slab slab = {0}; /* as the weights lie */
+    unsigned char *buffer = slab_take(&slab, pieces * PIECE);
     double best = 0;
     if (threads && reading && buffer && pieces < 1 << 30) {
         memset(buffer, 1, pieces * PIECE);
@@ -107,7 +109,7 @@ double peaks_read_rate(size_t bytes, int count)
             best = rate > best ? rate : best;
         }
     }
-    free(buffer);
+    slab_done(&slab);
     free(reading);
     threads_free(threads);
     return best;

@@ -111,8 +111,7 @@ static bool pack_matrix(struct loader *l, struct kernel_matrix *matrix, const vo
                         const char *name)
 {
     size_t bytes = kernel_matrix_bytes(matrix);
-    matrix->data = aligned_alloc(KERNEL_ALIGNMENT,
-                                 (bytes + KERNEL_ALIGNMENT - 1) & ~(size_t)(KERNEL_ALIGNMENT - 1));
+    matrix->data = slab_take(&l->weights->slab, bytes);
     if (!matrix->data)
         return engine_no_memory(l->error, name);
     struct packing packing = {matrix, data};
@@ -447,7 +446,7 @@ bool weights_load(struct weights *weights, const struct config *config, const st
 {
     struct loader loader = {
         .weights = weights, .config = config, .file = file, .threads = threads, .error = error};
-    *weights = (struct weights){.layer_count = config->layers, .expert_count = config->experts};
+    *weights = (struct weights){.layer_count = config->layers};
     if (!choose_quantize(&loader, quantize))
         return false;
     weights->layers = calloc((size_t)config->layers, sizeof *weights->layers);
@@ -461,14 +460,7 @@ bool weights_load(struct weights *weights, const struct config *config, const st
     return ok;
 }
 
-static void free_expert(struct weights_expert *expert)
-{
-    for (int i = 0; i < WEIGHTS_GROUP; i++)
-        free(expert->gate_up.matrices[i].data);
-    free(expert->down.data);
-}
-
-static void free_layer(struct weights_layer *layer, int experts)
+static void free_layer(struct weights_layer *layer)
 {
     float *vectors[] = {layer->attention_norm,    layer->attention_post_norm,
                         layer->query_norm,        layer->key_norm,
@@ -477,26 +469,16 @@ static void free_layer(struct weights_layer *layer, int experts)
                         layer->shared_gate};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         free(vectors[i]);
-    for (int i = 0; i < WEIGHTS_GROUP; i++)
-        free(layer->qkv.matrices[i].data);
-    free(layer->output.data);
-    free(layer->router.data);
-    free_expert(&layer->feed_forward);
-    free_expert(&layer->shared);
-    for (int i = 0; layer->experts && i < experts; i++)
-        free_expert(&layer->experts[i]);
     free(layer->experts);
 }
 
 void weights_done(struct weights *weights)
 {
     for (int i = 0; weights->layers && i < weights->layer_count; i++)
-        free_layer(&weights->layers[i], weights->expert_count);
+        free_layer(&weights->layers[i]);
     free(weights->layers);
-    if (weights->output.data != weights->embedding.data)
-        free(weights->output.data);
-    free(weights->embedding.data);
     free(weights->output_norm);
+    slab_done(&weights->slab);
     *weights = (struct weights){0};
 }
 

@@ -8,6 +8,7 @@
 #define ENGINE_WEIGHTS_H
 
 #include "engine/config.h"
+#include "engine/slab.h"
 #include "engine/threads.h"
 
 enum { WEIGHTS_GROUP = 3 };
@@ -40,7 +41,8 @@ struct weights_layer {
 };
 
 struct weights {
-    int layer_count, expert_count;
+    int layer_count;
+    struct slab slab; /* holds the data of all matrices */
     struct weights_layer *layers;
     struct kernel_matrix embedding;
     struct kernel_matrix output; /* its data is the embedding's where they are tied */

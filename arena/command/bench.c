@@ -164,18 +164,37 @@ static bool measure(struct bench *bench, int requests, int prompt, int decode,
     return true;
 }
 
-static bool measure_all(struct bench *bench, struct engine_error *error)
+/* Before and after every stage: others use the machine too, and a share of a peak that was taken at
+ * a worse moment than the figure would flatter. */
+static void measure_peaks(struct bench *bench)
 {
     int threads = (int)bench->threads;
-    bench->read_rate = peaks_read_rate(bench->info.weight_bytes, threads);
-    bench->int8_rate = peaks_int8_rate(threads);
-    return (!bench->prefill ||
-            measure(bench, 1, (int)bench->prefill, 1, &bench->prefill_rate, error)) &&
-           (!bench->decode ||
-            measure(bench, 1, PROMPT, (int)bench->decode, &bench->decode_rate, error)) &&
-           (!bench->decode || !bench->batch ||
-            measure(bench, (int)bench->batch, PROMPT, (int)bench->decode, &bench->batch_rate,
-                    error));
+    bench->read_rate = fmax(bench->read_rate, peaks_read_rate(bench->info.weight_bytes, threads));
+    bench->int8_rate = fmax(bench->int8_rate, peaks_int8_rate(threads));
+}
+
+static bool measure_all(struct bench *bench, struct engine_error *error)
+{
+    const struct {
+        int requests, prompt, decode;
+        struct figure *figure;
+        bool wanted;
+    } stages[] = {
+        {1, (int)bench->prefill, 1, &bench->prefill_rate, bench->prefill > 0},
+        {1, PROMPT, (int)bench->decode, &bench->decode_rate, bench->decode > 0},
+        {(int)bench->batch, PROMPT, (int)bench->decode, &bench->batch_rate,
+         bench->decode > 0 && bench->batch > 0},
+    };
+    measure_peaks(bench);
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        if (!stages[i].wanted)
+            continue;
+        if (!measure(bench, stages[i].requests, stages[i].prompt, stages[i].decode,
+                     stages[i].figure, error))
+            return false;
+        measure_peaks(bench);
+    }
+    return true;
 }
 
 /* ---- The report
