@@ -20,9 +20,10 @@ static void print_size(const char *label, uint64_t bytes)
 
 static void print_shape(const struct engine_inspection *file)
 {
-    printf("%-14s  %" PRId64 " layers, width %" PRId64 ", %" PRId64 " heads (%" PRId64 " for keys and values) of %" PRId64
-           ", feed-forward %" PRId64 "\n",
-           "shape", file->layers, file->width, file->heads, file->kv_heads, file->head_dim, file->feed_forward);
+    printf("%-14s  %" PRId64 " layers, width %" PRId64 ", %" PRId64 " heads (%" PRId64
+           " for keys and values) of %" PRId64 ", feed-forward %" PRId64 "\n",
+           "shape", file->layers, file->width, file->heads, file->kv_heads, file->head_dim,
+           file->feed_forward);
     if (file->experts)
         printf("%-14s  %" PRId64 ", %" PRId64 " used a token\n", "experts", file->experts, file->experts_used);
     printf("%-14s  %" PRId64 " tokens\n", "context", file->context);

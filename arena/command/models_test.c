@@ -24,17 +24,22 @@ struct trial {
 const char *models_advice(enum chat_error_class class)
 {
     static const char *const ADVICE[] = {
-        [CHAT_AUTH] = "check the key: the variable of \"api_key_env\" or the file of \"api_key_file\", and what it may do",
-        [CHAT_BAD_REQUEST] = "check \"params\", \"dialect\" and \"base_url\"; arena chat --format json shows what was sent",
-        [CHAT_CONTEXT_LENGTH] = "the model takes less than this short prompt: check \"system\" and \"model\"",
-        [CHAT_NOT_FOUND] = "check \"model\" and \"base_url\"; arena models discover PROVIDER lists what the key reaches",
+        [CHAT_AUTH] = "check the key: the variable of \"api_key_env\" or the file of "
+                      "\"api_key_file\", and what it may do",
+        [CHAT_BAD_REQUEST] = "check \"params\", \"dialect\" and \"base_url\"; arena chat --format "
+                             "json shows what was sent",
+        [CHAT_CONTEXT_LENGTH] =
+            "the model takes less than this short prompt: check \"system\" and \"model\"",
+        [CHAT_NOT_FOUND] = "check \"model\" and \"base_url\"; arena models discover PROVIDER lists "
+                           "what the key reaches",
         [CHAT_RATE_LIMIT] = "wait a little, or ask the provider for a higher limit",
         [CHAT_QUOTA] = "the account's money or quota is spent: see the provider's billing page",
         [CHAT_OVERLOADED] = "the provider has no room just now: try again later",
         [CHAT_SERVER] = "the provider failed: try again; its status page may tell more",
         [CHAT_NETWORK] = "check \"base_url\", the network, https_proxy and the certificates",
         [CHAT_TIMEOUT] = "it is slow or silent: try again, or allow more with \"timeouts\"",
-        [CHAT_PROTOCOL] = "what answered does not speak this dialect: check \"base_url\" and \"dialect\"",
+        [CHAT_PROTOCOL] =
+            "what answered does not speak this dialect: check \"base_url\" and \"dialect\"",
     };
     const char *advice = (size_t)class < sizeof ADVICE / sizeof *ADVICE ? ADVICE[class] : NULL;
     return advice ? advice : "see arena chat NAME \"hello\" --format json";

@@ -292,7 +292,8 @@ static void deadline_expired(void *user)
         return;
     }
     transfer_cancel(chat->transfer);
-    reply_fail(&chat->reader.reply, CHAT_TIMEOUT, "%s (%.3g s)", what, (double)(when - chat->attempt_ns) / (double)CLOCK_S);
+    reply_fail(&chat->reader.reply, CHAT_TIMEOUT, "%s (%.3g s)", what,
+               (double)(when - chat->attempt_ns) / (double)CLOCK_S);
     attempt_over(chat, CHAT_ERROR);
 }
 
@@ -370,7 +371,9 @@ static void on_status(void *user, int status)
         chat->header_delay_s = NAN; /* some send one on success, too */
     reader_status(&chat->reader, status);
     if (status >= 300 && status < 400)
-        reply_fail(&chat->reader.reply, CHAT_PROTOCOL, "the endpoint redirects (HTTP %d), which is refused: set \"base_url\" to where it leads",
+        reply_fail(&chat->reader.reply, CHAT_PROTOCOL,
+                   "the endpoint redirects (HTTP %d), which is refused: set \"base_url\" to where "
+                   "it leads",
                    status);
     set_deadline(chat);
 }
@@ -439,8 +442,13 @@ static void start_attempt(void *user)
     struct chat *chat = user;
     struct remote *remote = chat->remote;
     struct err err = ERR_INIT;
-    struct dialect_request request = {chat->competitor->config.model, chat->messages, chat->count, &chat->params,
-                                      &remote->endpoint.quirks, remote->endpoint.dropped, chat->competitor->config.stream};
+    struct dialect_request request = {chat->competitor->config.model,
+                                      chat->messages,
+                                      chat->count,
+                                      &chat->params,
+                                      &remote->endpoint.quirks,
+                                      remote->endpoint.dropped,
+                                      chat->competitor->config.stream};
     struct buf path, url, body;
     buf_init(&path, 4096);
     buf_init(&url, 8192);

@@ -1,7 +1,8 @@
 /* One chat with a remote endpoint: admission, attempts, deadlines, retries, and its one end.
  *
- * Loop's thread only. Retries follow the provider's own delays (bounded), else full jitter; a partial answer is discarded
- * before the next attempt, never spliced. What an earlier attempt cost is part of the answer's cost. */
+ * Loop's thread only. Retries follow the provider's own delays (bounded), else full jitter; a
+ * partial answer is discarded before the next attempt, never spliced. What an earlier attempt cost
+ * is part of the answer's cost. */
 #ifndef ARENA_COMPETITOR_ATTEMPT_H
 #define ARENA_COMPETITOR_ATTEMPT_H
 

@@ -1,8 +1,8 @@
 /* Money that may be spent in a day (UTC), enforced before a request is admitted.
  *
- * Embedded by value; loop's thread only. A request first holds its worst case, so that many at once cannot pass the limit
- * together; when it is over, what it cost is spent in its place (the worst case where nobody knows). A new day starts
- * from nothing, with what is still held. */
+ * Embedded by value; loop's thread only. A request first holds its worst case, so that many at once
+ * cannot pass the limit together; when it is over, what it cost is spent in its place (the worst
+ * case where nobody knows). A new day starts from nothing, with what is still held. */
 #ifndef ARENA_COMPETITOR_BUDGET_H
 #define ARENA_COMPETITOR_BUDGET_H
 

@@ -1,7 +1,7 @@
 /* The models that a key can reach, as its provider lists them.
  *
- * For a command that has the loop to itself: catalogue_fetch turns it until the answer stands, at most a minute. At most
- * LIMIT_CATALOGUE models are kept. */
+ * For a command that has the loop to itself: catalogue_fetch turns it until the answer stands, at
+ * most a minute. At most LIMIT_CATALOGUE models are kept. */
 #ifndef ARENA_COMPETITOR_CATALOGUE_H
 #define ARENA_COMPETITOR_CATALOGUE_H
 

@@ -211,7 +211,9 @@ static bool check(const struct competitor_config *config, const char *what, stru
     if (engine && (!config->path || !*config->path))
         return err_set(err, ERR_CONFIG, "%s: \"path\" is missing (the model's file)", what);
     if (engine && !isnan(config->budget_usd))
-        return err_set(err, ERR_CONFIG, "%s: \"budget\" is for remote competitors: our own engine costs nothing a call", what);
+        return err_set(
+            err, ERR_CONFIG,
+            "%s: \"budget\" is for remote competitors: our own engine costs nothing a call", what);
     if (!engine && (!config->model || !*config->model))
         return err_set(err, ERR_CONFIG, "%s: \"model\" is missing (the provider's model id)", what);
     return true;

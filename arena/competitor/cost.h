@@ -4,8 +4,9 @@
 
 #include "competitor/competitor.h"
 
-/* USD; NaN where a price or a count that it needs is unknown: unknown is never 0. What was read from the cache costs the
- * cached price where there is one, else the input price; likewise what was written to it. */
+/* USD; NaN where a price or a count that it needs is unknown: unknown is never 0. What was read
+ * from the cache costs the cached price where there is one, else the input price; likewise what was
+ * written to it. */
 double cost_of(const struct competitor_config *config, const struct chat_usage *usage);
 
 /* The most that one request can cost: every byte of the messages a token, the whole cap of the answer. USD; NaN without

@@ -106,7 +106,8 @@ static bool take_object(struct cursor *cursor, member_reader *member, void *user
     if (take(cursor, '}'))
         return true;
     do {
-        if (!take_string(cursor, &key) || memchr(key.data, '\\', key.length) || !take(cursor, ':') || !member(cursor, key, user))
+        if (!take_string(cursor, &key) || memchr(key.data, '\\', key.length) ||
+            !take(cursor, ':') || !member(cursor, key, user))
             return false;
     } while (take(cursor, ','));
     return take(cursor, '}');

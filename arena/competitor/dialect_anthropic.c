@@ -1,5 +1,5 @@
-/* Anthropic's messages. Unknown events, blocks and deltas are skipped, as its versioning policy asks. Usage comes in the
- * first event and is corrected, cumulatively, by the later ones. */
+/* Anthropic's messages. Unknown events, blocks and deltas are skipped, as its versioning policy
+ * asks. Usage comes in the first event and is corrected, cumulatively, by the later ones. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -165,7 +165,8 @@ static void read_response(struct reply *reply, const json_t *response)
         if (reply_count(candidate, "index") <= 0)
             read_candidate(reply, candidate);
     }
-    const char *blocked = json_string_value(json_object_get(json_object_get(response, "promptFeedback"), "blockReason"));
+    const char *blocked = json_string_value(
+        json_object_get(json_object_get(response, "promptFeedback"), "blockReason"));
     if (blocked && strcmp(blocked, "BLOCK_REASON_UNSPECIFIED") != 0)
         reply_finish(reply, CHAT_CONTENT_FILTER);
     read_usage(reply, json_object_get(response, "usageMetadata"));

@@ -1,6 +1,7 @@
-/* OpenAI's chat completions, as OpenAI, Azure, Mistral, DeepSeek, xAI, Groq, OpenRouter, vLLM, llama-server and Ollama
- * speak it. What differs between them in a response is met here by accepting all of it: usage anywhere, either name of
- * the reasoning text, content as a string or a list, nulls where objects are expected, a finish that comes with text. */
+/* OpenAI's chat completions, as OpenAI, Azure, Mistral, DeepSeek, xAI, Groq, OpenRouter, vLLM,
+ * llama-server and Ollama speak it. What differs between them in a response is met here by
+ * accepting all of it: usage anywhere, either name of the reasoning text, content as a string or a
+ * list, nulls where objects are expected, a finish that comes with text. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +24,9 @@ static void write_messages(const struct dialect_request *request, struct json_ou
         if (message->role == CHAT_SYSTEM && !message->text.length)
             continue;
         json_put_open(out, NULL, '{');
-        json_put_cstring(out, "role", message->role == CHAT_SYSTEM ? request->quirks->system_role : ROLES[message->role]);
+        json_put_cstring(out, "role",
+                         message->role == CHAT_SYSTEM ? request->quirks->system_role
+                                                      : ROLES[message->role]);
         json_put_string(out, "content", message->text);
         json_put_close(out, '}');
     }
@@ -169,7 +172,8 @@ static void read_message(struct reply *reply, const json_t *message)
     const json_t *content = json_object_get(message, "content");
     const json_t *reasoning = json_object_get(message, "reasoning_content");
     /* Some gateways send both names: one of them is enough. */
-    reply_text(reply, CHAT_REASONING, json_string_length(reasoning) ? reasoning : json_object_get(message, "reasoning"));
+    reply_text(reply, CHAT_REASONING,
+               json_string_length(reasoning) ? reasoning : json_object_get(message, "reasoning"));
     if (json_is_array(content))
         read_parts(reply, content);
     else
@@ -223,4 +227,5 @@ static bool quick(struct reply *reply, struct buf *data)
     return true;
 }
 
-const struct dialect dialect_openai_chat = {"openai-chat", "/models", NULL, path, write_request, event, quick, whole, false};
+const struct dialect dialect_openai_chat = {"openai-chat", "/models", NULL,  path, write_request,
+                                            event,         quick,     whole, false};

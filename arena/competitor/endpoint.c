@@ -8,7 +8,8 @@
 #include "base/file.h"
 #include "competitor/transfer.h"
 
-static bool find_key(struct endpoint *endpoint, const struct competitor_config *config, const char *folder, struct err *err)
+static bool find_key(struct endpoint *endpoint, const struct competitor_config *config,
+                     const char *folder, struct err *err)
 {
     const char *variable = config->api_key_env ? config->api_key_env : endpoint->provider->key_env;
     if (config->api_key_file) {

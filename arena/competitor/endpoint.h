@@ -1,7 +1,8 @@
-/* One competitor's way to its provider: where it is, in which dialect, with which key, and what the model there refused.
+/* One competitor's way to its provider: where it is, in which dialect, with which key, and what the
+ * model there refused.
  *
- * Embedded by the remote client; loop's thread only. It owns its copies of the URL and the key; the key is wiped at the
- * end and never written anywhere but into the header that carries it. */
+ * Embedded by the remote client; loop's thread only. It owns its copies of the URL and the key; the
+ * key is wiped at the end and never written anywhere but into the header that carries it. */
 #ifndef ARENA_COMPETITOR_ENDPOINT_H
 #define ARENA_COMPETITOR_ENDPOINT_H
 
@@ -27,8 +28,8 @@ void endpoint_done(struct endpoint *endpoint);
 /* The base URL with `path` behind it; both may have a query of their own. */
 bool endpoint_url(const struct endpoint *endpoint, const char *path, struct buf *url);
 
-/* The headers of every request: the API's version and the key, whose bytes stand in `key`, for the caller to wipe. Fills
- * `headers` (room for 3) up to a NULL. */
+/* The headers of every request: the API's version and the key, whose bytes stand in `key`, for the
+ * caller to wipe. Fills `headers` (room for 3) up to a NULL. */
 void endpoint_headers(const struct endpoint *endpoint, struct buf *key, const char **headers);
 
 /* Stars over every piece of the key that a provider repeats. */

@@ -121,9 +121,9 @@ static void lower(char *text)
 static bool speaks_of_a_missing_model(const char *words)
 {
     const char *model = strstr(words, "model");
-    return model && (strstr(model, "does not exist") || strstr(model, "is not found") || strstr(model, "was not found") ||
-                     strstr(model, "not found, try pulling") || strstr(model, "is not supported") ||
-                     strstr(model, "do not have access"));
+    return model && (strstr(model, "does not exist") || strstr(model, "is not found") ||
+                     strstr(model, "was not found") || strstr(model, "not found, try pulling") ||
+                     strstr(model, "is not supported") || strstr(model, "do not have access"));
 }
 
 /* Words that name the kind of request rather than what was wrong with it: they count only where no status does. */
@@ -169,7 +169,8 @@ static void put(char *out, size_t size, const json_t *value)
         snprintf(out, size, "%lld", (long long)json_integer_value(value));
 }
 
-/* FastAPI's {"detail": [{"msg", "loc"}, …]}: the messages, joined; the last word of the first place is the parameter. */
+/* FastAPI's {"detail": [{"msg", "loc"}, …]}: the messages, joined; the last word of the first place
+ * is the parameter. */
 static void put_details(char *out, size_t size, char *parameter, size_t parameter_size, const json_t *list)
 {
     size_t index, used = 0;
@@ -294,7 +295,8 @@ void fault_read(struct fault *fault, int status, const json_t *body)
     int told = status_in_body(fault->code);
     fault->class = classify(told ? told : status, words);
     if (!fault->message[0])
-        snprintf(fault->message, sizeof fault->message, status ? "HTTP status %d without a message" : "an error without a message",
+        snprintf(fault->message, sizeof fault->message,
+                 status ? "HTTP status %d without a message" : "an error without a message",
                  status);
 }
 

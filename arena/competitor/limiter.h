@@ -1,8 +1,10 @@
-/* How many requests may be under way with one key, and since when none may: shared by every competitor that uses the key.
+/* How many requests may be under way with one key, and since when none may: shared by every
+ * competitor that uses the key.
  *
- * An admission queue of our own (what waits inside libcurl burns its timeouts), first come first served. The number
- * adapts: it grows by one for every full round of successes and shrinks to four fifths when the provider says that it
- * is too much (AIMD). A cooldown holds everybody back until the provider's own delay has passed. Loop's thread only. */
+ * An admission queue of our own (what waits inside libcurl burns its timeouts), first come first
+ * served. The number adapts: it grows by one for every full round of successes and shrinks to four
+ * fifths when the provider says that it is too much (AIMD). A cooldown holds everybody back until
+ * the provider's own delay has passed. Loop's thread only. */
 #ifndef ARENA_COMPETITOR_LIMITER_H
 #define ARENA_COMPETITOR_LIMITER_H
 

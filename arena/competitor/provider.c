@@ -13,8 +13,10 @@ static const struct provider PROVIDERS[] = {
      {"system", "max_tokens", .seed_key = "random_seed", .no_stream_options = true}},
     {"deepseek", "https://api.deepseek.com", "openai-chat", "DEEPSEEK_API_KEY", AUTH_BEARER,
      {"system", "max_tokens", .seed_key = "seed", .thinking_switch = true}},
-    {"xai", "https://api.x.ai/v1", "openai-chat", "XAI_API_KEY", AUTH_BEARER, {"system", "max_tokens", .seed_key = "seed"}},
-    {"azure", NULL, "openai-chat", "AZURE_OPENAI_API_KEY", AUTH_API_KEY, {"system", "max_completion_tokens", .seed_key = "seed"}},
+    {"xai", "https://api.x.ai/v1", "openai-chat", "XAI_API_KEY", AUTH_BEARER,
+     {"system", "max_tokens", .seed_key = "seed"}},
+    {"azure", NULL, "openai-chat", "AZURE_OPENAI_API_KEY", AUTH_API_KEY,
+     {"system", "max_completion_tokens", .seed_key = "seed"}},
     {"openai-compatible", NULL, "openai-chat", NULL, AUTH_BEARER, {"system", "max_tokens", .seed_key = "seed"}},
 };
 

@@ -1,9 +1,11 @@
-/* The bytes of one response, in pieces of any size, to a reply: the stream or the whole body, its errors and its end.
+/* The bytes of one response, in pieces of any size, to a reply: the stream or the whole body, its
+ * errors and its end.
  *
- * The status decides first whether it is an error; then a stream is read as events, anything else as one JSON value. The
- * content type decides nothing: a stream where none was asked for, one JSON value where a stream was, a list of chunks
- * and a chunk a line are all understood. Splitting the bytes in another way never changes the result. Owner's thread
- * only. Bounded: an event or a whole body by LIMIT_SSE_BYTES, a stream by LIMIT_RESPONSE_BYTES. */
+ * The status decides first whether it is an error; then a stream is read as events, anything else
+ * as one JSON value. The content type decides nothing: a stream where none was asked for, one JSON
+ * value where a stream was, a list of chunks and a chunk a line are all understood. Splitting the
+ * bytes in another way never changes the result. Owner's thread only. Bounded: an event or a whole
+ * body by LIMIT_SSE_BYTES, a stream by LIMIT_RESPONSE_BYTES. */
 #ifndef ARENA_COMPETITOR_READER_H
 #define ARENA_COMPETITOR_READER_H
 

@@ -1,8 +1,9 @@
-/* What one attempt's response has said so far, whatever dialect said it; and the verdict at its end.
+/* What one attempt's response has said so far, whatever dialect said it; and the verdict at its
+ * end.
  *
- * A dialect calls the reply_… functions as it understands events; the reader (reader.h) owns the reply. The verdict:
- * any error beats a finish; without a recognised finish the answer is truncated; refusal text under a stop is a refusal;
- * a stop without visible text is empty. */
+ * A dialect calls the reply_… functions as it understands events; the reader (reader.h) owns the
+ * reply. The verdict: any error beats a finish; without a recognised finish the answer is
+ * truncated; refusal text under a stop is a refusal; a stop without visible text is empty. */
 #ifndef ARENA_COMPETITOR_REPLY_H
 #define ARENA_COMPETITOR_REPLY_H
 
@@ -28,9 +29,11 @@ struct reply {
     } error;
 };
 
-void reply_init(struct reply *reply, void (*delta)(void *user, enum chat_channel channel, struct text text), void *user);
+void reply_init(struct reply *reply,
+                void (*delta)(void *user, enum chat_channel channel, struct text text), void *user);
 
-void reply_text(struct reply *reply, enum chat_channel channel, const json_t *string); /* no string or an empty one: nothing */
+void reply_text(struct reply *reply, enum chat_channel channel,
+                const json_t *string); /* no string or an empty one: nothing */
 void reply_say(struct reply *reply, enum chat_channel channel, struct text text); /* whole UTF-8 characters */
 void reply_finish(struct reply *reply, enum chat_finish finish);
 void reply_model(struct reply *reply, const json_t *string);
@@ -38,7 +41,8 @@ void reply_id(struct reply *reply, const json_t *string);
 
 /* The first error stands. `status` 0: inside a stream that began well. */
 void reply_error(struct reply *reply, int status, const json_t *body);
-__attribute__((format(printf, 3, 4))) void reply_fail(struct reply *reply, enum chat_error_class class, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+reply_fail(struct reply *reply, enum chat_error_class class, const char *format, ...);
 
 /* A count in an object: an integer, or a real that is whole; -1 otherwise. */
 int64_t reply_count(const json_t *object, const char *key);

@@ -44,13 +44,18 @@ struct roster {
 /* The default pair: one checkpoint under two settings that really differ, as a lab compares presets. The aliases are
  * what the model calls itself and its maker. */
 static const char DEFAULT_COMPETITORS[] =
-    "[{\"name\":\"smollm2-precise\",\"provider\":\"engine\",\"path\":\"" DEFAULT_MODEL "\",\"in_house\":true,"
-    "\"organisation\":\"Hugging Face\",\"licence\":\"Apache-2.0\",\"aliases\":[\"SmolLM\",\"SmolLM2\"],"
+    "[{\"name\":\"smollm2-precise\",\"provider\":\"engine\",\"path\":\"" DEFAULT_MODEL
+    "\",\"in_house\":true,"
+    "\"organisation\":\"Hugging "
+    "Face\",\"licence\":\"Apache-2.0\",\"aliases\":[\"SmolLM\",\"SmolLM2\"],"
     "\"outputs_may_train\":true,\"params\":{\"temperature\":0.2,\"top_p\":0.9,\"max_tokens\":256}},"
-    "{\"name\":\"smollm2-creative\",\"provider\":\"engine\",\"path\":\"" DEFAULT_MODEL "\",\"in_house\":true,"
-    "\"organisation\":\"Hugging Face\",\"licence\":\"Apache-2.0\",\"aliases\":[\"SmolLM\",\"SmolLM2\"],"
+    "{\"name\":\"smollm2-creative\",\"provider\":\"engine\",\"path\":\"" DEFAULT_MODEL
+    "\",\"in_house\":true,"
+    "\"organisation\":\"Hugging "
+    "Face\",\"licence\":\"Apache-2.0\",\"aliases\":[\"SmolLM\",\"SmolLM2\"],"
     "\"outputs_may_train\":true,\"params\":{\"temperature\":1.0,\"min_p\":0.05,\"max_tokens\":256},"
-    "\"system\":\"You are a lively, imaginative assistant. Answer with vivid examples, in plain and friendly words.\"}]";
+    "\"system\":\"You are a lively, imaginative assistant. Answer with vivid examples, in plain "
+    "and friendly words.\"}]";
 
 const char *roster_default_folder(char *out, size_t size)
 {
@@ -160,7 +165,9 @@ static bool open_one(struct roster *roster, struct competitor *competitor, struc
         weights = loaded ? loaded->fingerprint : NULL;
     } else {
         if (!roster->hub)
-            roster->hub = remote_hub_new(roster->loop, roster->options.budget_usd > 0 ? roster->options.budget_usd : NAN, err);
+            roster->hub = remote_hub_new(
+                roster->loop, roster->options.budget_usd > 0 ? roster->options.budget_usd : NAN,
+                err);
         ok = roster->hub && remote_attach(competitor, roster->hub, roster->options.folder, err);
         if (ok && !roster->options.only && remote_lacks(competitor)) /* who asks it alone is told by its answer */
             log_warning("roster", "competitor \"%s\": %s", competitor->config.name, remote_lacks(competitor));

@@ -320,7 +320,9 @@ struct transfer *transfer_start(struct transfer_pool *pool, const struct transfe
 {
     bool loopback = transfer_is_loopback(request->url);
     if (strncmp(request->url, "http://", 7) == 0 && !loopback && !request->allow_http) {
-        err_set(err, ERR_CONFIG, "%.200s: plain http would show the key to everyone on the way; use https, or \"allow_http\": true",
+        err_set(err, ERR_CONFIG,
+                "%.200s: plain http would show the key to everyone on the way; use https, or "
+                "\"allow_http\": true",
                 request->url);
         return NULL;
     }

@@ -195,7 +195,9 @@ static int run(size_t streams, double rate, int port)
     struct chat_sink sink = {.delta = on_delta, .end = on_end, .user = &load};
     struct figures figures = {0};
     json_t *list = rows(streams, port);
-    struct roster *roster = load.loop ? roster_open(load.loop, list, &(struct roster_options){.folder = "."}, &err) : NULL;
+    struct roster *roster =
+        load.loop ? roster_open(load.loop, list, &(struct roster_options){.folder = "."}, &err)
+                  : NULL;
     if (!roster) {
         fprintf(stderr, "bench_remote: %s\n", err.message);
         return 1;
@@ -204,8 +206,8 @@ static int run(size_t streams, double rate, int port)
     for (size_t i = 0; i < streams; i++)
         competitor_chat(roster_at(roster, i / STREAMS_A_KEY), &message, 1, NULL, &sink, &err);
     watch(&load, &figures);
-    printf("%zu streams, %.0f events/s each, %.1f s: %" PRIu64 " events, %" PRIu64 " failed\n", streams, rate, figures.wall,
-           load.events, load.failed);
+    printf("%zu streams, %.0f events/s each, %.1f s: %" PRIu64 " events, %" PRIu64 " failed\n",
+           streams, rate, figures.wall, load.events, load.failed);
     printf("CPU %.3f s, %.1f %% of a core", figures.cpu, 100 * figures.cpu / figures.wall);
     if (load.events)
         printf(", %.2f us an event", figures.cpu * 1e6 / (double)load.events);

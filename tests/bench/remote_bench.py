@@ -1,6 +1,7 @@
-"""The same load through the openai Python client, for comparison with bench_remote:
+r"""The same load through the openai Python client, for comparison with bench_remote:
 
-    build/venv/bin/python tests/bench/remote_bench.py build/release/tests/bench/bench_remote [STREAMS] [EVENTS_A_SECOND] [SECONDS]
+    build/venv/bin/python tests/bench/remote_bench.py build/release/tests/bench/bench_remote \
+        [STREAMS] [EVENTS_A_SECOND] [SECONDS]
 
 CPU is this process's alone; the stand-in is `bench_remote serve`."""
 import asyncio

@@ -1,6 +1,8 @@
-/* No memory, at every allocation in turn, once and from then on: ours alone (the linker's --wrap sends our objects' calls
- * here), for jansson 2.14 crashes inside json_loadb when its own fail. What a provider said is then either understood as ever or has failed: never another answer that looks
- * whole. What we send is either the same bytes or marked as failed. Nothing leaks (AddressSanitizer's build looks). */
+/* No memory, at every allocation in turn, once and from then on: ours alone (the linker's --wrap
+ * sends our objects' calls here), for jansson 2.14 crashes inside json_loadb when its own fail.
+ * What a provider said is then either understood as ever or has failed: never another answer that
+ * looks whole. What we send is either the same bytes or marked as failed. Nothing leaks
+ * (AddressSanitizer's build looks). */
 #include "testing.h"
 
 #include <math.h>
@@ -81,24 +83,35 @@ static const struct sample {
     {&dialect_openai_chat, true, 200,
      "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"One \"}}]}\n\n"
      "data: {\"choices\":[{\"delta\":{\"content\":\"two \\u00e9 \xff\"}}]}\n\n"
-     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,"
+     "data: "
+     "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,"
      "\"completion_tokens\":2}}\n\ndata: [DONE]\n\n"},
     {&dialect_openai_chat, true, 200,
-     "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n{\n \"error\": {\"code\": 503}\n}"},
-    {&dialect_openai_chat, true, 200, "{\"choices\":[{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"stop\"}]}"},
+     "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n{\n "
+     "\"error\": {\"code\": 503}\n}"},
+    {&dialect_openai_chat, true, 200,
+     "{\"choices\":[{\"message\":{\"content\":\"whole\"},\"finish_reason\":\"stop\"}]}"},
     {&dialect_openai_chat, false, 200,
      "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n"},
-    {&dialect_openai_chat, false, 429, "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit\"}}"},
+    {&dialect_openai_chat, false, 429,
+     "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit\"}}"},
     {&dialect_openai_responses, true, 200,
-     "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n"
-     "data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"usage\":{\"input_tokens\":3,"
+     "event: response.output_text.delta\ndata: "
+     "{\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n"
+     "data: "
+     "{\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"usage\":{\"input_"
+     "tokens\":3,"
      "\"output_tokens\":2}}}\n\n"},
     {&dialect_anthropic, true, 200,
-     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3}}}\n\n"
+     "event: message_start\ndata: "
+     "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3}}}\n\n"
      "data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"Hi\"}}\n\n"
-     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n"},
+     "data: "
+     "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_"
+     "tokens\":2}}\n\n"},
     {&dialect_gemini, true, 200,
-     "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hi\"}]},\"finishReason\":\"STOP\"}],"
+     "data: "
+     "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hi\"}]},\"finishReason\":\"STOP\"}],"
      "\"usageMetadata\":{\"promptTokenCount\":3}}\r\n\r\n"},
 };
 

@@ -39,8 +39,8 @@ static void read_all(struct heard *heard, const struct dialect *dialect, bool st
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct dialect *const DIALECTS[] = {&dialect_openai_chat, &dialect_openai_responses, &dialect_anthropic,
-                                                     &dialect_gemini};
+    static const struct dialect *const DIALECTS[] = {
+        &dialect_openai_chat, &dialect_openai_responses, &dialect_anthropic, &dialect_gemini};
     if (size < 2)
         return 0;
     const struct dialect *dialect = DIALECTS[data[0] & 3];

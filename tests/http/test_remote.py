@@ -1,4 +1,5 @@
-"""The remote client over real HTTP: recorded responses, faults, retries, deadlines, secrets. Every case is `arena chat`."""
+"""The remote client over real HTTP: recorded responses, faults, retries, deadlines, secrets, budgets.
+Every case is `arena chat`."""
 import gzip
 import json
 import os
@@ -22,7 +23,8 @@ def sse(*events, done=True):
 
 
 def delta(text=None, finish=None):
-    return {"model": "m-1", "choices": [{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}]}
+    return {"model": "m-1",
+            "choices": [{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}]}
 
 
 GOOD = sse(delta("Hello, "), delta("world."), delta(finish="stop"),
@@ -74,7 +76,8 @@ def test_what_is_sent():
         bodies[provider] = (request["body"], request["headers"], got["sent"])
     body, headers, sent = bodies["openai"]
     assert headers["authorization"] == f"Bearer {KEY}"
-    assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " spaces stay \n"}]
+    assert body["messages"] == [{"role": "system", "content": "Be brief."},
+                                {"role": "user", "content": " spaces stay \n"}]
     assert body["max_completion_tokens"] == 99 and "max_tokens" not in body and body["seed"] == 7
     assert body["stream_options"]["include_usage"] is True and body["store"] is False
     assert sent == {"max_completion_tokens": 99, "temperature": 0.5, "seed": 7, "stop": ["END"], "stream": True}
@@ -193,8 +196,8 @@ LINES = "".join(json.dumps(event) + "\n" for event in (delta("Hello, "), delta("
     (LINES.encode(), True, {"Content-Type": "application/x-ndjson"}),
     (b"\n\n\n\n" + GOOD.replace(b"\n", b"\r\n"), True, {"Content-Type": "application/octet-stream"}),
     (GOOD.rstrip(b"\n"), True, {})],
-    ids=["gzip stream", "gzip whole", "whole for a stream", "blank lines", "mark", "stream for a whole", "comment first",
-         "a chunk a line", "crlf and blank lines", "no last blank line"])
+    ids=["gzip stream", "gzip whole", "whole for a stream", "blank lines", "mark", "stream for a whole",
+         "comment first", "a chunk a line", "crlf and blank lines", "no last blank line"])
 def test_odd_framings_are_understood(body, stream, headers):
     with ReplayProvider([Reply(body, headers=headers)]) as endpoint:
         got, code, _ = chat(endpoint.config(stream=stream))
@@ -219,8 +222,8 @@ def test_an_error_anywhere_in_a_stream_beats_the_finish(tail, error_class, finis
 
 def test_no_finish_is_truncated_however_it_was_cut():
     whole = json.dumps(WHOLE).encode()
-    for body, stream in [(b"data: [DONE]\n\n", True), (b"", True), (b"", False), (whole[:60], False), (whole[:60], True),
-                         (sse(delta("Hm")), True), (sse(delta("Hm"), done=False)[:-8], True)]:
+    for body, stream in [(b"data: [DONE]\n\n", True), (b"", True), (b"", False), (whole[:60], False),
+                         (whole[:60], True), (sse(delta("Hm")), True), (sse(delta("Hm"), done=False)[:-8], True)]:
         with ReplayProvider([Reply(body)]) as endpoint:
             got, code, _ = chat(endpoint.config(stream=stream))
         assert (got["finish"], got["error"], code) == ("truncated", None, 1), body

@@ -14,7 +14,10 @@ static bool scan(struct delta_scan *found, struct buf *data, const char *json)
     return delta_scan(found, data);
 }
 
-#define EVENT(delta) "{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":" delta ",\"logprobs\":null,\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"x\"}"
+#define EVENT(delta)                                                                               \
+    "{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"m\","           \
+    "\"choices\":[{\"index\":0,\"delta\":" delta                                                   \
+    ",\"logprobs\":null,\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"x\"}"
 
 static void takes_the_usual(void **state)
 {
@@ -42,18 +45,37 @@ static void takes_the_usual(void **state)
 static void leaves_the_rest(void **state)
 {
     static const char *const CASES[] = {
-        "", "[DONE]", "{", "null", "[]", "{\"error\":\"x\"}", "{\"type\":\"error\"}", "{\"object\":\"error\"}",
-        EVENT("{\"content\":\"\\ud83d\"}"), EVENT("{\"content\":\"\\ud83d\\ude00\"}"), EVENT("{\"content\":\"\\u0000\"}"),
-        EVENT("{\"content\":\"\\x\"}"), EVENT("{\"content\":\"a\tb\"}"), EVENT("{\"content\":\"\xff\"}"),
-        EVENT("{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}"), EVENT("{\"content\":\"a\",\"content\":\"b\"}"),
-        EVENT("{\"refusal\":\"no\"}"), EVENT("{\"content\":\"a\",}"), EVENT("{\"content\":\"a\"}") "x",
-        "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"}}]}", "{\"choices\":[]}",
+        "",
+        "[DONE]",
+        "{",
+        "null",
+        "[]",
+        "{\"error\":\"x\"}",
+        "{\"type\":\"error\"}",
+        "{\"object\":\"error\"}",
+        EVENT("{\"content\":\"\\ud83d\"}"),
+        EVENT("{\"content\":\"\\ud83d\\ude00\"}"),
+        EVENT("{\"content\":\"\\u0000\"}"),
+        EVENT("{\"content\":\"\\x\"}"),
+        EVENT("{\"content\":\"a\tb\"}"),
+        EVENT("{\"content\":\"\xff\"}"),
+        EVENT("{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}"),
+        EVENT("{\"content\":\"a\",\"content\":\"b\"}"),
+        EVENT("{\"refusal\":\"no\"}"),
+        EVENT("{\"content\":\"a\",}"),
+        EVENT("{\"content\":\"a\"}") "x",
+        "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"}}]}",
+        "{\"choices\":[]}",
         "{\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}",
         "{\"choices\":[{\"delta\":{\"content\":\"x\"}},{\"delta\":{\"content\":\"x\"}}]}",
-        "{\"choices\":[{\"index\":01,\"delta\":{\"content\":\"x\"}}]}", "{\"created\":01,\"choices\":[{}]}",
-        "{\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}", "{\"choices\":[{}],\"error\":{\"message\":\"x\"}}",
-        "{\"choices\":[{}],\"created\":1e3}", "{\"choices\":[{}],\"created\":-1}",
-        "{\"choices\":[{}],\"choices\":[{}]}", "{\"choices\":[{}],\"\\u0065rror\":\"x\"}",
+        "{\"choices\":[{\"index\":01,\"delta\":{\"content\":\"x\"}}]}",
+        "{\"created\":01,\"choices\":[{}]}",
+        "{\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}",
+        "{\"choices\":[{}],\"error\":{\"message\":\"x\"}}",
+        "{\"choices\":[{}],\"created\":1e3}",
+        "{\"choices\":[{}],\"created\":-1}",
+        "{\"choices\":[{}],\"choices\":[{}]}",
+        "{\"choices\":[{}],\"\\u0065rror\":\"x\"}",
     };
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {

@@ -1,4 +1,5 @@
-/* Recorded responses of every provider, fed whole, byte by byte and cut in two at every place, against what they say. */
+/* Recorded responses of every provider, fed whole, byte by byte and cut in two at every place,
+ * against what they say. */
 #include "testing.h"
 
 #include <dirent.h>
@@ -41,8 +42,9 @@ static const char *dialect_of(const char *word)
 }
 
 /* Feeds `body` in pieces: `first` bytes, then pieces of `rest` bytes. */
-static enum chat_finish read_body(struct reader *reader, struct heard *heard, const struct dialect *dialect, bool stream,
-                                  int status, struct text body, size_t first, size_t rest)
+static enum chat_finish read_body(struct reader *reader, struct heard *heard,
+                                  const struct dialect *dialect, bool stream, int status,
+                                  struct text body, size_t first, size_t rest)
 {
     reader_init(reader, dialect, stream, on_delta, heard);
     reader_status(reader, status);
@@ -97,7 +99,8 @@ static void assert_as_expected(const char *name, const json_t *expect, const str
         fail_msg("%s: message \"%s\", expected \"%s\"", name, reader->reply.error.message, message);
 }
 
-static void check_split(const char *name, const json_t *expect, struct text body, bool stream, size_t first, size_t rest)
+static void check_split(const char *name, const json_t *expect, struct text body, bool stream,
+                        size_t first, size_t rest)
 {
     struct reader reader;
     struct heard heard;
@@ -183,29 +186,48 @@ struct verdict {
 
 static const struct verdict VERDICTS[] = {
     {"openai-chat", true, 200, "data: [DONE]\n\n", "truncated", "none", ""},
-    {"openai-chat", true, 200, "<html><body><h1>502 Bad Gateway</h1></body></html>", "error", "protocol", ""},
+    {"openai-chat", true, 200, "<html><body><h1>502 Bad Gateway</h1></body></html>", "error",
+     "protocol", ""},
     {"openai-chat", true, 502, "<html><h1>502 Bad Gateway</h1></html>", "error", "server", ""},
     {"openai-chat", true, 200, "", "truncated", "none", ""},
-    {"openai-chat", true, 200, "{\"error\":{\"message\":\"no\",\"code\":\"rate_limit_exceeded\"}}", "error", "rate_limit", ""},
-    {"openai-chat", true, 200, "{\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}", "stop", "none", "hi"},
+    {"openai-chat", true, 200, "{\"error\":{\"message\":\"no\",\"code\":\"rate_limit_exceeded\"}}",
+     "error", "rate_limit", ""},
+    {"openai-chat", true, 200,
+     "{\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}", "stop",
+     "none", "hi"},
     {"openai-chat", true, 200,
      "data: {\"choices\":[{\"delta\":{\"content\":\"a\\ud83d\"}}]}\n\n"
-     "data: {\"choices\":[{\"delta\":{\"content\":\"\\u0000\\\\ud83d\"},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n",
+     "data: "
+     "{\"choices\":[{\"delta\":{\"content\":\"\\u0000\\\\ud83d\"},\"finish_reason\":\"length\"}]}"
+     "\n\ndata: [DONE]\n\n",
      "length", "none", "a\xef\xbf\xbd\xef\xbf\xbd\\ud83d"},
-    {"openai-chat", true, 200, "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: {oops\n\n", "error", "protocol", "x"},
-    {"openai-chat", true, 200, "data: {\"choices\":[{\"delta\":{\"refusal\":\"no\"},\"finish_reason\":\"stop\"}]}\n\n", "refusal", "none", ""},
-    {"openai-chat", true, 200, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", "empty", "none", ""},
+    {"openai-chat", true, 200,
+     "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: {oops\n\n", "error",
+     "protocol", "x"},
+    {"openai-chat", true, 200,
+     "data: {\"choices\":[{\"delta\":{\"refusal\":\"no\"},\"finish_reason\":\"stop\"}]}\n\n",
+     "refusal", "none", ""},
+    {"openai-chat", true, 200,
+     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", "empty", "none", ""},
     {"openai-chat", false, 402, "{\"message\":\"x\"}", "error", "quota", ""},
     {"openai-chat", false, 400, "{\"error\":\"API key not valid\"}", "error", "auth", ""},
-    {"openai-chat", false, 500, "{\"error\":{\"message\":\"This model's maximum context length is 8192 tokens\"}}", "error", "context_length", ""},
+    {"openai-chat", false, 500,
+     "{\"error\":{\"message\":\"This model's maximum context length is 8192 tokens\"}}", "error",
+     "context_length", ""},
     {"openai-chat", false, 529, "{}", "error", "overloaded", ""},
     {"openai-chat", false, 504, "", "error", "server", ""},
-    {"anthropic", false, 404, "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: x\"}}", "error", "not_found", ""},
+    {"anthropic", false, 404,
+     "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: x\"}}",
+     "error", "not_found", ""},
     {"gemini", true, 200,
-     "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"one\"}]},\"finishReason\":\"STOP\"}]}\n\n"
-     "{\n  \"error\": {\n    \"code\": 503,\n    \"message\": \"The model is overloaded.\",\n    \"status\": \"UNAVAILABLE\"\n  }\n}\n",
+     "data: "
+     "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"one\"}]},\"finishReason\":\"STOP\"}]}"
+     "\n\n"
+     "{\n  \"error\": {\n    \"code\": 503,\n    \"message\": \"The model is overloaded.\",\n    "
+     "\"status\": \"UNAVAILABLE\"\n  }\n}\n",
      "error", "overloaded", "one"},
-    {"gemini", true, 200, "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\r\n\r\n", "content_filter", "none", ""},
+    {"gemini", true, 200, "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\r\n\r\n",
+     "content_filter", "none", ""},
 };
 
 static void verdicts_follow_the_rules(void **state)
@@ -220,7 +242,8 @@ static void verdicts_follow_the_rules(void **state)
             heard_init(&heard);
             enum chat_finish finish = read_body(&reader, &heard, dialect_find(v->dialect), v->stream, v->status,
                                                 text_of(v->body), rest, rest);
-            if (strcmp(chat_finish_word(finish), v->finish) || strcmp(chat_error_word(reader.reply.error.class), v->class) ||
+            if (strcmp(chat_finish_word(finish), v->finish) ||
+                strcmp(chat_error_word(reader.reply.error.class), v->class) ||
                 !text_equal(buf_text(&heard.channels[CHAT_TEXT]), text_of(v->text)))
                 fail_msg("case %zu: %s %s \"%s\" (%s)", i, chat_finish_word(finish),
                          chat_error_word(reader.reply.error.class), heard.channels[0].data, reader.reply.error.message);
