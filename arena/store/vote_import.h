@@ -10,9 +10,9 @@
 #include "store/battles.h"
 #include "store/votes.h"
 
-#define IMPORTER_NAMES 32768 /* more voters than any file's busiest; the rest are looked up again  \
-                              */
-#define IMPORTER_NAME_BYTES 512 /* a longer one is not remembered */
+/* More voters than any file's busiest; the rest are looked up again. A longer name is not remembered. */
+#define IMPORTER_NAMES 32768
+#define IMPORTER_NAME_BYTES 512
 
 struct vote_import {
     struct text
