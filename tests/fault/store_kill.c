@@ -3,6 +3,7 @@
  * store_crash.c does.) */
 #include "fault/store_votes.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -32,7 +33,9 @@ static void vote_for_ever(struct fixture *fixture, int pipe)
     }
 }
 
-static void kill_one(struct fixture *fixture, int64_t after_us, struct acknowledged *acknowledged)
+/* With `voting` the time begins at the first vote, so that a slow machine too acknowledges some. */
+static void kill_one(struct fixture *fixture, bool voting, int64_t after_us,
+                     struct acknowledged *acknowledged)
 {
     int ends[2], status;
     assert_int_equal(pipe(ends), 0);
@@ -41,6 +44,8 @@ static void kill_one(struct fixture *fixture, int64_t after_us, struct acknowled
     if (process == 0)
         vote_for_ever(fixture, ends[1]);
     close(ends[1]);
+    struct pollfd first = {.fd = ends[0], .events = POLLIN};
+    assert_true(!voting || poll(&first, 1, 30000) == 1);
     usleep((useconds_t)after_us);
     kill(process, SIGKILL);
     assert_int_equal(waitpid(process, &status, 0), process);
@@ -86,10 +91,10 @@ static void no_acknowledged_vote_is_lost(void **state)
     fixture->store = NULL;
     for (int i = 0; i < ROUNDS; i++) {
         size_t before = acknowledged->count;
-        kill_one(fixture, 10000 + (int64_t)rng_below(&rng, 70000), acknowledged);
+        kill_one(fixture, i % 2 == 1, 10000 + (int64_t)rng_below(&rng, 70000), acknowledged);
         look(fixture, acknowledged, before);
     }
-    assert_true(acknowledged->count > ROUNDS);
+    assert_true(acknowledged->count >= ROUNDS / 2);
     look(fixture, acknowledged, 0);
     print_message("%d kills, %zu acknowledged votes, none lost\n", ROUNDS, acknowledged->count);
     free(acknowledged);
