@@ -169,6 +169,8 @@ static void write_error(struct buf *buf, const struct err *err)
 void response_error(struct http_request *request, const struct err *err)
 {
     struct buf buf;
+    if (request->response || !request->connection) /* its path went with the connection */
+        return;
     buf_init(&buf, 8 * ERR_MESSAGE_MAX);
     int status = err_status(err->code);
     if (strncmp(request->path, "/v1/", 4) == 0)
