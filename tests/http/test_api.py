@@ -19,7 +19,8 @@ def test_every_route_is_published():
     routes = re.findall(r'\{"(GET|POST)", "([^"]+)"', (FOLDER.parent / "arena" / "http" / "route.c").read_text())
     published = (FOLDER / "openapi.yaml").read_text()
     for method, pattern in routes:
-        block = re.search(rf"\n  {re.escape(pattern.replace('*', '{id}'))}:\n((?:    .*\n)+)", published)
+        path = re.escape(pattern).replace(r"\*", r"\{\w+\}")
+        block = re.search(rf"\n  {path}:\n((?:    .*\n)+)", published)
         assert block and f"    {method.lower()}:" in block.group(1), (method, pattern)
 
 
