@@ -5,9 +5,19 @@
 #include "command/command.h"
 
 const struct command *const COMMANDS[] = {
-    &command_serve, &command_chat, &command_models, &command_leaderboard,
-    &command_rank,  &command_import, &command_export, &command_gate,
-    &command_invite, &command_keys, &command_verify, &command_bench, NULL,
+    &command_serve,
+    &command_chat,
+    &command_models,
+    &command_leaderboard,
+    &command_rank,
+    &command_import,
+    &command_export,
+    &command_gate,
+    &command_invite,
+    &command_keys,
+    &command_verify,
+    &command_bench,
+    NULL,
 };
 
 static int help(const char *name)
@@ -42,10 +52,12 @@ int main(int argc, char **argv)
         help(NULL);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0)
         return help(argc > 2 ? argv[2] : NULL);
     for (const struct command *const *command = COMMANDS; *command; command++)
         if (strcmp((*command)->name, argv[1]) == 0)
-            return wants_help(argc - 1, argv + 1) ? help(argv[1]) : (*command)->run(argc - 1, argv + 1);
+            return wants_help(argc - 1, argv + 1) ? help(argv[1])
+                                                  : (*command)->run(argc - 1, argv + 1);
     return help(argv[1]);
 }

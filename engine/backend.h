@@ -65,8 +65,9 @@ struct backend_model {
     int pages; /* KV pages there are */
     size_t page_bytes;
     uint64_t parameters;
-    uint64_t layer_parameters; /* used for every token: one token's experts, no embedding and output */
-    size_t weight_bytes; /* read for one token at batch 1 */
+    uint64_t
+        layer_parameters; /* used for every token: one token's experts, no embedding and output */
+    size_t weight_bytes;  /* read for one token at batch 1 */
     const char *type;
 };
 

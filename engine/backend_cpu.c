@@ -46,7 +46,7 @@ static struct cpu_backend *cpu_of(struct backend *backend)
 
 /* ---- Drawing
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* One draw of a slice, from the logits after its token `index`. */
 static void draw(struct backend_slice *slice, int index, const float *logits)
@@ -91,7 +91,7 @@ static void take_rows(void *context, int first, int last, int thread)
 
 /* ---- A step
  * -----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static void list_wanted(struct cpu_model *m, int rows[])
 {
@@ -142,7 +142,7 @@ static bool cpu_wait(struct backend_model *base, struct engine_error *error)
 
 /* ---- Loading
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static void cpu_unload(struct backend_model *base)
 {

@@ -114,7 +114,7 @@ static void learn_page(struct cache *cache, int32_t number, uint64_t parent, con
 
 /* ---- Making
  * -----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 struct cache *cache_new(int pages, struct engine_error *error)
 {
@@ -154,7 +154,7 @@ void cache_free(struct cache *cache)
 
 /* ---- Sequences
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool append_page(struct cache_sequence *sequence, int32_t number)
 {

@@ -1,6 +1,7 @@
-/* config.json to the keys that GGUF has. A table says which number goes where; rotary scaling, whose names
- * differ from family to family, has code of its own. A setting that the engine's form of a family does not
- * have is looked for and refused, because ignoring it would give a model that is nearly right. */
+/* config.json to the keys that GGUF has. A table says which number goes where; rotary scaling,
+ * whose names differ from family to family, has code of its own. A setting that the engine's
+ * form of a family does not have is looked for and refused, because ignoring it would give a
+ * model that is nearly right. */
 #include "engine/checkpoint.h"
 
 #include <math.h>
@@ -15,18 +16,12 @@
 enum { MAX_PATH = 4096, MAX_ROTARY = 4096 };
 
 static const struct checkpoint_family families[] = {
-    {"llama", "llama", true, false, false, -1},
-    {"mistral", "llama", true, false, false, -1},
-    {"mixtral", "llama", true, false, false, -1},
-    {"smollm3", "smollm3", true, false, false, -1},
-    {"qwen2", "qwen2", false, false, false, -1},
-    {"qwen2_moe", "qwen2moe", false, false, false, 0},
-    {"qwen3", "qwen3", false, false, false, -1},
-    {"qwen3_moe", "qwen3moe", false, false, false, 1},
-    {"olmoe", "olmoe", false, false, false, 0},
-    {"gemma2", "gemma2", false, true, true, -1},
-    {"gemma3", "gemma3", false, true, true, -1},
-    {"gemma3_text", "gemma3", false, true, true, -1},
+    {"llama", "llama", true, false, false, -1},   {"mistral", "llama", true, false, false, -1},
+    {"mixtral", "llama", true, false, false, -1}, {"smollm3", "smollm3", true, false, false, -1},
+    {"qwen2", "qwen2", false, false, false, -1},  {"qwen2_moe", "qwen2moe", false, false, false, 0},
+    {"qwen3", "qwen3", false, false, false, -1},  {"qwen3_moe", "qwen3moe", false, false, false, 1},
+    {"olmoe", "olmoe", false, false, false, 0},   {"gemma2", "gemma2", false, true, true, -1},
+    {"gemma3", "gemma3", false, true, true, -1},  {"gemma3_text", "gemma3", false, true, true, -1},
     {"phi3", "phi3", false, false, false, -1},
 };
 
@@ -40,12 +35,14 @@ bool checkpoint_is(const char *path)
     return length > sizeof suffix - 1 && strcmp(path + length - (sizeof suffix - 1), suffix) == 0;
 }
 
-/* ---- Metadata -------------------------------------------------------------------------------------------
- */
+/* ---- Metadata
+ * -------------------------------------------------------------------------------------------
+ * / */
 
 static bool refuse(const struct checkpoint *checkpoint, const char *what)
 {
-    return engine_fail(checkpoint->error, ENGINE_UNSUPPORTED, "%s/config.json: %s", checkpoint->folder, what);
+    return engine_fail(checkpoint->error, ENGINE_UNSUPPORTED, "%s/config.json: %s",
+                       checkpoint->folder, what);
 }
 
 static void full_key(const struct checkpoint *checkpoint, const char *key, char out[128])
@@ -114,14 +111,18 @@ static bool read_sizes(struct checkpoint *checkpoint)
     int64_t width = json_tree_integer(json_tree_get(facts, "hidden_size"), 0);
     checkpoint->layers = json_tree_integer(json_tree_get(facts, "num_hidden_layers"), 0);
     checkpoint->heads = json_tree_integer(json_tree_get(facts, "num_attention_heads"), 0);
-    checkpoint->kv_heads = json_tree_integer(json_tree_get(facts, "num_key_value_heads"), checkpoint->heads);
+    checkpoint->kv_heads =
+        json_tree_integer(json_tree_get(facts, "num_key_value_heads"), checkpoint->heads);
     if (checkpoint->layers < 1 || checkpoint->heads < 1 || checkpoint->kv_heads < 1 || width < 1)
-        return refuse(checkpoint, "num_hidden_layers, num_attention_heads or hidden_size is missing");
-    checkpoint->head_dim = json_tree_integer(json_tree_get(facts, "head_dim"), width / checkpoint->heads);
+        return refuse(checkpoint,
+                      "num_hidden_layers, num_attention_heads or hidden_size is missing");
+    checkpoint->head_dim =
+        json_tree_integer(json_tree_get(facts, "head_dim"), width / checkpoint->heads);
     if (checkpoint->head_dim < 2 || checkpoint->head_dim > MAX_ROTARY)
         return refuse(checkpoint, "the heads' size makes no sense");
     checkpoint->experts = json_tree_integer(json_tree_get(facts, "num_local_experts"), 0);
-    checkpoint->experts = json_tree_integer(json_tree_get(facts, "num_experts"), checkpoint->experts);
+    checkpoint->experts =
+        json_tree_integer(json_tree_get(facts, "num_experts"), checkpoint->experts);
     if (checkpoint->experts < 0 || checkpoint->experts > 4096)
         return refuse(checkpoint, "the number of experts makes no sense");
     return true;
@@ -130,12 +131,14 @@ static bool read_sizes(struct checkpoint *checkpoint)
 static bool check_activation(const struct checkpoint *checkpoint)
 {
     const struct json_tree_value *name = json_tree_get(checkpoint->facts, "hidden_activation");
-    name = name && name->kind == JSON_TREE_STRING ? name : json_tree_get(checkpoint->facts, "hidden_act");
+    name = name && name->kind == JSON_TREE_STRING ? name
+                                                  : json_tree_get(checkpoint->facts, "hidden_act");
     bool gemma = checkpoint->family->norm_less_one;
     if (!name || name->kind != JSON_TREE_STRING ||
         (gemma ? json_tree_is(name, "gelu_pytorch_tanh") : json_tree_is(name, "silu")))
         return true;
-    return refuse(checkpoint, "its activation (hidden_act) is not the one that this family has here");
+    return refuse(checkpoint,
+                  "its activation (hidden_act) is not the one that this family has here");
 }
 
 /* Settings that the engine's form of a family does not have. */
@@ -158,13 +161,15 @@ static bool check_settings(const struct checkpoint *checkpoint)
     if (json_tree_integer(json_tree_get(facts, "no_rope_layer_interval"), 4) != 4)
         return refuse(checkpoint, "no_rope_layer_interval is not 4");
     if (json_tree_get(json_tree_root(checkpoint->config), "quantization_config"))
-        return refuse(checkpoint,
-                      "it is quantised (quantization_config): give the plain BF16, F16 or F32 checkpoint");
+        return refuse(
+            checkpoint,
+            "it is quantised (quantization_config): give the plain BF16, F16 or F32 checkpoint");
     return check_activation(checkpoint);
 }
 
-/* ---- Rotary positions -----------------------------------------------------------------------------------
- */
+/* ---- Rotary positions
+ * -----------------------------------------------------------------------------------
+ * / */
 
 struct extra {
     struct checkpoint_store *store;
@@ -172,20 +177,23 @@ struct extra {
     size_t count;
 };
 
-/* Llama 3's scaling: slow dimensions divided by `factor`, fast ones kept, a ramp between; as divisors. */
-static bool llama3_factors(const struct checkpoint *checkpoint, const struct json_tree_value *scaling,
-                           double base, struct extra *extra)
+/* Llama 3's scaling: slow dimensions divided by `factor`, fast ones kept, a ramp between; as
+ * divisors. */
+static bool llama3_factors(const struct checkpoint *checkpoint,
+                           const struct json_tree_value *scaling, double base, struct extra *extra)
 {
     double factor = json_tree_number(json_tree_get(scaling, "factor"), 8),
            low = json_tree_number(json_tree_get(scaling, "low_freq_factor"), 1);
     double high = json_tree_number(json_tree_get(scaling, "high_freq_factor"), 4);
-    double original = json_tree_number(json_tree_get(scaling, "original_max_position_embeddings"), 8192);
+    double original =
+        json_tree_number(json_tree_get(scaling, "original_max_position_embeddings"), 8192);
     size_t count = (size_t)checkpoint->head_dim / 2;
     float *values = malloc(count * sizeof *values);
     if (!values)
         return engine_no_memory(checkpoint->error, checkpoint->folder);
     for (size_t i = 0; i < count; i++) {
-        double wave = 2 * 3.14159265358979323846 * pow(base, 2.0 * (double)i / (double)checkpoint->head_dim);
+        double wave =
+            2 * 3.14159265358979323846 * pow(base, 2.0 * (double)i / (double)checkpoint->head_dim);
         double smooth = (original / wave - low) / (high - low);
         values[i] = wave < original / high  ? 1.0f
                     : wave > original / low ? (float)factor
@@ -212,22 +220,26 @@ static bool add_list(const struct checkpoint *checkpoint, const struct json_tree
 static bool long_factors(struct checkpoint *checkpoint, const struct json_tree_value *scaling,
                          struct extra *extra)
 {
-    double longest = json_tree_number(json_tree_get(checkpoint->facts, "max_position_embeddings"), 0);
-    double original =
-        json_tree_number(json_tree_get(checkpoint->facts, "original_max_position_embeddings"),
-                         json_tree_number(json_tree_get(scaling, "original_max_position_embeddings"), 0));
+    double longest =
+        json_tree_number(json_tree_get(checkpoint->facts, "max_position_embeddings"), 0);
+    double original = json_tree_number(
+        json_tree_get(checkpoint->facts, "original_max_position_embeddings"),
+        json_tree_number(json_tree_get(scaling, "original_max_position_embeddings"), 0));
     if (!(original > 1) || !(longest > 0))
         return refuse(checkpoint, "original_max_position_embeddings is missing");
     double ratio = longest / original;
-    put_number(checkpoint, "rope.scaling.attn_factor", ratio > 1 ? sqrt(1 + log(ratio) / log(original)) : 1);
+    put_number(checkpoint, "rope.scaling.attn_factor",
+               ratio > 1 ? sqrt(1 + log(ratio) / log(original)) : 1);
     put_integer(checkpoint, "rope.scaling.original_context_length", (int64_t)original);
     put_string(checkpoint, "rope.scaling.type", "longrope");
-    return add_list(checkpoint, json_tree_get(scaling, "long_factor"), "rope_factors_long.weight", extra) &&
-           add_list(checkpoint, json_tree_get(scaling, "short_factor"), "rope_factors_short.weight", extra);
+    return add_list(checkpoint, json_tree_get(scaling, "long_factor"), "rope_factors_long.weight",
+                    extra) &&
+           add_list(checkpoint, json_tree_get(scaling, "short_factor"), "rope_factors_short.weight",
+                    extra);
 }
 
-static bool put_scaling(struct checkpoint *checkpoint, const struct json_tree_value *scaling, double base,
-                        struct extra *extra)
+static bool put_scaling(struct checkpoint *checkpoint, const struct json_tree_value *scaling,
+                        double base, struct extra *extra)
 {
     const struct json_tree_value *type = json_tree_get(scaling, "rope_type");
     type = type ? type : json_tree_get(scaling, "type");
@@ -238,28 +250,35 @@ static bool put_scaling(struct checkpoint *checkpoint, const struct json_tree_va
     if (json_tree_is(type, "longrope") || json_tree_is(type, "su"))
         return long_factors(checkpoint, scaling, extra);
     if (!json_tree_is(type, "linear") && !json_tree_is(type, "yarn"))
-        return refuse(checkpoint,
-                      "its rope_scaling is of a type that is not supported (linear, yarn, llama3 and "
-                      "longrope are)");
+        return refuse(
+            checkpoint,
+            "its rope_scaling is of a type that is not supported (linear, yarn, llama3 and "
+            "longrope are)");
     put_string(checkpoint, "rope.scaling.type", json_tree_is(type, "yarn") ? "yarn" : "linear");
-    put_number(checkpoint, "rope.scaling.factor", json_tree_number(json_tree_get(scaling, "factor"), 1));
-    const struct json_tree_value *original = json_tree_get(scaling, "original_max_position_embeddings");
+    put_number(checkpoint, "rope.scaling.factor",
+               json_tree_number(json_tree_get(scaling, "factor"), 1));
+    const struct json_tree_value *original =
+        json_tree_get(scaling, "original_max_position_embeddings");
     if (original)
-        put_integer(checkpoint, "rope.scaling.original_context_length", json_tree_integer(original, 0));
+        put_integer(checkpoint, "rope.scaling.original_context_length",
+                    json_tree_integer(original, 0));
     return true;
 }
 
-/* rope_theta and rope_scaling, or rope_parameters that hold both (for each kind of layer, in Gemma 3). */
+/* rope_theta and rope_scaling, or rope_parameters that hold both (for each kind of layer, in
+ * Gemma 3). */
 static bool put_rope(struct checkpoint *checkpoint, struct extra *extra)
 {
-    const struct json_tree_value *facts = checkpoint->facts, *both = json_tree_get(facts, "rope_parameters");
+    const struct json_tree_value *facts = checkpoint->facts,
+                                 *both = json_tree_get(facts, "rope_parameters");
     const struct json_tree_value *wide = json_tree_get(both, "full_attention"),
                                  *local = json_tree_get(both, "sliding_attention");
     both = wide ? wide : both;
     double base = json_tree_number(json_tree_get(both, "rope_theta"),
                                    json_tree_number(json_tree_get(facts, "rope_theta"), 10000));
-    double part = json_tree_number(json_tree_get(both, "partial_rotary_factor"),
-                              json_tree_number(json_tree_get(facts, "partial_rotary_factor"), 1));
+    double part =
+        json_tree_number(json_tree_get(both, "partial_rotary_factor"),
+                         json_tree_number(json_tree_get(facts, "partial_rotary_factor"), 1));
     if (!(part > 0 && part <= 1) || !(base > 1))
         return refuse(checkpoint, "rope_theta or partial_rotary_factor makes no sense");
     put_number(checkpoint, "rope.freq_base", base);
@@ -292,8 +311,9 @@ static bool put_metadata(struct checkpoint *checkpoint, struct extra *extra)
     return put_rope(checkpoint, extra) && checkpoint_tokenizer(checkpoint);
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------
- */
+/* ---- The whole
+ * ------------------------------------------------------------------------------------------
+ * / */
 
 static bool find_family(struct checkpoint *checkpoint)
 {
@@ -308,13 +328,14 @@ static bool find_family(struct checkpoint *checkpoint)
         if (json_tree_is(type, families[i].type))
             return true;
         if (at < sizeof known)
-            at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", families[i].type);
+            at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
+                                   families[i].type);
     }
     bool said = type && type->kind == JSON_TREE_STRING;
     return engine_fail(checkpoint->error, ENGINE_UNSUPPORTED,
                        "%s/config.json: model_type \"%.*s\" is not one of %s", checkpoint->folder,
-                       said ? (int)(type->length < 40 ? type->length : 40) : 0, said ? type->text : "",
-                       known);
+                       said ? (int)(type->length < 40 ? type->length : 40) : 0,
+                       said ? type->text : "", known);
 }
 
 static bool read_config(struct checkpoint *checkpoint)
@@ -327,7 +348,8 @@ static bool read_config(struct checkpoint *checkpoint)
 }
 
 /* Puts the parts together. */
-static struct gguf *assemble(struct checkpoint *checkpoint, struct checkpoint_store *store, const char *path)
+static struct gguf *assemble(struct checkpoint *checkpoint, struct checkpoint_store *store,
+                             const char *path)
 {
     struct extra extra = {.store = store};
     size_t length;
@@ -339,8 +361,8 @@ static struct gguf *assemble(struct checkpoint *checkpoint, struct checkpoint_st
         ok = bytes || engine_no_memory(checkpoint->error, path);
     }
     if (ok)
-        return gguf_assemble(bytes, length, path, extra.tensors, extra.count, checkpoint_store_free, store,
-                             checkpoint->error);
+        return gguf_assemble(bytes, length, path, extra.tensors, extra.count, checkpoint_store_free,
+                             store, checkpoint->error);
     free(extra.tensors);
     checkpoint_store_free(store);
     return NULL;

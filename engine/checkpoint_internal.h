@@ -13,8 +13,8 @@ struct checkpoint_family {
     const char *architecture; /* the engine's name */
     bool permuted;            /* GGUF keeps rotary pairs side by side, the checkpoint apart */
     bool norm_less_one;       /* norms are kept as what is added to 1 */
-    bool four_norms;          /* post_attention_layernorm is a norm of its own, not the feed-forward's */
-    int topk_normalised;      /* what norm_topk_prob must be: 0, 1, or -1 for no experts */
+    bool four_norms;     /* post_attention_layernorm is a norm of its own, not the feed-forward's */
+    int topk_normalised; /* what norm_topk_prob must be: 0, 1, or -1 for no experts */
 };
 
 struct checkpoint {
@@ -43,8 +43,8 @@ bool checkpoint_tensors(const struct checkpoint *checkpoint, struct checkpoint_s
 
 /* Adds a tensor of floats that the checkpoint says in words (rotary factors). Takes `values`. */
 bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store,
-                           const char *name, float *values, size_t length, struct gguf_tensor **tensors,
-                           size_t *count);
+                           const char *name, float *values, size_t length,
+                           struct gguf_tensor **tensors, size_t *count);
 
 /* tokenizer.json and tokenizer_config.json into metadata. */
 bool checkpoint_tokenizer(struct checkpoint *checkpoint);

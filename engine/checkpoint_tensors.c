@@ -1,6 +1,6 @@
-/* A table of suffixes carries nearly all of it. Three things need memory of their own: rows of queries and
- * keys put in GGUF's order, experts stacked into one tensor, norms raised by one. The rest points into the
- * mapped files. */
+/* A table of suffixes carries nearly all of it. Three things need memory of their own: rows of
+ * queries and keys put in GGUF's order, experts stacked into one tensor, norms raised by one.
+ * The rest points into the mapped files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +61,12 @@ static const struct rule in_layer[] = {
 
 /* Behind "mlp.experts.E." or "block_sparse_moe.experts.E.". */
 static const struct rule in_expert[] = {
-    {"gate_proj.weight", "ffn_gate_exps.weight", AS_IS}, {"up_proj.weight", "ffn_up_exps.weight", AS_IS},
-    {"down_proj.weight", "ffn_down_exps.weight", AS_IS}, {"w1.weight", "ffn_gate_exps.weight", AS_IS},
-    {"w3.weight", "ffn_up_exps.weight", AS_IS},          {"w2.weight", "ffn_down_exps.weight", AS_IS},
+    {"gate_proj.weight", "ffn_gate_exps.weight", AS_IS},
+    {"up_proj.weight", "ffn_up_exps.weight", AS_IS},
+    {"down_proj.weight", "ffn_down_exps.weight", AS_IS},
+    {"w1.weight", "ffn_gate_exps.weight", AS_IS},
+    {"w3.weight", "ffn_up_exps.weight", AS_IS},
+    {"w2.weight", "ffn_down_exps.weight", AS_IS},
 };
 
 /* Experts of one kind in one layer, while they come in. */
@@ -83,8 +86,9 @@ struct converter {
     size_t stack_count;
 };
 
-/* ---- Memory ---------------------------------------------------------------------------------------------
- */
+/* ---- Memory
+ * ---------------------------------------------------------------------------------------------
+ * / */
 
 void checkpoint_store_free(void *owner)
 {
@@ -99,7 +103,8 @@ void checkpoint_store_free(void *owner)
 }
 
 /* Memory that lives as long as the model's file; NULL with the error filled. */
-static void *store_get(const struct checkpoint *checkpoint, struct checkpoint_store *store, size_t size)
+static void *store_get(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                       size_t size)
 {
     if (store->count == store->capacity) {
         size_t capacity = store->capacity * 2 + 256;
@@ -146,14 +151,17 @@ static bool set_name(const struct checkpoint *checkpoint, struct checkpoint_stor
     return true;
 }
 
-/* ---- Forms ----------------------------------------------------------------------------------------------
- */
+/* ---- Forms
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
-static bool refuse(const struct converter *converter, const struct safetensor *source, const char *what)
+static bool refuse(const struct converter *converter, const struct safetensor *source,
+                   const char *what)
 {
     return engine_fail(converter->checkpoint->error, ENGINE_UNSUPPORTED, "%s: tensor \"%.*s\" %s",
                        converter->checkpoint->folder,
-                       (int)(source->name_length < SHOWN ? source->name_length : SHOWN), source->name, what);
+                       (int)(source->name_length < SHOWN ? source->name_length : SHOWN),
+                       source->name, what);
 }
 
 /* GGUF's tensor over a source: sizes turned round, data where it lies. */
@@ -173,7 +181,8 @@ static struct gguf_tensor turn(const struct safetensor *source)
 static bool permute(struct converter *converter, const struct safetensor *source, int64_t heads,
                     struct gguf_tensor *tensor)
 {
-    size_t rows = (size_t)source->size[0], row = rows ? source->bytes / rows : 0, dim = rows / (size_t)heads;
+    size_t rows = (size_t)source->size[0], row = rows ? source->bytes / rows : 0,
+           dim = rows / (size_t)heads;
     if (!converter->checkpoint->family->permuted)
         return true;
     if (source->dims < 1 || rows % (size_t)heads != 0 || dim % 2 != 0)
@@ -189,7 +198,8 @@ static bool permute(struct converter *converter, const struct safetensor *source
     return true;
 }
 
-static bool raise(struct converter *converter, const struct safetensor *source, struct gguf_tensor *tensor)
+static bool raise(struct converter *converter, const struct safetensor *source,
+                  struct gguf_tensor *tensor)
 {
     if (!converter->checkpoint->family->norm_less_one)
         return true;
@@ -226,20 +236,23 @@ static bool take(struct converter *converter, const struct safetensor *source, c
     struct gguf_tensor tensor = turn(source);
     bool ok = true;
     if (form == ROTARY_QUERY || form == ROTARY_KEY)
-        ok = permute(converter, source, form == ROTARY_KEY ? checkpoint->kv_heads : checkpoint->heads,
-                     &tensor);
+        ok = permute(converter, source,
+                     form == ROTARY_KEY ? checkpoint->kv_heads : checkpoint->heads, &tensor);
     else if (form == NORM)
         ok = raise(converter, source, &tensor);
     else if (form == FLAT && tensor.dims == 2 && tensor.size[1] == 1)
         tensor.dims = 1;
-    return ok && align(converter, &tensor) && set_name(checkpoint, converter->store, &tensor, name) &&
+    return ok && align(converter, &tensor) &&
+           set_name(checkpoint, converter->store, &tensor, name) &&
            push(checkpoint, &converter->tensors, &converter->count, &converter->capacity, tensor);
 }
 
-/* ---- Experts --------------------------------------------------------------------------------------------
- */
+/* ---- Experts
+ * --------------------------------------------------------------------------------------------
+ * / */
 
-static struct stack *new_stack(struct converter *converter, const struct safetensor *source, const char *name)
+static struct stack *new_stack(struct converter *converter, const struct safetensor *source,
+                               const char *name)
 {
     const struct checkpoint *checkpoint = converter->checkpoint;
     struct stack *grown = realloc(converter->stacks, (converter->stack_count + 1) * sizeof *grown);
@@ -251,7 +264,8 @@ static struct stack *new_stack(struct converter *converter, const struct safeten
     converter->stacks = grown;
     if (checkpoint->experts < 1 || source->dims != 2 ||
         __builtin_mul_overflow(source->bytes, (size_t)checkpoint->experts, &bytes)) {
-        refuse(converter, source, "is an expert's, but config.json does not say how many there are");
+        refuse(converter, source,
+               "is an expert's, but config.json does not say how many there are");
         return NULL;
     }
     struct gguf_tensor tensor = turn(source);
@@ -276,8 +290,8 @@ static struct stack *find_stack(struct converter *converter, const char *name)
     return NULL;
 }
 
-static bool take_expert(struct converter *converter, const struct safetensor *source, const char *name,
-                        int64_t expert)
+static bool take_expert(struct converter *converter, const struct safetensor *source,
+                        const char *name, int64_t expert)
 {
     struct stack *stack = find_stack(converter, name);
     if (!stack)
@@ -300,16 +314,18 @@ static bool check_stacks(const struct converter *converter)
     for (size_t i = 0; i < converter->stack_count; i++) {
         const struct gguf_text name = converter->tensors[converter->stacks[i].tensor].name;
         if (converter->stacks[i].filled != converter->checkpoint->experts)
-            return engine_fail(converter->checkpoint->error, ENGINE_FORMAT,
-                               "%s: %lld of %lld experts for \"%.*s\" are there",
-                               converter->checkpoint->folder, (long long)converter->stacks[i].filled,
-                               (long long)converter->checkpoint->experts, (int)name.length, name.bytes);
+            return engine_fail(
+                converter->checkpoint->error, ENGINE_FORMAT,
+                "%s: %lld of %lld experts for \"%.*s\" are there", converter->checkpoint->folder,
+                (long long)converter->stacks[i].filled, (long long)converter->checkpoint->experts,
+                (int)name.length, name.bytes);
     }
     return true;
 }
 
-/* ---- Names ----------------------------------------------------------------------------------------------
- */
+/* ---- Names
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 static bool skip(const char **at, const char *prefix)
 {
@@ -343,10 +359,12 @@ static const struct rule *find_rule(const struct rule *rules, size_t count, cons
 static struct rule second_norm(const struct checkpoint *checkpoint)
 {
     return (struct rule){
-        "", checkpoint->family->four_norms ? "post_attention_norm.weight" : "ffn_norm.weight", NORM};
+        "", checkpoint->family->four_norms ? "post_attention_norm.weight" : "ffn_norm.weight",
+        NORM};
 }
 
-static bool convert_layer(struct converter *converter, const struct safetensor *source, const char *rest)
+static bool convert_layer(struct converter *converter, const struct safetensor *source,
+                          const char *rest)
 {
     char name[MAX_NAME + 1];
     int64_t layer = skip_number(&rest), expert = -1;
@@ -422,10 +440,12 @@ bool checkpoint_tensors(const struct checkpoint *checkpoint, struct checkpoint_s
 }
 
 bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store,
-                           const char *name, float *values, size_t length, struct gguf_tensor **tensors,
-                           size_t *count)
+                           const char *name, float *values, size_t length,
+                           struct gguf_tensor **tensors, size_t *count)
 {
-    struct gguf_tensor tensor = {.type = KERNEL_F32, .dims = 1, .size = {(int64_t)length, 1, 1, 1},
+    struct gguf_tensor tensor = {.type = KERNEL_F32,
+                                 .dims = 1,
+                                 .size = {(int64_t)length, 1, 1, 1},
                                  .bytes = length * sizeof *values};
     float *data = store_get(checkpoint, store, tensor.bytes);
     if (data)

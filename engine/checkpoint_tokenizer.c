@@ -1,7 +1,8 @@
-/* tokenizer.json to tokenizer.ggml.*, plus four keys of our own for what GGUF has no place for: a model that
- * merges characters, the pre-tokenizer's expressions themselves, which special tokens take the white space
- * beside them, and a space that goes in front of the text's start only. Normalisers that rewrite text (NFC)
- * are passed over, as they are when such a model is converted to GGUF. */
+/* tokenizer.json to tokenizer.ggml.*, plus four keys of our own for what GGUF has no place for:
+ * a model that merges characters, the pre-tokenizer's expressions themselves, which special
+ * tokens take the white space beside them, and a space that goes in front of the text's start
+ * only. Normalisers that rewrite text (NFC) are passed over, as they are when such a model is
+ * converted to GGUF. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,8 @@ struct entry {
 
 struct reading {
     struct checkpoint *checkpoint;
-    const struct json_tree_value *root, *model, *settings; /* settings: tokenizer_config.json, or NULL */
+    const struct json_tree_value *root, *model,
+        *settings; /* settings: tokenizer_config.json, or NULL */
     struct entry *entries;
     size_t count;
     bool byte_level, space_prefix, prefix_first;
@@ -45,15 +47,17 @@ static struct gguf_text text_of(const struct json_tree_value *value)
     return text ? (struct gguf_text){value->text, value->length} : (struct gguf_text){"", 0};
 }
 
-/* ---- Tokens ---------------------------------------------------------------------------------------------
- */
+/* ---- Tokens
+ * ---------------------------------------------------------------------------------------------
+ * / */
 
 static bool count_tokens(struct reading *reading)
 {
     int64_t last = -1;
     const struct json_tree_value *vocab = json_tree_get(reading->model, "vocab"),
                                  *added = json_tree_get(reading->root, "added_tokens");
-    for (const struct json_tree_value *item = vocab && vocab->kind == JSON_TREE_OBJECT ? vocab->first : NULL;
+    for (const struct json_tree_value *item =
+             vocab && vocab->kind == JSON_TREE_OBJECT ? vocab->first : NULL;
          item; item = item->next) {
         int64_t id = json_tree_integer(item, -1);
         if (id < 0 || id >= VOCAB_MAX_TOKENS)
@@ -62,7 +66,8 @@ static bool count_tokens(struct reading *reading)
     }
     if (last < 0)
         return refuse(reading, "its model has no vocab");
-    for (const struct json_tree_value *item = added && added->kind == JSON_TREE_ARRAY ? added->first : NULL;
+    for (const struct json_tree_value *item = added && added->kind == JSON_TREE_ARRAY ? added->first
+                                                                                      : NULL;
          item; item = item->next) {
         int64_t id = json_tree_integer(json_tree_get(item, "id"), -1);
         if (id < 0 || id >= VOCAB_MAX_TOKENS)
@@ -90,14 +95,17 @@ static void read_tokens(struct reading *reading)
                           memcmp(unknown.bytes, item->key, unknown.length) == 0;
         entry->text = item->key;
         entry->length = item->key_length;
-        entry->type = is_unknown ? TOKEN_UNKNOWN : bytes && is_byte_token(item) ? TOKEN_BYTE : TOKEN_NORMAL;
+        entry->type = is_unknown                     ? TOKEN_UNKNOWN
+                      : bytes && is_byte_token(item) ? TOKEN_BYTE
+                                                     : TOKEN_NORMAL;
     }
 }
 
 static bool read_added(struct reading *reading)
 {
     const struct json_tree_value *added = json_tree_get(reading->root, "added_tokens");
-    for (const struct json_tree_value *item = added && added->kind == JSON_TREE_ARRAY ? added->first : NULL;
+    for (const struct json_tree_value *item = added && added->kind == JSON_TREE_ARRAY ? added->first
+                                                                                      : NULL;
          item; item = item->next) {
         struct entry *entry = &reading->entries[json_tree_integer(json_tree_get(item, "id"), 0)];
         struct gguf_text text = text_of(json_tree_get(item, "content"));
@@ -106,11 +114,14 @@ static bool read_added(struct reading *reading)
         entry->text = text.bytes;
         entry->length = (uint32_t)text.length;
         if (entry->type != TOKEN_UNKNOWN)
-            entry->type =
-                json_tree_bool(json_tree_get(item, "special"), false) ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
+            entry->type = json_tree_bool(json_tree_get(item, "special"), false)
+                              ? TOKEN_CONTROL
+                              : TOKEN_USER_DEFINED;
         entry->strip =
-            (unsigned char)((json_tree_bool(json_tree_get(item, "lstrip"), false) ? STRIP_BEFORE : 0) |
-                            (json_tree_bool(json_tree_get(item, "rstrip"), false) ? STRIP_AFTER : 0));
+            (unsigned char)((json_tree_bool(json_tree_get(item, "lstrip"), false) ? STRIP_BEFORE
+                                                                                  : 0) |
+                            (json_tree_bool(json_tree_get(item, "rstrip"), false) ? STRIP_AFTER
+                                                                                  : 0));
     }
     return true;
 }
@@ -161,15 +172,16 @@ static bool put_merges(struct reading *reading)
     return true;
 }
 
-/* ---- How text is cut ------------------------------------------------------------------------------------
- */
+/* ---- How text is cut
+ * ------------------------------------------------------------------------------------
+ * / */
 
 static bool add_pattern(struct reading *reading, const char *text, size_t length)
 {
     if (reading->pattern_count == SPLIT_MAX_PATTERNS)
         return refuse(reading, "its pre-tokenizer has too many steps");
-    reading->patterns[reading->pattern_count++] =
-        (struct json_tree_value){.kind = JSON_TREE_STRING, .text = text, .length = (uint32_t)length};
+    reading->patterns[reading->pattern_count++] = (struct json_tree_value){
+        .kind = JSON_TREE_STRING, .text = text, .length = (uint32_t)length};
     return true;
 }
 
@@ -180,8 +192,10 @@ static bool read_split(struct reading *reading, const struct json_tree_value *st
     const struct json_tree_value *behavior = json_tree_get(step, "behavior");
     if (!json_tree_is(behavior, "Isolated") && !json_tree_is(behavior, "Removed") &&
         !json_tree_is(behavior, "isolated"))
-        return refuse(reading, "its Split step behaves in a way that is not supported (Isolated is)");
-    bool removed = json_tree_is(behavior, "Removed"); /* of what lies between matches, as GPT-4's do */
+        return refuse(reading,
+                      "its Split step behaves in a way that is not supported (Isolated is)");
+    bool removed =
+        json_tree_is(behavior, "Removed"); /* of what lies between matches, as GPT-4's do */
     if ((removed && !json_tree_bool(json_tree_get(step, "invert"), false)) || !regex ||
         regex->kind != JSON_TREE_STRING)
         return refuse(reading, "its Split step has no expression, or removes what it finds");
@@ -193,12 +207,14 @@ static bool read_step(struct reading *reading, const struct json_tree_value *ste
 {
     static const char gpt2[] =
         "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-    static const char digit[] = "\\p{N}", digits[] = "\\p{N}+", punctuation[] = "[\\p{P}$+<=>^`|~]+";
+    static const char digit[] = "\\p{N}", digits[] = "\\p{N}+",
+                      punctuation[] = "[\\p{P}$+<=>^`|~]+";
     const struct json_tree_value *type = json_tree_get(step, "type");
     if (json_tree_is(type, "ByteLevel")) {
         reading->byte_level = true;
         if (json_tree_bool(json_tree_get(step, "add_prefix_space"), false))
-            return refuse(reading, "a space in front of every text (add_prefix_space) is not supported here");
+            return refuse(
+                reading, "a space in front of every text (add_prefix_space) is not supported here");
         return !json_tree_bool(json_tree_get(step, "use_regex"), true) ||
                add_pattern(reading, gpt2, sizeof gpt2 - 1);
     }
@@ -208,13 +224,15 @@ static bool read_step(struct reading *reading, const struct json_tree_value *ste
         return json_tree_bool(json_tree_get(step, "individual_digits"), false)
                    ? add_pattern(reading, digit, sizeof digit - 1)
                    : add_pattern(reading, digits, sizeof digits - 1);
-    if (json_tree_is(type, "Punctuation") && json_tree_is(json_tree_get(step, "behavior"), "Contiguous"))
+    if (json_tree_is(type, "Punctuation") &&
+        json_tree_is(json_tree_get(step, "behavior"), "Contiguous"))
         return add_pattern(reading, punctuation, sizeof punctuation - 1);
     if (json_tree_is(type, "Metaspace")) {
         const struct json_tree_value *scheme = json_tree_get(step, "prepend_scheme");
         reading->prefix_first = json_tree_is(scheme, "first");
-        reading->space_prefix = scheme ? !json_tree_is(scheme, "never")
-                                       : json_tree_bool(json_tree_get(step, "add_prefix_space"), true);
+        reading->space_prefix = scheme
+                                    ? !json_tree_is(scheme, "never")
+                                    : json_tree_bool(json_tree_get(step, "add_prefix_space"), true);
         return !json_tree_bool(json_tree_get(step, "split"), false) ||
                refuse(reading, "its Metaspace step cuts text into words, which is not supported");
     }
@@ -230,22 +248,24 @@ static bool read_pre_tokenizer(struct reading *reading)
     if (!json_tree_is(json_tree_get(pre, "type"), "Sequence"))
         return read_step(reading, pre);
     const struct json_tree_value *steps = json_tree_get(pre, "pretokenizers");
-    for (const struct json_tree_value *step = steps && steps->kind == JSON_TREE_ARRAY ? steps->first : NULL;
+    for (const struct json_tree_value *step = steps && steps->kind == JSON_TREE_ARRAY ? steps->first
+                                                                                      : NULL;
          step; step = step->next)
         if (!read_step(reading, step))
             return false;
     return true;
 }
 
-/* Llama 2's normaliser puts U+2581 in front; Gemma's split on spaces means nothing where there are none left.
- */
+/* Llama 2's normaliser puts U+2581 in front; Gemma's split on spaces means nothing where there
+ * are none left. / */
 static void read_normalizer(struct reading *reading)
 {
     const struct json_tree_value *normalizer = json_tree_get(reading->root, "normalizer");
     const struct json_tree_value *steps = json_tree_get(normalizer, "normalizers");
     if (json_tree_is(json_tree_get(normalizer, "type"), "Prepend"))
         reading->space_prefix = true;
-    for (const struct json_tree_value *step = steps && steps->kind == JSON_TREE_ARRAY ? steps->first : NULL;
+    for (const struct json_tree_value *step = steps && steps->kind == JSON_TREE_ARRAY ? steps->first
+                                                                                      : NULL;
          step; step = step->next)
         if (json_tree_is(json_tree_get(step, "type"), "Prepend"))
             reading->space_prefix = true;
@@ -253,7 +273,8 @@ static void read_normalizer(struct reading *reading)
 
 static bool has_byte_level_decoder(const struct reading *reading)
 {
-    return json_tree_is(json_tree_get(json_tree_get(reading->root, "decoder"), "type"), "ByteLevel");
+    return json_tree_is(json_tree_get(json_tree_get(reading->root, "decoder"), "type"),
+                        "ByteLevel");
 }
 
 static bool put_kind(struct reading *reading)
@@ -275,8 +296,9 @@ static bool put_kind(struct reading *reading)
     return true;
 }
 
-/* ---- Special tokens and the template --------------------------------------------------------------------
- */
+/* ---- Special tokens and the template
+ * --------------------------------------------------------------------
+ * / */
 
 /* A token named by its text, or by an object that holds it; -1 when there is none. */
 static int64_t find_id(const struct reading *reading, const struct json_tree_value *token)
@@ -293,7 +315,8 @@ static int64_t find_id(const struct reading *reading, const struct json_tree_val
 /* From tokenizer_config.json by text, else from config.json by number (the first of a list). */
 static int64_t find_special(const struct reading *reading, const char *token, const char *id)
 {
-    const struct json_tree_value *number = json_tree_get(json_tree_root(reading->checkpoint->config), id);
+    const struct json_tree_value *number =
+        json_tree_get(json_tree_root(reading->checkpoint->config), id);
     int64_t found = find_id(reading, json_tree_get(reading->settings, token));
     number = number && number->kind == JSON_TREE_ARRAY ? number->first : number;
     return found >= 0 ? found : json_tree_integer(number, -1);
@@ -309,7 +332,8 @@ static bool starts_with(const struct reading *reading, int64_t bos)
         const struct json_tree_value *single = json_tree_get(step, "single");
         const struct json_tree_value *first =
             single && single->kind == JSON_TREE_ARRAY ? single->first : NULL;
-        const struct json_tree_value *id = json_tree_get(json_tree_get(first, "SpecialToken"), "id");
+        const struct json_tree_value *id =
+            json_tree_get(json_tree_get(first, "SpecialToken"), "id");
         if (id && find_id(reading, id) == bos)
             return true;
     }
@@ -331,10 +355,11 @@ static void put_specials(struct reading *reading)
         gguf_build_integer(out, KEY("eos_token_id"), eos);
     if (unknown >= 0)
         gguf_build_integer(out, KEY("unknown_token_id"), unknown);
-    gguf_build_boolean(out, KEY("add_bos_token"), bos >= 0 && json_tree_bool(add, starts_with(reading, bos)));
+    gguf_build_boolean(out, KEY("add_bos_token"),
+                       bos >= 0 && json_tree_bool(add, starts_with(reading, bos)));
     int64_t other = eos;
-    for (const struct json_tree_value *id = ids && ids->kind == JSON_TREE_ARRAY ? ids->first : NULL; id;
-         id = id->next)
+    for (const struct json_tree_value *id = ids && ids->kind == JSON_TREE_ARRAY ? ids->first : NULL;
+         id; id = id->next)
         other = json_tree_integer(id, eos) != eos ? json_tree_integer(id, eos) : other;
     if (other >= 0 && other != eos)
         gguf_build_integer(out, KEY("eot_token_id"), other);
@@ -372,11 +397,13 @@ static void put_template(struct reading *reading)
         if (json_tree_is(json_tree_get(named, "name"), "default"))
             template = json_tree_get(named, "template");
     if (template && template->kind == JSON_TREE_STRING)
-        gguf_build_string(&reading->checkpoint->metadata, "tokenizer.chat_template", text_of(template));
+        gguf_build_string(&reading->checkpoint->metadata, "tokenizer.chat_template",
+                          text_of(template));
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------
- */
+/* ---- The whole
+ * ------------------------------------------------------------------------------------------
+ * / */
 
 static bool convert(struct reading *reading)
 {
@@ -407,7 +434,8 @@ bool checkpoint_tokenizer(struct checkpoint *checkpoint)
     snprintf(path, sizeof path, "%s/tokenizer_config.json", checkpoint->folder);
     bool has_settings = access(path, F_OK) == 0;
     struct json_tree *settings = has_settings ? json_tree_read(path, checkpoint->error) : NULL;
-    struct reading reading = {.checkpoint = checkpoint, .root = json_tree_root(json),
+    struct reading reading = {.checkpoint = checkpoint,
+                              .root = json_tree_root(json),
                               .model = json_tree_get(json_tree_root(json), "model"),
                               .settings = settings ? json_tree_root(settings) : NULL};
     bool ok = (!has_settings || settings) && convert(&reading);

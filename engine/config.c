@@ -69,7 +69,7 @@ const struct architecture *config_architecture(const char *name)
 
 /* ---- Keys
  * -------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 struct reader {
     struct config *config;
@@ -119,7 +119,7 @@ static bool read_number(const struct reader *r, const char *key, double fallback
 
 /* ---- Sizes
  * ------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool read_vocabulary(const struct reader *r)
 {
@@ -170,7 +170,7 @@ static bool read_sizes(const struct reader *r)
 
 /* ---- Experts
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* The experts' own width stands in their tensors' shapes, which every file has. */
 static int rows_of(const struct gguf *file, const char *name)
@@ -205,7 +205,7 @@ static bool read_experts(const struct reader *r)
 
 /* ---- Attention
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool read_window(const struct reader *r)
 {
@@ -360,7 +360,7 @@ static bool read_rope(const struct reader *r)
 
 /* ---- The whole
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool unknown_architecture(const struct gguf *file, const char *name,
                                  struct engine_error *error)

@@ -18,7 +18,7 @@ struct engine {
 
 /* ---- Life
  * -------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static struct backend *choose_backend(const struct engine_options *options,
                                       struct engine_error *error)
@@ -104,7 +104,7 @@ void engine_model_info(const struct engine_model *model, struct engine_model_inf
 
 /* ---- Requests
  * ---------------------------------------------------------------------------------------------------
- */
+ * / */
 
 uint64_t engine_submit(struct engine_model *model, const struct engine_request *request,
                        struct engine_error *error)
@@ -125,7 +125,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics)
 
 /* ---- Text
  * -------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* Hands a list's ids to the caller, or NULL if it could not be made. */
 static int32_t *give_ids(struct token_list *list, bool ok, size_t *count,
@@ -168,14 +168,15 @@ char *engine_detokenize(const struct engine_model *model, const int32_t *tokens,
     return tokenizer_decode(model->tokenizer, tokens, count, special, length);
 }
 
-const char *engine_token_text(const struct engine_model *model, int32_t token, bool special, size_t *length)
+const char *engine_token_text(const struct engine_model *model, int32_t token, bool special,
+                              size_t *length)
 {
     return tokenizer_piece(model->tokenizer, token, special, length);
 }
 
 /* ---- Logits
  * -----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 struct waiter {
     pthread_mutex_t lock;

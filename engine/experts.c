@@ -42,7 +42,7 @@ struct experts {
 
 /* ---- Buffers
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* Zeroed: padding rows are computed like the others, and must be numbers. */
 static void *rows_of(size_t rows, size_t bytes)
@@ -119,7 +119,7 @@ void experts_free(struct experts *e)
 
 /* ---- Routing
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* The `used` likeliest experts of one token, in order, the lower number among equals. Leaves the
  * scores alone. */
@@ -189,7 +189,7 @@ static void place_pairs(struct experts *e)
 
 /* ---- Products
  * ---------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static struct kernel_activations gathered_rows(const struct experts *e, int start, int count)
 {
@@ -313,7 +313,7 @@ static void run_down(struct experts *e)
 
 /* ---- Sums
  * -------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* The shared expert's share: a sigmoid of the token's product with one row of weights, in a fixed
  * order. */

@@ -54,7 +54,7 @@ struct forward {
 
 /* ---- Buffers
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static void *aligned_rows(int rows, size_t bytes)
 {
@@ -253,7 +253,7 @@ static void begin_step(struct forward *f, const struct backend_step *step)
 
 /* ---- Attention
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static float *normed_row(const struct forward *f, int row)
 {
@@ -465,7 +465,7 @@ void forward_layers(struct forward *f, const struct backend_step *step)
 
 /* ---- Logits
  * -----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 const float *forward_logits(struct forward *f, const int *rows, int count)
 {

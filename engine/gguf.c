@@ -144,7 +144,7 @@ static bool cursor_text(struct cursor *c, struct gguf_text *text)
 
 /* ---- Metadata
  * ---------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static int text_compare(struct gguf_text a, struct gguf_text b)
 {
@@ -248,7 +248,7 @@ static bool read_alignment(struct cursor *c)
 
 /* ---- Tensors
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* The bytes a tensor's type and shape need. */
 static bool measure_tensor(struct cursor *c, struct gguf_tensor *tensor)
@@ -464,8 +464,9 @@ struct gguf *gguf_open(const char *path, struct engine_error *error)
     return bytes == MAP_FAILED ? NULL : gguf_read(bytes, (size_t)status.st_size, true, path, error);
 }
 
-struct gguf *gguf_assemble(void *bytes, size_t length, const char *name, struct gguf_tensor *tensors, size_t count,
-                           void (*release)(void *owner), void *owner, struct engine_error *error)
+struct gguf *gguf_assemble(void *bytes, size_t length, const char *name,
+                           struct gguf_tensor *tensors, size_t count, void (*release)(void *owner),
+                           void *owner, struct engine_error *error)
 {
     struct gguf *file = gguf_read(bytes, length, false, name, error);
     const struct gguf_tensor **by_name = calloc(count + 1, sizeof *by_name);

@@ -64,10 +64,12 @@ struct gguf *gguf_open(const char *path, struct engine_error *error);
 struct gguf *gguf_open_memory(const void *bytes, size_t length, const char *name,
                               struct engine_error *error);
 
-/* A model of other files in GGUF's clothes: metadata from `bytes` (GGUF without tensors), tensors with their data
- * wherever it lies. Takes `bytes` and `tensors` (both malloc'd) and `owner`, which `release` frees, on failure too. */
-struct gguf *gguf_assemble(void *bytes, size_t length, const char *name, struct gguf_tensor *tensors, size_t count,
-                           void (*release)(void *owner), void *owner, struct engine_error *error);
+/* A model of other files in GGUF's clothes: metadata from `bytes` (GGUF without tensors),
+ * tensors with their data wherever it lies. Takes `bytes` and `tensors` (both malloc'd) and
+ * `owner`, which `release` frees, on failure too. */
+struct gguf *gguf_assemble(void *bytes, size_t length, const char *name,
+                           struct gguf_tensor *tensors, size_t count, void (*release)(void *owner),
+                           void *owner, struct engine_error *error);
 
 void gguf_close(struct gguf *file);
 

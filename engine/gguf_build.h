@@ -1,5 +1,6 @@
-/* GGUF metadata made in memory: how other kinds of model files say what they hold. A growing buffer; the
- * first failure is kept in `failed`, so that callers look once, at the end. One thread. */
+/* GGUF metadata made in memory: how other kinds of model files say what they hold. A growing
+ * buffer; the first failure is kept in `failed`, so that callers look once, at the end. One
+ * thread. */
 #ifndef ENGINE_GGUF_BUILD_H
 #define ENGINE_GGUF_BUILD_H
 
@@ -26,8 +27,8 @@ void gguf_build_array(struct gguf_build *build, const char *key, enum gguf_kind 
 void gguf_build_text(struct gguf_build *build, struct gguf_text text);
 void gguf_build_byte(struct gguf_build *build, unsigned char byte);
 
-/* Writes the count of keys. Returns the bytes, which the caller now owns (malloc'd); NULL if anything failed.
- */
+/* Writes the count of keys. Returns the bytes, which the caller now owns (malloc'd); NULL if
+ * anything failed. / */
 unsigned char *gguf_build_take(struct gguf_build *build, size_t *length);
 
 #endif

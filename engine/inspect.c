@@ -1,5 +1,6 @@
-/* Reads the same look-ups as loading does, but each part alone: a file whose tokenizer is unknown still has
- * sizes worth showing, and the first thing that is wrong must not hide the rest. */
+/* Reads the same look-ups as loading does, but each part alone: a file whose tokenizer is
+ * unknown still has sizes worth showing, and the first thing that is wrong must not hide the
+ * rest. */
 #include "engine/inspect.h"
 
 #include <stdio.h>
@@ -24,8 +25,9 @@ static void copy_text(char out[INSPECT_TEXT], struct gguf_text text)
     out[utf8_valid_prefix(out, used)] = '\0';
 }
 
-/* ---- Tensors --------------------------------------------------------------------------------------------
- */
+/* ---- Tensors
+ * --------------------------------------------------------------------------------------------
+ * / */
 
 static int by_bytes(const void *first, const void *second)
 {
@@ -66,8 +68,9 @@ static void count_tensors(struct engine_inspection *inspection, const struct ggu
     qsort(inspection->types, inspection->type_count, sizeof *inspection->types, by_bytes);
 }
 
-/* ---- Sizes ----------------------------------------------------------------------------------------------
- */
+/* ---- Sizes
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 /* What the file says of itself, whether the engine knows the architecture or not. */
 static void read_sizes(struct engine_inspection *inspection, const struct gguf *file)
@@ -102,25 +105,28 @@ static void read_sizes(struct engine_inspection *inspection, const struct gguf *
 /* Keys and values in F16, a position of all layers. */
 static void measure_memory(struct engine_inspection *inspection)
 {
-    double a_token =
-        4.0 * (double)inspection->layers * (double)inspection->kv_heads * (double)inspection->head_dim;
+    double a_token = 4.0 * (double)inspection->layers * (double)inspection->kv_heads *
+                     (double)inspection->head_dim;
     int64_t context =
         inspection->context < CONFIG_DEFAULT_CONTEXT ? inspection->context : CONFIG_DEFAULT_CONTEXT;
     if (a_token > 1e9)
         return; /* no model is like that: the file's numbers make no sense */
     inspection->kv_bytes_a_token = (uint64_t)a_token;
-    inspection->memory = inspection->tensor_bytes + inspection->kv_bytes_a_token * (uint64_t)context;
+    inspection->memory =
+        inspection->tensor_bytes + inspection->kv_bytes_a_token * (uint64_t)context;
 }
 
-/* ---- What runs ------------------------------------------------------------------------------------------
- */
+/* ---- What runs
+ * ------------------------------------------------------------------------------------------
+ * / */
 
 static void read_text(struct engine_inspection *inspection, const struct gguf *file)
 {
     struct engine_error error = {0};
     struct tokenizer *tokenizer = tokenizer_new(file, &error);
     if (!tokenizer) {
-        snprintf(inspection->tokenizer_problem, sizeof inspection->tokenizer_problem, "%s", error.message);
+        snprintf(inspection->tokenizer_problem, sizeof inspection->tokenizer_problem, "%s",
+                 error.message);
         return;
     }
     bool named = strcmp(tokenizer_pre(tokenizer), "none") != 0;
@@ -129,9 +135,11 @@ static void read_text(struct engine_inspection *inspection, const struct gguf *f
     inspection->vocabulary = tokenizer_size(tokenizer);
     struct template *template = template_new(file, tokenizer, NULL, &error);
     if (template)
-        snprintf(inspection->chat_template, sizeof inspection->chat_template, "%s", template_name(template));
+        snprintf(inspection->chat_template, sizeof inspection->chat_template, "%s",
+                 template_name(template));
     else
-        snprintf(inspection->template_problem, sizeof inspection->template_problem, "%s", error.message);
+        snprintf(inspection->template_problem, sizeof inspection->template_problem, "%s",
+                 error.message);
     template_free(template);
     tokenizer_free(tokenizer);
 }
@@ -145,19 +153,23 @@ static void judge(struct engine_inspection *inspection, const struct gguf *file)
     for (size_t i = 0; inspection->runs && i < gguf_tensor_count(file); i++) {
         const struct gguf_tensor *tensor = gguf_tensor_at(file, i);
         if (!kernel_type_info(tensor->type))
-            inspection->runs = engine_fail(&error, ENGINE_UNSUPPORTED, "tensor \"%.*s\" is of type %s",
-                                           (int)(tensor->name.length < 80 ? tensor->name.length : 80),
-                                           tensor->name.bytes, gguf_type_name(tensor->type));
+            inspection->runs =
+                engine_fail(&error, ENGINE_UNSUPPORTED, "tensor \"%.*s\" is of type %s",
+                            (int)(tensor->name.length < 80 ? tensor->name.length : 80),
+                            tensor->name.bytes, gguf_type_name(tensor->type));
     }
     if (inspection->runs && !inspection->tokenizer[0])
-        inspection->runs = engine_fail(&error, ENGINE_UNSUPPORTED, "%s", inspection->tokenizer_problem);
+        inspection->runs =
+            engine_fail(&error, ENGINE_UNSUPPORTED, "%s", inspection->tokenizer_problem);
     if (!inspection->runs)
         snprintf(inspection->why_not, sizeof inspection->why_not, "%s", error.message);
 }
 
-bool engine_inspect(const char *path, struct engine_inspection *inspection, struct engine_error *error)
+bool engine_inspect(const char *path, struct engine_inspection *inspection,
+                    struct engine_error *error)
 {
-    *inspection = (struct engine_inspection){.format = checkpoint_is(path) ? "safetensors" : "GGUF"};
+    *inspection =
+        (struct engine_inspection){.format = checkpoint_is(path) ? "safetensors" : "GGUF"};
     struct gguf *file = checkpoint_is(path) ? checkpoint_open(path, error) : gguf_open(path, error);
     if (!file)
         return false;

@@ -1,7 +1,8 @@
-/* What a model file holds, without loading it: for people, and for programs that choose among files.
+/* What a model file holds, without loading it: for people, and for programs that choose among
+ * files.
  *
- * Works on every sound GGUF file or checkpoint, also of an architecture, type, tokenizer or template that
- * this engine does not run: then it says why not. Nothing is kept open. */
+ * Works on every sound GGUF file or checkpoint, also of an architecture, type, tokenizer or
+ * template that this engine does not run: then it says why not. Nothing is kept open. */
 #ifndef ENGINE_INSPECT_H
 #define ENGINE_INSPECT_H
 
@@ -9,7 +10,8 @@
 
 enum { INSPECT_MAX_TYPES = 16, INSPECT_TEXT = 128 };
 
-/* Texts are cut to their space and hold no control characters; numbers that the file does not say are 0. */
+/* Texts are cut to their space and hold no control characters; numbers that the file does not
+ * say are 0. */
 struct engine_inspection {
     const char *format; /* "GGUF", "safetensors" */
     char name[INSPECT_TEXT], architecture[INSPECT_TEXT];
@@ -31,9 +33,10 @@ struct engine_inspection {
     char tokenizer_problem[384], template_problem[384]; /* why not, where there is none */
 
     uint64_t kv_bytes_a_token; /* of the KV cache */
-    uint64_t memory;           /* to run it: weights, and a KV cache for its context (8,192 tokens at most) */
+    uint64_t memory; /* to run it: weights, and a KV cache for its context (8,192 tokens at most) */
 };
 
-bool engine_inspect(const char *path, struct engine_inspection *inspection, struct engine_error *error);
+bool engine_inspect(const char *path, struct engine_inspection *inspection,
+                    struct engine_error *error);
 
 #endif

@@ -1,6 +1,6 @@
-/* One pass over a private copy of the text. Strings are unescaped in place (they only get shorter), so the
- * tree holds pointers and no other memory than its blocks of values. The nesting is on the C stack, bounded.
- */
+/* One pass over a private copy of the text. Strings are unescaped in place (they only get
+ * shorter), so the tree holds pointers and no other memory than its blocks of values. The
+ * nesting is on the C stack, bounded. / */
 #include "engine/json_tree.h"
 
 #include <errno.h>
@@ -41,8 +41,8 @@ static bool fail(struct reader *reader, const char *what)
     size_t line = 1;
     for (const char *at = reader->json->text; at < reader->at; at++)
         line += *at == '\n';
-    return engine_fail(reader->error, ENGINE_FORMAT, "%s: damaged JSON in line %zu: %s", reader->name, line,
-                       what);
+    return engine_fail(reader->error, ENGINE_FORMAT, "%s: damaged JSON in line %zu: %s",
+                       reader->name, line, what);
 }
 
 static struct json_tree_value *new_value(struct reader *reader)
@@ -82,8 +82,9 @@ static bool take(struct reader *reader, char byte)
     return there;
 }
 
-/* ---- Strings --------------------------------------------------------------------------------------------
- */
+/* ---- Strings
+ * --------------------------------------------------------------------------------------------
+ * / */
 
 /* Four hexadecimal digits; -1 when they are none. */
 static int32_t read_unit(struct reader *reader)
@@ -94,7 +95,8 @@ static int32_t read_unit(struct reader *reader)
         return -1;
     for (int i = 0; i < 4; i++) {
         char byte = *reader->at++;
-        const char *found = byte ? memchr(digits, byte >= 'A' && byte <= 'F' ? byte | 0x20 : byte, 16) : NULL;
+        const char *found =
+            byte ? memchr(digits, byte >= 'A' && byte <= 'F' ? byte | 0x20 : byte, 16) : NULL;
         if (!found)
             return -1;
         unit = unit * 16 + (int32_t)(found - digits);
@@ -159,8 +161,9 @@ static bool read_string(struct reader *reader, const char **text, uint32_t *leng
     return true;
 }
 
-/* ---- Values ---------------------------------------------------------------------------------------------
- */
+/* ---- Values
+ * ---------------------------------------------------------------------------------------------
+ * / */
 
 static size_t skip_digits(struct reader *reader)
 {
@@ -189,7 +192,8 @@ static bool read_number(struct reader *reader, struct json_tree_value *value)
     if (!ok || reader->at - start > 400)
         return fail(reader, "a number that is none");
     value->kind = JSON_TREE_NUMBER;
-    value->number = strtod(start, NULL); /* the text ends with a zero byte, and strtod stops where we did */
+    value->number =
+        strtod(start, NULL); /* the text ends with a zero byte, and strtod stops where we did */
     return isfinite(value->number) || fail(reader, "a number too large");
 }
 
@@ -199,10 +203,12 @@ static bool read_word(struct reader *reader, struct json_tree_value *value)
         const char *word;
         enum json_tree_kind kind;
         double number;
-    } words[] = {{"true", JSON_TREE_BOOL, 1}, {"false", JSON_TREE_BOOL, 0}, {"null", JSON_TREE_NULL, 0}};
+    } words[] = {
+        {"true", JSON_TREE_BOOL, 1}, {"false", JSON_TREE_BOOL, 0}, {"null", JSON_TREE_NULL, 0}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t length = strlen(words[i].word);
-        if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, words[i].word, length) != 0)
+        if ((size_t)(reader->end - reader->at) < length ||
+            memcmp(reader->at, words[i].word, length) != 0)
             continue;
         reader->at += length;
         value->kind = words[i].kind;
@@ -269,10 +275,12 @@ static struct json_tree_value *read_value(struct reader *reader)
     return value && read_into(reader, value) ? value : NULL;
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------
- */
+/* ---- The whole
+ * ------------------------------------------------------------------------------------------
+ * / */
 
-static bool read_all(struct json_tree *json, size_t length, const char *name, struct engine_error *error)
+static bool read_all(struct json_tree *json, size_t length, const char *name,
+                     struct engine_error *error)
 {
     struct reader reader = {
         .json = json, .at = json->text, .end = json->text + length, .name = name, .error = error};
@@ -378,7 +386,8 @@ double json_tree_number(const struct json_tree_value *value, double otherwise)
 int64_t json_tree_integer(const struct json_tree_value *value, int64_t otherwise)
 {
     double number = json_tree_number(value, 0.5);
-    return number == trunc(number) && fabs(number) <= 9007199254740992.0 ? (int64_t)number : otherwise;
+    return number == trunc(number) && fabs(number) <= 9007199254740992.0 ? (int64_t)number
+                                                                         : otherwise;
 }
 
 bool json_tree_bool(const struct json_tree_value *value, bool otherwise)

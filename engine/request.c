@@ -19,7 +19,7 @@ double request_clock(void)
 
 /* ---- Making
  * -----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool check_tokens(const struct engine_model *model, const struct engine_request *wanted,
                          struct engine_error *error)
@@ -167,7 +167,7 @@ void request_free(struct request *r)
 
 /* ---- Preparing
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 /* Room for the guesses behind the last token, and for the next made ones. */
 static bool reserve(struct request *r)
@@ -211,7 +211,7 @@ bool request_prepare(struct request *r, struct engine_error *error)
 
 /* ---- Steps
  * ------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 void request_guess(struct request *r, int most)
 {

@@ -1,5 +1,5 @@
-/* The header is JSON: a map from names to type, shape and offsets. Offsets must tile the data without a hole,
- * as the format demands; that also shows a truncated or patched file. */
+/* The header is JSON: a map from names to type, shape and offsets. Offsets must tile the data
+ * without a hole, as the format demands; that also shows a truncated or patched file. */
 #include "engine/safetensors.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct part {
     const unsigned char *bytes;
     size_t length;
     bool mapped;
-    struct json_tree *header;              /* holds the tensors' names */
+    struct json_tree *header;            /* holds the tensors' names */
     const struct json_tree_value *shard; /* its name in the index, while that is read */
 };
 
@@ -41,19 +41,22 @@ struct place {
 static bool fail(const struct place *place, const char *what)
 {
     if (!place->tensor)
-        return engine_fail(place->error, ENGINE_FORMAT, "%s: damaged safetensors file: %s", place->file,
-                           what);
+        return engine_fail(place->error, ENGINE_FORMAT, "%s: damaged safetensors file: %s",
+                           place->file, what);
     char name[SHOWN + 1];
     size_t length = place->tensor->key_length < SHOWN ? place->tensor->key_length : SHOWN;
     for (size_t i = 0; i < length; i++)
-        name[i] = place->tensor->key[i] >= 0x20 && place->tensor->key[i] < 0x7F ? place->tensor->key[i] : '?';
+        name[i] = place->tensor->key[i] >= 0x20 && place->tensor->key[i] < 0x7F
+                      ? place->tensor->key[i]
+                      : '?';
     name[length] = '\0';
-    return engine_fail(place->error, ENGINE_FORMAT, "%s: damaged safetensors file: tensor \"%s\" %s",
-                       place->file, name, what);
+    return engine_fail(place->error, ENGINE_FORMAT,
+                       "%s: damaged safetensors file: tensor \"%s\" %s", place->file, name, what);
 }
 
-/* ---- One tensor -----------------------------------------------------------------------------------------
- */
+/* ---- One tensor
+ * -----------------------------------------------------------------------------------------
+ * / */
 
 static bool read_type(const struct place *place, const struct json_tree_value *entry,
                       struct safetensor *tensor, size_t *size)
@@ -72,10 +75,11 @@ static bool read_type(const struct place *place, const struct json_tree_value *e
     }
     if (!type || type->kind != JSON_TREE_STRING)
         return fail(place, "has no dtype");
-    return engine_fail(place->error, ENGINE_UNSUPPORTED,
-                       "%s: tensor \"%.*s\" is of type %.*s: BF16, F16 and F32 are supported", place->file,
-                       (int)(place->tensor->key_length < SHOWN ? place->tensor->key_length : SHOWN),
-                       place->tensor->key, (int)(type->length < 20 ? type->length : 20), type->text);
+    return engine_fail(
+        place->error, ENGINE_UNSUPPORTED,
+        "%s: tensor \"%.*s\" is of type %.*s: BF16, F16 and F32 are supported", place->file,
+        (int)(place->tensor->key_length < SHOWN ? place->tensor->key_length : SHOWN),
+        place->tensor->key, (int)(type->length < 20 ? type->length : 20), type->text);
 }
 
 static bool read_shape(const struct place *place, const struct json_tree_value *entry,
@@ -109,8 +113,8 @@ static bool read_range(const struct place *place, const struct json_tree_value *
     return (size_t)(to - from) == tensor->bytes || fail(place, "has another length than its shape");
 }
 
-static bool read_tensor(struct place *place, struct safetensors *files, const struct part *part, size_t start,
-                        const struct json_tree_value *entry)
+static bool read_tensor(struct place *place, struct safetensors *files, const struct part *part,
+                        size_t start, const struct json_tree_value *entry)
 {
     struct safetensor tensor = {.name = entry->key, .name_length = entry->key_length};
     size_t size = 0, values = 1;
@@ -133,8 +137,9 @@ static bool read_tensor(struct place *place, struct safetensors *files, const st
     return files->count <= MAX_TENSORS || fail(place, "is one too many");
 }
 
-/* ---- One file -------------------------------------------------------------------------------------------
- */
+/* ---- One file
+ * -------------------------------------------------------------------------------------------
+ * / */
 
 static int by_address(const void *first, const void *second)
 {
@@ -170,7 +175,8 @@ static bool read_part(struct safetensors *files, struct part *part, const char *
     if (length > part->length - sizeof length || length > MAX_HEADER)
         return fail(&place, "its header is longer than the file");
     size_t start = sizeof length + (size_t)length, from = files->count;
-    part->header = json_tree_parse((const char *)part->bytes + sizeof length, (size_t)length, name, error);
+    part->header =
+        json_tree_parse((const char *)part->bytes + sizeof length, (size_t)length, name, error);
     if (!part->header)
         return false;
     const struct json_tree_value *root = json_tree_root(part->header);
@@ -204,19 +210,22 @@ static bool map_part(struct safetensors *files, const char *path, struct engine_
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool ok = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
-    void *bytes = ok ? mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    void *bytes =
+        ok ? mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     int reason = errno;
     if (fd >= 0)
         close(fd);
     if (bytes == MAP_FAILED)
         return engine_fail(error, ENGINE_IO, "%s: cannot read the weights: %s", path,
                            ok || fd < 0 ? strerror(reason) : "not a regular file, or empty");
-    return add_part(files, (struct part){.bytes = bytes, .length = (size_t)status.st_size, .mapped = true},
+    return add_part(files,
+                    (struct part){.bytes = bytes, .length = (size_t)status.st_size, .mapped = true},
                     path, error);
 }
 
-/* ---- Folders --------------------------------------------------------------------------------------------
- */
+/* ---- Folders
+ * --------------------------------------------------------------------------------------------
+ * / */
 
 /* A shard's name must be a name, not a way out of the folder. */
 static bool sound_name(const struct json_tree_value *name)
@@ -236,15 +245,16 @@ static bool is_mapped(const struct safetensors *files, const struct json_tree_va
     return false;
 }
 
-static bool map_shards(struct safetensors *files, const char *folder, const struct json_tree_value *map,
-                       const char *index, struct engine_error *error)
+static bool map_shards(struct safetensors *files, const char *folder,
+                       const struct json_tree_value *map, const char *index,
+                       struct engine_error *error)
 {
     if (!map || map->kind != JSON_TREE_OBJECT || !map->first)
         return engine_fail(error, ENGINE_FORMAT, "%s: it has no weight_map", index);
     for (const struct json_tree_value *name = map->first; name; name = name->next) {
         if (!sound_name(name))
-            return engine_fail(error, ENGINE_FORMAT, "%s: its weight_map names a file that cannot be one",
-                               index);
+            return engine_fail(error, ENGINE_FORMAT,
+                               "%s: its weight_map names a file that cannot be one", index);
         if (is_mapped(files, name))
             continue;
         char path[4096];
@@ -267,10 +277,11 @@ static bool open_folder(struct safetensors *files, const char *folder, struct en
     snprintf(path, sizeof path, "%s/model.safetensors.index.json", folder);
     if (access(path, F_OK) != 0)
         return engine_fail(error, ENGINE_IO,
-                           "%s holds neither model.safetensors nor model.safetensors.index.json", folder);
+                           "%s holds neither model.safetensors nor model.safetensors.index.json",
+                           folder);
     struct json_tree *index = json_tree_read(path, error);
-    bool ok =
-        index && map_shards(files, folder, json_tree_get(json_tree_root(index), "weight_map"), path, error);
+    bool ok = index && map_shards(files, folder, json_tree_get(json_tree_root(index), "weight_map"),
+                                  path, error);
     json_tree_free(index);
     return ok;
 }

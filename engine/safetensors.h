@@ -1,9 +1,9 @@
-/* Files of safetensors: named tensors of plain numbers, mapped and read in place. One file, or a folder's shards as its
- * index names them.
+/* Files of safetensors: named tensors of plain numbers, mapped and read in place. One file, or a
+ * folder's shards as its index names them.
  *
- * Everything is checked when opened (the header's length and JSON, every type, shape and range, overlaps and holes), so
- * the tensors can be trusted afterwards. Immutable; any thread. Limits: 128 MiB of header, 2^20 tensors, 4 dimensions,
- * 1,000 files. */
+ * Everything is checked when opened (the header's length and JSON, every type, shape and range,
+ * overlaps and holes), so the tensors can be trusted afterwards. Immutable; any thread. Limits:
+ * 128 MiB of header, 2^20 tensors, 4 dimensions, 1,000 files. */
 #ifndef ENGINE_SAFETENSORS_H
 #define ENGINE_SAFETENSORS_H
 
@@ -21,8 +21,9 @@ struct safetensor {
 
 struct safetensors;
 
-/* `path`: a .safetensors file, or a folder that holds model.safetensors or model.safetensors.index.json. Returns new;
- * NULL with `error` filled: what, in which file, at which tensor. */
+/* `path`: a .safetensors file, or a folder that holds model.safetensors or
+ * model.safetensors.index.json. Returns new; NULL with `error` filled: what, in which file, at
+ * which tensor. */
 struct safetensors *safetensors_open(const char *path, struct engine_error *error);
 
 /* One file from memory, which it borrows; for tests and fuzzing. */

@@ -1,11 +1,12 @@
-/* No full sort anywhere: a vocabulary has up to 256k tokens, and sorting it would cost more than the model's
- * last layer. The k largest are found from the maxima of blocks of 64: the k-th largest block maximum is a
- * lower bound for the k-th largest logit, and only blocks that reach it are looked into. top_p asks for the
- * 64 largest, then for eight times as many, until they hold enough of the mass.
+/* No full sort anywhere: a vocabulary has up to 256k tokens, and sorting it would cost more than
+ * the model's last layer. The k largest are found from the maxima of blocks of 64: the k-th
+ * largest block maximum is a lower bound for the k-th largest logit, and only blocks that reach
+ * it are looked into. top_p asks for the 64 largest, then for eight times as many, until they
+ * hold enough of the mass.
  *
- * Exponentials are our own polynomial, four at a time in the compiler's portable vectors, so that every
- * machine gets the same digits and none waits for libm; its relative error is below 2e-7. Sums run in a fixed
- * order: blocks of floats into doubles. */
+ * Exponentials are our own polynomial, four at a time in the compiler's portable vectors, so
+ * that every machine gets the same digits and none waits for libm; its relative error is below
+ * 2e-7. Sums run in a fixed order: blocks of floats into doubles. */
 #include "engine/sampler.h"
 
 #include <math.h>
@@ -25,28 +26,30 @@ struct sampler {
     struct engine_sampling sampling;
     struct engine_bias *biases;
     int vocabulary, blocks;
-    float *logits;      /* a changed copy, where penalties or biases change any */
-    float *weights;     /* exponentials of all tokens, for a draw from all of them */
-    float *maxima;      /* of each block */
-    double *sums;       /* of each block's weights */
-    float *sorted;      /* scratch for choosing among maxima */
+    float *logits;                /* a changed copy, where penalties or biases change any */
+    float *weights;               /* exponentials of all tokens, for a draw from all of them */
+    float *maxima;                /* of each block */
+    double *sums;                 /* of each block's weights */
+    float *sorted;                /* scratch for choosing among maxima */
     struct candidate *candidates; /* the likeliest so far, in order */
     size_t candidate_count;
-    uint32_t *drawn;    /* how often each token is in the answer; NULL without penalties */
+    uint32_t *drawn;     /* how often each token is in the answer; NULL without penalties */
     unsigned char *seen; /* is it in prompt or answer? */
-    int32_t *seen_list; /* those, so that penalties touch no others */
+    int32_t *seen_list;  /* those, so that penalties touch no others */
     size_t seen_count;
 };
 
-/* ---- Settings -------------------------------------------------------------------------------------------
- */
+/* ---- Settings
+ * -------------------------------------------------------------------------------------------
+ * / */
 
 struct range {
     const char *name;
     double value, low, high;
 };
 
-bool sampler_check(const struct engine_sampling *sampling, int vocabulary, struct engine_error *error)
+bool sampler_check(const struct engine_sampling *sampling, int vocabulary,
+                   struct engine_error *error)
 {
     const struct range ranges[] = {
         {"temperature", sampling->temperature, 0, 100},
@@ -66,12 +69,12 @@ bool sampler_check(const struct engine_sampling *sampling, int vocabulary, struc
         const struct engine_bias *bias = &sampling->logit_bias[i];
         if (bias->token < 0 || bias->token >= vocabulary)
             return engine_fail(error, ENGINE_REQUEST,
-                               "logit_bias names token %d: the vocabulary has %d tokens", bias->token,
-                               vocabulary);
+                               "logit_bias names token %d: the vocabulary has %d tokens",
+                               bias->token, vocabulary);
         if (!(bias->bias >= -100 && bias->bias <= 100))
             return engine_fail(error, ENGINE_REQUEST,
-                               "logit_bias of token %d is %g: it must be between -100 and 100", bias->token,
-                               bias->bias);
+                               "logit_bias of token %d is %g: it must be between -100 and 100",
+                               bias->token, bias->bias);
     }
     return true;
 }
@@ -91,7 +94,8 @@ static bool allocate(struct sampler *sampler)
     sampler->sorted = malloc(blocks * sizeof *sampler->sorted);
     sampler->candidates = malloc(vocabulary * sizeof *sampler->candidates);
     sampler->sums = malloc(blocks * sizeof *sampler->sums);
-    bool ok = sampler->sums && sampler->weights && sampler->maxima && sampler->sorted && sampler->candidates;
+    bool ok = sampler->sums && sampler->weights && sampler->maxima && sampler->sorted &&
+              sampler->candidates;
     if (has_penalties(sampling) || sampling->logit_biases > 0) {
         sampler->logits = malloc(vocabulary * sizeof *sampler->logits);
         ok = ok && sampler->logits;
@@ -135,8 +139,9 @@ void sampler_free(struct sampler *sampler)
 {
     if (!sampler)
         return;
-    void *owned[] = {sampler->biases, sampler->logits, sampler->weights, sampler->maxima, sampler->sums,
-                     sampler->sorted, sampler->candidates, sampler->drawn, sampler->seen, sampler->seen_list};
+    void *owned[] = {sampler->biases, sampler->logits,   sampler->weights,    sampler->maxima,
+                     sampler->sums,   sampler->sorted,   sampler->candidates, sampler->drawn,
+                     sampler->seen,   sampler->seen_list};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(sampler);
@@ -153,8 +158,9 @@ void sampler_see(struct sampler *sampler, int32_t token, bool drawn)
     sampler->drawn[token] += drawn;
 }
 
-/* ---- Numbers --------------------------------------------------------------------------------------------
- */
+/* ---- Numbers
+ * --------------------------------------------------------------------------------------------
+ * / */
 
 /* splitmix64's mixing of a counter: neighbouring counters and seeds give unrelated numbers. */
 static uint64_t mix(uint64_t value)
@@ -173,8 +179,9 @@ double sampler_uniform(uint64_t seed, uint64_t position)
 typedef float four __attribute__((vector_size(16)));
 typedef int32_t four_bits __attribute__((vector_size(16)));
 
-/* exp(x) for x <= 0; 0 below -88 and for NaN. exp(x) = 2^n exp(r), n the nearest integer to x / ln 2: adding
- * and taking away 1.5 * 2^23 rounds to it, and n = -127 makes the power's bits zero. */
+/* exp(x) for x <= 0; 0 below -88 and for NaN. exp(x) = 2^n exp(r), n the nearest integer to x /
+ * ln 2: adding and taking away 1.5 * 2^23 rounds to it, and n = -127 makes the power's bits
+ * zero. */
 static inline four exponential4(four x)
 {
     const four lowest = {-88, -88, -88, -88};
@@ -197,7 +204,8 @@ static float exponential(float x)
     return exponential4((four){x, x, x, x})[0];
 }
 
-/* weights[i] = exp((logits[i] - top) * scale), and the sum of each block; returns the sum of all. */
+/* weights[i] = exp((logits[i] - top) * scale), and the sum of each block; returns the sum of
+ * all. */
 static double exponentials(struct sampler *sampler, const float *logits, float top, float scale)
 {
     double total = 0;
@@ -236,8 +244,9 @@ static float block_maxima(const struct sampler *sampler, const float *logits)
     return top;
 }
 
-/* ---- The likeliest --------------------------------------------------------------------------------------
- */
+/* ---- The likeliest
+ * --------------------------------------------------------------------------------------
+ * / */
 
 /* The k-th largest (k from 0) of `count` numbers, which are put into another order. */
 static float nth_largest(float *values, int count, int k)
@@ -282,7 +291,8 @@ static void collect(struct sampler *sampler, const float *logits, float bound)
     for (int block = 0; block < sampler->blocks; block++) {
         if (!(sampler->maxima[block] >= bound))
             continue;
-        int to = (block + 1) * BLOCK < sampler->vocabulary ? (block + 1) * BLOCK : sampler->vocabulary;
+        int to =
+            (block + 1) * BLOCK < sampler->vocabulary ? (block + 1) * BLOCK : sampler->vocabulary;
         for (int32_t i = block * BLOCK; i < to; i++)
             if (logits[i] >= bound)
                 sampler->candidates[count++] = (struct candidate){logits[i], i};
@@ -304,13 +314,15 @@ static void likeliest(struct sampler *sampler, const float *logits, int k)
         sampler->candidate_count = (size_t)k;
 }
 
-/* ---- Drawing --------------------------------------------------------------------------------------------
- */
+/* ---- Drawing
+ * --------------------------------------------------------------------------------------------
+ * / */
 
 static void penalise(struct sampler *sampler)
 {
     const struct engine_sampling *sampling = &sampler->sampling;
-    float repetition = sampling->repetition_penalty > 0 ? (float)sampling->repetition_penalty : 1.0f;
+    float repetition =
+        sampling->repetition_penalty > 0 ? (float)sampling->repetition_penalty : 1.0f;
     for (size_t i = 0; i < sampler->seen_count; i++) {
         int32_t token = sampler->seen_list[i];
         float *logit = &sampler->logits[token];
@@ -346,8 +358,10 @@ static int32_t argmax(const struct sampler *sampler, const float *logits, float 
     return 0;
 }
 
-/* Draws from all tokens: finds the block, then the token, where the sum of weights passes the goal. */
-static int32_t draw_any(struct sampler *sampler, const float *logits, float top, float scale, double uniform)
+/* Draws from all tokens: finds the block, then the token, where the sum of weights passes the
+ * goal. */
+static int32_t draw_any(struct sampler *sampler, const float *logits, float top, float scale,
+                        double uniform)
 {
     double goal = exponentials(sampler, logits, top, scale) * uniform;
     int block = 0, chosen = 0;
@@ -359,7 +373,8 @@ static int32_t draw_any(struct sampler *sampler, const float *logits, float top,
     }
     for (int i = 0; i < chosen; i++)
         goal -= sampler->sums[i];
-    int to = (chosen + 1) * BLOCK < sampler->vocabulary ? (chosen + 1) * BLOCK : sampler->vocabulary;
+    int to =
+        (chosen + 1) * BLOCK < sampler->vocabulary ? (chosen + 1) * BLOCK : sampler->vocabulary;
     int32_t last = chosen * BLOCK;
     double sum = 0;
     for (int32_t i = chosen * BLOCK; i < to && sum <= goal; i++) {
@@ -391,7 +406,8 @@ static int32_t draw_candidate(const struct sampler *sampler, double total, doubl
     return sampler->candidates[i].token;
 }
 
-/* Keeps the fewest candidates that hold `share` of `total`; false if all of them together do not. */
+/* Keeps the fewest candidates that hold `share` of `total`; false if all of them together do
+ * not. */
 static bool cut_to_mass(struct sampler *sampler, double total, double share, double *kept)
 {
     double sum = 0;
@@ -407,8 +423,8 @@ static bool cut_to_mass(struct sampler *sampler, double total, double share, dou
     return false;
 }
 
-/* top_p over all tokens: looks at more and more of the likeliest until they hold enough. Returns what they
- * weigh. */
+/* top_p over all tokens: looks at more and more of the likeliest until they hold enough. Returns
+ * what they weigh. */
 static double nucleus(struct sampler *sampler, const float *logits, float top, float scale)
 {
     double total = exponentials(sampler, logits, top, scale), kept;
@@ -448,7 +464,8 @@ static int32_t draw_filtered(struct sampler *sampler, const float *logits, float
             cut_to_mass(sampler, total, sampling->top_p, &total);
     } else if (nuclear) {
         total = nucleus(sampler, logits, top, scale);
-    } else { /* min_p alone: everything above a bound, a little below it so that rounding drops nothing */
+    } else { /* min_p alone: everything above a bound, a little below it so that rounding drops
+                nothing */
         collect(sampler, logits, top + (float)log(sampling->min_p) / scale * 1.000001f - 1e-6f);
         qsort(sampler->candidates, sampler->candidate_count, sizeof *sampler->candidates, by_logit);
         total = candidate_weights(sampler, top, scale);
@@ -486,8 +503,10 @@ float sampler_logprobs(struct sampler *sampler, const float *logits, int32_t tok
         for (int i = 0; i < tops; i++) {
             bool have = (size_t)i < sampler->candidate_count;
             top[i].token = have ? sampler->candidates[i].token : -1;
-            top[i].logprob = have ? (float)((double)sampler->candidates[i].logit - norm) : -INFINITY;
+            top[i].logprob =
+                have ? (float)((double)sampler->candidates[i].logit - norm) : -INFINITY;
         }
     }
-    return token >= 0 && token < sampler->vocabulary ? (float)((double)logits[token] - norm) : -INFINITY;
+    return token >= 0 && token < sampler->vocabulary ? (float)((double)logits[token] - norm)
+                                                     : -INFINITY;
 }

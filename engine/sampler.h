@@ -1,12 +1,14 @@
 /* From logits to the next token, for one request.
  *
- * The order is fixed: penalties, logit_bias, temperature, top_k, top_p, min_p, draw. Temperature 0 (below
- * 1e-5) takes the likeliest token after penalties and bias (the lowest id among equals). Draw k of a request
- * depends on (seed, k) and its logits alone: the generator is a counter, so neither neighbours in the batch
- * nor earlier draws matter. Repetition counts prompt and answer, presence and frequency the answer alone.
- * Log-probabilities are the model's own: of the logits as they came, before any of the settings.
+ * The order is fixed: penalties, logit_bias, temperature, top_k, top_p, min_p, draw. Temperature
+ * 0 (below 1e-5) takes the likeliest token after penalties and bias (the lowest id among
+ * equals). Draw k of a request depends on (seed, k) and its logits alone: the generator is a
+ * counter, so neither neighbours in the batch nor earlier draws matter. Repetition counts prompt
+ * and answer, presence and frequency the answer alone. Log-probabilities are the model's own: of
+ * the logits as they came, before any of the settings.
  *
- * One owner at a time; no allocation after sampler_new. Memory: up to 32 bytes a token of the vocabulary. */
+ * One owner at a time; no allocation after sampler_new. Memory: up to 32 bytes a token of the
+ * vocabulary. */
 #ifndef ENGINE_SAMPLER_H
 #define ENGINE_SAMPLER_H
 
@@ -16,27 +18,31 @@ struct sampler;
 
 enum { SAMPLER_MAX_BIASES = 1024, SAMPLER_MAX_TOP = 32 };
 
-/* Checks the settings (ENGINE_REQUEST names the one that makes no sense) and copies them. Returns new. */
+/* Checks the settings (ENGINE_REQUEST names the one that makes no sense) and copies them.
+ * Returns new. */
 struct sampler *sampler_new(const struct engine_sampling *sampling, int vocabulary,
                             struct engine_error *error);
 void sampler_free(struct sampler *sampler);
 
 /* Are these settings in range? For refusing a request before anything is allocated. */
-bool sampler_check(const struct engine_sampling *sampling, int vocabulary, struct engine_error *error);
+bool sampler_check(const struct engine_sampling *sampling, int vocabulary,
+                   struct engine_error *error);
 
-/* Tells of a token that was in the prompt, or that was drawn, for the penalties. Cheap where none is set. */
+/* Tells of a token that was in the prompt, or that was drawn, for the penalties. Cheap where
+ * none is set. */
 void sampler_see(struct sampler *sampler, int32_t token, bool drawn);
 
 /* Draw number `position` (0 for the answer's first token). Reads `vocabulary` logits; NaN counts as
  * impossible. */
 int32_t sampler_draw(struct sampler *sampler, const float *logits, uint64_t position);
 
-/* The log-probability of `token`, and the `tops` likeliest (at most SAMPLER_MAX_TOP) in order, into `top`. */
+/* The log-probability of `token`, and the `tops` likeliest (at most SAMPLER_MAX_TOP) in order,
+ * into `top`. */
 float sampler_logprobs(struct sampler *sampler, const float *logits, int32_t token,
                        struct engine_logprob *top, int tops);
 
-/* Draw `position` of `seed` as a number in [0, 1): what sampler_draw uses, so that another device can do the
- * same. */
+/* Draw `position` of `seed` as a number in [0, 1): what sampler_draw uses, so that another
+ * device can do the same. */
 double sampler_uniform(uint64_t seed, uint64_t position);
 
 #endif

@@ -44,7 +44,7 @@ struct scheduler {
 
 /* ---- Lists
  * ------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static void queue_init(struct queue *queue)
 {
@@ -90,7 +90,7 @@ static void running_remove(struct scheduler *s, struct request *r)
 
 /* ---- Ends
  * -------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static void count_end(struct scheduler *s, const struct request *r, enum engine_finish finish)
 {
@@ -161,7 +161,7 @@ static void drop_cancelled(struct scheduler *s)
 
 /* ---- Admission
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static int pages_for(int positions)
 {

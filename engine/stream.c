@@ -1,6 +1,7 @@
-/* Two steps with one buffer: bytes become whole characters (at most three bytes wait in `partial`),
- * characters wait in `text` as long as their tail may begin a stop string. `text` is [taken | ready | held]:
- * what stream_take has given away, what it may give next, and what has to wait. */
+/* Two steps with one buffer: bytes become whole characters (at most three bytes wait in
+ * `partial`), characters wait in `text` as long as their tail may begin a stop string. `text` is
+ * [taken | ready | held]: what stream_take has given away, what it may give next, and what has
+ * to wait. */
 #include "engine/stream.h"
 
 #include <stdlib.h>
@@ -29,10 +30,12 @@ static bool add_stop(struct stream *stream, const char *text, struct engine_erro
 {
     size_t length = text ? strlen(text) : 0;
     if (length == 0 || length > STREAM_MAX_STOP)
-        return engine_fail(error, ENGINE_REQUEST, "stop string %zu has %zu bytes: 1 to %d are allowed",
+        return engine_fail(error, ENGINE_REQUEST,
+                           "stop string %zu has %zu bytes: 1 to %d are allowed",
                            stream->stop_count + 1, length, STREAM_MAX_STOP);
     if (utf8_valid_prefix(text, length) < length)
-        return engine_fail(error, ENGINE_REQUEST, "stop string %zu is not UTF-8", stream->stop_count + 1);
+        return engine_fail(error, ENGINE_REQUEST, "stop string %zu is not UTF-8",
+                           stream->stop_count + 1);
     struct stop *stop = &stream->stops[stream->stop_count];
     stop->text = strdup(text);
     stop->length = length;
@@ -126,7 +129,8 @@ static void take_bytes(struct stream *stream, const char *bytes, size_t length)
     }
 }
 
-/* Does a stop string stand at `at`? If it only may, because the text ends before it does, `held` is told. */
+/* Does a stop string stand at `at`? If it only may, because the text ends before it does, `held`
+ * is told. */
 static bool stop_at(const struct stream *stream, size_t at, bool *held)
 {
     size_t left = stream->length - at;
@@ -142,8 +146,8 @@ static bool stop_at(const struct stream *stream, size_t at, bool *held)
     return false;
 }
 
-/* Goes through what is not ready yet, up to the first place where a stop string stands or may come to stand.
- */
+/* Goes through what is not ready yet, up to the first place where a stop string stands or may
+ * come to stand. / */
 static void scan(struct stream *stream, bool final)
 {
     for (; stream->ready < stream->length; stream->ready++) {

@@ -1,7 +1,8 @@
-/* The model's own template is interpreted rather than recognised and written again in C: default system
- * prompts, trims, dates and orders of roles differ from one release of a model to the next, and a template
- * that is only nearly right costs answers without anyone seeing why. Trust travels beside the bytes
- * (template_value.h), so that the tokenizer can refuse special tokens to what a message brought. */
+/* The model's own template is interpreted rather than recognised and written again in C: default
+ * system prompts, trims, dates and orders of roles differ from one release of a model to the
+ * next, and a template that is only nearly right costs answers without anyone seeing why. Trust
+ * travels beside the bytes (template_value.h), so that the tokenizer can refuse special tokens
+ * to what a message brought. */
 #include "engine/template.h"
 
 #include <stdio.h>
@@ -13,10 +14,12 @@
 #include "engine/template_eval.h"
 #include "engine/template_named.h"
 
-/* A rendering may use so much memory, and so many times its messages' bytes: each `+` makes a text anew. */
+/* A rendering may use so much memory, and so many times its messages' bytes: each `+` makes a
+ * text anew. */
 enum { TREE_LIMIT = 64 << 20, RENDER_BASE = 64 << 20, RENDER_FACTOR = 64, MAX_MESSAGES = 100000 };
 
-struct template {
+struct template
+{
     const struct tokenizer *tokenizer;
     char *source;
     const char *name;
@@ -51,8 +54,9 @@ static void list_names(char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *name);
 }
 
-/* ---- Rendering ------------------------------------------------------------------------------------------
- */
+/* ---- Rendering
+ * ------------------------------------------------------------------------------------------
+ * / */
 
 /* The text of a special token, as templates are given it. */
 static struct value token_text(const struct tokenizer *tokenizer, int32_t id)
@@ -74,10 +78,10 @@ static bool check_messages(const struct engine_message *messages, size_t count, 
         for (size_t k = 0; k < sizeof roles / sizeof *roles; k++)
             known = known || strcmp(messages[i].role, roles[k]) == 0;
         if (!known)
-            return engine_fail(
-                error, ENGINE_REQUEST,
-                "message %zu has the role \"%.40s\": \"system\", \"user\" and \"assistant\" are known", i + 1,
-                messages[i].role);
+            return engine_fail(error, ENGINE_REQUEST,
+                               "message %zu has the role \"%.40s\": \"system\", \"user\" and "
+                               "\"assistant\" are known",
+                               i + 1, messages[i].role);
         *longest = *longest < messages[i].length ? messages[i].length : *longest;
         *total += messages[i].length;
     }
@@ -85,8 +89,8 @@ static bool check_messages(const struct engine_message *messages, size_t count, 
 }
 
 /* The messages as a list of dictionaries; their contents share one run of zero marks. */
-static struct value make_messages(struct pool *pool, const struct engine_message *messages, size_t count,
-                                  size_t longest)
+static struct value make_messages(struct pool *pool, const struct engine_message *messages,
+                                  size_t count, size_t longest)
 {
     const unsigned char *untrusted = pool_get(pool, longest + 1);
     struct value list = value_new_list(pool);
@@ -94,17 +98,18 @@ static struct value make_messages(struct pool *pool, const struct engine_message
     for (size_t i = 0; ok && i < count; i++) {
         struct value dict = value_new_dict(pool);
         struct marked content = {messages[i].text, untrusted, messages[i].length};
-        ok = dict.kind == VALUE_DICT &&
-             value_store(pool, dict.dict, marked_literal("role"), value_literal(messages[i].role)) &&
-             value_store(pool, dict.dict, marked_literal("content"), value_text(content)) &&
-             value_append(pool, list.list, dict);
+        ok =
+            dict.kind == VALUE_DICT &&
+            value_store(pool, dict.dict, marked_literal("role"), value_literal(messages[i].role)) &&
+            value_store(pool, dict.dict, marked_literal("content"), value_text(content)) &&
+            value_append(pool, list.list, dict);
     }
     return ok ? list : (struct value){.kind = VALUE_UNDEFINED};
 }
 
 /* What Hugging Face gives a template: no tools, no documents, the answer's opening wanted. */
-static bool make_variables(const struct template *template, struct pool *pool, struct value messages,
-                           struct value_dict *variables)
+static bool make_variables(const struct template *template, struct pool *pool,
+                           struct value messages, struct value_dict *variables)
 {
     const struct tokenizer *tokenizer = template->tokenizer;
     const struct {
@@ -125,8 +130,9 @@ static bool make_variables(const struct template *template, struct pool *pool, s
 }
 
 /* Renders into the pool, which the caller frees. */
-static bool render(const struct template *template, struct pool *pool, const struct engine_message *messages,
-                   size_t count, struct marked *text, struct engine_error *error)
+static bool render(const struct template *template, struct pool *pool,
+                   const struct engine_message *messages, size_t count, struct marked *text,
+                   struct engine_error *error)
 {
     size_t longest = 0, total = 0;
     if (!check_messages(messages, count, &longest, &total, error))
@@ -143,19 +149,20 @@ static bool render(const struct template *template, struct pool *pool, const str
     return true;
 }
 
-bool template_render(const struct template *template, const struct engine_message *messages, size_t count,
-                     struct token_list *list, struct engine_error *error)
+bool template_render(const struct template *template, const struct engine_message *messages,
+                     size_t count, struct token_list *list, struct engine_error *error)
 {
     struct pool pool = {0};
     struct marked text;
     bool ok = render(template, &pool, messages, count, &text, error) &&
-              tokenizer_encode_marked(template->tokenizer, text.bytes, text.marks, text.length, list, error);
+              tokenizer_encode_marked(template->tokenizer, text.bytes, text.marks, text.length,
+                                      list, error);
     pool_done(&pool);
     return ok;
 }
 
-char *template_text(const struct template *template, const struct engine_message *messages, size_t count,
-                    size_t *length, struct engine_error *error)
+char *template_text(const struct template *template, const struct engine_message *messages,
+                    size_t count, size_t *length, struct engine_error *error)
 {
     struct pool pool = {0};
     struct marked text;
@@ -174,8 +181,9 @@ char *template_text(const struct template *template, const struct engine_message
     return copy;
 }
 
-/* ---- Making ---------------------------------------------------------------------------------------------
- */
+/* ---- Making
+ * ---------------------------------------------------------------------------------------------
+ * / */
 
 /* Jinja reads every kind of line end as \n. */
 static char *copy_source(const char *source, size_t *length)
@@ -193,8 +201,8 @@ static char *copy_source(const char *source, size_t *length)
     return copy;
 }
 
-/* Chooses the source: what is asked for by name (or given as Jinja itself), else the model's own. A name that
- * the model's own template answers to means that one. */
+/* Chooses the source: what is asked for by name (or given as Jinja itself), else the model's
+ * own. A name that the model's own template answers to means that one. */
 static bool choose_source(const struct gguf *file, const char *name, struct marked *source,
                           const char **called, struct engine_error *error)
 {
@@ -206,10 +214,10 @@ static bool choose_source(const struct gguf *file, const char *name, struct mark
     *called = template_recognise(own.bytes, own.length);
     *source = (struct marked){own.bytes, NULL, own.length};
     if (!name && own.length == 0)
-        return engine_fail(
-            error, ENGINE_UNSUPPORTED,
-            "the model carries no chat template: give one in its configuration (\"chat_template\": %s)",
-            names);
+        return engine_fail(error, ENGINE_UNSUPPORTED,
+                           "the model carries no chat template: give one in its configuration "
+                           "(\"chat_template\": %s)",
+                           names);
     if (!name || (own.length > 0 && strcmp(name, *called) == 0))
         return true;
     if (strstr(name, "{{") || strstr(name, "{%")) {
@@ -219,8 +227,8 @@ static bool choose_source(const struct gguf *file, const char *name, struct mark
     }
     const char *known = template_named_source(name);
     if (!known)
-        return engine_fail(error, ENGINE_UNSUPPORTED, "chat template \"%.60s\" is not known: %s are", name,
-                           names);
+        return engine_fail(error, ENGINE_UNSUPPORTED,
+                           "chat template \"%.60s\" is not known: %s are", name, names);
     *source = marked_literal(known);
     *called = name;
     return true;
@@ -235,7 +243,8 @@ static const char *lasting_name(const char *name)
     return name;
 }
 
-/* Does it render the simplest conversation? What it cannot do is better known when the model loads. */
+/* Does it render the simplest conversation? What it cannot do is better known when the model
+ * loads. */
 static bool try_out(const struct template *template, struct engine_error *error)
 {
     const struct engine_message hello = {"user", "Hello", 5};
@@ -253,11 +262,12 @@ static bool refuse(struct engine_error *error, const char *reason)
     char names[200] = "";
     list_names(names, sizeof names);
     return engine_fail(error, ENGINE_UNSUPPORTED,
-                       "%.160s; choose another in the configuration (\"chat_template\": %s)", reason, names);
+                       "%.160s; choose another in the configuration (\"chat_template\": %s)",
+                       reason, names);
 }
 
-struct template *template_new(const struct gguf *file, const struct tokenizer *tokenizer, const char *name,
-                              struct engine_error *error)
+struct template *template_new(const struct gguf *file, const struct tokenizer *tokenizer,
+                              const char *name, struct engine_error *error)
 {
     struct marked source;
     const char *called;

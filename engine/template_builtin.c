@@ -1,5 +1,6 @@
-/* Jinja's filters and tests and Python's methods, as far as chat templates use them. One table each. What is
- * not here fails by name when it is reached, so that a template which calls it only for tools still works. */
+/* Jinja's filters and tests and Python's methods, as far as chat templates use them. One table
+ * each. What is not here fails by name when it is reached, so that a template which calls it
+ * only for tools still works. */
 #include <string.h>
 #include <time.h>
 
@@ -29,18 +30,21 @@ static struct marked text_argument(const struct arguments *arguments, size_t at,
 
 static struct value wrong_kind(struct rendering *rendering, const char *what)
 {
-    return rendering_fail(rendering, ENGINE_UNSUPPORTED, "uses \"%s\" on another kind of value", what);
+    return rendering_fail(rendering, ENGINE_UNSUPPORTED, "uses \"%s\" on another kind of value",
+                          what);
 }
 
-/* ---- Texts ----------------------------------------------------------------------------------------------
- */
+/* ---- Texts
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 /* Python's str.isspace for one character. */
 static bool is_space(uint32_t point)
 {
     return (point >= 9 && point <= 13) || (point >= 0x1C && point <= 0x20) || point == 0x85 ||
-           point == 0xA0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 ||
-           point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x3000;
+           point == 0xA0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) ||
+           point == 0x2028 || point == 0x2029 || point == 0x202F || point == 0x205F ||
+           point == 0x3000;
 }
 
 /* Is the character at `at` to be stripped? White space where `set` is empty. */
@@ -74,22 +78,22 @@ static struct marked strip(struct marked text, struct marked set, bool left, boo
 static struct value strip_both(struct rendering *rendering, struct value subject,
                                const struct arguments *arguments)
 {
-    return value_text(
-        strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), true, true));
+    return value_text(strip(rendering_text(rendering, subject),
+                            text_argument(arguments, 0, "chars"), true, true));
 }
 
 static struct value strip_left(struct rendering *rendering, struct value subject,
                                const struct arguments *arguments)
 {
-    return value_text(
-        strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), true, false));
+    return value_text(strip(rendering_text(rendering, subject),
+                            text_argument(arguments, 0, "chars"), true, false));
 }
 
 static struct value strip_right(struct rendering *rendering, struct value subject,
                                 const struct arguments *arguments)
 {
-    return value_text(
-        strip(rendering_text(rendering, subject), text_argument(arguments, 0, "chars"), false, true));
+    return value_text(strip(rendering_text(rendering, subject),
+                            text_argument(arguments, 0, "chars"), false, true));
 }
 
 static void add(struct rendering *rendering, struct marked_buffer *buffer, struct marked text)
@@ -101,7 +105,8 @@ static void add(struct rendering *rendering, struct marked_buffer *buffer, struc
 static struct value replace(struct rendering *rendering, struct value subject,
                             const struct arguments *arguments)
 {
-    struct marked text = rendering_text(rendering, subject), old = text_argument(arguments, 0, "old"),
+    struct marked text = rendering_text(rendering, subject),
+                  old = text_argument(arguments, 0, "old"),
                   new = text_argument(arguments, 1, "new");
     struct value count = argument(arguments, 2, "count");
     int64_t left = count.kind == VALUE_NUMBER && count.number >= 0 ? count.number : INT64_MAX;
@@ -175,19 +180,23 @@ static struct value title(struct rendering *rendering, struct value subject,
 static struct value starts_with(struct rendering *rendering, struct value subject,
                                 const struct arguments *arguments)
 {
-    struct marked text = rendering_text(rendering, subject), part = text_argument(arguments, 0, "prefix");
+    struct marked text = rendering_text(rendering, subject),
+                  part = text_argument(arguments, 0, "prefix");
     return value_bool(marked_equal(marked_part(text, 0, part.length), part));
 }
 
 static struct value ends_with(struct rendering *rendering, struct value subject,
                               const struct arguments *arguments)
 {
-    struct marked text = rendering_text(rendering, subject), part = text_argument(arguments, 0, "suffix");
-    return value_bool(part.length <= text.length &&
-                      marked_equal(marked_part(text, text.length - part.length, text.length), part));
+    struct marked text = rendering_text(rendering, subject),
+                  part = text_argument(arguments, 0, "suffix");
+    return value_bool(
+        part.length <= text.length &&
+        marked_equal(marked_part(text, text.length - part.length, text.length), part));
 }
 
-static struct value find(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value find(struct rendering *rendering, struct value subject,
+                         const struct arguments *arguments)
 {
     struct marked text = rendering_text(rendering, subject);
     size_t at = marked_find(text, text_argument(arguments, 0, "sub"), 0);
@@ -200,9 +209,11 @@ static struct value find(struct rendering *rendering, struct value subject, cons
 static struct value count_parts(struct rendering *rendering, struct value subject,
                                 const struct arguments *arguments)
 {
-    struct marked text = rendering_text(rendering, subject), part = text_argument(arguments, 0, "sub");
+    struct marked text = rendering_text(rendering, subject),
+                  part = text_argument(arguments, 0, "sub");
     int64_t count = 0;
-    for (size_t at = 0; part.length > 0 && (at = marked_find(text, part, at)) != SIZE_MAX; at += part.length)
+    for (size_t at = 0; part.length > 0 && (at = marked_find(text, part, at)) != SIZE_MAX;
+         at += part.length)
         count++;
     return value_number(count);
 }
@@ -242,15 +253,16 @@ static struct value split_blanks(struct rendering *rendering, struct marked text
 static struct value split(struct rendering *rendering, struct value subject,
                           const struct arguments *arguments)
 {
-    struct marked text = rendering_text(rendering, subject), by = text_argument(arguments, 0, "sep");
+    struct marked text = rendering_text(rendering, subject),
+                  by = text_argument(arguments, 0, "sep");
     struct value most = argument(arguments, 1, "maxsplit");
     int64_t left = most.kind == VALUE_NUMBER && most.number >= 0 ? most.number : INT64_MAX;
     if (by.length == 0)
         return split_blanks(rendering, text);
     struct value parts = new_list(rendering);
     size_t done = 0;
-    for (size_t at; left > 0 && !rendering->failed && (at = marked_find(text, by, done)) != SIZE_MAX;
-         left--) {
+    for (size_t at;
+         left > 0 && !rendering->failed && (at = marked_find(text, by, done)) != SIZE_MAX; left--) {
         append(rendering, parts, value_text(marked_part(text, done, at)));
         done = at + by.length;
     }
@@ -305,10 +317,12 @@ static struct value to_text(struct rendering *rendering, struct value subject,
     return value_text(rendering_text(rendering, subject));
 }
 
-/* ---- JSON -----------------------------------------------------------------------------------------------
- */
+/* ---- JSON
+ * -----------------------------------------------------------------------------------------------
+ * / */
 
-static void write_json_text(struct rendering *rendering, struct marked_buffer *out, struct marked text)
+static void write_json_text(struct rendering *rendering, struct marked_buffer *out,
+                            struct marked text)
 {
     static const char codes[] = "\"\\\n\r\t\b\f", *const names[] = {"\\\"", "\\\\", "\\n", "\\r",
                                                                     "\\t",  "\\b",  "\\f"};
@@ -326,7 +340,8 @@ static void write_json_text(struct rendering *rendering, struct marked_buffer *o
     add(rendering, out, marked_literal("\""));
 }
 
-static void write_json(struct rendering *rendering, struct marked_buffer *out, struct value value, int depth)
+static void write_json(struct rendering *rendering, struct marked_buffer *out, struct value value,
+                       int depth)
 {
     if (depth > 50)
         rendering_fail(rendering, ENGINE_UNSUPPORTED, "writes JSON that is nested too deeply");
@@ -368,8 +383,9 @@ static struct value to_json(struct rendering *rendering, struct value subject,
     return value_text(marked_done(&out));
 }
 
-/* ---- Lists and dictionaries -----------------------------------------------------------------------------
- */
+/* ---- Lists and dictionaries
+ * -----------------------------------------------------------------------------
+ * / */
 
 static struct value length(struct rendering *rendering, struct value subject,
                            const struct arguments *arguments)
@@ -398,7 +414,8 @@ static struct value first(struct rendering *rendering, struct value subject,
     return subject.list->count > 0 ? subject.list->items[0] : undefined;
 }
 
-static struct value last(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value last(struct rendering *rendering, struct value subject,
+                         const struct arguments *arguments)
 {
     (void)arguments;
     if (subject.kind != VALUE_LIST)
@@ -419,13 +436,15 @@ static struct value reverse(struct rendering *rendering, struct value subject,
 }
 
 /* Keys, values or both of a dictionary, as a list. */
-static struct value entries(struct rendering *rendering, struct value subject, bool keys, bool values)
+static struct value entries(struct rendering *rendering, struct value subject, bool keys,
+                            bool values)
 {
     if (subject.kind != VALUE_DICT)
         return wrong_kind(rendering, "items");
     struct value list = new_list(rendering);
     for (size_t i = 0; i < subject.dict->count && !rendering->failed; i++) {
-        struct value key = value_text(subject.dict->entries[i].key), value = subject.dict->entries[i].value;
+        struct value key = value_text(subject.dict->entries[i].key),
+                     value = subject.dict->entries[i].value;
         struct value pair = keys && values ? new_list(rendering) : undefined;
         if (keys && values && !rendering->failed) {
             append(rendering, pair, key);
@@ -443,7 +462,8 @@ static struct value items(struct rendering *rendering, struct value subject,
     return entries(rendering, subject, true, true);
 }
 
-static struct value keys(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value keys(struct rendering *rendering, struct value subject,
+                         const struct arguments *arguments)
 {
     (void)arguments;
     return entries(rendering, subject, true, false);
@@ -456,7 +476,8 @@ static struct value values(struct rendering *rendering, struct value subject,
     return entries(rendering, subject, false, true);
 }
 
-static struct value get(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value get(struct rendering *rendering, struct value subject,
+                        const struct arguments *arguments)
 {
     if (subject.kind != VALUE_DICT)
         return wrong_kind(rendering, "get");
@@ -486,7 +507,8 @@ static struct value otherwise(struct rendering *rendering, struct value subject,
     return !missing ? subject : value.kind == VALUE_UNDEFINED ? value_literal("") : value;
 }
 
-static struct value same(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value same(struct rendering *rendering, struct value subject,
+                         const struct arguments *arguments)
 {
     (void)rendering, (void)arguments;
     return subject;
@@ -498,7 +520,8 @@ static struct value to_integer(struct rendering *rendering, struct value subject
     (void)rendering, (void)arguments;
     int64_t number = 0;
     if (subject.kind != VALUE_TEXT)
-        return value_number(subject.kind == VALUE_NUMBER || subject.kind == VALUE_BOOL ? subject.number : 0);
+        return value_number(
+            subject.kind == VALUE_NUMBER || subject.kind == VALUE_BOOL ? subject.number : 0);
     for (size_t i = 0; i < subject.text.length && i < 12; i++) {
         char digit = subject.text.bytes[i];
         if (digit < '0' || digit > '9')
@@ -508,8 +531,9 @@ static struct value to_integer(struct rendering *rendering, struct value subject
     return value_number(number);
 }
 
-/* ---- Choosing from lists --------------------------------------------------------------------------------
- */
+/* ---- Choosing from lists
+ * --------------------------------------------------------------------------------
+ * / */
 
 static struct arguments rest(const struct arguments *arguments, size_t from)
 {
@@ -532,7 +556,8 @@ static struct value choose(struct rendering *rendering, struct value subject,
     for (size_t i = 0; i < subject.list->count && !rendering->failed; i++) {
         struct value item = subject.list->items[i];
         struct value looked = attribute ? rendering_attribute(rendering, item, key) : item;
-        bool passes = test.length > 0 ? builtin_test(rendering, test, looked, &left) : value_truth(looked);
+        bool passes =
+            test.length > 0 ? builtin_test(rendering, test, looked, &left) : value_truth(looked);
         if (passes == wanted)
             append(rendering, list, item);
     }
@@ -563,7 +588,8 @@ static struct value reject_by(struct rendering *rendering, struct value subject,
     return choose(rendering, subject, arguments, true, false);
 }
 
-static struct value map(struct rendering *rendering, struct value subject, const struct arguments *arguments)
+static struct value map(struct rendering *rendering, struct value subject,
+                        const struct arguments *arguments)
 {
     struct marked key = {0};
     const struct value *named = value_find(&arguments->named, marked_literal("attribute"));
@@ -576,14 +602,16 @@ static struct value map(struct rendering *rendering, struct value subject, const
     struct value list = new_list(rendering);
     for (size_t i = 0; i < subject.list->count && !rendering->failed; i++) {
         struct value item = subject.list->items[i];
-        append(rendering, list, named ? rendering_attribute(rendering, item, key)
-                                      : builtin_filter(rendering, filter, item, &left));
+        append(rendering, list,
+               named ? rendering_attribute(rendering, item, key)
+                     : builtin_filter(rendering, filter, item, &left));
     }
     return list;
 }
 
-/* ---- Tests ----------------------------------------------------------------------------------------------
- */
+/* ---- Tests
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 enum kind_bits {
     UNDEFINED = 1 << VALUE_UNDEFINED,
@@ -600,18 +628,25 @@ static const struct {
     const char *name;
     int kinds;
 } kind_tests[] = {
-    {"defined", ~UNDEFINED},      {"undefined", UNDEFINED}, {"none", NONE},
-    {"boolean", BOOL},            {"integer", NUMBER},      {"number", NUMBER | BOOL},
-    {"string", TEXT},             {"mapping", DICT},        {"sequence", TEXT | LIST | DICT},
-    {"iterable", TEXT | LIST | DICT | UNDEFINED},           {"callable", MACRO},
+    {"defined", ~UNDEFINED},
+    {"undefined", UNDEFINED},
+    {"none", NONE},
+    {"boolean", BOOL},
+    {"integer", NUMBER},
+    {"number", NUMBER | BOOL},
+    {"string", TEXT},
+    {"mapping", DICT},
+    {"sequence", TEXT | LIST | DICT},
+    {"iterable", TEXT | LIST | DICT | UNDEFINED},
+    {"callable", MACRO},
 };
 
 static const struct {
     const char *name;
     int below, equal, above; /* what the test says of each order */
 } order_tests[] = {
-    {"lt", 1, 0, 0}, {"lessthan", 1, 0, 0},    {"le", 1, 1, 0}, {"gt", 0, 0, 1}, {"greaterthan", 0, 0, 1},
-    {"ge", 0, 1, 1}, {"<", 1, 0, 0},           {">", 0, 0, 1},
+    {"lt", 1, 0, 0},          {"lessthan", 1, 0, 0}, {"le", 1, 1, 0}, {"gt", 0, 0, 1},
+    {"greaterthan", 0, 0, 1}, {"ge", 0, 1, 1},       {"<", 1, 0, 0},  {">", 0, 0, 1},
 };
 
 static bool test_number(struct rendering *rendering, struct marked name, struct value subject,
@@ -646,7 +681,9 @@ bool builtin_test(struct rendering *rendering, struct marked name, struct value 
             return kind_tests[i].kinds >> subject.kind & 1;
     for (size_t i = 0; i < sizeof order_tests / sizeof *order_tests; i++)
         if (marked_is(name, order_tests[i].name) && value_compare(subject, other, &order))
-            return order < 0 ? order_tests[i].below : order > 0 ? order_tests[i].above : order_tests[i].equal;
+            return order < 0   ? order_tests[i].below
+                   : order > 0 ? order_tests[i].above
+                               : order_tests[i].equal;
     if (marked_is(name, "equalto") || marked_is(name, "eq") || marked_is(name, "sameas"))
         return value_equal(subject, other);
     if (marked_is(name, "ne"))
@@ -662,8 +699,9 @@ bool builtin_test(struct rendering *rendering, struct marked name, struct value 
     return false;
 }
 
-/* ---- Tables ---------------------------------------------------------------------------------------------
- */
+/* ---- Tables
+ * ---------------------------------------------------------------------------------------------
+ * / */
 
 struct builtin_name {
     const char *name;
@@ -735,8 +773,9 @@ struct value builtin_filter(struct rendering *rendering, struct marked name, str
     builtin run = LOOK_UP(filters, name);
     if (run)
         return run(rendering, subject, arguments);
-    return rendering_fail(rendering, ENGINE_UNSUPPORTED, "uses a filter that is not supported: \"%.*s\"",
-                          (int)name.length, name.bytes);
+    return rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                          "uses a filter that is not supported: \"%.*s\"", (int)name.length,
+                          name.bytes);
 }
 
 struct value builtin_method(struct rendering *rendering, struct marked name, struct value subject,
@@ -752,11 +791,13 @@ struct value builtin_method(struct rendering *rendering, struct marked name, str
                           name.bytes);
 }
 
-/* ---- Functions ------------------------------------------------------------------------------------------
- */
+/* ---- Functions
+ * ------------------------------------------------------------------------------------------
+ * / */
 
-/* Today, as the template writes it. The name is not defined for `is defined`: a template that has a date of
- * its own uses that one, so that the same conversation gives the same tokens tomorrow. */
+/* Today, as the template writes it. The name is not defined for `is defined`: a template that
+ * has a date of its own uses that one, so that the same conversation gives the same tokens
+ * tomorrow. */
 static struct value strftime_now(struct rendering *rendering, const struct arguments *arguments)
 {
     struct marked format = text_argument(arguments, 0, "format");
@@ -780,7 +821,8 @@ static struct value range(struct rendering *rendering, const struct arguments *a
 {
     struct value bound[3] = {argument(arguments, 0, ""), argument(arguments, 1, ""),
                              argument(arguments, 2, "")};
-    int64_t from = arguments->count > 1 ? bound[0].number : 0, to = bound[arguments->count > 1].number;
+    int64_t from = arguments->count > 1 ? bound[0].number : 0,
+            to = bound[arguments->count > 1].number;
     int64_t by = arguments->count > 2 ? bound[2].number : 1;
     for (size_t i = 0; i < arguments->count && i < 3; i++)
         if (bound[i].kind != VALUE_NUMBER)
@@ -799,8 +841,9 @@ static struct value new_namespace(struct rendering *rendering, const struct argu
     if (!rendering_has(rendering, dict.kind == VALUE_DICT))
         return undefined;
     for (size_t i = 0; i < arguments->named.count; i++)
-        rendering_has(rendering, value_store(rendering->pool, dict.dict, arguments->named.entries[i].key,
-                                             arguments->named.entries[i].value));
+        rendering_has(rendering,
+                      value_store(rendering->pool, dict.dict, arguments->named.entries[i].key,
+                                  arguments->named.entries[i].value));
     return dict;
 }
 
@@ -818,6 +861,7 @@ struct value builtin_function(struct rendering *rendering, struct marked name,
         return rendering_fail(rendering, ENGINE_REQUEST, "refuses this conversation: %.*s",
                               (int)(reason.length < 200 ? reason.length : 200), reason.bytes);
     }
-    return rendering_fail(rendering, ENGINE_UNSUPPORTED, "calls a function that is not supported: \"%.*s\"",
-                          (int)name.length, name.bytes);
+    return rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                          "calls a function that is not supported: \"%.*s\"", (int)name.length,
+                          name.bytes);
 }

@@ -1,6 +1,6 @@
-/* A tree walker. Scopes follow Jinja's rule: a loop's body and a macro have a scope of their own, `if` has
- * not, and `set` writes to the innermost scope only (a namespace's attributes are how templates get around
- * that). */
+/* A tree walker. Scopes follow Jinja's rule: a loop's body and a macro have a scope of their
+ * own, `if` has not, and `set` writes to the innermost scope only (a namespace's attributes are
+ * how templates get around that). */
 #include "engine/template_eval.h"
 
 #include <stdarg.h>
@@ -20,7 +20,8 @@ static const struct value undefined = {.kind = VALUE_UNDEFINED};
 static struct value evaluate(struct rendering *rendering, const struct node *node);
 static void run(struct rendering *rendering, const struct node *node);
 
-struct value rendering_fail(struct rendering *rendering, enum engine_error_code code, const char *format, ...)
+struct value rendering_fail(struct rendering *rendering, enum engine_error_code code,
+                            const char *format, ...)
 {
     if (!rendering->failed) {
         char text[300];
@@ -62,8 +63,9 @@ struct marked rendering_text(struct rendering *rendering, struct value value)
     return marked_literal(digits);
 }
 
-/* ---- Variables ------------------------------------------------------------------------------------------
- */
+/* ---- Variables
+ * ------------------------------------------------------------------------------------------
+ * / */
 
 static const struct value *find_variable(const struct rendering *rendering, struct marked name)
 {
@@ -77,7 +79,8 @@ static const struct value *find_variable(const struct rendering *rendering, stru
 
 static void set_variable(struct rendering *rendering, struct marked name, struct value value)
 {
-    rendering_has(rendering, value_store(rendering->pool, &rendering->scope->variables, name, value));
+    rendering_has(rendering,
+                  value_store(rendering->pool, &rendering->scope->variables, name, value));
 }
 
 struct value rendering_attribute(struct rendering *rendering, struct value value, struct marked key)
@@ -85,8 +88,8 @@ struct value rendering_attribute(struct rendering *rendering, struct value value
     if (value.kind == VALUE_UNDEFINED || value.kind == VALUE_NONE) {
         const char *what = value.kind == VALUE_NONE ? "none" : "something undefined";
         if (value.kind == VALUE_UNDEFINED)
-            rendering_fail(rendering, ENGINE_UNSUPPORTED, "asks %s for \"%.*s\"", what, (int)key.length,
-                           key.bytes);
+            rendering_fail(rendering, ENGINE_UNSUPPORTED, "asks %s for \"%.*s\"", what,
+                           (int)key.length, key.bytes);
         return undefined;
     }
     const struct value *found = value.kind == VALUE_DICT ? value_find(value.dict, key) : NULL;
@@ -101,8 +104,8 @@ static void assign(struct rendering *rendering, const struct node *target, struc
     }
     struct value object = evaluate(rendering, target->a);
     if (object.kind != VALUE_DICT)
-        rendering_fail(rendering, ENGINE_UNSUPPORTED, "sets an attribute of what is no namespace (line %d)",
-                       target->line);
+        rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                       "sets an attribute of what is no namespace (line %d)", target->line);
     else
         rendering_has(rendering, value_store(rendering->pool, object.dict, target->text, value));
 }
@@ -115,16 +118,19 @@ static void assign_all(struct rendering *rendering, const struct node *targets, 
         return;
     }
     size_t at = 0;
-    for (const struct node *target = targets; target && !rendering->failed; target = target->next, at++) {
+    for (const struct node *target = targets; target && !rendering->failed;
+         target = target->next, at++) {
         if (value.kind != VALUE_LIST || at >= value.list->count)
-            rendering_fail(rendering, ENGINE_UNSUPPORTED, "unpacks too few values (line %d)", target->line);
+            rendering_fail(rendering, ENGINE_UNSUPPORTED, "unpacks too few values (line %d)",
+                           target->line);
         else
             assign(rendering, target, value.list->items[at]);
     }
 }
 
-/* ---- Items and slices -----------------------------------------------------------------------------------
- */
+/* ---- Items and slices
+ * -----------------------------------------------------------------------------------
+ * / */
 
 /* Byte offset of character `index` of a text that may be cut anywhere; its length past the end. */
 static size_t character_offset(struct marked text, int64_t index)
@@ -149,7 +155,8 @@ static struct value text_item(struct marked text, int64_t index)
     index = index < 0 ? index + count : index;
     if (index < 0 || index >= count)
         return undefined;
-    return value_text(marked_part(text, character_offset(text, index), character_offset(text, index + 1)));
+    return value_text(
+        marked_part(text, character_offset(text, index), character_offset(text, index + 1)));
 }
 
 static struct value item(struct rendering *rendering, struct value object, struct value key)
@@ -157,19 +164,21 @@ static struct value item(struct rendering *rendering, struct value object, struc
     if (key.kind == VALUE_TEXT)
         return rendering_attribute(rendering, object, key.text);
     if (key.kind == VALUE_NUMBER && object.kind == VALUE_LIST) {
-        int64_t count = (int64_t)object.list->count, index = key.number < 0 ? key.number + count : key.number;
+        int64_t count = (int64_t)object.list->count,
+                index = key.number < 0 ? key.number + count : key.number;
         return index >= 0 && index < count ? object.list->items[index] : undefined;
     }
     if (key.kind == VALUE_NUMBER && object.kind == VALUE_TEXT)
         return text_item(object.text, key.number);
     if (object.kind == VALUE_UNDEFINED)
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "asks something undefined for an item");
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                              "asks something undefined for an item");
     return undefined;
 }
 
 /* A bound of a slice, as Python reads it; `missing` where there is none. */
-static int64_t slice_bound(struct rendering *rendering, const struct node *node, int64_t count, int64_t low,
-                           int64_t high, int64_t missing)
+static int64_t slice_bound(struct rendering *rendering, const struct node *node, int64_t count,
+                           int64_t low, int64_t high, int64_t missing)
 {
     struct value value = node ? evaluate(rendering, node) : undefined;
     if (value.kind != VALUE_NUMBER)
@@ -184,8 +193,8 @@ static struct value slice(struct rendering *rendering, const struct node *node)
     struct value stride = node->d ? evaluate(rendering, node->d) : value_number(1);
     int64_t by = stride.kind == VALUE_NUMBER && stride.number != 0 ? stride.number : 1;
     if (object.kind != VALUE_LIST && object.kind != VALUE_TEXT)
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "slices what is no list or text (line %d)",
-                              node->line);
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                              "slices what is no list or text (line %d)", node->line);
     bool list = object.kind == VALUE_LIST;
     int64_t count = list ? (int64_t)object.list->count : count_characters(object.text);
     int64_t low = by < 0 ? -1 : 0, high = by < 0 ? count - 1 : count;
@@ -195,7 +204,8 @@ static struct value slice(struct rendering *rendering, const struct node *node)
         return value_text(marked_part(object.text, character_offset(object.text, from),
                                       from < to ? character_offset(object.text, to) : 0));
     if (!list)
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "slices a text by steps (line %d)", node->line);
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "slices a text by steps (line %d)",
+                              node->line);
     struct value part = value_new_list(rendering->pool);
     for (int64_t i = from; part.kind == VALUE_LIST && (by > 0 ? i < to : i > to); i += by)
         rendering_has(rendering, value_append(rendering->pool, part.list, object.list->items[i]));
@@ -203,16 +213,18 @@ static struct value slice(struct rendering *rendering, const struct node *node)
     return part;
 }
 
-/* ---- Operators ------------------------------------------------------------------------------------------
- */
+/* ---- Operators
+ * ------------------------------------------------------------------------------------------
+ * / */
 
-static struct value join_texts(struct rendering *rendering, struct marked first, struct marked second)
+static struct value join_texts(struct rendering *rendering, struct marked first,
+                               struct marked second)
 {
     if (first.length == 0 || second.length == 0)
         return value_text(first.length ? first : second);
     size_t length = first.length + second.length;
-    struct marked_buffer buffer = {pool_get(rendering->pool, length), pool_get(rendering->pool, length), 0,
-                                   length};
+    struct marked_buffer buffer = {pool_get(rendering->pool, length),
+                                   pool_get(rendering->pool, length), 0, length};
     if (!rendering_has(rendering, buffer.bytes && buffer.marks))
         return undefined;
     rendering_has(rendering, marked_add(rendering->pool, &buffer, first) &&
@@ -227,9 +239,10 @@ static struct value join_lists(struct rendering *rendering, const struct value_l
     if (!rendering_has(rendering, joined.kind == VALUE_LIST))
         return undefined;
     for (size_t i = 0; i < first->count + second->count; i++)
-        if (!rendering_has(rendering, value_append(rendering->pool, joined.list,
-                                                   i < first->count ? first->items[i]
-                                                                    : second->items[i - first->count])))
+        if (!rendering_has(
+                rendering,
+                value_append(rendering->pool, joined.list,
+                             i < first->count ? first->items[i] : second->items[i - first->count])))
             break;
     return joined;
 }
@@ -254,12 +267,13 @@ static int64_t floor_divide(int64_t first, int64_t second)
     return first / second - (first % second != 0 && (first < 0) != (second < 0));
 }
 
-static struct value arithmetic(struct rendering *rendering, char operator, int64_t first, int64_t second)
+static struct value arithmetic(struct rendering *rendering, char operator, int64_t first,
+                               int64_t second)
 {
     const int64_t bound = INT32_MAX;
     if (first > bound || first < -bound || second > bound || second < -bound)
         return rendering_fail(rendering, ENGINE_UNSUPPORTED, "computes with too large numbers");
-    if ((operator == '/' || operator == '%') && second == 0)
+    if ((operator== '/' || operator== '%') && second == 0)
         return rendering_fail(rendering, ENGINE_UNSUPPORTED, "divides by zero");
     switch (operator) {
     case '+':
@@ -280,8 +294,8 @@ static bool numeric(struct value value)
     return value.kind == VALUE_NUMBER || value.kind == VALUE_BOOL;
 }
 
-static struct value compare(struct rendering *rendering, const struct node *node, struct value first,
-                            struct value second)
+static struct value compare(struct rendering *rendering, const struct node *node,
+                            struct value first, struct value second)
 {
     int order;
     if (!value_compare(first, second, &order))
@@ -295,7 +309,7 @@ static struct value compare(struct rendering *rendering, const struct node *node
 static struct value binary(struct rendering *rendering, const struct node *node)
 {
     struct value first = evaluate(rendering, node->a), second = evaluate(rendering, node->b);
-    struct marked operator = node->text;
+    struct marked operator= node->text;
     if (rendering->failed)
         return undefined;
     if (marked_is(operator, "=="))
@@ -305,7 +319,8 @@ static struct value binary(struct rendering *rendering, const struct node *node)
     if (marked_is(operator, "in"))
         return value_bool(contains(rendering, second, first));
     if (marked_is(operator, "~"))
-        return join_texts(rendering, rendering_text(rendering, first), rendering_text(rendering, second));
+        return join_texts(rendering, rendering_text(rendering, first),
+                          rendering_text(rendering, second));
     if (operator.bytes[0] == '<' || operator.bytes[0] == '>')
         return compare(rendering, node, first, second);
     if (marked_is(operator, "+") && first.kind == VALUE_TEXT && second.kind == VALUE_TEXT)
@@ -314,24 +329,29 @@ static struct value binary(struct rendering *rendering, const struct node *node)
         return join_lists(rendering, first.list, second.list);
     if (numeric(first) && numeric(second) && !marked_is(operator, "/"))
         return arithmetic(rendering, operator.bytes[0], first.number, second.number);
-    return rendering_fail(rendering, ENGINE_REQUEST, "cannot compute %.*s of these kinds of values (line %d)",
+    return rendering_fail(rendering, ENGINE_REQUEST,
+                          "cannot compute %.*s of these kinds of values (line %d)",
                           (int)operator.length, operator.bytes, node->line);
 }
 
-/* ---- Calls ----------------------------------------------------------------------------------------------
- */
+/* ---- Calls
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
-static void read_arguments(struct rendering *rendering, const struct node *node, struct arguments *arguments)
+static void read_arguments(struct rendering *rendering, const struct node *node,
+                           struct arguments *arguments)
 {
     *arguments = (struct arguments){.count = 0};
     for (; node && !rendering->failed; node = node->next) {
         struct value value = evaluate(rendering, node->a);
         if (node->text.length > 0)
-            rendering_has(rendering, value_store(rendering->pool, &arguments->named, node->text, value));
+            rendering_has(rendering,
+                          value_store(rendering->pool, &arguments->named, node->text, value));
         else if (arguments->count < TEMPLATE_MAX_ARGUMENTS)
             arguments->values[arguments->count++] = value;
         else
-            rendering_fail(rendering, ENGINE_UNSUPPORTED, "gives too many arguments (line %d)", node->line);
+            rendering_fail(rendering, ENGINE_UNSUPPORTED, "gives too many arguments (line %d)",
+                           node->line);
     }
 }
 
@@ -374,7 +394,8 @@ static struct value call(struct rendering *rendering, const struct node *node)
     if (callee->kind == NODE_ATTRIBUTE) {
         struct value subject = evaluate(rendering, callee->a);
         read_arguments(rendering, node->b, &arguments);
-        return rendering->failed ? undefined : builtin_method(rendering, callee->text, subject, &arguments);
+        return rendering->failed ? undefined
+                                 : builtin_method(rendering, callee->text, subject, &arguments);
     }
     read_arguments(rendering, node->b, &arguments);
     if (rendering->failed)
@@ -388,8 +409,9 @@ static struct value call(struct rendering *rendering, const struct node *node)
     return builtin_function(rendering, callee->text, &arguments);
 }
 
-/* ---- Expressions ----------------------------------------------------------------------------------------
- */
+/* ---- Expressions
+ * ----------------------------------------------------------------------------------------
+ * / */
 
 static struct value make_list(struct rendering *rendering, const struct node *items)
 {
@@ -397,7 +419,8 @@ static struct value make_list(struct rendering *rendering, const struct node *it
     if (!rendering_has(rendering, list.kind == VALUE_LIST))
         return undefined;
     for (; items && !rendering->failed; items = items->next)
-        rendering_has(rendering, value_append(rendering->pool, list.list, evaluate(rendering, items->a)));
+        rendering_has(rendering,
+                      value_append(rendering->pool, list.list, evaluate(rendering, items->a)));
     return list;
 }
 
@@ -408,13 +431,14 @@ static struct value make_dict(struct rendering *rendering, const struct node *en
         return undefined;
     for (; entries && !rendering->failed; entries = entries->next) {
         struct marked key = rendering_text(rendering, evaluate(rendering, entries->b));
-        rendering_has(rendering,
-                      value_store(rendering->pool, dict.dict, key, evaluate(rendering, entries->a)));
+        rendering_has(rendering, value_store(rendering->pool, dict.dict, key,
+                                             evaluate(rendering, entries->a)));
     }
     return dict;
 }
 
-/* `x is defined` must not fail on what is not there; everything else of a test is an ordinary expression. */
+/* `x is defined` must not fail on what is not there; everything else of a test is an ordinary
+ * expression. */
 static struct value test(struct rendering *rendering, const struct node *node)
 {
     struct arguments arguments;
@@ -429,7 +453,8 @@ static struct value filter(struct rendering *rendering, const struct node *node)
     struct arguments arguments;
     struct value subject = evaluate(rendering, node->a);
     read_arguments(rendering, node->b, &arguments);
-    return rendering->failed ? undefined : builtin_filter(rendering, node->text, subject, &arguments);
+    return rendering->failed ? undefined
+                             : builtin_filter(rendering, node->text, subject, &arguments);
 }
 
 static struct value negate(struct rendering *rendering, const struct node *node)
@@ -489,13 +514,15 @@ static struct value evaluate_kind(struct rendering *rendering, const struct node
     }
 }
 
-/* Counts steps and nesting on the way in, so that no template runs for ever or through the stack. */
+/* Counts steps and nesting on the way in, so that no template runs for ever or through the
+ * stack. */
 static bool enter(struct rendering *rendering)
 {
     if (rendering->failed)
         return false;
     if (++rendering->steps > TEMPLATE_MAX_STEPS || rendering->nesting >= TEMPLATE_MAX_NESTING) {
-        rendering_fail(rendering, ENGINE_UNSUPPORTED, "takes too many steps or is nested too deeply");
+        rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                       "takes too many steps or is nested too deeply");
         return false;
     }
     rendering->nesting++;
@@ -511,8 +538,9 @@ static struct value evaluate(struct rendering *rendering, const struct node *nod
     return rendering->failed ? undefined : value;
 }
 
-/* ---- Statements -----------------------------------------------------------------------------------------
- */
+/* ---- Statements
+ * -----------------------------------------------------------------------------------------
+ * / */
 
 /* What a `for` goes over: a list, a dictionary's keys, a text's characters. */
 static struct value iterate(struct rendering *rendering, struct value value, int line)
@@ -524,8 +552,8 @@ static struct value iterate(struct rendering *rendering, struct value value, int
         return undefined;
     if (value.kind == VALUE_DICT) {
         for (size_t i = 0; i < value.dict->count; i++)
-            rendering_has(rendering,
-                          value_append(rendering->pool, list.list, value_text(value.dict->entries[i].key)));
+            rendering_has(rendering, value_append(rendering->pool, list.list,
+                                                  value_text(value.dict->entries[i].key)));
     } else if (value.kind == VALUE_TEXT) {
         for (size_t at = 0, next; at < value.text.length && !rendering->failed; at = next) {
             next = at + utf8_next(value.text.bytes + at, value.text.length - at).length;
@@ -533,13 +561,15 @@ static struct value iterate(struct rendering *rendering, struct value value, int
                                                   value_text(marked_part(value.text, at, next))));
         }
     } else if (value.kind != VALUE_UNDEFINED) {
-        return rendering_fail(rendering, ENGINE_UNSUPPORTED, "loops over what holds nothing (line %d)", line);
+        return rendering_fail(rendering, ENGINE_UNSUPPORTED,
+                              "loops over what holds nothing (line %d)", line);
     }
     return list;
 }
 
 /* The items that a loop's `if` lets through. */
-static struct value select_items(struct rendering *rendering, const struct node *node, struct value items)
+static struct value select_items(struct rendering *rendering, const struct node *node,
+                                 struct value items)
 {
     struct value chosen = value_new_list(rendering->pool);
     if (!rendering_has(rendering, chosen.kind == VALUE_LIST))
@@ -549,14 +579,16 @@ static struct value select_items(struct rendering *rendering, const struct node 
     for (size_t i = 0; i < items.list->count && !rendering->failed; i++) {
         assign_all(rendering, node->a, items.list->items[i]);
         if (value_truth(evaluate(rendering, node->e)))
-            rendering_has(rendering, value_append(rendering->pool, chosen.list, items.list->items[i]));
+            rendering_has(rendering,
+                          value_append(rendering->pool, chosen.list, items.list->items[i]));
     }
     rendering->scope = scope.outer;
     return chosen;
 }
 
 /* The variable `loop`. */
-static struct value loop_facts(struct rendering *rendering, const struct value_list *items, size_t at)
+static struct value loop_facts(struct rendering *rendering, const struct value_list *items,
+                               size_t at)
 {
     struct value facts = value_new_dict(rendering->pool);
     const int64_t index = (int64_t)at, count = (int64_t)items->count;
@@ -576,7 +608,8 @@ static struct value loop_facts(struct rendering *rendering, const struct value_l
     };
     bool ok = facts.kind == VALUE_DICT;
     for (size_t i = 0; ok && i < sizeof entries / sizeof *entries; i++)
-        ok = value_store(rendering->pool, facts.dict, marked_literal(entries[i].name), entries[i].value);
+        ok = value_store(rendering->pool, facts.dict, marked_literal(entries[i].name),
+                         entries[i].value);
     rendering_has(rendering, ok);
     return facts;
 }

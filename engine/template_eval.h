@@ -1,7 +1,7 @@
 /* Running a template's tree. Internal to the templates.
  *
- * The first failure is kept in the rendering and everything ends quickly after it. Loops, macros and the text
- * itself are bounded, so that a hostile template ends too. */
+ * The first failure is kept in the rendering and everything ends quickly after it. Loops, macros
+ * and the text itself are bounded, so that a hostile template ends too. */
 #ifndef ENGINE_TEMPLATE_EVAL_H
 #define ENGINE_TEMPLATE_EVAL_H
 
@@ -33,8 +33,8 @@ bool template_run(struct pool *pool, const struct node *tree, const struct value
                   struct marked_buffer *output, struct engine_error *error);
 
 /* For the built-in filters, tests, methods and functions (template_builtin.c). */
-struct value rendering_fail(struct rendering *rendering, enum engine_error_code code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+struct value rendering_fail(struct rendering *rendering, enum engine_error_code code,
+                            const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Checks that the pool gave what was asked of it. */
 bool rendering_has(struct rendering *rendering, bool got);
@@ -43,7 +43,8 @@ bool rendering_has(struct rendering *rendering, bool got);
 struct marked rendering_text(struct rendering *rendering, struct value value);
 
 /* value.key and value["key"]: undefined where there is none. */
-struct value rendering_attribute(struct rendering *rendering, struct value value, struct marked key);
+struct value rendering_attribute(struct rendering *rendering, struct value value,
+                                 struct marked key);
 
 struct value builtin_filter(struct rendering *rendering, struct marked name, struct value subject,
                             const struct arguments *arguments);

@@ -1,5 +1,5 @@
-/* Chat templates by name: for models that carry none, and for telling which one a model carries. Internal to
- * the templates. */
+/* Chat templates by name: for models that carry none, and for telling which one a model carries.
+ * Internal to the templates. */
 #ifndef ENGINE_TEMPLATE_NAMED_H
 #define ENGINE_TEMPLATE_NAMED_H
 

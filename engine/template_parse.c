@@ -1,6 +1,6 @@
-/* Recursive descent over a lexer that knows two worlds: text outside of tags, tokens inside. The first
- * failure is kept and every token after it is the tag's end, so that the grammar reads without error handling
- * in every line. */
+/* Recursive descent over a lexer that knows two worlds: text outside of tags, tokens inside. The
+ * first failure is kept and every token after it is the tag's end, so that the grammar reads
+ * without error handling in every line. */
 #include "engine/template_parse.h"
 
 #include <stdlib.h>
@@ -34,8 +34,8 @@ struct parser {
 static struct node *fail(struct parser *parser, const char *what)
 {
     if (!parser->failed)
-        engine_fail(parser->error, ENGINE_UNSUPPORTED, "the chat template is not understood in line %d: %s",
-                    parser->line, what);
+        engine_fail(parser->error, ENGINE_UNSUPPORTED,
+                    "the chat template is not understood in line %d: %s", parser->line, what);
     parser->failed = true;
     parser->now = (struct lexeme){.kind = LEX_END};
     parser->nothing = (struct node){.kind = NODE_CONSTANT};
@@ -54,7 +54,8 @@ static struct node *make(struct parser *parser, enum node_kind kind)
     return node;
 }
 
-static struct node *make_pair(struct parser *parser, enum node_kind kind, struct node *a, struct node *b)
+static struct node *make_pair(struct parser *parser, enum node_kind kind, struct node *a,
+                              struct node *b)
 {
     struct node *node = make(parser, kind);
     node->a = a;
@@ -62,8 +63,9 @@ static struct node *make_pair(struct parser *parser, enum node_kind kind, struct
     return node;
 }
 
-/* ---- Inside tags: tokens --------------------------------------------------------------------------------
- */
+/* ---- Inside tags: tokens
+ * --------------------------------------------------------------------------------
+ * / */
 
 static bool is_space(char byte)
 {
@@ -101,8 +103,8 @@ static int64_t hexadecimal(const char *digits, size_t count)
     return value;
 }
 
-/* One escape sequence, after its backslash, as Python has it; returns the bytes written. Unknown ones stay.
- */
+/* One escape sequence, after its backslash, as Python has it; returns the bytes written. Unknown
+ * ones stay. / */
 static size_t unescape(struct parser *parser, char *out)
 {
     static const char names[] = "ntrabfv0\\'\"", values[] = "\n\t\r\a\b\f\v\0\\'\"";
@@ -220,7 +222,8 @@ static void advance(struct parser *parser)
         size_t from = parser->at;
         while (is_name(peek(parser, 0)))
             step(parser, 1);
-        parser->now = (struct lexeme){LEX_NAME, {parser->source + from, NULL, parser->at - from}, 0};
+        parser->now =
+            (struct lexeme){LEX_NAME, {parser->source + from, NULL, parser->at - from}, 0};
     } else {
         lex_operator(parser);
     }
@@ -269,8 +272,9 @@ static struct marked take_name(struct parser *parser)
     return name;
 }
 
-/* ---- Expressions, loosest first -------------------------------------------------------------------------
- */
+/* ---- Expressions, loosest first
+ * -------------------------------------------------------------------------
+ * / */
 
 static struct node *parse_expression(struct parser *parser);
 static struct node *parse_or(struct parser *parser);
@@ -479,8 +483,8 @@ static struct node *parse_unary(struct parser *parser)
 }
 
 /* Binary operators by how tightly they bind, tightest first; `not in` is told apart below. */
-static const char *const levels[][7] = {{"*", "/", "//", "%"}, {"~"}, {"+", "-"},
-                                        {"==", "!=", "<", ">", "<=", ">=", "in"}};
+static const char *const levels[][7] = {
+    {"*", "/", "//", "%"}, {"~"}, {"+", "-"}, {"==", "!=", "<", ">", "<=", ">=", "in"}};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 static bool at_level(const struct parser *parser, int level)
@@ -498,10 +502,11 @@ static struct node *parse_binary(struct parser *parser, int level)
         return parse_unary(parser);
     struct node *node = parse_binary(parser, level - 1);
     while (!parser->failed) {
-        bool negated = level == LEVELS - 1 && skip_name(parser, "not"); /* only `not in` can stand here */
+        bool negated =
+            level == LEVELS - 1 && skip_name(parser, "not"); /* only `not in` can stand here */
         if (!negated && !at_level(parser, level))
             break;
-        struct marked operator = parser->now.text;
+        struct marked operator= parser->now.text;
         if (negated && !at_name(parser, "in"))
             return fail(parser, "`not` without `in`");
         advance(parser);
@@ -554,8 +559,9 @@ static struct node *parse_expression(struct parser *parser)
     return node;
 }
 
-/* ---- Statements -----------------------------------------------------------------------------------------
- */
+/* ---- Statements
+ * -----------------------------------------------------------------------------------------
+ * / */
 
 static struct node *parse_body(struct parser *parser, const char *const *ends);
 
@@ -577,7 +583,8 @@ static void take_end(struct parser *parser, const char *word)
 
 static struct node *parse_if(struct parser *parser)
 {
-    static const char *const ends[] = {"elif", "else", "endif", NULL}, *const last[] = {"endif", NULL};
+    static const char *const ends[] = {"elif", "else", "endif", NULL}, *const last[] = {"endif",
+                                                                                        NULL};
     struct node *node = make(parser, NODE_IF), *branch = node;
     branch->a = parse_expression(parser);
     end_tag(parser);
@@ -702,8 +709,12 @@ static struct node *parse_statement(struct parser *parser)
     static const struct {
         const char *word;
         struct node *(*parse)(struct parser *);
-    } statements[] = {{"if", parse_if},       {"for", parse_for},     {"set", parse_set},
-                      {"macro", parse_macro}, {"break", parse_break}, {"continue", parse_continue},
+    } statements[] = {{"if", parse_if},
+                      {"for", parse_for},
+                      {"set", parse_set},
+                      {"macro", parse_macro},
+                      {"break", parse_break},
+                      {"continue", parse_continue},
                       {"generation", parse_generation}};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         if (skip_name(parser, statements[i].word))
@@ -718,8 +729,9 @@ static struct node *parse_output(struct parser *parser)
     return node;
 }
 
-/* ---- Outside of tags: text ------------------------------------------------------------------------------
- */
+/* ---- Outside of tags: text
+ * ------------------------------------------------------------------------------
+ * / */
 
 /* Where the next tag opens; the source's length when none does. */
 static size_t find_tag(const struct parser *parser, size_t from)
@@ -730,8 +742,8 @@ static size_t find_tag(const struct parser *parser, size_t from)
     return parser->length;
 }
 
-/* The text up to the next tag, less the white space that the tags around it take. NULL when nothing is left.
- */
+/* The text up to the next tag, less the white space that the tags around it take. NULL when
+ * nothing is left. / */
 static struct node *parse_text(struct parser *parser)
 {
     if (parser->strip_next)
@@ -784,8 +796,8 @@ static void open_tag(struct parser *parser)
     advance(parser);
 }
 
-/* Statements up to a tag that begins with one of `ends` (left as the current token), or to the end where ends
- * is NULL. */
+/* Statements up to a tag that begins with one of `ends` (left as the current token), or to the
+ * end where ends is NULL. */
 static struct node *parse_body(struct parser *parser, const char *const *ends)
 {
     struct node *first = NULL, **end = &first;
@@ -826,7 +838,8 @@ static struct node *parse_body(struct parser *parser, const char *const *ends)
 struct node *template_parse(struct pool *pool, const char *source, size_t length, bool *ok,
                             struct engine_error *error)
 {
-    struct parser parser = {.pool = pool, .source = source, .length = length, .line = 1, .error = error};
+    struct parser parser = {
+        .pool = pool, .source = source, .length = length, .line = 1, .error = error};
     if (length > 0 && source[length - 1] == '\n')
         parser.length--; /* as Jinja does */
     struct node *first = NULL;

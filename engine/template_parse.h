@@ -1,6 +1,6 @@
-/* Jinja source to a tree. Understands what chat templates use: output, if, for, set (also as a block), macro,
- * break, continue, generation blocks, comments, white space control with trim_blocks and lstrip_blocks on, as
- * Hugging Face sets them. Internal to the templates. */
+/* Jinja source to a tree. Understands what chat templates use: output, if, for, set (also as a
+ * block), macro, break, continue, generation blocks, comments, white space control with
+ * trim_blocks and lstrip_blocks on, as Hugging Face sets them. Internal to the templates. */
 #ifndef ENGINE_TEMPLATE_PARSE_H
 #define ENGINE_TEMPLATE_PARSE_H
 
@@ -47,8 +47,8 @@ struct node {
     struct node *a, *b, *c, *d, *e, *next;
 };
 
-/* Returns borrowed (the pool's): the first statement, NULL for an empty template. `*ok` false on failure. The
- * source must live as long as the tree. */
+/* Returns borrowed (the pool's): the first statement, NULL for an empty template. `*ok` false on
+ * failure. The source must live as long as the tree. */
 struct node *template_parse(struct pool *pool, const char *source, size_t length, bool *ok,
                             struct engine_error *error);
 

@@ -196,10 +196,12 @@ bool value_compare(struct value first, struct value second, int *order)
     }
     if (first.kind != VALUE_TEXT || second.kind != VALUE_TEXT)
         return false;
-    size_t shorter = first.text.length < second.text.length ? first.text.length : second.text.length;
+    size_t shorter =
+        first.text.length < second.text.length ? first.text.length : second.text.length;
     int difference = shorter ? memcmp(first.text.bytes, second.text.bytes, shorter) : 0;
     *order = difference ? difference
-                        : (first.text.length > second.text.length) - (first.text.length < second.text.length);
+                        : (first.text.length > second.text.length) -
+                              (first.text.length < second.text.length);
     return true;
 }
 

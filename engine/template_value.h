@@ -1,12 +1,13 @@
-/* What a chat template computes with: Python's simple values, texts whose every byte is marked as the
- * template's own or a message's, and a pool that owns them all until the rendering ends. Internal to the
- * templates. */
+/* What a chat template computes with: Python's simple values, texts whose every byte is marked
+ * as the template's own or a message's, and a pool that owns them all until the rendering ends.
+ * Internal to the templates. */
 #ifndef ENGINE_TEMPLATE_VALUE_H
 #define ENGINE_TEMPLATE_VALUE_H
 
 #include "engine/engine.h"
 
-/* ---- Pool: memory that is freed at once --------------------------------------------------------------- */
+/* ---- Pool: memory that is freed at once
+ * --------------------------------------------------------------- */
 
 struct pool_chunk;
 
@@ -19,7 +20,8 @@ struct pool {
 void *pool_get(struct pool *pool, size_t size);
 void pool_done(struct pool *pool);
 
-/* ---- Values ------------------------------------------------------------------------------------------- */
+/* ---- Values
+ * ------------------------------------------------------------------------------------------- */
 
 /* Bytes, and beside each whether it may be part of a special token; marks NULL: all of them may. */
 struct marked {
@@ -29,7 +31,14 @@ struct marked {
 };
 
 enum value_kind {
-    VALUE_UNDEFINED, VALUE_NONE, VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_LIST, VALUE_DICT, VALUE_MACRO
+    VALUE_UNDEFINED,
+    VALUE_NONE,
+    VALUE_BOOL,
+    VALUE_NUMBER,
+    VALUE_TEXT,
+    VALUE_LIST,
+    VALUE_DICT,
+    VALUE_MACRO
 };
 
 struct node;
@@ -77,7 +86,8 @@ const struct value *value_find(const struct value_dict *dict, struct marked key)
 bool value_truth(struct value value);
 bool value_equal(struct value first, struct value second);
 
-/* Negative, 0 or positive; texts by bytes, numbers by size. False when the two cannot be compared. */
+/* Negative, 0 or positive; texts by bytes, numbers by size. False when the two cannot be
+ * compared. */
 bool value_compare(struct value first, struct value second, int *order);
 
 struct marked marked_literal(const char *text);
@@ -90,7 +100,8 @@ struct marked marked_part(struct marked text, size_t from, size_t to);
 /* Where `needle` stands in text at or after `from`; SIZE_MAX when it does not. */
 size_t marked_find(struct marked text, struct marked needle, size_t from);
 
-/* ---- A text that grows -------------------------------------------------------------------------------- */
+/* ---- A text that grows
+ * -------------------------------------------------------------------------------- */
 
 struct marked_buffer {
     char *bytes;

@@ -1,7 +1,7 @@
-/* Encoding goes in three steps: special tokens are cut out of the text (where they are allowed), the
- * stretches between them are cut into words, and each word is merged. A stretch may hold bytes of a template
- * and of a user side by side: words form over that border as they would in one text, only special tokens do
- * not. */
+/* Encoding goes in three steps: special tokens are cut out of the text (where they are allowed),
+ * the stretches between them are cut into words, and each word is merged. A stretch may hold
+ * bytes of a template and of a user side by side: words form over that border as they would in
+ * one text, only special tokens do not. */
 #include "engine/tokenizer.h"
 
 #include <stdlib.h>
@@ -14,8 +14,9 @@
 
 enum { TEXT_LIMIT = 64 << 20 };
 
-/* ---- Lists ----------------------------------------------------------------------------------------------
- */
+/* ---- Lists
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 bool token_list_add(struct token_list *list, int32_t id, struct engine_error *error)
 {
@@ -37,8 +38,9 @@ void token_list_done(struct token_list *list)
     *list = (struct token_list){0};
 }
 
-/* ---- Life -----------------------------------------------------------------------------------------------
- */
+/* ---- Life
+ * -----------------------------------------------------------------------------------------------
+ * / */
 
 struct tokenizer *tokenizer_new(const struct gguf *file, struct engine_error *error)
 {
@@ -62,8 +64,9 @@ void tokenizer_free(struct tokenizer *tokenizer)
     free(tokenizer);
 }
 
-/* ---- Encoding -------------------------------------------------------------------------------------------
- */
+/* ---- Encoding
+ * -------------------------------------------------------------------------------------------
+ * / */
 
 /* One call's text and scratch space. */
 struct encoding {
@@ -118,7 +121,8 @@ static bool replace_invalid(struct encoding *encoding)
     return true;
 }
 
-/* Byte-level BPE: words by the model's expressions, each merged, or taken whole where the model says so. */
+/* Byte-level BPE: words by the model's expressions, each merged, or taken whole where the model
+ * says so. */
 static bool encode_words(struct encoding *encoding, const char *text, size_t length)
 {
     const struct tokenizer *tokenizer = encoding->tokenizer;
@@ -128,18 +132,19 @@ static bool encode_words(struct encoding *encoding, const char *text, size_t len
     size_t base = 0;
     for (size_t i = 0; i < encoding->pieces.count; base = encoding->pieces.ends[i], i++) {
         size_t size = encoding->pieces.ends[i] - base;
-        int32_t whole = vocab->ignore_merges || size == 1 ? vocab_word(vocab, text + base, size) : -1;
+        int32_t whole =
+            vocab->ignore_merges || size == 1 ? vocab_word(vocab, text + base, size) : -1;
         bool ok = whole >= 0 ? token_list_add(encoding->list, whole, encoding->error)
-                             : merger_word(&encoding->merger, vocab, text + base, size, encoding->list,
-                                           encoding->error);
+                             : merger_word(&encoding->merger, vocab, text + base, size,
+                                           encoding->list, encoding->error);
         if (!ok)
             return false;
     }
     return true;
 }
 
-/* SentencePiece: the stretch as a whole, a space in front of it if the model wants one, U+2581 read as a
- * space. */
+/* SentencePiece: the stretch as a whole, a space in front of it if the model wants one, U+2581
+ * read as a space. */
 static bool encode_characters(struct encoding *encoding, const char *text, size_t length)
 {
     bool first = text == encoding->text;
@@ -155,9 +160,9 @@ static bool encode_characters(struct encoding *encoding, const char *text, size_
         spaced[used++] = space ? ' ' : text[at];
         at += space ? 3 : 1;
     }
-    bool ok = encoding->tokenizer->splitter
-                  ? encode_words(encoding, spaced, used)
-                  : merger_word(&encoding->merger, vocab, spaced, used, encoding->list, encoding->error);
+    bool ok = encoding->tokenizer->splitter ? encode_words(encoding, spaced, used)
+                                            : merger_word(&encoding->merger, vocab, spaced, used,
+                                                          encoding->list, encoding->error);
     free(spaced);
     return ok;
 }
@@ -179,8 +184,8 @@ static bool trusted_all(const struct encoding *encoding, size_t from, size_t len
     return !encoding->trusted || memchr(encoding->trusted + from, 0, length) == NULL;
 }
 
-/* The special token at this place, or -1. One that a user's bytes are part of is none; a shorter one may be.
- */
+/* The special token at this place, or -1. One that a user's bytes are part of is none; a shorter
+ * one may be. / */
 static int32_t special_at(const struct encoding *encoding, size_t at)
 {
     const struct vocab *vocab = &encoding->tokenizer->vocab;
@@ -188,7 +193,8 @@ static int32_t special_at(const struct encoding *encoding, size_t at)
     size_t left = encoding->length - at;
     bool control = encoding->trusted ? encoding->trusted[at] : encoding->special;
     int32_t id = vocab_special_prefix(vocab, text, left, control);
-    while (id >= 0 && vocab_is_control(vocab, id) && !trusted_all(encoding, at, vocab->tokens[id].length)) {
+    while (id >= 0 && vocab_is_control(vocab, id) &&
+           !trusted_all(encoding, at, vocab->tokens[id].length)) {
         size_t shorter = vocab->tokens[id].length - 1;
         id = vocab_special_prefix(vocab, text, shorter, true);
     }
@@ -205,7 +211,8 @@ static bool encode_all(struct encoding *encoding)
     const struct vocab *vocab = &encoding->tokenizer->vocab;
     size_t from = 0;
     for (size_t at = 0; at < encoding->length;) {
-        int32_t id = vocab->special_first[(unsigned char)encoding->text[at]] ? special_at(encoding, at) : -1;
+        int32_t id =
+            vocab->special_first[(unsigned char)encoding->text[at]] ? special_at(encoding, at) : -1;
         if (id < 0) {
             at++;
             continue;
@@ -213,11 +220,13 @@ static bool encode_all(struct encoding *encoding)
         size_t to = at;
         while (vocab->tokens[id].strip_before && to > from && is_blank(encoding->text[to - 1]))
             to--;
-        if (!encode_stretch(encoding, from, to) || !token_list_add(encoding->list, id, encoding->error))
+        if (!encode_stretch(encoding, from, to) ||
+            !token_list_add(encoding->list, id, encoding->error))
             return false;
         encoding->after_special = true;
         at += vocab->tokens[id].length;
-        while (vocab->tokens[id].strip_after && at < encoding->length && is_blank(encoding->text[at]))
+        while (vocab->tokens[id].strip_after && at < encoding->length &&
+               is_blank(encoding->text[at]))
             at++;
         from = at;
     }
@@ -228,26 +237,34 @@ static bool encode(struct encoding *encoding)
 {
     const struct vocab *vocab = &encoding->tokenizer->vocab;
     if (encoding->length > TEXT_LIMIT)
-        return engine_fail(encoding->error, ENGINE_TOO_LONG, "a text of %zu bytes is longer than %d MiB",
-                           encoding->length, TEXT_LIMIT >> 20);
+        return engine_fail(encoding->error, ENGINE_TOO_LONG,
+                           "a text of %zu bytes is longer than %d MiB", encoding->length,
+                           TEXT_LIMIT >> 20);
     if (vocab->kind == VOCAB_BPE && !encoding->tokenizer->splitter)
         return splitter_cut(NULL, NULL, 0, NULL, encoding->error); /* says why */
-    if (vocab->kind == VOCAB_BPE && utf8_valid_prefix(encoding->text, encoding->length) < encoding->length &&
+    if (vocab->kind == VOCAB_BPE &&
+        utf8_valid_prefix(encoding->text, encoding->length) < encoding->length &&
         !replace_invalid(encoding))
         return false;
     return encode_all(encoding);
 }
 
-bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length, unsigned flags,
-                      struct token_list *list, struct engine_error *error)
+bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length,
+                      unsigned flags, struct token_list *list, struct engine_error *error)
 {
     const struct vocab *vocab = &tokenizer->vocab;
-    struct encoding encoding = {.tokenizer = tokenizer, .text = text, .length = length, .after_special = true,
-                                .special = flags & TOKENIZER_SPECIAL, .list = list, .error = error};
+    struct encoding encoding = {.tokenizer = tokenizer,
+                                .text = text,
+                                .length = length,
+                                .after_special = true,
+                                .special = flags & TOKENIZER_SPECIAL,
+                                .list = list,
+                                .error = error};
     bool ends = flags & TOKENIZER_BOS;
-    bool ok = (!ends || !vocab->add_bos || vocab->bos < 0 || token_list_add(list, vocab->bos, error)) &&
-              encode(&encoding) &&
-              (!ends || !vocab->add_eos || vocab->eos < 0 || token_list_add(list, vocab->eos, error));
+    bool ok =
+        (!ends || !vocab->add_bos || vocab->bos < 0 || token_list_add(list, vocab->bos, error)) &&
+        encode(&encoding) &&
+        (!ends || !vocab->add_eos || vocab->eos < 0 || token_list_add(list, vocab->eos, error));
     encoding_done(&encoding);
     return ok;
 }
@@ -256,17 +273,24 @@ bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text
                              const unsigned char *trusted, size_t length, struct token_list *list,
                              struct engine_error *error)
 {
-    struct encoding encoding = {.tokenizer = tokenizer, .text = text, .trusted = trusted, .length = length,
-                                .after_special = true, .list = list, .error = error};
+    struct encoding encoding = {.tokenizer = tokenizer,
+                                .text = text,
+                                .trusted = trusted,
+                                .length = length,
+                                .after_special = true,
+                                .list = list,
+                                .error = error};
     bool ok = encode(&encoding);
     encoding_done(&encoding);
     return ok;
 }
 
-/* ---- Decoding -------------------------------------------------------------------------------------------
- */
+/* ---- Decoding
+ * -------------------------------------------------------------------------------------------
+ * / */
 
-const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id, bool special, size_t *length)
+const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id, bool special,
+                            size_t *length)
 {
     const struct vocab *vocab = &tokenizer->vocab;
     *length = 0;
@@ -275,8 +299,8 @@ const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id, bool 
     return vocab_text(vocab, id, length);
 }
 
-char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t count, bool special,
-                       size_t *length)
+char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, size_t count,
+                       bool special, size_t *length)
 {
     size_t total = 0, size;
     for (size_t i = 0; i < count; i++) {
@@ -300,8 +324,9 @@ char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, si
     return text;
 }
 
-/* ---- Facts ----------------------------------------------------------------------------------------------
- */
+/* ---- Facts
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 int tokenizer_size(const struct tokenizer *tokenizer)
 {

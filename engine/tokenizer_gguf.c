@@ -1,5 +1,5 @@
-/* A vocabulary as GGUF carries it. Defaults are the converter's: what a file leaves out depends on its
- * tokenizer's kind and on the pre-tokenizer's name. */
+/* A vocabulary as GGUF carries it. Defaults are the converter's: what a file leaves out depends
+ * on its tokenizer's kind and on the pre-tokenizer's name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,35 +19,39 @@ struct kind_name {
 
 static bool read_kind(const struct gguf *file, enum vocab_kind *kind, struct engine_error *error)
 {
-    static const struct kind_name kinds[] = {
-        {"gpt2", VOCAB_BPE}, {"llama", VOCAB_SPM}, {"gemma4", VOCAB_CHAR_BPE}, {"merges", VOCAB_CHAR_BPE}};
+    static const struct kind_name kinds[] = {{"gpt2", VOCAB_BPE},
+                                             {"llama", VOCAB_SPM},
+                                             {"gemma4", VOCAB_CHAR_BPE},
+                                             {"merges", VOCAB_CHAR_BPE}};
     struct gguf_text name;
     if (!gguf_string(file, KEY("model"), &name))
-        return engine_fail(error, ENGINE_FORMAT, "%s has no " KEY("model") ": it holds no tokenizer",
-                           gguf_name(file));
+        return engine_fail(error, ENGINE_FORMAT,
+                           "%s has no " KEY("model") ": it holds no tokenizer", gguf_name(file));
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         *kind = kinds[i].kind;
         if (gguf_text_is(name, kinds[i].name))
             return true;
     }
-    return engine_fail(error, ENGINE_UNSUPPORTED,
-                       "%s: tokenizer \"%.*s\" is not supported; \"gpt2\" (byte-level BPE) and \"llama\" "
-                       "(SentencePiece) are",
-                       gguf_name(file), (int)(name.length < 64 ? name.length : 64), name.bytes);
+    return engine_fail(
+        error, ENGINE_UNSUPPORTED,
+        "%s: tokenizer \"%.*s\" is not supported; \"gpt2\" (byte-level BPE) and \"llama\" "
+        "(SentencePiece) are",
+        gguf_name(file), (int)(name.length < 64 ? name.length : 64), name.bytes);
 }
 
 /* An optional array with an element for each token. */
-static bool read_parallel(const struct gguf *file, const char *key, size_t tokens, struct gguf_array *array,
-                          struct engine_error *error)
+static bool read_parallel(const struct gguf *file, const char *key, size_t tokens,
+                          struct gguf_array *array, struct engine_error *error)
 {
     *array = (struct gguf_array){0};
     if (!gguf_array(file, key, array))
         return true;
     if (array->kind == GGUF_STRING || array->kind == GGUF_ARRAY)
-        return engine_fail(error, ENGINE_FORMAT, "%s: %s does not hold numbers", gguf_name(file), key);
+        return engine_fail(error, ENGINE_FORMAT, "%s: %s does not hold numbers", gguf_name(file),
+                           key);
     if (array->count < tokens)
-        return engine_fail(error, ENGINE_FORMAT, "%s: %s has %zu elements for %zu tokens", gguf_name(file),
-                           key, array->count, tokens);
+        return engine_fail(error, ENGINE_FORMAT, "%s: %s has %zu elements for %zu tokens",
+                           gguf_name(file), key, array->count, tokens);
     return true;
 }
 
@@ -56,8 +60,8 @@ static bool read_tokens(struct vocab *vocab, const struct gguf *file, enum vocab
 {
     struct gguf_array texts, types, scores;
     if (!gguf_array(file, KEY("tokens"), &texts) || texts.kind != GGUF_STRING)
-        return engine_fail(error, ENGINE_FORMAT, "%s has no " KEY("tokens") ": it holds no tokenizer",
-                           gguf_name(file));
+        return engine_fail(error, ENGINE_FORMAT,
+                           "%s has no " KEY("tokens") ": it holds no tokenizer", gguf_name(file));
     int count = texts.count > VOCAB_MAX_TOKENS ? VOCAB_MAX_TOKENS + 1 : (int)texts.count;
     if (!read_parallel(file, KEY("token_type"), texts.count, &types, error) ||
         !read_parallel(file, KEY("scores"), texts.count, &scores, error) ||
@@ -83,7 +87,8 @@ static int32_t read_id(const struct gguf *file, const char *key, int32_t otherwi
     return otherwise < size ? otherwise : -1;
 }
 
-static void read_specials(struct vocab *vocab, const struct gguf *file, const struct split_rule *rule)
+static void read_specials(struct vocab *vocab, const struct gguf *file,
+                          const struct split_rule *rule)
 {
     bool spm = vocab->kind == VOCAB_SPM;
     vocab->bos = read_id(file, KEY("bos_token_id"), spm ? 1 : -1, vocab->size);
@@ -109,7 +114,8 @@ static bool read_merges(struct vocab *vocab, const struct gguf *file, struct eng
 {
     struct gguf_array merges;
     if (!gguf_array(file, KEY("merges"), &merges) || merges.kind != GGUF_STRING)
-        return engine_fail(error, ENGINE_FORMAT, "%s has no " KEY("merges") ", which its tokenizer needs",
+        return engine_fail(error, ENGINE_FORMAT,
+                           "%s has no " KEY("merges") ", which its tokenizer needs",
                            gguf_name(file));
     if (!vocab_reserve_merges(vocab, merges.count, error))
         return false;
@@ -117,15 +123,17 @@ static bool read_merges(struct vocab *vocab, const struct gguf *file, struct eng
     for (uint32_t rank = 0; gguf_next_text(&merges, &text); rank++) {
         const char *space = text.length > 1 ? memchr(text.bytes + 1, ' ', text.length - 1) : NULL;
         if (!space)
-            return engine_fail(error, ENGINE_FORMAT, "%s: merge %u has no space between its two sides",
-                               gguf_name(file), rank);
+            return engine_fail(error, ENGINE_FORMAT,
+                               "%s: merge %u has no space between its two sides", gguf_name(file),
+                               rank);
         size_t left = (size_t)(space - text.bytes);
         vocab_merge(vocab, text.bytes, left, space + 1, text.length - left - 1, rank);
     }
     return true;
 }
 
-/* Is text merged as a whole, or cut by expressions that the file itself holds? Then its rule has no name. */
+/* Is text merged as a whole, or cut by expressions that the file itself holds? Then its rule has
+ * no name. */
 static bool has_no_rule(const struct gguf *file, enum vocab_kind kind)
 {
     struct gguf_text model = {"", 0};
@@ -133,13 +141,14 @@ static bool has_no_rule(const struct gguf *file, enum vocab_kind kind)
     return kind == VOCAB_SPM || gguf_text_is(model, "merges") || gguf_has(file, OWN("patterns"));
 }
 
-static bool read_rule(struct tokenizer *tokenizer, const struct gguf *file, const struct split_rule **rule,
-                      struct engine_error *error)
+static bool read_rule(struct tokenizer *tokenizer, const struct gguf *file,
+                      const struct split_rule **rule, struct engine_error *error)
 {
     struct gguf_text name = {"", 0};
     gguf_string(file, KEY("pre"), &name);
     if (has_no_rule(file, tokenizer->vocab.kind)) {
-        snprintf(tokenizer->pre, sizeof tokenizer->pre, "%s", gguf_has(file, OWN("patterns")) ? "custom" : "none");
+        snprintf(tokenizer->pre, sizeof tokenizer->pre, "%s",
+                 gguf_has(file, OWN("patterns")) ? "custom" : "none");
         *rule = NULL;
         return true;
     }
@@ -148,7 +157,8 @@ static bool read_rule(struct tokenizer *tokenizer, const struct gguf *file, cons
     *rule = split_rule_find(name.bytes, name.length);
     if (!*rule)
         return engine_fail(error, ENGINE_UNSUPPORTED,
-                           "%s: pre-tokenizer \"%.*s\" is not known: text would be split wrongly, so it is refused",
+                           "%s: pre-tokenizer \"%.*s\" is not known: text would be split wrongly, "
+                           "so it is refused",
                            gguf_name(file), (int)(name.length < 64 ? name.length : 64), name.bytes);
     snprintf(tokenizer->pre, sizeof tokenizer->pre, "%s", (*rule)->name);
     return true;
@@ -162,7 +172,8 @@ static struct splitter *own_splitter(struct gguf_array array, struct engine_erro
     size_t count = 0;
     bool ok = array.kind == GGUF_STRING && array.count <= SPLIT_MAX_PATTERNS;
     if (!ok)
-        engine_fail(error, ENGINE_FORMAT, OWN("patterns") " must hold at most %d strings", SPLIT_MAX_PATTERNS);
+        engine_fail(error, ENGINE_FORMAT, OWN("patterns") " must hold at most %d strings",
+                    SPLIT_MAX_PATTERNS);
     while (ok && gguf_next_text(&array, &text)) {
         patterns[count] = split_pattern_new(text.bytes, text.length, error);
         ok = patterns[count++] != NULL;
@@ -173,8 +184,8 @@ static struct splitter *own_splitter(struct gguf_array array, struct engine_erro
     return splitter;
 }
 
-static bool make_splitter(struct tokenizer *tokenizer, const struct gguf *file, const struct split_rule *rule,
-                          struct engine_error *error)
+static bool make_splitter(struct tokenizer *tokenizer, const struct gguf *file,
+                          const struct split_rule *rule, struct engine_error *error)
 {
 #if ENGINE_HAVE_PCRE2
     struct gguf_array own;
@@ -204,7 +215,8 @@ static bool read_stripping(struct vocab *vocab, const struct gguf *file, struct 
     return true;
 }
 
-/* The file has no place for "this token takes the white space after it"; Phi-3's do, all but three. */
+/* The file has no place for "this token takes the white space after it"; Phi-3's do, all but
+ * three. */
 static void set_stripping(struct vocab *vocab, const struct gguf *file)
 {
     struct gguf_text name = {"", 0}, architecture = {"", 0};
@@ -224,7 +236,8 @@ static void set_stripping(struct vocab *vocab, const struct gguf *file)
     }
 }
 
-bool tokenizer_from_gguf(struct tokenizer *tokenizer, const struct gguf *file, struct engine_error *error)
+bool tokenizer_from_gguf(struct tokenizer *tokenizer, const struct gguf *file,
+                         struct engine_error *error)
 {
     struct vocab *vocab = &tokenizer->vocab;
     const struct split_rule *rule;
@@ -236,6 +249,7 @@ bool tokenizer_from_gguf(struct tokenizer *tokenizer, const struct gguf *file, s
     if (!vocab_settle(vocab, error))
         return false;
     set_stripping(vocab, file);
-    return read_stripping(vocab, file, error) && (kind == VOCAB_SPM || read_merges(vocab, file, error)) &&
+    return read_stripping(vocab, file, error) &&
+           (kind == VOCAB_SPM || read_merges(vocab, file, error)) &&
            make_splitter(tokenizer, file, rule, error);
 }

@@ -1,5 +1,5 @@
-/* What a tokenizer is made of, for the files that make one (tokenizer_gguf.c, tokenizer_json.c) and the one
- * that uses it (tokenizer.c). */
+/* What a tokenizer is made of, for the files that make one (tokenizer_gguf.c, tokenizer_json.c)
+ * and the one that uses it (tokenizer.c). */
 #ifndef ENGINE_TOKENIZER_INTERNAL_H
 #define ENGINE_TOKENIZER_INTERNAL_H
 
@@ -9,11 +9,13 @@
 
 struct tokenizer {
     struct vocab vocab;
-    char pre[48];              /* the pre-tokenizer's name */
-    struct splitter *splitter; /* NULL where text is merged as a whole, and where there is no PCRE2 */
+    char pre[48]; /* the pre-tokenizer's name */
+    struct splitter
+        *splitter; /* NULL where text is merged as a whole, and where there is no PCRE2 */
 };
 
 /* Fills a tokenizer that is all zero from tokenizer.ggml.* of a GGUF file. */
-bool tokenizer_from_gguf(struct tokenizer *tokenizer, const struct gguf *file, struct engine_error *error);
+bool tokenizer_from_gguf(struct tokenizer *tokenizer, const struct gguf *file,
+                         struct engine_error *error);
 
 #endif

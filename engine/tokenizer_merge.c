@@ -1,6 +1,6 @@
-/* A linked list of symbols over the word, and a heap of the merges that were possible when they were put in.
- * A merge that has become impossible since (one side is gone, or has grown) is told by its length and passed
- * over, which is cheaper than taking it out. */
+/* A linked list of symbols over the word, and a heap of the merges that were possible when they
+ * were put in. A merge that has become impossible since (one side is gone, or has grown) is told
+ * by its length and passed over, which is cheaper than taking it out. */
 #include "engine/tokenizer_merge.h"
 
 #include <stdlib.h>
@@ -28,7 +28,8 @@ void merger_done(struct merger *merger)
     *merger = (struct merger){0};
 }
 
-static bool reserve(void **items, size_t *capacity, size_t needed, size_t size, struct engine_error *error)
+static bool reserve(void **items, size_t *capacity, size_t needed, size_t size,
+                    struct engine_error *error)
 {
     if (needed <= *capacity)
         return true;
@@ -41,10 +42,11 @@ static bool reserve(void **items, size_t *capacity, size_t needed, size_t size, 
     return true;
 }
 
-static bool heap_push(struct merger *merger, struct merge_candidate candidate, struct engine_error *error)
+static bool heap_push(struct merger *merger, struct merge_candidate candidate,
+                      struct engine_error *error)
 {
-    if (!reserve((void **)&merger->heap, &merger->heap_capacity, merger->heap_count + 1, sizeof *merger->heap,
-                 error))
+    if (!reserve((void **)&merger->heap, &merger->heap_capacity, merger->heap_count + 1,
+                 sizeof *merger->heap, error))
         return false;
     size_t at = merger->heap_count++;
     for (; at > 0 && merger->heap[(at - 1) / 2].order > candidate.order; at = (at - 1) / 2)
@@ -79,8 +81,8 @@ static uint32_t score_order(float score)
 }
 
 /* Puts the merge of two neighbours on the heap if there is one. */
-static bool consider(struct merger *merger, const struct vocab *vocab, const char *word, int32_t left,
-                     int32_t right, struct engine_error *error)
+static bool consider(struct merger *merger, const struct vocab *vocab, const char *word,
+                     int32_t left, int32_t right, struct engine_error *error)
 {
     if (left < 0 || right < 0)
         return true;
@@ -98,20 +100,23 @@ static bool consider(struct merger *merger, const struct vocab *vocab, const cha
     if (id < 0)
         return true;
     uint64_t order = (uint64_t)rank << 32 | (uint32_t)left;
-    return heap_push(merger, (struct merge_candidate){order, left, right, id, first->length + second->length},
-                     error);
+    return heap_push(
+        merger, (struct merge_candidate){order, left, right, id, first->length + second->length},
+        error);
 }
 
-static bool symbols_init(struct merger *merger, const struct vocab *vocab, const char *word, size_t length,
-                         struct engine_error *error)
+static bool symbols_init(struct merger *merger, const struct vocab *vocab, const char *word,
+                         size_t length, struct engine_error *error)
 {
-    if (!reserve((void **)&merger->symbols, &merger->symbol_capacity, length, sizeof *merger->symbols, error))
+    if (!reserve((void **)&merger->symbols, &merger->symbol_capacity, length,
+                 sizeof *merger->symbols, error))
         return false;
     int32_t count = 0;
     for (size_t at = 0; at < length; count++) {
         size_t bytes = vocab->kind == VOCAB_BPE ? 1 : utf8_next(word + at, length - at).length;
-        merger->symbols[count] = (struct merge_symbol){
-            count - 1, count + 1, vocab_word(vocab, word + at, bytes), (uint32_t)at, (uint32_t)bytes};
+        merger->symbols[count] =
+            (struct merge_symbol){count - 1, count + 1, vocab_word(vocab, word + at, bytes),
+                                  (uint32_t)at, (uint32_t)bytes};
         at += bytes;
     }
     merger->symbols[count - 1].next = -1;
@@ -145,11 +150,11 @@ static bool merge_all(struct merger *merger, const struct vocab *vocab, const ch
     return true;
 }
 
-/* A symbol that is no token becomes its bytes' tokens. A byte that has none is left out, as llama.cpp does,
- * but in SentencePiece becomes <unk>: byte-level vocabularies often call a control token "unknown", and that
- * must not come from what a user wrote. */
-static bool add_bytes(const struct vocab *vocab, const char *bytes, size_t length, struct token_list *list,
-                      struct engine_error *error)
+/* A symbol that is no token becomes its bytes' tokens. A byte that has none is left out, as
+ * llama.cpp does, but in SentencePiece becomes <unk>: byte-level vocabularies often call a
+ * control token "unknown", and that must not come from what a user wrote. */
+static bool add_bytes(const struct vocab *vocab, const char *bytes, size_t length,
+                      struct token_list *list, struct engine_error *error)
 {
     bool unknown = false;
     for (size_t i = 0; i < length; i++) {
@@ -174,8 +179,9 @@ bool merger_word(struct merger *merger, const struct vocab *vocab, const char *w
         return false;
     for (int32_t at = 0; at >= 0; at = merger->symbols[at].next) {
         const struct merge_symbol *symbol = &merger->symbols[at];
-        bool ok = symbol->id >= 0 ? token_list_add(list, symbol->id, error)
-                                  : add_bytes(vocab, word + symbol->start, symbol->length, list, error);
+        bool ok = symbol->id >= 0
+                      ? token_list_add(list, symbol->id, error)
+                      : add_bytes(vocab, word + symbol->start, symbol->length, list, error);
         if (!ok)
             return false;
     }

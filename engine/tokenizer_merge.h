@@ -1,7 +1,9 @@
-/* One word to tokens by merging neighbours, best merge first, in O(n log n). Internal to the tokenizer.
+/* One word to tokens by merging neighbours, best merge first, in O(n log n). Internal to the
+ * tokenizer.
  *
- * The same for all kinds of vocabulary: what differs is what the first symbols are (bytes or characters), how
- * a pair is looked up (by ids, or by the text it makes) and what "best" means (rank, or score). */
+ * The same for all kinds of vocabulary: what differs is what the first symbols are (bytes or
+ * characters), how a pair is looked up (by ids, or by the text it makes) and what "best" means
+ * (rank, or score). */
 #ifndef ENGINE_TOKENIZER_MERGE_H
 #define ENGINE_TOKENIZER_MERGE_H
 

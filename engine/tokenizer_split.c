@@ -1,7 +1,7 @@
-/* The expressions are those of the models' tokenizer.json, with three differences that change no meaning
- * there. White space is spelled out (PCRE2's \s also has U+180E, Unicode's has not). So are contractions in
- * either case: PCRE2's caseless takes U+017F for s. And a trailing `|\s+` may be missing, because what no
- * alternative matches is a piece of its own anyway. */
+/* The expressions are those of the models' tokenizer.json, with three differences that change no
+ * meaning there. White space is spelled out (PCRE2's \s also has U+180E, Unicode's has not). So
+ * are contractions in either case: PCRE2's caseless takes U+017F for s. And a trailing `|\s+`
+ * may be missing, because what no alternative matches is a piece of its own anyway. */
 #include "engine/tokenizer_split.h"
 
 #include <stdlib.h>
@@ -10,7 +10,9 @@
 #include "engine/error.h"
 #include "engine/tokenizer_unicode.h"
 
-#define WS "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define WS                                                                                         \
+    "\\t-\\r "                                                                                     \
+    "\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
 #define SPACE "[" WS "]"
 #define END_SPACES SPACE "+(?![^" WS "])"
 #define LINE_SPACES SPACE "*[\\r\\n]+"
@@ -20,50 +22,63 @@
 #define TAIL LINE_SPACES "|" END_SPACES "|" SPACE "+"
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define CASED(SUFFIXES)                                                                                    \
-    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" SUFFIXES                                                  \
-    "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" SUFFIXES
+#define CASED(SUFFIXES)                                                                            \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" SUFFIXES "|[^\\r\\n\\p{L}\\p{N}]?" UPPER          \
+    "+" LOWER "*" SUFFIXES
 
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|" OTHER "|" END_SPACES
 #define LLAMA3 "(?:" SUFFIX ")|" WORD "|\\p{N}{1,3}|" OTHER "[\\r\\n]*|" TAIL
 #define QWEN2 "(?:" SUFFIX ")|" WORD "|\\p{N}|" OTHER "[\\r\\n]*|" TAIL
 #define CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"
 #define BLOOM " ?[^(" WS "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{0964}\\x{06D4}\\x{060C})]+"
-#define DEEPSEEK3                                                                                          \
-    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"                                               \
-    "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"                                                         \
+#define DEEPSEEK3                                                                                  \
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"                                       \
+    "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"                                                 \
     " ?[\\p{P}\\p{S}]+[\\r\\n]*|" TAIL
 
-/* The letters that DeepSeek's first models take for words: Latin, Greek, Cyrillic, Armenian, Georgian,
- * Cherokee. */
-#define DEEPSEEK_LETTERS                                                                                   \
-    "A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}"        \
-    "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}"                  \
-    "\\x{388}-\\x{38A}\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}"        \
-    "\\x{531}-\\x{556}\\x{10A0}-\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}"        \
-    "\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}"      \
-    "\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}\\x{1F5B}"       \
-    "\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}"       \
-    "\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-\\x{1FEC}\\x{1FF2}-\\x{1FF4}"      \
-    "\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{2124}"        \
-    "\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}"                 \
-    "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}"                 \
-    "\\x{2CEB}-\\x{2CEE}\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}"       \
-    "\\x{A771}-\\x{A787}\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}"      \
-    "\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}"                     \
-    "\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}"                 \
+/* The letters that DeepSeek's first models take for words: Latin, Greek, Cyrillic, Armenian,
+ * Georgian, Cherokee. */
+#define DEEPSEEK_LETTERS                                                                           \
+    "A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{"    \
+    "293}"                                                                                         \
+    "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}"          \
+    "\\x{388}-\\x{38A}\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{"    \
+    "52F}"                                                                                         \
+    "\\x{531}-\\x{556}\\x{10A0}-\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{"     \
+    "1CBA}"                                                                                        \
+    "\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{"   \
+    "1F15}"                                                                                        \
+    "\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}\\x{"    \
+    "1F5B}"                                                                                        \
+    "\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{"    \
+    "1FC4}"                                                                                        \
+    "\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-\\x{1FEC}\\x{1FF2}-\\x{"   \
+    "1FF4}"                                                                                        \
+    "\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{"     \
+    "2124}"                                                                                        \
+    "\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}"         \
+    "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}"         \
+    "\\x{2CEB}-\\x{2CEE}\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{"    \
+    "A76F}"                                                                                        \
+    "\\x{A771}-\\x{A787}\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{"   \
+    "FB17}"                                                                                        \
+    "\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}"             \
+    "\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}"         \
     "\\x{1E900}-\\x{1E943}"
 
-static const char *const default_bpe[] = {"[\\p{P}$+<=>^~|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]", NULL};
+static const char *const default_bpe[] = {"[\\p{P}$+<=>^~|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]",
+                                          NULL};
 static const char *const gpt2[] = {GPT2, NULL};
 static const char *const digits_gpt2[] = {"\\p{N}", GPT2, NULL};
 static const char *const llama3[] = {LLAMA3, NULL};
 static const char *const qwen2[] = {QWEN2, NULL};
-static const char *const qwen35[] = {"(?:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" WS
+static const char *const qwen35[] = {"(?:" SUFFIX
+                                     ")|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" WS
                                      "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" TAIL,
                                      NULL};
 static const char *const tekken[] = {CASED("") "|\\p{N}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
-static const char *const gpt4o[] = {CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
+static const char *const gpt4o[] = {
+    CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
 static const char *const falcon[] = {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]", NULL};
 static const char *const deepseek_llm[] = {
     "[\\r\\n]",
@@ -82,13 +97,14 @@ static const char *const bloom[] = {BLOOM, NULL};
 static const char *const viking[] = {BLOOM, "\\p{N}", NULL};
 static const char *const seed_coder[] = {
     "(?:" SUFFIX ")|" WORD "|\\p{N}| ?[^" WS "\\p{L}\\p{N}\\r\\n]+|" TAIL, NULL};
-static const char *const bailing[] = {
-    "(?:" SUFFIX ")|" WORD "|\\p{N}|" OTHER "[\\r\\n]*|" SPACE "*[\\r\\n]|" END_SPACES "|" SPACE "+", NULL};
-static const char *const minicpm5[] = {"\\p{N}{1,3}",
-                                       "(?:" SUFFIX ")|" WORD "|\\p{N}+|" OTHER "[\\r\\n]*|" TAIL, NULL};
-static const char *const tiny_aya[] = {"\\p{Nd}{1,3}(?=(?:\\p{Nd}{3})*\\b)",
-                                       CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL,
-                                       NULL};
+static const char *const bailing[] = {"(?:" SUFFIX ")|" WORD "|\\p{N}|" OTHER "[\\r\\n]*|" SPACE
+                                      "*[\\r\\n]|" END_SPACES "|" SPACE "+",
+                                      NULL};
+static const char *const minicpm5[] = {
+    "\\p{N}{1,3}", "(?:" SUFFIX ")|" WORD "|\\p{N}+|" OTHER "[\\r\\n]*|" TAIL, NULL};
+static const char *const tiny_aya[] = {
+    "\\p{Nd}{1,3}(?=(?:\\p{Nd}{3})*\\b)",
+    CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
 static const char *const lines[] = {"[^\\n]+|[\\n]+", NULL};
 
 static const struct split_rule rules[] = {
@@ -172,7 +188,8 @@ const struct split_rule *split_rule_find(const char *name, size_t length)
 
 char *split_pattern_new(const char *regex, size_t length, struct engine_error *error)
 {
-    static const char suffixes[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)", spelled[] = "(?:" SUFFIX ")", inner[] = WS;
+    static const char suffixes[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)", spelled[] = "(?:" SUFFIX ")",
+                      inner[] = WS;
     static const char space[] = SPACE, other[] = "[^" WS "]";
     char *out = malloc(length * sizeof other + 1);
     size_t used = 0;
@@ -182,7 +199,8 @@ char *split_pattern_new(const char *regex, size_t length, struct engine_error *e
     for (size_t i = 0; out && i < length; i++) {
         const char *put = NULL;
         bool escape = regex[i] == '\\' && i + 1 < length;
-        if (length - i >= sizeof suffixes - 1 && memcmp(regex + i, suffixes, sizeof suffixes - 1) == 0) {
+        if (length - i >= sizeof suffixes - 1 &&
+            memcmp(regex + i, suffixes, sizeof suffixes - 1) == 0) {
             put = spelled;
             i += sizeof suffixes - 2;
         } else if (escape && regex[i + 1] == 's') {
@@ -192,7 +210,8 @@ char *split_pattern_new(const char *regex, size_t length, struct engine_error *e
             put = other;
             i++;
         }
-        in_class = !put && !escape && (regex[i] == '[' || regex[i] == ']') ? regex[i] == '[' : in_class;
+        in_class =
+            !put && !escape && (regex[i] == '[' || regex[i] == ']') ? regex[i] == '[' : in_class;
         size_t size = put ? strlen(put) : escape ? 2 : 1;
         memcpy(out + used, put ? put : regex + i, size);
         i += !put && escape;
@@ -244,10 +263,11 @@ static bool add_pattern(struct splitter *splitter, const char *pattern, struct e
         PCRE2_UCHAR reason[120] = "";
         pcre2_get_error_message(code, reason, sizeof reason);
         return engine_fail(error, ENGINE_UNSUPPORTED,
-                           "the pre-tokenizer's expression %.80s… fails at %zu: %s", pattern, (size_t)offset,
-                           (const char *)reason);
+                           "the pre-tokenizer's expression %.80s… fails at %zu: %s", pattern,
+                           (size_t)offset, (const char *)reason);
     }
-    pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* where there is no JIT, matching still works */
+    pcre2_jit_compile(compiled,
+                      PCRE2_JIT_COMPLETE); /* where there is no JIT, matching still works */
     splitter->codes[splitter->count++] = compiled;
     return true;
 }
@@ -280,15 +300,16 @@ void splitter_free(struct splitter *splitter)
     free(splitter);
 }
 
-/* One match at or after `from`; false at the end. The JIT's stack is small: what overflows it is matched
- * without. */
-static bool match_at(const pcre2_code *code, pcre2_match_data *data, const char *text, size_t length,
-                     size_t from, int *result)
+/* One match at or after `from`; false at the end. The JIT's stack is small: what overflows it is
+ * matched without. */
+static bool match_at(const pcre2_code *code, pcre2_match_data *data, const char *text,
+                     size_t length, size_t from, int *result)
 {
     uint32_t options = PCRE2_NO_UTF_CHECK;
     *result = pcre2_match(code, (PCRE2_SPTR)text, length, from, options, data, NULL);
     if (*result == PCRE2_ERROR_JIT_STACKLIMIT)
-        *result = pcre2_match(code, (PCRE2_SPTR)text, length, from, options | PCRE2_NO_JIT, data, NULL);
+        *result =
+            pcre2_match(code, (PCRE2_SPTR)text, length, from, options | PCRE2_NO_JIT, data, NULL);
     return *result >= 0;
 }
 
@@ -300,7 +321,8 @@ static bool cut_piece(const pcre2_code *code, pcre2_match_data *data, const char
     int result = 0;
     while (from < length && match_at(code, data, text + base, length, from, &result)) {
         const PCRE2_SIZE *found = pcre2_get_ovector_pointer(data);
-        if (found[0] >= found[1]) { /* an empty match cuts nothing: look again after the next character */
+        if (found[0] >=
+            found[1]) { /* an empty match cuts nothing: look again after the next character */
             from = found[1] + 1;
             while (from < length && ((unsigned char)text[base + from] & 0xC0) == 0x80)
                 from++;
@@ -314,8 +336,8 @@ static bool cut_piece(const pcre2_code *code, pcre2_match_data *data, const char
     }
     if (result < 0 && result != PCRE2_ERROR_NOMATCH)
         return engine_fail(error, ENGINE_REQUEST,
-                           "a text of %zu bytes is too much for the pre-tokenizer (PCRE2: %d)", length,
-                           result);
+                           "a text of %zu bytes is too much for the pre-tokenizer (PCRE2: %d)",
+                           length, result);
     return done == length || pieces_add(out, base + length, error);
 }
 
@@ -333,7 +355,8 @@ static bool cut_all(const pcre2_code *code, const char *text, const struct split
     return ok;
 }
 
-/* A copy in which every character is one that the expressions know; NULL when the text itself will do. */
+/* A copy in which every character is one that the expressions know; NULL when the text itself
+ * will do. */
 static char *make_older(const char *text, size_t length)
 {
     if (!memchr(text, 0xF0, length))
@@ -346,8 +369,8 @@ static char *make_older(const char *text, size_t length)
     return copy;
 }
 
-bool splitter_cut(const struct splitter *splitter, const char *text, size_t length, struct split_pieces *pieces,
-                  struct engine_error *error)
+bool splitter_cut(const struct splitter *splitter, const char *text, size_t length,
+                  struct split_pieces *pieces, struct engine_error *error)
 {
     struct split_pieces next = {0};
     pieces->count = 0;
@@ -384,8 +407,9 @@ bool splitter_cut(const struct splitter *splitter, const char *text, size_t leng
                   struct split_pieces *pieces, struct engine_error *error)
 {
     (void)splitter, (void)text, (void)length, (void)pieces;
-    return engine_fail(error, ENGINE_UNSUPPORTED,
-                       "this build has no PCRE2, which the model's tokenizer needs: give token ids");
+    return engine_fail(
+        error, ENGINE_UNSUPPORTED,
+        "this build has no PCRE2, which the model's tokenizer needs: give token ids");
 }
 
 #endif

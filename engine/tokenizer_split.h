@@ -1,9 +1,9 @@
-/* Pre-tokenization: a text cut into words by a model's own regular expressions, each of which is merged
- * alone. Internal to the tokenizer.
+/* Pre-tokenization: a text cut into words by a model's own regular expressions, each of which is
+ * merged alone. Internal to the tokenizer.
  *
- * Expressions are applied one after the other: each cuts every piece so far into its matches and what lies
- * between them. An expression sees its piece only, so that look-ahead ends at a border. A splitter is
- * immutable: any thread. */
+ * Expressions are applied one after the other: each cuts every piece so far into its matches and
+ * what lies between them. An expression sees its piece only, so that look-ahead ends at a
+ * border. A splitter is immutable: any thread. */
 #ifndef ENGINE_TOKENIZER_SPLIT_H
 #define ENGINE_TOKENIZER_SPLIT_H
 
@@ -22,12 +22,14 @@ struct split_rule {
 /* NULL for a name that is not known. Length may be 0: the default one. */
 const struct split_rule *split_rule_find(const char *name, size_t length);
 
-/* An expression in Hugging Face's spelling to ours: white space and contractions spelled out. Returns new. */
+/* An expression in Hugging Face's spelling to ours: white space and contractions spelled out.
+ * Returns new. */
 char *split_pattern_new(const char *regex, size_t length, struct engine_error *error);
 
 struct splitter;
 
-/* Returns new. NULL with `error` filled for an expression that PCRE2 refuses, and where there is no PCRE2. */
+/* Returns new. NULL with `error` filled for an expression that PCRE2 refuses, and where there is
+ * no PCRE2. */
 struct splitter *splitter_new(const char *const *patterns, struct engine_error *error);
 void splitter_free(struct splitter *splitter);
 

@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* Puts, in valid UTF-8, an older character of the same class and length in the place of each letter, number or mark of
- * Unicode 15 and 16, in place: what a pre-tokenizer looks at, never what is encoded. */
+/* Puts, in valid UTF-8, an older character of the same class and length in the place of each
+ * letter, number or mark of Unicode 15 and 16, in place: what a pre-tokenizer looks at, never
+ * what is encoded. */
 void unicode_put_older(char *text, size_t length);
 
 #endif

@@ -1,7 +1,7 @@
-/* Two indexes, because the same bytes can be a special token and an ordinary one (some vocabularies add runs
- * of spaces twice), and because nothing that plain text merges to may ever be a control token: `words` does
- * not hold them. Hash tables are open addressing over ids, so that they cost 8 bytes a token and no
- * allocation each. */
+/* Two indexes, because the same bytes can be a special token and an ordinary one (some
+ * vocabularies add runs of spaces twice), and because nothing that plain text merges to may ever
+ * be a control token: `words` does not hold them. Hash tables are open addressing over ids, so
+ * that they cost 8 bytes a token and no allocation each. */
 #include "engine/tokenizer_vocab.h"
 
 #include <stdlib.h>
@@ -50,8 +50,8 @@ static bool index_init(struct vocab_index *index, size_t items, struct engine_er
 }
 
 /* The slot that holds this text, or the free one where it would stand. */
-static int32_t *index_slot(const struct vocab *vocab, const struct vocab_index *index, const char *text,
-                           size_t length)
+static int32_t *index_slot(const struct vocab *vocab, const struct vocab_index *index,
+                           const char *text, size_t length)
 {
     for (size_t at = hash_text(text, length) & index->mask;; at = (at + 1) & index->mask) {
         int32_t id = index->slots[at];
@@ -68,7 +68,8 @@ bool vocab_init(struct vocab *vocab, enum vocab_kind kind, int tokens, struct en
     *vocab = (struct vocab){.kind = kind, .capacity = tokens, .bos = -1, .eos = -1, .unknown = -1};
     memset(vocab->byte_ids, 0xFF, sizeof vocab->byte_ids);
     if (tokens < 1 || tokens > VOCAB_MAX_TOKENS)
-        return engine_fail(error, ENGINE_FORMAT, "the vocabulary has %d tokens: 1 to %d are possible", tokens,
+        return engine_fail(error, ENGINE_FORMAT,
+                           "the vocabulary has %d tokens: 1 to %d are possible", tokens,
                            VOCAB_MAX_TOKENS);
     vocab->tokens = calloc((size_t)tokens, sizeof *vocab->tokens);
     if (!vocab->tokens)
@@ -86,11 +87,12 @@ void vocab_done(struct vocab *vocab)
     *vocab = (struct vocab){0};
 }
 
-/* The byte that a character of GPT-2's alphabet stands for, or -1: printable Latin-1 stands for itself, the
- * 68 other bytes for U+0100 and on, in their order. */
+/* The byte that a character of GPT-2's alphabet stands for, or -1: printable Latin-1 stands for
+ * itself, the 68 other bytes for U+0100 and on, in their order. */
 static int alphabet_byte(uint32_t point)
 {
-    bool printable = (point >= 0x21 && point <= 0x7E) || (point >= 0xA1 && point <= 0xFF && point != 0xAD);
+    bool printable =
+        (point >= 0x21 && point <= 0x7E) || (point >= 0xA1 && point <= 0xFF && point != 0xAD);
     if (printable)
         return (int)point;
     if (point < 0x100 || point >= 0x144)
@@ -101,7 +103,8 @@ static int alphabet_byte(uint32_t point)
     return point < 0x43 ? (int)(point - 0x21 + 0x7F) : 0xAD;
 }
 
-/* Undoes the byte-level alphabet. Returns the length, or SIZE_MAX when the text is not written in it. */
+/* Undoes the byte-level alphabet. Returns the length, or SIZE_MAX when the text is not written
+ * in it. */
 static size_t undo_alphabet(char *out, const char *text, size_t length)
 {
     size_t used = 0;
@@ -168,7 +171,8 @@ static bool grow_bytes(struct vocab *vocab, size_t more, struct engine_error *er
     return true;
 }
 
-/* Texts that chat formats give a meaning to: never what a user wrote, whatever type the file gives them. */
+/* Texts that chat formats give a meaning to: never what a user wrote, whatever type the file
+ * gives them. */
 static bool looks_like_control(const char *text, size_t length)
 {
     static const char *const markers[] = {
@@ -182,8 +186,8 @@ static bool looks_like_control(const char *text, size_t length)
     return false;
 }
 
-bool vocab_add(struct vocab *vocab, const char *text, size_t length, enum token_type type, float score,
-               struct engine_error *error)
+bool vocab_add(struct vocab *vocab, const char *text, size_t length, enum token_type type,
+               float score, struct engine_error *error)
 {
     if (vocab->size == vocab->capacity)
         return engine_fail(error, ENGINE_FORMAT, "more tokens than the vocabulary says it has");
@@ -245,13 +249,15 @@ static void note_word(struct vocab *vocab, int32_t id)
         vocab->longest = (uint32_t)length;
 }
 
-/* What ends an answer in the chat formats we know, where the vocabulary has it as a special token. */
+/* What ends an answer in the chat formats we know, where the vocabulary has it as a special
+ * token. */
 static void find_ends(struct vocab *vocab)
 {
-    static const char *const ends[] = {"<|im_end|>", "<|eot_id|>",        "<|eom_id|>",      "<end_of_turn>",
-                                       "<|end|>",    "<|endoftext|>",     "<|end_of_text|>", "</s>",
-                                       "<eos>",      "<|eot|>",           "<EOT>",           "<|return|>",
-                                       "<|call|>",   "<end_of_utterance>"};
+    static const char *const ends[] = {
+        "<|im_end|>", "<|eot_id|>",        "<|eom_id|>",      "<end_of_turn>",
+        "<|end|>",    "<|endoftext|>",     "<|end_of_text|>", "</s>",
+        "<eos>",      "<|eot|>",           "<EOT>",           "<|return|>",
+        "<|call|>",   "<end_of_utterance>"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         int32_t id = vocab_special(vocab, ends[i], strlen(ends[i]));
         if (id >= 0 && vocab_is_control(vocab, id))
@@ -295,7 +301,8 @@ int32_t vocab_special(const struct vocab *vocab, const char *text, size_t length
     return *index_slot(vocab, &vocab->specials, text, length);
 }
 
-int32_t vocab_special_prefix(const struct vocab *vocab, const char *text, size_t length, bool control)
+int32_t vocab_special_prefix(const struct vocab *vocab, const char *text, size_t length,
+                             bool control)
 {
     if (length == 0 || !vocab->special_first[(unsigned char)text[0]])
         return -1;
@@ -340,7 +347,8 @@ void vocab_merge(struct vocab *vocab, const char *left, size_t left_length, cons
         return;
     size_t first = readable(vocab, TOKEN_NORMAL, text, left, left_length);
     size_t second = readable(vocab, TOKEN_NORMAL, text + first, right, right_length);
-    int32_t left_id = vocab_word(vocab, text, first), right_id = vocab_word(vocab, text + first, second);
+    int32_t left_id = vocab_word(vocab, text, first),
+            right_id = vocab_word(vocab, text + first, second);
     int32_t result = vocab_word(vocab, text, first + second);
     if (left_id < 0 || right_id < 0 || result < 0)
         return;

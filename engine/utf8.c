@@ -1,10 +1,11 @@
-/* The ranges are those of Unicode's table 3-7 (no overlong forms, no surrogates, nothing past U+10FFFF): the
- * second byte's bounds depend on the first, all later ones are 80..BF. */
+/* The ranges are those of Unicode's table 3-7 (no overlong forms, no surrogates, nothing past
+ * U+10FFFF): the second byte's bounds depend on the first, all later ones are 80..BF. */
 #include "engine/utf8.h"
 
 #include <string.h>
 
-/* Length of the character that starts with `lead`, and the bounds of its second byte; 0 for no lead byte. */
+/* Length of the character that starts with `lead`, and the bounds of its second byte; 0 for no
+ * lead byte. */
 static size_t lead_length(unsigned char lead, unsigned char *low, unsigned char *high)
 {
     *low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;

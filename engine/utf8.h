@@ -1,5 +1,5 @@
-/* UTF-8, decoded and encoded by hand: what the tokenizers and the text stream need and no more. Pure
- * functions. */
+/* UTF-8, decoded and encoded by hand: what the tokenizers and the text stream need and no more.
+ * Pure functions. */
 #ifndef ENGINE_UTF8_H
 #define ENGINE_UTF8_H
 
@@ -12,8 +12,8 @@ enum { UTF8_REPLACEMENT = 0xFFFD };
 /* What stands at the start of some bytes. */
 struct utf8_step {
     uint32_t point; /* the code point, or UTF8_REPLACEMENT */
-    size_t
-        length; /* bytes it takes: of a broken part, as many as Unicode counts for one U+FFFD; 0 at the end */
+    size_t length;  /* bytes it takes: of a broken part, as many as Unicode counts for one U+FFFD; 0
+                       at the end */
     bool valid;
     bool cut; /* not valid, but would be the start of a character if more bytes followed */
 };

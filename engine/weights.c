@@ -74,7 +74,7 @@ static const struct gguf_tensor *take_tensor(struct loader *l, const char *name,
 
 /* ---- Vectors
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool load_into(struct loader *l, const char *name, float *out, int count)
 {
@@ -93,7 +93,7 @@ static bool load_vector(struct loader *l, const char *name, float **out, int cou
 
 /* ---- Matrices
  * ---------------------------------------------------------------------------------------------------
- */
+ * / */
 
 struct packing {
     const struct kernel_matrix *matrix;
@@ -204,7 +204,7 @@ static bool load_to_group(struct loader *l, const char *name, struct weights_gro
 
 /* ---- Attention
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool load_qkv(struct loader *l, int number, struct weights_layer *layer)
 {
@@ -366,7 +366,7 @@ static bool load_feed_forward(struct loader *l, int number, struct weights_layer
 
 /* ---- The whole
  * --------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static bool load_ends(struct loader *l)
 {

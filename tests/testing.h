@@ -1,4 +1,5 @@
-/* What every unit test needs: cmocka with its headers in the right order, and where the fixtures are. */
+/* What every unit test needs: cmocka with its headers in the right order, and where the fixtures
+ * are. */
 #ifndef TESTS_TESTING_H
 #define TESTS_TESTING_H
 
@@ -12,7 +13,8 @@
 
 #include <cmocka.h>
 
-/* A fixture's path, or NULL (the test calls skip(), by name) where there are no fixtures. The buffer is reused. */
+/* A fixture's path, or NULL (the test calls skip(), by name) where there are no fixtures. The
+ * buffer is reused. */
 static inline const char *fixture(const char *name)
 {
     static char path[4096];

@@ -1,4 +1,5 @@
-/* Doubling keeps appends linear in total; the maximum is checked before any arithmetic that could overflow. */
+/* Doubling keeps appends linear in total; the maximum is checked before any arithmetic that
+ * could overflow. */
 #include "base/buf.h"
 
 #include <stdint.h>

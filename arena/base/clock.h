@@ -1,5 +1,5 @@
-/* The only places that read a clock or wait. A test may set both, so that timeouts, expiry and retries are tested
- * without sleeping. Any thread. */
+/* The only places that read a clock or wait. A test may set both, so that timeouts, expiry and
+ * retries are tested without sleeping. Any thread. */
 #ifndef ARENA_BASE_CLOCK_H
 #define ARENA_BASE_CLOCK_H
 
@@ -8,7 +8,8 @@
 int64_t clock_mono_ns(void); /* never goes back; for durations and deadlines */
 int64_t clock_wall_ms(void); /* Unix time in milliseconds; for records only: it may jump */
 
-/* For tests: from now on both clocks stand still at these values (until set again). Negative values give real time. */
+/* For tests: from now on both clocks stand still at these values (until set again). Negative
+ * values give real time. */
 void clock_freeze(int64_t mono_ns, int64_t wall_ms);
 
 #define CLOCK_MS INT64_C(1000000)

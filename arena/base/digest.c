@@ -1,5 +1,5 @@
-/* The algorithm is fetched once: EVP_sha256() would look it up again for every digest, which costs more than hashing a
- * short record. */
+/* The algorithm is fetched once: EVP_sha256() would look it up again for every digest, which
+ * costs more than hashing a short record. */
 #include "base/digest.h"
 
 #include <pthread.h>
@@ -70,7 +70,8 @@ void digest_of(const void *bytes, size_t length, uint8_t out[DIGEST_SIZE])
         abort();
 }
 
-void digest_keyed(const void *key, size_t key_length, const void *bytes, size_t length, uint8_t out[DIGEST_SIZE])
+void digest_keyed(const void *key, size_t key_length, const void *bytes, size_t length,
+                  uint8_t out[DIGEST_SIZE])
 {
     unsigned size = DIGEST_SIZE;
     if (!HMAC(EVP_sha256(), key, (int)key_length, bytes, length, out, &size))
@@ -89,7 +90,10 @@ void hex_encode(const uint8_t *bytes, size_t count, char *out)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool hex_decode(const char *hex, size_t count, uint8_t *out)

@@ -37,7 +37,8 @@ bool err_sys(struct err *err, enum err_code code, int errnum, const char *format
     err->code = code;
     size_t used = strlen(err->message);
     char reason[128];
-    snprintf(err->message + used, sizeof err->message - used, ": %s", strerror_r(errnum, reason, sizeof reason));
+    snprintf(err->message + used, sizeof err->message - used, ": %s",
+             strerror_r(errnum, reason, sizeof reason));
     return false;
 }
 

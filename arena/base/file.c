@@ -32,8 +32,9 @@ bool file_read(const char *path, struct buf *out, struct err *err)
     if (fd < 0)
         return err_sys(err, ERR_IO, errno, "%s: cannot open it", path);
     struct stat info;
-    bool ok = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) ? err_set(err, ERR_IO, "%s: is a folder", path)
-                                                             : read_all(fd, path, out, err);
+    bool ok = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)
+                  ? err_set(err, ERR_IO, "%s: is a folder", path)
+                  : read_all(fd, path, out, err);
     close(fd);
     return ok;
 }

@@ -8,16 +8,20 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Appends a whole regular file (or pipe) of at most buf->max bytes. The error names the path and what is wrong. */
+/* Appends a whole regular file (or pipe) of at most buf->max bytes. The error names the path and
+ * what is wrong. */
 bool file_read(const char *path, struct buf *out, struct err *err);
 
-/* Writes through a temporary file, fsync and rename, so that a reader sees the old or the new file, never half. */
+/* Writes through a temporary file, fsync and rename, so that a reader sees the old or the new
+ * file, never half. */
 bool file_write(const char *path, struct text content, unsigned mode, struct err *err);
 
-bool file_make_folder(const char *path, unsigned mode, struct err *err); /* parents too; an existing folder is fine */
+bool file_make_folder(const char *path, unsigned mode,
+                      struct err *err); /* parents too; an existing folder is fine */
 
-/* Reads a secret from a file that only its owner can read (mode 0600 or less), without its line end. Refuses others,
- * saying how to mend it. The caller wipes it with secret_wipe. Returns new, NUL-terminated. */
+/* Reads a secret from a file that only its owner can read (mode 0600 or less), without its line
+ * end. Refuses others, saying how to mend it. The caller wipes it with secret_wipe. Returns new,
+ * NUL-terminated. */
 char *file_read_secret(const char *path, struct err *err);
 void secret_wipe(void *bytes, size_t length);
 

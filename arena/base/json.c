@@ -1,5 +1,6 @@
-/* Depth is checked by a scan before jansson sees the text, since jansson recurses to its own, much larger, limit. The
- * writer exists because json_dumps() can return broken text after a failed allocation. */
+/* Depth is checked by a scan before jansson sees the text, since jansson recurses to its own,
+ * much larger, limit. The writer exists because json_dumps() can return broken text after a
+ * failed allocation. */
 #include "base/json.h"
 
 #include <math.h>
@@ -49,11 +50,14 @@ json_t *json_read(struct text text, const char *what, struct err *err)
         return NULL;
     }
     json_error_t error;
-    json_t *value = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *value =
+        json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!value && json_error_code(&error) == json_error_null_character)
-        err_set(err, ERR_BAD_JSON, "%s: line %d column %d: a text holds \\u0000", what, error.line, error.column);
+        err_set(err, ERR_BAD_JSON, "%s: line %d column %d: a text holds \\u0000", what, error.line,
+                error.column);
     else if (!value)
-        err_set(err, ERR_BAD_JSON, "%s: line %d column %d: %s", what, error.line, error.column, error.text);
+        err_set(err, ERR_BAD_JSON, "%s: line %d column %d: %s", what, error.line, error.column,
+                error.text);
     return value;
 }
 
@@ -62,7 +66,8 @@ static bool wrong_type(const char *what, const char *key, const char *expected, 
     return err_set(err, ERR_BAD_REQUEST, "%s: \"%s\" must be %s", what, key, expected);
 }
 
-bool json_get_string_or(const json_t *object, const char *key, const char *what, const char **out, struct err *err)
+bool json_get_string_or(const json_t *object, const char *key, const char *what, const char **out,
+                        struct err *err)
 {
     json_t *value = json_object_get(object, key);
     if (!value)
@@ -73,15 +78,16 @@ bool json_get_string_or(const json_t *object, const char *key, const char *what,
     return true;
 }
 
-bool json_get_string(const json_t *object, const char *key, const char *what, const char **out, struct err *err)
+bool json_get_string(const json_t *object, const char *key, const char *what, const char **out,
+                     struct err *err)
 {
     if (!json_object_get(object, key))
         return err_set(err, ERR_BAD_REQUEST, "%s: \"%s\" is missing", what, key);
     return json_get_string_or(object, key, what, out, err);
 }
 
-bool json_get_number_or(const json_t *object, const char *key, const char *what, double low, double high, double *out,
-                        struct err *err)
+bool json_get_number_or(const json_t *object, const char *key, const char *what, double low,
+                        double high, double *out, struct err *err)
 {
     json_t *value = json_object_get(object, key);
     if (!value)
@@ -96,8 +102,8 @@ bool json_get_number_or(const json_t *object, const char *key, const char *what,
     return true;
 }
 
-bool json_get_int_or(const json_t *object, const char *key, const char *what, int64_t low, int64_t high, int64_t *out,
-                     struct err *err)
+bool json_get_int_or(const json_t *object, const char *key, const char *what, int64_t low,
+                     int64_t high, int64_t *out, struct err *err)
 {
     json_t *value = json_object_get(object, key);
     if (!value)
@@ -105,14 +111,16 @@ bool json_get_int_or(const json_t *object, const char *key, const char *what, in
     json_int_t number = json_integer_value(value);
     if (!json_is_integer(value) || number < low || number > high) {
         char expected[96];
-        snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)low, (long long)high);
+        snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)low,
+                 (long long)high);
         return wrong_type(what, key, expected, err);
     }
     *out = number;
     return true;
 }
 
-bool json_get_bool_or(const json_t *object, const char *key, const char *what, bool *out, struct err *err)
+bool json_get_bool_or(const json_t *object, const char *key, const char *what, bool *out,
+                      struct err *err)
 {
     json_t *value = json_object_get(object, key);
     if (!value)
@@ -131,18 +139,22 @@ static bool is_known(const char *key, const char *const *known)
     return false;
 }
 
-bool json_only_keys(const json_t *object, const char *const *known, const char *what, struct err *err)
+bool json_only_keys(const json_t *object, const char *const *known, const char *what,
+                    struct err *err)
 {
     if (!json_is_object(object))
         return err_set(err, ERR_BAD_REQUEST, "%s: must be a JSON object", what);
-    for (void *at = json_object_iter((json_t *)object); at; at = json_object_iter_next((json_t *)object, at)) {
+    for (void *at = json_object_iter((json_t *)object); at;
+         at = json_object_iter_next((json_t *)object, at)) {
         const char *key = json_object_iter_key(at);
         if (is_known(key, known))
             continue;
         char list[256] = "";
         for (size_t i = 0, used = 0; known[i] && used < sizeof list - 1; i++)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", known[i]);
-        return err_set(err, ERR_BAD_REQUEST, "%s: unknown key \"%.64s\" (known: %s)", what, key, list);
+            used +=
+                (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", known[i]);
+        return err_set(err, ERR_BAD_REQUEST, "%s: unknown key \"%.64s\" (known: %s)", what, key,
+                       list);
     }
     return true;
 }
@@ -154,7 +166,8 @@ struct json_out json_out_to(struct buf *buf)
 
 void json_quote(struct buf *buf, struct text text)
 {
-    static const char SHORT[32] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    static const char SHORT[32] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
     if (utf8_find_invalid(text.data, text.length) < text.length) {
         struct buf repaired;
         buf_init(&repaired, text.length * 3);

@@ -27,7 +27,8 @@ void log_line(enum log_level level, const char *room, const char *format, ...)
     gmtime_r(&seconds, &utc);
     char line[1024], stamp[32];
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    int used = snprintf(line, sizeof line, "%s.%03dZ %s %s: ", stamp, (int)(now % 1000), NAMES[level], room);
+    int used = snprintf(line, sizeof line, "%s.%03dZ %s %s: ", stamp, (int)(now % 1000),
+                        NAMES[level], room);
     va_list args;
     va_start(args, format);
     int more = vsnprintf(line + used, sizeof line - (size_t)used - 1, format, args);

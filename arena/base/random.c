@@ -1,5 +1,6 @@
-/* The generator is splitmix64's finaliser over a Weyl counter (Steele, Lea, Flood 2014): two multiplications a draw and
- * good enough for sampling and bootstraps; keys of different streams are themselves hashed apart. */
+/* The generator is splitmix64's finaliser over a Weyl counter (Steele, Lea, Flood 2014): two
+ * multiplications a draw and good enough for sampling and bootstraps; keys of different streams
+ * are themselves hashed apart. */
 #include "base/random.h"
 
 #include <errno.h>
@@ -41,7 +42,8 @@ static uint64_t mix(uint64_t z)
 
 void rng_init(struct rng *rng, uint64_t seed, uint64_t stream)
 {
-    rng->key = mix(mix(seed + UINT64_C(0x9e3779b97f4a7c15)) ^ (stream * UINT64_C(0xd1342543de82ef95) + 1));
+    rng->key =
+        mix(mix(seed + UINT64_C(0x9e3779b97f4a7c15)) ^ (stream * UINT64_C(0xd1342543de82ef95) + 1));
     rng->counter = 0;
 }
 

@@ -10,7 +10,10 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *code)
         *code = s[0];
         return 1;
     }
-    size_t need = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    size_t need = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
+                  : (s[0] & 0xf0) == 0xe0       ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 0;
     if (!need || length < need)
         return 0;
     uint32_t value = s[0] & (0xffu >> (need + 1));
@@ -68,11 +71,14 @@ bool utf8_valid(const char *text, size_t length)
     return utf8_find_invalid(text, length) == length;
 }
 
-/* How many bytes at `s`, which start no valid character, form one maximal bad part: the longest run that begins a valid
- * character (Unicode 3.9, "maximal subpart"), at least one byte. */
+/* How many bytes at `s`, which start no valid character, form one maximal bad part: the longest
+ * run that begins a valid character (Unicode 3.9, "maximal subpart"), at least one byte. */
 static size_t bad_part(const unsigned char *s, size_t length)
 {
-    size_t need = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 1;
+    size_t need = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
+                  : (s[0] & 0xf0) == 0xe0       ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 1;
     unsigned char low = 0x80, high = 0xbf;
     if (s[0] == 0xe0)
         low = 0xa0;
@@ -115,7 +121,10 @@ size_t utf8_complete_prefix(const char *text, size_t length)
         unsigned char c = s[length - back];
         if ((c & 0xc0) == 0x80)
             continue;
-        size_t need = c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 1;
+        size_t need = c >= 0xc2 && c < 0xe0   ? 2
+                      : (c & 0xf0) == 0xe0    ? 3
+                      : c >= 0xf0 && c < 0xf5 ? 4
+                                              : 1;
         bool unfinished = need > back && bad_part(s + length - back, back) == back;
         return unfinished ? length - back : length;
     }

@@ -1,5 +1,5 @@
-/* The rules of a battle's life, action by action. Each `prepare` names the states it may start from; what is then
- * stored is checked again by the store, in the transaction. */
+/* The rules of a battle's life, action by action. Each `prepare` names the states it may start
+ * from; what is then stored is checked again by the store, in the transaction. */
 #include "battle/actions.h"
 
 #include <stdlib.h>
@@ -50,7 +50,8 @@ static bool may_stream(const struct op *op, struct err *err)
     size_t most = LIMIT_STREAMING_PER_VOTER;
     if (hall_streaming_of(op->hall, op->voter) < most)
         return true;
-    return err_set(err, ERR_TOO_MANY, "%zu battles are streaming for you already: wait for one, or stop it", most);
+    return err_set(err, ERR_TOO_MANY,
+                   "%zu battles are streaming for you already: wait for one, or stop it", most);
 }
 
 /* --- the prompt --- */
@@ -62,7 +63,8 @@ static bool read_prompt(const struct op *op, struct text *out, struct err *err)
         return false;
     size_t length = json_string_length(json_object_get(op->body, "prompt"));
     if (length > LIMIT_PROMPT_BYTES)
-        return err_set(err, ERR_PROMPT_TOO_LONG, "the prompt has %zu bytes, %d are the most: shorten it", length,
+        return err_set(err, ERR_PROMPT_TOO_LONG,
+                       "the prompt has %zu bytes, %d are the most: shorten it", length,
                        LIMIT_PROMPT_BYTES);
     if (!utf8_valid(prompt, length))
         return err_set(err, ERR_BAD_UTF8, "the prompt is not UTF-8 from byte %zu on",
@@ -81,11 +83,13 @@ static bool draw(struct op *op, struct match *match, struct err *err)
     size_t count = hall_competitors(op->hall, list);
     const struct live *live = op->hall->options.live;
     struct matchmaker_informed informed;
-    struct matchmaker_rule rule = matchmaker_inform(&informed, live ? live_sampling(live) : NULL, list, count);
+    struct matchmaker_rule rule =
+        matchmaker_inform(&informed, live ? live_sampling(live) : NULL, list, count);
     return matchmaker_draw(match, list, count, &rule, &op->hall->rng, err);
 }
 
-static struct battle *new_battle(struct op *op, const struct match *match, struct text prompt, struct err *err)
+static struct battle *new_battle(struct op *op, const struct match *match, struct text prompt,
+                                 struct err *err)
 {
     struct story story;
     story_init(&story);
@@ -99,7 +103,8 @@ static struct battle *new_battle(struct op *op, const struct match *match, struc
     bool good = story_add_turn(&story, prompt, err) != NULL;
     struct battle *battle = good ? battle_new(&op->hall->host, &story, 1, err) : NULL;
     story_done(&story);
-    if (battle && battle_set_side(battle, 0, match->side[0], err) && battle_set_side(battle, 1, match->side[1], err))
+    if (battle && battle_set_side(battle, 0, match->side[0], err) &&
+        battle_set_side(battle, 1, match->side[1], err))
         return battle;
     battle_free(battle);
     return NULL;
@@ -112,7 +117,8 @@ static bool prepare_start(struct op *op, struct err *err)
     if (!read_prompt(op, &prompt, err) || !may_stream(op, err) || !draw(op, &match, err))
         return false;
     if (!residents_make_room(&op->hall->residents))
-        return err_set(err, ERR_BUSY, "%d battles are under way, which is the most: try again in a minute",
+        return err_set(err, ERR_BUSY,
+                       "%d battles are under way, which is the most: try again in a minute",
                        LIMIT_BATTLES_LIVE);
     struct battle *battle = new_battle(op, &match, prompt, err);
     if (!battle)
@@ -157,9 +163,11 @@ static bool may_go_on(const struct op *op, struct err *err)
     if (!must_be_ready(op, err) || !may_stream(op, err))
         return false;
     if (!battle->competitor[0] || !battle->competitor[1])
-        return err_set(err, ERR_WRONG_STATE, "a model of this battle is no longer here: vote on what stands, or skip");
+        return err_set(err, ERR_WRONG_STATE,
+                       "a model of this battle is no longer here: vote on what stands, or skip");
     if (!battle_has_room(battle))
-        return err_set(err, ERR_TOO_LARGE, "this battle has grown as long as it may: vote on what stands");
+        return err_set(err, ERR_TOO_LARGE,
+                       "this battle has grown as long as it may: vote on what stands");
     return true;
 }
 
@@ -175,7 +183,8 @@ static void answer_streaming(struct op *op)
 static bool prepare_turn(struct op *op, struct err *err)
 {
     struct text prompt;
-    if (!read_prompt(op, &prompt, err) || !may_go_on(op, err) || !story_add_turn(story_of(op), prompt, err))
+    if (!read_prompt(op, &prompt, err) || !may_go_on(op, err) ||
+        !story_add_turn(story_of(op), prompt, err))
         return false;
     answer_streaming(op);
     return true;
@@ -184,7 +193,8 @@ static bool prepare_turn(struct op *op, struct err *err)
 static bool apply_turn(struct db *tx, struct op *op, struct err *err)
 {
     const struct story *story = story_of(op);
-    return record_turn(tx, story->id, (int)story->turn_count, buf_text(&story_last(story)->prompt), op->now_ms, err);
+    return record_turn(tx, story->id, (int)story->turn_count, buf_text(&story_last(story)->prompt),
+                       op->now_ms, err);
 }
 
 static void turn_committed(struct op *op)
@@ -226,7 +236,9 @@ static bool prepare_stop(struct op *op, struct err *err)
 {
     enum battle_state state = story_of(op)->state;
     if (state == BATTLE_STREAMING && op->resident->battle->streaming)
-        battle_stop(op->resident->battle); /* its turn is being stored now, and this request waits for that */
+        battle_stop(
+            op->resident
+                ->battle); /* its turn is being stored now, and this request waits for that */
     else if (state != BATTLE_READY)
         return refuse_state(state, err);
     view_step(&op->out, story_of(op));
@@ -267,8 +279,9 @@ static bool prepare_vote(struct op *op, struct err *err)
         !json_get_bool_or(op->body, "reveal", WHAT, &op->reveal, err))
         return false;
     if (!winner_from(winner, &op->winner))
-        return err_set(err, ERR_BAD_REQUEST,
-                       WHAT ": \"winner\" is \"%.40s\"; it must be model_a, model_b, tie or both_bad", winner);
+        return err_set(
+            err, ERR_BAD_REQUEST,
+            WHAT ": \"winner\" is \"%.40s\"; it must be model_a, model_b, tie or both_bad", winner);
     op->needs_job = true;
     return must_be_ready(op, err);
 }
@@ -318,7 +331,8 @@ static void vote_committed(struct op *op)
     tell_vote(op, op->reveal);
 }
 
-/* A vote that was told as failed did reach the disk: the retry is refused, and told what stands there. */
+/* A vote that was told as failed did reach the disk: the retry is refused, and told what stands
+ * there. */
 static void vote_undone(struct op *op, const struct err *err)
 {
     if (err->code == ERR_ALREADY_VOTED)
@@ -330,8 +344,8 @@ static void vote_undone(struct op *op, const struct err *err)
 static bool must_be_voted(const struct op *op, struct err *err)
 {
     enum battle_state state = story_of(op)->state;
-    return state == BATTLE_VOTED ||
-           err_set(err, ERR_WRONG_STATE, "this battle is %s: %s", battle_state_word(state), ADVICE[state]);
+    return state == BATTLE_VOTED || err_set(err, ERR_WRONG_STATE, "this battle is %s: %s",
+                                            battle_state_word(state), ADVICE[state]);
 }
 
 /* A list of short strings. */
@@ -340,14 +354,15 @@ static bool check_reasons(const json_t *list, struct err *err)
     size_t i;
     const json_t *reason;
     if (!json_is_array(list) || json_array_size(list) > LIMIT_REASONS)
-        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"reasons\": expected a list of at most %d", LIMIT_REASONS);
-    json_array_foreach(
-        list, i, reason) if (!json_is_string(reason) ||
-                             json_string_length(reason) >
-                                 LIMIT_NAME_BYTES) return err_set(err, ERR_BAD_REQUEST,
-                                                                  WHAT
-                                                                  ": \"reasons\": expected strings of at most %d bytes",
-                                                                  LIMIT_NAME_BYTES);
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"reasons\": expected a list of at most %d",
+                       LIMIT_REASONS);
+    json_array_foreach(list, i, reason) if (
+        !json_is_string(reason) ||
+        json_string_length(reason) >
+            LIMIT_NAME_BYTES) return err_set(err, ERR_BAD_REQUEST,
+                                             WHAT
+                                             ": \"reasons\": expected strings of at most %d bytes",
+                                             LIMIT_NAME_BYTES);
     return true;
 }
 
@@ -360,8 +375,8 @@ static bool read_reasons(struct op *op, struct err *err)
         return true;
     if (json_is_object(reasons)) {
         const json_t *a = json_object_get(reasons, "a"), *b = json_object_get(reasons, "b");
-        if (!json_only_keys(reasons, SIDES, WHAT ": \"reasons\"", err) || (a && !check_reasons(a, err)) ||
-            (b && !check_reasons(b, err)))
+        if (!json_only_keys(reasons, SIDES, WHAT ": \"reasons\"", err) ||
+            (a && !check_reasons(a, err)) || (b && !check_reasons(b, err)))
             return false;
     } else if (!check_reasons(reasons, err)) {
         return false;
@@ -382,11 +397,14 @@ static bool read_recognised(struct op *op, struct err *err)
     if (word && (strcmp(word, "no") == 0 || strcmp(word, "none") == 0))
         return true;
     if (!word && !json_is_true(recognised) && !json_is_object(recognised))
-        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"recognised\": expected a word, true or false, or an object");
+        return err_set(err, ERR_BAD_REQUEST,
+                       WHAT ": \"recognised\": expected a word, true or false, or an object");
     char *text = json_dumps(recognised, JSON_COMPACT | JSON_ENCODE_ANY);
-    bool good = text && strlen(text) <= LIMIT_COMMENT_BYTES && buf_add_string(&op->recognised, text);
+    bool good =
+        text && strlen(text) <= LIMIT_COMMENT_BYTES && buf_add_string(&op->recognised, text);
     free(text);
-    return good || err_set(err, ERR_TOO_LARGE, WHAT ": \"recognised\" is longer than %d bytes", LIMIT_COMMENT_BYTES);
+    return good || err_set(err, ERR_TOO_LARGE, WHAT ": \"recognised\" is longer than %d bytes",
+                           LIMIT_COMMENT_BYTES);
 }
 
 static bool prepare_feedback(struct op *op, struct err *err)
@@ -396,9 +414,11 @@ static bool prepare_feedback(struct op *op, struct err *err)
         !read_recognised(op, err) || !must_be_voted(op, err))
         return false;
     if (comment && !buf_add_string(&op->comment, comment))
-        return err_set(err, ERR_TOO_LARGE, "the comment is longer than %d bytes: shorten it", LIMIT_COMMENT_BYTES);
+        return err_set(err, ERR_TOO_LARGE, "the comment is longer than %d bytes: shorten it",
+                       LIMIT_COMMENT_BYTES);
     if (story_of(op)->revealed)
-        return err_set(err, ERR_WRONG_STATE, "the names are shown already: feedback comes between vote and reveal");
+        return err_set(err, ERR_WRONG_STATE,
+                       "the names are shown already: feedback comes between vote and reveal");
     view_vote(&op->out, story_of(op));
     op->needs_job = true;
     return true;
@@ -461,16 +481,20 @@ static const char *const VOTE_KEYS[] = {"winner", "reveal", NULL};
 static const char *const FEEDBACK_KEYS[] = {"reasons", "comment", "recognised", NULL};
 
 const struct action ACTIONS[HALL_ACTIONS + 1] = {
-    [HALL_START] = {"start ", PROMPT_KEYS, false, prepare_start, apply_start, start_committed, start_undone},
+    [HALL_START] = {"start ", PROMPT_KEYS, false, prepare_start, apply_start, start_committed,
+                    start_undone},
     [HALL_LIST] = {.keys = NO_KEYS},
     [HALL_GET] = {.keys = NO_KEYS, .prepare = prepare_get},
-    [HALL_TURN] = {"turn ", PROMPT_KEYS, true, prepare_turn, apply_turn, turn_committed, turn_undone},
+    [HALL_TURN] = {"turn ", PROMPT_KEYS, true, prepare_turn, apply_turn, turn_committed,
+                   turn_undone},
     [HALL_VOTE] = {"vote ", VOTE_KEYS, true, prepare_vote, apply_vote, vote_committed, vote_undone},
-    [HALL_FEEDBACK] = {"feedback ", FEEDBACK_KEYS, true, prepare_feedback, apply_feedback, NULL, NULL},
-    [HALL_REVEAL] = {"reveal ", NO_KEYS, true, prepare_reveal, apply_reveal, reveal_committed, NULL},
+    [HALL_FEEDBACK] = {"feedback ", FEEDBACK_KEYS, true, prepare_feedback, apply_feedback, NULL,
+                       NULL},
+    [HALL_REVEAL] = {"reveal ", NO_KEYS, true, prepare_reveal, apply_reveal, reveal_committed,
+                     NULL},
     [HALL_STOP] = {.keys = NO_KEYS, .waits = true, .prepare = prepare_stop},
     [HALL_SKIP] = {"skip ", NO_KEYS, true, prepare_skip, apply_skip, skip_committed, NULL},
-    [HALL_REGENERATE] = {"regenerate ", NO_KEYS, true, prepare_regenerate, apply_regenerate, regenerate_committed,
-                         NULL},
+    [HALL_REGENERATE] = {"regenerate ", NO_KEYS, true, prepare_regenerate, apply_regenerate,
+                         regenerate_committed, NULL},
     [HALL_EVENTS] = {.keys = NO_KEYS, .prepare = prepare_events},
 };

@@ -5,15 +5,18 @@
 #include "battle/op.h"
 
 struct action {
-    const char *route;       /* for Idempotency-Keys, before the battle's id; NULL: keys mean nothing to it */
+    const char
+        *route; /* for Idempotency-Keys, before the battle's id; NULL: keys mean nothing to it */
     const char *const *keys; /* the body's members, NULL-terminated */
     bool waits;              /* in line while the battle is busy */
-    /* On the loop: checks the request against the battle as it stands, sets needs_job, and fills `out` (with what will
-     * be so once it is stored, where a job is needed; a vote's answer is known only in `apply`). */
+    /* On the loop: checks the request against the battle as it stands, sets needs_job, and fills
+     * `out` (with what will be so once it is stored, where a job is needed; a vote's answer is
+     * known only in `apply`). */
     bool (*prepare)(struct op *op, struct err *err);
     /* On the writer: stores it. */
     bool (*apply)(struct db *tx, struct op *op, struct err *err);
-    /* On the loop, when it is committed; or when it was not, or an earlier reply was found. Either may be NULL. */
+    /* On the loop, when it is committed; or when it was not, or an earlier reply was found.
+     * Either may be NULL. */
     void (*committed)(struct op *op);
     void (*undone)(struct op *op, const struct err *err);
 };

@@ -1,5 +1,6 @@
-/* Everything that happens to a turn (text, an end, a tick, a deadline) leads to battle_look, which looks at both lanes
- * as they stand and does what is due: one place decides, whatever the order in which things come. */
+/* Everything that happens to a turn (text, an end, a tick, a deadline) leads to battle_look,
+ * which looks at both lanes as they stand and does what is due: one place decides, whatever the
+ * order in which things come. */
 #include "battle/battle.h"
 
 #include <math.h>
@@ -24,7 +25,8 @@ static const char *lane_name(int side)
     return side ? "b" : "a";
 }
 
-struct battle *battle_new(const struct battle_host *host, struct story *story, uint64_t first_event, struct err *err)
+struct battle *battle_new(const struct battle_host *host, struct story *story, uint64_t first_event,
+                          struct err *err)
 {
     struct battle *battle = calloc(1, sizeof *battle);
     struct eventlog *log = battle ? eventlog_new(first_event, LIMIT_EVENT_LOG_BYTES) : NULL;
@@ -60,7 +62,8 @@ void battle_free(struct battle *battle)
     free(battle);
 }
 
-bool battle_set_side(struct battle *battle, int side, struct competitor *competitor, struct err *err)
+bool battle_set_side(struct battle *battle, int side, struct competitor *competitor,
+                     struct err *err)
 {
     const struct competitor_config *config = &competitor->config;
     struct story_side wanted = {.name = config->name,
@@ -214,7 +217,8 @@ static bool ask(struct battle *battle, int side)
         const struct story_turn *turn = &story->turns[i];
         messages[2 * i] = (struct chat_message){CHAT_USER, buf_text(&turn->prompt)};
         if (2 * i + 1 < count)
-            messages[2 * i + 1] = (struct chat_message){CHAT_ASSISTANT, buf_text(&turn->answer[side].text)};
+            messages[2 * i + 1] =
+                (struct chat_message){CHAT_ASSISTANT, buf_text(&turn->answer[side].text)};
     }
     lane_ask(&battle->lane[side], battle->competitor[side], messages, count);
     free(messages);
@@ -274,11 +278,13 @@ static void note_incident(struct battle *battle, int side, bool swapped)
     if (battle->incident_count >= sizeof battle->incidents / sizeof *battle->incidents)
         return;
     struct battle_incident *incident = &battle->incidents[battle->incident_count];
-    *incident = (struct battle_incident){.swapped = swapped, .error = battle->lane[side].facts.error};
+    *incident =
+        (struct battle_incident){.swapped = swapped, .error = battle->lane[side].facts.error};
     if (story_set_side(&incident->side, &battle->story.side[side], NULL))
         battle->incident_count++;
-    log_warning("battle", "%s: %s did not answer (%s)%s", battle->story.id, battle->story.side[side].name,
-                chat_error_word(battle->lane[side].facts.error), swapped ? ", another takes its place" : "");
+    log_warning("battle", "%s: %s did not answer (%s)%s", battle->story.id,
+                battle->story.side[side].name, chat_error_word(battle->lane[side].facts.error),
+                swapped ? ", another takes its place" : "");
 }
 
 static bool swap(struct battle *battle, int side)
@@ -336,7 +342,8 @@ static void finish_turn(struct battle *battle)
     for (int i = 0; i < 2; i++) {
         take_answer(&turn->answer[i], &battle->lane[i]);
         whole &= !turn->answer[i].text.failed;
-        battle->story.self_identified |= gives_itself_away(battle->competitor[i], buf_text(&turn->answer[i].text));
+        battle->story.self_identified |=
+            gives_itself_away(battle->competitor[i], buf_text(&turn->answer[i].text));
     }
     if (!whole) {
         story_clear_answers(turn);
@@ -372,11 +379,13 @@ static void supplies(const struct battle *battle, struct pacer_supply supply[2])
         supply[i] = (struct pacer_supply){battle->lane[i].characters, battle->lane[i].ended};
 }
 
-/* Shows `count` characters more of both. False when the log is full: then what stands is the answer. */
+/* Shows `count` characters more of both. False when the log is full: then what stands is the
+ * answer. */
 static bool show(struct battle *battle, size_t count)
 {
     size_t turn = battle->story.turn_count;
-    size_t most = 2 * (6 * count + 128); /* a character is 4 bytes at most, or 6 when it is escaped */
+    size_t most =
+        2 * (6 * count + 128); /* a character is 4 bytes at most, or 6 when it is escaped */
     if (most > eventlog_room(battle->log))
         return false;
     for (int i = 0; i < 2; i++)
@@ -402,7 +411,8 @@ static void release(struct battle *battle)
         eventlog_wake(battle->log);
     /* on the grid from the opening: the clock of both lanes, whatever a callback cost */
     int64_t ticks = (clock_mono_ns() - battle->opened_ns) / PACER_TICK_NS + 1;
-    if (!loop_timer_start(battle->host->loop, &battle->tick, battle->opened_ns + ticks * PACER_TICK_NS))
+    if (!loop_timer_start(battle->host->loop, &battle->tick,
+                          battle->opened_ns + ticks * PACER_TICK_NS))
         fail_turn(battle);
 }
 

@@ -1,8 +1,10 @@
-/* One battle as it runs: two lanes, the pacer between them and the viewers, the event log. It streams a turn from the
- * question to the end of both answers; what is stored, voted and replied is the hall's.
+/* One battle as it runs: two lanes, the pacer between them and the viewers, the event log. It
+ * streams a turn from the question to the end of both answers; what is stored, voted and replied
+ * is the hall's.
  *
- * A lane that failed (a transport failure, no answer) is given to another competitor as long as nothing was shown and
- * it is the first turn, at most LIMIT_SWAPS times; else the turn has failed. Loop's thread only; the host owns it. */
+ * A lane that failed (a transport failure, no answer) is given to another competitor as long as
+ * nothing was shown and it is the first turn, at most LIMIT_SWAPS times; else the turn has
+ * failed. Loop's thread only; the host owns it. */
 #ifndef ARENA_BATTLE_BATTLE_H
 #define ARENA_BATTLE_BATTLE_H
 
@@ -27,7 +29,8 @@ struct battle_host {
     bool unpaced; /* text goes out as it comes: to measure what the pacer is worth */
     /* Whom to ask instead of the failed competitor on `side`; NULL: nobody. */
     struct competitor *(*substitute)(void *user, struct battle *battle, int side);
-    /* The turn streams no more: both answers stand in the story, or (failed) they do not. Must not free the battle. */
+    /* The turn streams no more: both answers stand in the story, or (failed) they do not. Must
+     * not free the battle. */
     void (*settled)(void *user, struct battle *battle, bool failed);
     void *user;
 };
@@ -56,16 +59,20 @@ struct battle {
 };
 
 /* Returns new; takes the story's content. `first_event` is the id of its log's first event. */
-struct battle *battle_new(const struct battle_host *host, struct story *story, uint64_t first_event, struct err *err);
+struct battle *battle_new(const struct battle_host *host, struct story *story, uint64_t first_event,
+                          struct err *err);
 void battle_free(struct battle *battle);
 
 /* Puts a competitor on a side, and its names into the story. */
-bool battle_set_side(struct battle *battle, int side, struct competitor *competitor, struct err *err);
+bool battle_set_side(struct battle *battle, int side, struct competitor *competitor,
+                     struct err *err);
 
-/* Asks both sides the story's last turn; its answers, if any, are forgotten. `again`: a `reset` goes out first. */
+/* Asks both sides the story's last turn; its answers, if any, are forgotten. `again`: a `reset`
+ * goes out first. */
 void battle_stream(struct battle *battle, bool again);
 
-/* Both lanes end as they were shown; `settled` is called before this returns. Only while streaming. */
+/* Both lanes end as they were shown; `settled` is called before this returns. Only while
+ * streaming. */
 void battle_stop(struct battle *battle);
 
 /* Both lanes are cut off; nothing is settled. */

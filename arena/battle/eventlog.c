@@ -1,5 +1,6 @@
-/* One growing buffer of rendered bytes and the offset of each event in it: appending is one formatted write for all
- * viewers together, and finding a client's place again is one array look-up. Nothing is copied for a viewer. */
+/* One growing buffer of rendered bytes and the offset of each event in it: appending is one
+ * formatted write for all viewers together, and finding a client's place again is one array
+ * look-up. Nothing is copied for a viewer. */
 #include "battle/eventlog.h"
 
 #include <inttypes.h>
@@ -62,7 +63,8 @@ static bool room_for_start(struct eventlog *log)
     return true;
 }
 
-/* "id: N\nevent: NAME\ndata: …\n\n" without N, NAME and the data, with the longest N: what framing can cost. */
+/* "id: N\nevent: NAME\ndata: …\n\n" without N, NAME and the data, with the longest N: what
+ * framing can cost. */
 #define FRAME (sizeof("id: 18446744073709551615\nevent: \ndata: \n\n") + 16)
 
 bool eventlog_append(struct eventlog *log, const char *event, struct text data, bool last)
@@ -74,7 +76,8 @@ bool eventlog_append(struct eventlog *log, const char *event, struct text data, 
     buf_add_text(&log->bytes, data);
     buf_add_string(&log->bytes, "\n\n");
     if (log->bytes.failed) {
-        log->bytes.failed = false; /* whole or not at all: half an event would spoil the stream behind it */
+        log->bytes.failed =
+            false; /* whole or not at all: half an event would spoil the stream behind it */
         log->bytes.length = before;
         return false;
     }
@@ -102,8 +105,8 @@ size_t eventlog_viewers(const struct eventlog *log)
     return log->viewer_count;
 }
 
-/* A viewer may detach itself or another, or give the log its last hold back, so the walk moves the viewers one by one
- * from a list of those still to be called back to the log's own. */
+/* A viewer may detach itself or another, or give the log its last hold back, so the walk moves
+ * the viewers one by one from a list of those still to be called back to the log's own. */
 void eventlog_wake(struct eventlog *log)
 {
     struct eventlog_viewer *waiting = log->viewers;
@@ -128,11 +131,13 @@ void eventlog_wake(struct eventlog *log)
     eventlog_release(log);
 }
 
-bool eventlog_attach(struct eventlog *log, struct eventlog_viewer *viewer, uint64_t last_id, struct err *err)
+bool eventlog_attach(struct eventlog *log, struct eventlog_viewer *viewer, uint64_t last_id,
+                     struct err *err)
 {
     viewer->log = NULL;
     if (log->viewer_count >= LIMIT_VIEWERS)
-        return err_set(err, ERR_TOO_MANY, "this battle is already shown in %d windows: close one", LIMIT_VIEWERS);
+        return err_set(err, ERR_TOO_MANY, "this battle is already shown in %d windows: close one",
+                       LIMIT_VIEWERS);
     viewer->log = eventlog_hold(log);
     viewer->at = 0;
     if (last_id >= log->first && last_id - log->first < log->count) {

@@ -1,5 +1,6 @@
-/* The hall owns what outlives a request: the battles in memory and the order of their jobs. A turn that ended is stored
- * by a job of its own, tried again while the disk refuses, and given up as void in the end: every battle ends. */
+/* The hall owns what outlives a request: the battles in memory and the order of their jobs. A
+ * turn that ended is stored by a job of its own, tried again while the disk refuses, and given
+ * up as void in the end: every battle ends. */
 #include "battle/hall.h"
 
 #include <stdlib.h>
@@ -84,7 +85,8 @@ static struct competitor *substitute(void *user, struct battle *battle, int side
     for (int i = 0; i < 2; i++)
         not [excluded++] = battle->story.side[i].version;
     for (size_t i = 0; i < battle->incident_count && excluded < sizeof not / sizeof *not ; i++)
-        not [excluded++] = battle->incidents[i].side.version; /* it failed before: not again in this battle */
+        not [excluded++] =
+            battle->incidents[i].side.version; /* it failed before: not again in this battle */
     struct competitor *other = matchmaker_substitute(list, count, not, excluded, &hall->rng);
     hall->figures.swaps += other != NULL;
     return other;
@@ -153,16 +155,20 @@ static void settled(void *data, const struct err *err)
     struct hall *hall = resident->hall;
     bool again = err->code == ERR_STORE || err->code == ERR_BUSY || err->code == ERR_MEMORY;
     if (err->code != ERR_NONE)
-        log_warning("battle", "%s: its turn could not be stored: %s", resident->battle->story.id, err->message);
-    if (err->code != ERR_NONE && again && !hall->stopping && resident->settle_tries++ < SETTLE_TRIES) {
+        log_warning("battle", "%s: its turn could not be stored: %s", resident->battle->story.id,
+                    err->message);
+    if (err->code != ERR_NONE && again && !hall->stopping &&
+        resident->settle_tries++ < SETTLE_TRIES) {
         resident->retry = (struct loop_timer){.expired = settle_again, .user = resident};
-        again = loop_timer_start(hall->options.loop, &resident->retry, clock_mono_ns() + SETTLE_AGAIN_NS);
+        again = loop_timer_start(hall->options.loop, &resident->retry,
+                                 clock_mono_ns() + SETTLE_AGAIN_NS);
     } else {
         again = false;
     }
     if (!again) {
         resident->settling = SETTLING_NO;
-        if (err->code == ERR_WRONG_STATE) /* an earlier try that was told as failed did reach the disk */
+        if (err->code ==
+            ERR_WRONG_STATE) /* an earlier try that was told as failed did reach the disk */
             read_anew(resident);
         else if (settling->failed || err->code != ERR_NONE)
             become_void(resident, "failed");
@@ -187,7 +193,8 @@ static void settle(struct resident *resident)
         become_void(resident, "failed");
         return;
     }
-    *settling = (struct settling){.resident = resident, .failed = resident->settling == SETTLING_VOID};
+    *settling =
+        (struct settling){.resident = resident, .failed = resident->settling == SETTLING_VOID};
     struct store_job job = {apply_settling, settled, settling};
     hall_job_out(hall);
     if (!store_submit(hall->options.store, &job, &err))
@@ -230,7 +237,8 @@ static void count_streaming(void *user, struct resident *resident)
 {
     struct voter_count *count = user;
     const struct story *story = &resident->battle->story;
-    count->streaming += story->state == BATTLE_STREAMING && (!count->voter || strcmp(story->voter, count->voter) == 0);
+    count->streaming += story->state == BATTLE_STREAMING &&
+                        (!count->voter || strcmp(story->voter, count->voter) == 0);
 }
 
 size_t hall_streaming_of(struct hall *hall, const char *voter)
@@ -259,11 +267,13 @@ static void sweep_one(void *user, struct resident *resident)
     struct sweeping *sweeping = user;
     struct battle *battle = resident->battle;
     int64_t too_old_ms = sweeping->now_ms - LIMIT_BATTLE_HOURS * INT64_C(3600000);
-    if (battle->story.state == BATTLE_READY && !resident->busy && battle->story.created_ms < too_old_ms) {
+    if (battle->story.state == BATTLE_READY && !resident->busy &&
+        battle->story.created_ms < too_old_ms) {
         battle->story.state = BATTLE_EXPIRED;
         battle_tell_void(battle, "expired");
     }
-    if (resident_is_idle(resident) && clock_mono_ns() - resident->used_ns > LIMIT_BATTLE_IDLE_SECONDS * CLOCK_S)
+    if (resident_is_idle(resident) &&
+        clock_mono_ns() - resident->used_ns > LIMIT_BATTLE_IDLE_SECONDS * CLOCK_S)
         residents_remove(&sweeping->hall->residents, resident);
 }
 
@@ -326,7 +336,8 @@ void hall_ask(struct hall *hall, enum hall_action action, const struct hall_requ
 }
 
 void hall_events(struct hall *hall, const char *voter, const char *battle,
-                 void (*opened)(void *user, struct eventlog *log, const struct err *err), void *user)
+                 void (*opened)(void *user, struct eventlog *log, const struct err *err),
+                 void *user)
 {
     struct err err = ERR_INIT;
     struct hall_request request = {.voter = voter, .battle = battle, .user = user};
@@ -387,7 +398,8 @@ static bool apply_opening(struct db *tx, void *data, struct err *err)
 {
     struct opening *opening = data;
     int64_t now_ms = clock_wall_ms(), expired;
-    return battles_restart(tx, now_ms, &opening->voided, err) && battles_expire(tx, now_ms, &expired, err) &&
+    return battles_restart(tx, now_ms, &opening->voided, err) &&
+           battles_expire(tx, now_ms, &expired, err) &&
            register_all(tx, opening->hall, now_ms, err);
 }
 
@@ -417,7 +429,8 @@ struct hall *hall_new(const struct hall_options *options, struct err *err)
         return NULL;
     }
     if (opening.voided)
-        log_note("battle", "%lld battles were streaming at the last stop: they are void", (long long)opening.voided);
+        log_note("battle", "%lld battles were streaming at the last stop: they are void",
+                 (long long)opening.voided);
     loop_timer_start(options->loop, &hall->sweep, clock_mono_ns() + SWEEP_NS);
     return hall;
 }
@@ -432,7 +445,8 @@ static void stop_one(void *user, struct resident *resident)
     if (battle->story.state == BATTLE_STREAMING && !resident->busy)
         become_void(resident, "restart");
     else if (battle->story.state == BATTLE_STREAMING)
-        battle_tell_void(battle, "restart"); /* its job may still make it ready; nobody will see that here */
+        battle_tell_void(
+            battle, "restart"); /* its job may still make it ready; nobody will see that here */
     else
         eventlog_end(battle->log);
     eventlog_wake(battle->log);
@@ -455,7 +469,8 @@ static bool apply_stop(struct db *tx, void *data, struct err *err)
 static void stop_stored(void *data, const struct err *err)
 {
     if (err->code != ERR_NONE)
-        log_warning("battle", "streaming battles are marked at the next start, not now: %s", err->message);
+        log_warning("battle", "streaming battles are marked at the next start, not now: %s",
+                    err->message);
     hall_job_back(data);
 }
 

@@ -1,12 +1,15 @@
-/* The hall: every battle of this process, and all that can be asked of one. What HTTP and the tests call.
+/* The hall: every battle of this process, and all that can be asked of one. What HTTP and the
+ * tests call.
  *
- * A request names a voter, an action and its JSON body; the answer is a status and a JSON body, ready to send, so that
- * what a voter may know before the vote is decided in this room alone. Everything runs on the loop's thread and nothing
- * blocks: battles not in memory are read by a worker, what must be durable is answered after the writer committed it.
+ * A request names a voter, an action and its JSON body; the answer is a status and a JSON body,
+ * ready to send, so that what a voter may know before the vote is decided in this room alone.
+ * Everything runs on the loop's thread and nothing blocks: battles not in memory are read by a
+ * worker, what must be durable is answered after the writer committed it.
  *
- * States: streaming -> ready -> voted | skipped | expired; streaming -> skipped | void. A new turn or a regeneration
- * leads from ready back to streaming. Anything else is ERR_WRONG_STATE with the battle as it stands.
- * Limits: LIMIT_STREAMING_PER_VOTER, LIMIT_BATTLES_LIVE, LIMIT_TURNS, LIMIT_PROMPT_BYTES, LIMIT_BATTLE_HOURS. */
+ * States: streaming -> ready -> voted | skipped | expired; streaming -> skipped | void. A new
+ * turn or a regeneration leads from ready back to streaming. Anything else is ERR_WRONG_STATE
+ * with the battle as it stands. Limits: LIMIT_STREAMING_PER_VOTER, LIMIT_BATTLES_LIVE,
+ * LIMIT_TURNS, LIMIT_PROMPT_BYTES, LIMIT_BATTLE_HOURS. */
 #ifndef ARENA_BATTLE_HALL_H
 #define ARENA_BATTLE_HALL_H
 
@@ -35,30 +38,34 @@ struct hall_options {
     struct roster *roster;
     struct live *live; /* told of every committed vote; NULL: no board (tests) */
     uint64_t seed;     /* of pairs and sides; 0: the system's randomness */
-    bool unpaced;      /* send text as it comes: only to measure what the pacer is worth. Not blind */
+    bool unpaced; /* send text as it comes: only to measure what the pacer is worth. Not blind */
 };
 
 struct hall *hall_new(const struct hall_options *options, struct err *err);
 
-/* Shutdown, first half: new requests are refused, streaming battles become void (`restart`) and their streams get that
- * as their last event, ready ones stay open to their vote after the restart. `stopped` is called once, when every lane
- * has ended and everything is with the writer; then hall_free follows. Freed earlier (a shutdown that ran out of time),
- * what is under way ends on its own as long as the loop still turns, and nobody is told. */
+/* Shutdown, first half: new requests are refused, streaming battles become void (`restart`) and
+ * their streams get that as their last event, ready ones stay open to their vote after the
+ * restart. `stopped` is called once, when every lane has ended and everything is with the
+ * writer; then hall_free follows. Freed earlier (a shutdown that ran out of time), what is under
+ * way ends on its own as long as the loop still turns, and nobody is told. */
 void hall_stop(struct hall *hall, void (*stopped)(void *user), void *user);
 void hall_free(struct hall *hall);
 
-/* What can be asked, with the members of its body. Unknown members and wrong types are ERR_BAD_REQUEST. */
+/* What can be asked, with the members of its body. Unknown members and wrong types are
+ * ERR_BAD_REQUEST. */
 enum hall_action {
-    HALL_START,      /* {"prompt"}: 201 {"battle_id","state","turn","commitment"} */
-    HALL_LIST,       /* no body; `before` and `limit`: 200 {"battles":[…],"next"}, newest first */
-    HALL_GET,        /* 200, the battle */
-    HALL_TURN,       /* {"prompt"}: 200 {"battle_id","state","turn","commitment"}, as the four below */
-    HALL_VOTE,       /* {"winner","reveal":true}: 200 {"battle_id","state","winner","counted","reason","revealed",
-                      * "models":{"a":{…},"b":{…}},"nonce","commitment"} */
-    HALL_FEEDBACK,   /* {"reasons":{"a":[…],"b":[…]} or […],"comment","recognised"}: 200, as the vote's answer */
-    HALL_REVEAL,     /* {}: 200, as the vote's answer; only after a vote */
-    HALL_STOP,       /* {}: 200, when the turn is stored; what stands is the answer */
-    HALL_SKIP,       /* {}: 200; over, nothing revealed */
+    HALL_START, /* {"prompt"}: 201 {"battle_id","state","turn","commitment"} */
+    HALL_LIST,  /* no body; `before` and `limit`: 200 {"battles":[…],"next"}, newest first */
+    HALL_GET,   /* 200, the battle */
+    HALL_TURN,  /* {"prompt"}: 200 {"battle_id","state","turn","commitment"}, as the four below */
+    HALL_VOTE,  /* {"winner","reveal":true}: 200
+                 * {"battle_id","state","winner","counted","reason","revealed",
+                 * "models":{"a":{…},"b":{…}},"nonce","commitment"} */
+    HALL_FEEDBACK, /* {"reasons":{"a":[…],"b":[…]} or […],"comment","recognised"}: 200, as the
+                      vote's answer */
+    HALL_REVEAL,   /* {}: 200, as the vote's answer; only after a vote */
+    HALL_STOP,     /* {}: 200, when the turn is stored; what stands is the answer */
+    HALL_SKIP,     /* {}: 200; over, nothing revealed */
     HALL_REGENERATE, /* {}: 200; its last turn streams again */
     HALL_ACTIONS
 };
@@ -86,10 +93,12 @@ struct hall_request {
 /* Everything in `request` is borrowed for the call only. */
 void hall_ask(struct hall *hall, enum hall_action action, const struct hall_request *request);
 
-/* Opens a battle's event stream for its own voter. `opened` is called exactly once, maybe before this returns, with a
- * hold on the log that now belongs to the callee (eventlog_attach, then eventlog_release), or with NULL and `err`. */
+/* Opens a battle's event stream for its own voter. `opened` is called exactly once, maybe before
+ * this returns, with a hold on the log that now belongs to the callee (eventlog_attach, then
+ * eventlog_release), or with NULL and `err`. */
 void hall_events(struct hall *hall, const char *voter, const char *battle,
-                 void (*opened)(void *user, struct eventlog *log, const struct err *err), void *user);
+                 void (*opened)(void *user, struct eventlog *log, const struct err *err),
+                 void *user);
 
 /* For metrics and tests. Per-competitor figures move only when their battle is over. */
 struct hall_figures {

@@ -1,5 +1,6 @@
-/* What the files of the hall share: hall.c (its battles' life), op.c (a request under way), actions.c (what each
- * request does). Nobody else includes this. Loop's thread only, but for what a store job reads (see op.h). */
+/* What the files of the hall share: hall.c (its battles' life), op.c (a request under way),
+ * actions.c (what each request does). Nobody else includes this. Loop's thread only, but for
+ * what a store job reads (see op.h). */
 #ifndef ARENA_BATTLE_HALL_STATE_H
 #define ARENA_BATTLE_HALL_STATE_H
 

@@ -1,5 +1,6 @@
-/* A chat's sink must live until its `end`, while a battle may be over long before: so the sink is a small object of its
- * own, the run, that points at its lane only as long as the lane wants to hear of it. */
+/* A chat's sink must live until its `end`, while a battle may be over long before: so the sink
+ * is a small object of its own, the run, that points at its lane only as long as the lane wants
+ * to hear of it. */
 #include "battle/lane.h"
 
 #include <math.h>
@@ -89,7 +90,8 @@ static void on_delta(void *user, enum chat_channel channel, struct text text)
         keep(&lane->refusal, text);
     lane->characters += utf8_count(lane->text.data + before, lane->text.length - before);
     if (!whole)
-        lane_settle(lane, CHAT_LENGTH, true); /* a runaway answer ends here, and maybe the run with it */
+        lane_settle(lane, CHAT_LENGTH,
+                    true); /* a runaway answer ends here, and maybe the run with it */
     if (!starting)
         lane->changed(lane->user);
 }
@@ -165,7 +167,8 @@ static void fail_to_start(struct lane *lane, const struct err *err)
     finish(lane, CHAT_ERROR);
 }
 
-void lane_ask(struct lane *lane, struct competitor *competitor, const struct chat_message *messages, size_t count)
+void lane_ask(struct lane *lane, struct competitor *competitor, const struct chat_message *messages,
+              size_t count)
 {
     struct err err = {ERR_MEMORY, "out of memory"};
     lane_drop(lane);
@@ -179,7 +182,8 @@ void lane_ask(struct lane *lane, struct competitor *competitor, const struct cha
         fail_to_start(lane, &err);
         return;
     }
-    *run = (struct lane_run){.lane = lane, .gate = lane->gate, .competitor = competitor, .starting = true};
+    *run = (struct lane_run){
+        .lane = lane, .gate = lane->gate, .competitor = competitor, .starting = true};
     lane->run = run;
     lane->gate->under_way++;
     struct chat_sink sink = {.delta = on_delta, .restart = on_restart, .end = on_end, .user = run};

@@ -1,8 +1,10 @@
-/* A lane: one side of a battle as it streams. It asks its competitor, keeps what comes (all of it, and how much of it
- * may be seen), and tells its battle of every change; what to do about a change is the battle's business.
+/* A lane: one side of a battle as it streams. It asks its competitor, keeps what comes (all of
+ * it, and how much of it may be seen), and tells its battle of every change; what to do about a
+ * change is the battle's business.
  *
- * The lane is embedded in its battle. A chat under way outlives neither: lane_drop cuts it off and lets it end on its
- * own, which `struct lane_gate` counts, so that a shutdown can wait for the last one. Loop's thread only. */
+ * The lane is embedded in its battle. A chat under way outlives neither: lane_drop cuts it off
+ * and lets it end on its own, which `struct lane_gate` counts, so that a shutdown can wait for
+ * the last one. Loop's thread only. */
 #ifndef ARENA_BATTLE_LANE_H
 #define ARENA_BATTLE_LANE_H
 
@@ -53,15 +55,17 @@ void lane_init(struct lane *lane, struct lane_gate *gate, void (*changed)(void *
 /* Drops what is under way and gives the memory back; the next question may follow. */
 void lane_rest(struct lane *lane);
 
-/* Forgets everything and asks. What cannot even start has ended as failed when this returns; `changed` is not called
- * from inside it. */
-void lane_ask(struct lane *lane, struct competitor *competitor, const struct chat_message *messages, size_t count);
+/* Forgets everything and asks. What cannot even start has ended as failed when this returns;
+ * `changed` is not called from inside it. */
+void lane_ask(struct lane *lane, struct competitor *competitor, const struct chat_message *messages,
+              size_t count);
 
-/* Cuts the chat off, if one is under way: nothing more comes. The lane keeps its text and has not ended. */
+/* Cuts the chat off, if one is under way: nothing more comes. The lane keeps its text and has
+ * not ended. */
 void lane_drop(struct lane *lane);
 
-/* Ends it as it stands: the text is cut to what was shown (`all` keeps everything that came), and that is the answer.
- */
+/* Ends it as it stands: the text is cut to what was shown (`all` keeps everything that came),
+ * and that is the answer. / */
 void lane_settle(struct lane *lane, enum chat_finish finish, bool all);
 
 /* Shows up to `count` characters more; returns them, borrowed until the text grows. */

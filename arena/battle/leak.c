@@ -1,5 +1,6 @@
-/* One PCRE2 pattern a competitor, compiled once: Unicode word borders and caseless matching are what a regular
- * expression library is for. Its match limit bounds the time; a pattern without nested repeats stays far below it. */
+/* One PCRE2 pattern a competitor, compiled once: Unicode word borders and caseless matching are
+ * what a regular expression library is for. Its match limit bounds the time; a pattern without
+ * nested repeats stays far below it. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "battle/leak.h"
 
@@ -16,31 +17,156 @@ struct leak {
     pcre2_match_data *match;
 };
 
-/* Words that name nobody. A name, organisation or alias of such words alone is looked for only where the answer speaks
- * of itself. */
-static const char *const COMMON[] = {
-    "a",          "about",        "academy",    "agency",      "ai",           "all",          "an",
-    "and",        "any",          "app",        "arena",       "assistant",    "at",           "base",
-    "basic",      "best",         "better",     "big",         "bot",          "by",           "center",
-    "centre",     "chat",         "chatbot",    "code",        "college",      "community",    "company",
-    "computer",   "control",      "corp",       "corporation", "creative",     "custom",       "data",
-    "default",    "demo",         "department", "dev",         "development",  "engine",       "engineering",
-    "experiment", "experimental", "fast",       "fine",        "first",        "for",          "foundation",
-    "free",       "from",         "general",    "good",        "great",        "group",        "he",
-    "help",       "helper",       "house",      "i",           "in",           "inc",          "instruct",
-    "institute",  "intelligence", "internal",   "it",          "its",          "lab",          "laboratory",
-    "labs",       "language",     "large",      "light",       "lite",         "llm",          "local",
-    "long",       "ltd",          "machine",    "main",        "max",          "me",           "medium",
-    "mini",       "model",        "my",         "new",         "none",         "of",           "office",
-    "old",        "on",           "one",        "open",        "organisation", "organization", "original",
-    "other",      "our",          "ours",       "plain",       "plus",         "precise",      "preview",
-    "pro",        "project",      "quick",      "reference",   "release",      "research",     "school",
-    "science",    "second",       "she",        "short",       "simple",       "slow",         "small",
-    "smart",      "source",       "standard",   "studio",      "system",       "systems",      "team",
-    "tech",       "technology",   "test",       "text",        "the",          "their",        "them",
-    "they",       "this",         "tiny",       "to",          "tool",         "turbo",        "ultra",
-    "university", "unknown",      "us",         "we",          "with",         "work",         "you",
-    "your"};
+/* Words that name nobody. A name, organisation or alias of such words alone is looked for only
+ * where the answer speaks of itself. */
+static const char *const COMMON[] = {"a",
+                                     "about",
+                                     "academy",
+                                     "agency",
+                                     "ai",
+                                     "all",
+                                     "an",
+                                     "and",
+                                     "any",
+                                     "app",
+                                     "arena",
+                                     "assistant",
+                                     "at",
+                                     "base",
+                                     "basic",
+                                     "best",
+                                     "better",
+                                     "big",
+                                     "bot",
+                                     "by",
+                                     "center",
+                                     "centre",
+                                     "chat",
+                                     "chatbot",
+                                     "code",
+                                     "college",
+                                     "community",
+                                     "company",
+                                     "computer",
+                                     "control",
+                                     "corp",
+                                     "corporation",
+                                     "creative",
+                                     "custom",
+                                     "data",
+                                     "default",
+                                     "demo",
+                                     "department",
+                                     "dev",
+                                     "development",
+                                     "engine",
+                                     "engineering",
+                                     "experiment",
+                                     "experimental",
+                                     "fast",
+                                     "fine",
+                                     "first",
+                                     "for",
+                                     "foundation",
+                                     "free",
+                                     "from",
+                                     "general",
+                                     "good",
+                                     "great",
+                                     "group",
+                                     "he",
+                                     "help",
+                                     "helper",
+                                     "house",
+                                     "i",
+                                     "in",
+                                     "inc",
+                                     "instruct",
+                                     "institute",
+                                     "intelligence",
+                                     "internal",
+                                     "it",
+                                     "its",
+                                     "lab",
+                                     "laboratory",
+                                     "labs",
+                                     "language",
+                                     "large",
+                                     "light",
+                                     "lite",
+                                     "llm",
+                                     "local",
+                                     "long",
+                                     "ltd",
+                                     "machine",
+                                     "main",
+                                     "max",
+                                     "me",
+                                     "medium",
+                                     "mini",
+                                     "model",
+                                     "my",
+                                     "new",
+                                     "none",
+                                     "of",
+                                     "office",
+                                     "old",
+                                     "on",
+                                     "one",
+                                     "open",
+                                     "organisation",
+                                     "organization",
+                                     "original",
+                                     "other",
+                                     "our",
+                                     "ours",
+                                     "plain",
+                                     "plus",
+                                     "precise",
+                                     "preview",
+                                     "pro",
+                                     "project",
+                                     "quick",
+                                     "reference",
+                                     "release",
+                                     "research",
+                                     "school",
+                                     "science",
+                                     "second",
+                                     "she",
+                                     "short",
+                                     "simple",
+                                     "slow",
+                                     "small",
+                                     "smart",
+                                     "source",
+                                     "standard",
+                                     "studio",
+                                     "system",
+                                     "systems",
+                                     "team",
+                                     "tech",
+                                     "technology",
+                                     "test",
+                                     "text",
+                                     "the",
+                                     "their",
+                                     "them",
+                                     "they",
+                                     "this",
+                                     "tiny",
+                                     "to",
+                                     "tool",
+                                     "turbo",
+                                     "ultra",
+                                     "university",
+                                     "unknown",
+                                     "us",
+                                     "we",
+                                     "with",
+                                     "work",
+                                     "you",
+                                     "your"};
 
 static bool is_common_word(const char *word, size_t length)
 {
@@ -62,14 +188,16 @@ static bool is_common(const char *term)
     return true;
 }
 
-/* Appends a term as a pattern: spaces match any run of white space, every other ASCII mark stands for itself. */
+/* Appends a term as a pattern: spaces match any run of white space, every other ASCII mark
+ * stands for itself. */
 static void add_term(struct buf *pattern, const char *term)
 {
     if (pattern->length)
         buf_add_char(pattern, '|');
     for (const char *at = term; *at; at++) {
         unsigned char c = (unsigned char)*at;
-        bool letter = c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        bool letter =
+            c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
         if (c == ' ' || c == '\t') {
             buf_add_string(pattern, "\\s+");
             at += strspn(at, " \t") - 1;
@@ -97,11 +225,12 @@ static void take_term(struct terms *terms, const char *term)
         add_term(is_common(term) ? &terms->common : &terms->distinct, term);
 }
 
-/* Word borders: no letter or digit beside the term; an underscore is emphasis unless a word goes on behind it. */
+/* Word borders: no letter or digit beside the term; an underscore is emphasis unless a word goes
+ * on behind it. */
 #define BEFORE "(?<![\\p{L}\\p{N}])(?<![\\p{L}\\p{N}]_)"
 #define AFTER "(?!_?[\\p{L}\\p{N}])"
-#define OF_ITSELF                                                                                                      \
-    "\\b(?:I am|I['\xE2\x80\x99]m|my name is|call me|"                                                                 \
+#define OF_ITSELF                                                                                  \
+    "\\b(?:I am|I['\xE2\x80\x99]m|my name is|call me|"                                             \
     "(?:made|built|created|developed|trained|designed) (?:by|at))[\\s*_`\"']+"
 
 static void write_pattern(struct buf *pattern, const struct terms *terms)
@@ -122,11 +251,13 @@ static bool compile(struct leak *leak, const struct buf *pattern, const char *na
     PCRE2_SIZE at = 0;
     if (!pattern->failed)
         leak->code = pcre2_compile((PCRE2_SPTR)pattern->data, pattern->length,
-                                   PCRE2_CASELESS | PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK, &problem, &at, NULL);
+                                   PCRE2_CASELESS | PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK,
+                                   &problem, &at, NULL);
     leak->match = leak->code ? pcre2_match_data_create(1, NULL) : NULL;
     if (!leak->match)
-        return err_set(err, ERR_CONFIG, "competitor \"%s\": its name, organisation and aliases cannot be searched for",
-                       name);
+        return err_set(
+            err, ERR_CONFIG,
+            "competitor \"%s\": its name, organisation and aliases cannot be searched for", name);
     return true;
 }
 
@@ -171,7 +302,8 @@ bool leak_found(const struct leak *leak, struct text answer)
 {
     if (!leak->code || !answer.length)
         return false;
-    int found = pcre2_match(leak->code, (PCRE2_SPTR)answer.data, answer.length, 0, 0, leak->match, NULL);
+    int found =
+        pcre2_match(leak->code, (PCRE2_SPTR)answer.data, answer.length, 0, 0, leak->match, NULL);
     /* a search that could not be finished proves nothing: take the careful side */
     return found != PCRE2_ERROR_NOMATCH;
 }

@@ -1,11 +1,13 @@
-/* One walk adds the weights up, one draw picks a point below the sum, a second walk finds the pair it falls on: exact
- * probabilities for any rule, at n^2 / 2 weights a battle (33,000 at the limit of competitors: microseconds). */
+/* One walk adds the weights up, one draw picks a point below the sum, a second walk finds the
+ * pair it falls on: exact probabilities for any rule, at n^2 / 2 weights a battle (33,000 at the
+ * limit of competitors: microseconds). */
 #include "battle/matchmaker.h"
 
 #include <math.h>
 #include <string.h>
 
-static double product_of_weights(const void *user, struct competitor *const *list, size_t i, size_t j)
+static double product_of_weights(const void *user, struct competitor *const *list, size_t i,
+                                 size_t j)
 {
     (void)user;
     return list[i]->config.weight * list[j]->config.weight;
@@ -20,7 +22,8 @@ static double informed_weight(const void *user, struct competitor *const *list, 
            sampling_chance(informed->sampling, informed->number[i], informed->number[j]);
 }
 
-struct matchmaker_rule matchmaker_inform(struct matchmaker_informed *informed, const struct sampling *sampling,
+struct matchmaker_rule matchmaker_inform(struct matchmaker_informed *informed,
+                                         const struct sampling *sampling,
                                          struct competitor *const *list, size_t count)
 {
     informed->sampling = sampling;
@@ -32,7 +35,8 @@ struct matchmaker_rule matchmaker_inform(struct matchmaker_informed *informed, c
     return (struct matchmaker_rule){informed_weight, informed};
 }
 
-static double pair_weight(const struct matchmaker_rule *rule, struct competitor *const *list, size_t i, size_t j)
+static double pair_weight(const struct matchmaker_rule *rule, struct competitor *const *list,
+                          size_t i, size_t j)
 {
     const struct competitor *one = list[i], *other = list[j];
     if (one->availability != COMPETITOR_ACTIVE || other->availability != COMPETITOR_ACTIVE ||
@@ -42,10 +46,10 @@ static double pair_weight(const struct matchmaker_rule *rule, struct competitor 
     return weight > 0 && isfinite(weight) ? weight : 0;
 }
 
-/* Adds weights in a fixed order until they pass `stop`; the pair where that happens, or the last that has any weight.
- */
-static double walk(struct competitor *const *list, size_t count, const struct matchmaker_rule *rule, double stop,
-                   struct match *match)
+/* Adds weights in a fixed order until they pass `stop`; the pair where that happens, or the last
+ * that has any weight. / */
+static double walk(struct competitor *const *list, size_t count, const struct matchmaker_rule *rule,
+                   double stop, struct match *match)
 {
     double sum = 0;
     for (size_t j = 1; j < count; j++) {
@@ -67,8 +71,9 @@ bool matchmaker_draw(struct match *match, struct competitor *const *list, size_t
 {
     double sum = walk(list, count, rule, INFINITY, match);
     if (!(sum > 0))
-        return err_set(err, ERR_BUSY,
-                       "a battle needs two different active competitors: configure or resume another one");
+        return err_set(
+            err, ERR_BUSY,
+            "a battle needs two different active competitors: configure or resume another one");
     walk(list, count, rule, rng_uniform(rng) * sum, match);
     match->pair_probability /= sum;
     if (rng_below(rng, 2)) {
@@ -87,16 +92,18 @@ static bool among(const char *version, const char *const *list, size_t count)
     return false;
 }
 
-struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count, const char *const * not,
-                                         size_t not_count, struct rng *rng)
+struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count,
+                                         const char *const * not, size_t not_count, struct rng *rng)
 {
     struct competitor *drawn = NULL;
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
         double weight = list[i]->config.weight;
-        if (list[i]->availability != COMPETITOR_ACTIVE || !(weight > 0) || among(list[i]->version, not, not_count))
+        if (list[i]->availability != COMPETITOR_ACTIVE || !(weight > 0) ||
+            among(list[i]->version, not, not_count))
             continue;
-        sum += weight; /* one pass: each newcomer takes the place with its share of the sum so far */
+        sum +=
+            weight; /* one pass: each newcomer takes the place with its share of the sum so far */
         if (rng_uniform(rng) * sum < weight)
             drawn = list[i];
     }

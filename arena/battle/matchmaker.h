@@ -1,8 +1,9 @@
 /* The matchmaker: which two competitors meet, and who stands on which side.
  *
- * Every unordered pair has a weight; a pair is drawn in proportion to it, then a fair coin sets the sides. The exact
- * probability of what was drawn is told, so that targeted sampling (a campaign, "which pair next") can be undone in the
- * analysis. The same version never meets itself. Pure: given the rng, the draw is repeatable. */
+ * Every unordered pair has a weight; a pair is drawn in proportion to it, then a fair coin sets
+ * the sides. The exact probability of what was drawn is told, so that targeted sampling (a
+ * campaign, "which pair next") can be undone in the analysis. The same version never meets
+ * itself. Pure: given the rng, the draw is repeatable. */
 #ifndef ARENA_BATTLE_MATCHMAKER_H
 #define ARENA_BATTLE_MATCHMAKER_H
 
@@ -24,13 +25,15 @@ struct matchmaker_rule {
 /* The rule when nobody gave one: the product of the two configured weights. */
 extern const struct matchmaker_rule MATCHMAKER_BY_WEIGHT;
 
-/* The rule "what tells most": that product times the chance that the votes so far give the pair (board/sampling.h).
- * Where a competitor of the list is not known there yet, the rule is MATCHMAKER_BY_WEIGHT for this draw. */
+/* The rule "what tells most": that product times the chance that the votes so far give the pair
+ * (board/sampling.h). Where a competitor of the list is not known there yet, the rule is
+ * MATCHMAKER_BY_WEIGHT for this draw. */
 struct matchmaker_informed {
     const struct sampling *sampling;
     int number[LIMIT_COMPETITORS];
 };
-struct matchmaker_rule matchmaker_inform(struct matchmaker_informed *informed, const struct sampling *sampling,
+struct matchmaker_rule matchmaker_inform(struct matchmaker_informed *informed,
+                                         const struct sampling *sampling,
                                          struct competitor *const *list, size_t count);
 
 struct match {
@@ -39,13 +42,15 @@ struct match {
     double side_probability;    /* with which they stand so, given that they meet */
 };
 
-/* Draws among the active ones of `list`. ERR_BUSY, saying what to do, when no two of them may meet. */
+/* Draws among the active ones of `list`. ERR_BUSY, saying what to do, when no two of them may
+ * meet. */
 bool matchmaker_draw(struct match *match, struct competitor *const *list, size_t count,
                      const struct matchmaker_rule *rule, struct rng *rng, struct err *err);
 
-/* Draws one to take a failed competitor's place: active, by weight, none of the versions in `not`; NULL: nobody is
- * left. */
-struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count, const char *const * not,
-                                         size_t not_count, struct rng *rng);
+/* Draws one to take a failed competitor's place: active, by weight, none of the versions in
+ * `not`; NULL: nobody is left. */
+struct competitor *matchmaker_substitute(struct competitor *const *list, size_t count,
+                                         const char *const * not, size_t not_count,
+                                         struct rng *rng);
 
 #endif

@@ -1,6 +1,6 @@
-/* The key to simplicity here: at most one store job a battle at a time, everything else about it waits in line. So
- * every check is made against what is committed, two votes at once cannot race, and a job may read the battle without a
- * copy. */
+/* The key to simplicity here: at most one store job a battle at a time, everything else about it
+ * waits in line. So every check is made against what is committed, two votes at once cannot
+ * race, and a job may read the battle without a copy. */
 #include "battle/op.h"
 
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 #include "battle/view.h"
 #include "store/idempotency.h"
 
-/* The largest reply: a battle with every turn at its longest would be 100 MiB; nobody reads that. */
+/* The largest reply: a battle with every turn at its longest would be 100 MiB; nobody reads
+ * that. */
 #define REPLY_MAX (32u << 20)
 
 static void op_free(struct op *op)
@@ -45,13 +46,16 @@ static bool check_request(const struct hall_request *request, struct op *op, str
     if (!copy_id(op->battle, request->battle) || !copy_id(op->before, request->before))
         return err_set(err, ERR_NOT_FOUND, "there is no battle of this id among yours");
     if (request->key && (!*request->key || strlen(request->key) > LIMIT_IDEMPOTENCY_KEY))
-        return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key: expected 1 to %d characters", LIMIT_IDEMPOTENCY_KEY);
+        return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key: expected 1 to %d characters",
+                       LIMIT_IDEMPOTENCY_KEY);
     if (request->body && !json_is_object(request->body))
         return err_set(err, ERR_BAD_REQUEST, "the request's body: expected an object");
-    return !request->body || !action->keys || json_only_keys(request->body, action->keys, "the request", err);
+    return !request->body || !action->keys ||
+           json_only_keys(request->body, action->keys, "the request", err);
 }
 
-struct op *op_new(struct hall *hall, int action, const struct hall_request *request, struct err *err)
+struct op *op_new(struct hall *hall, int action, const struct hall_request *request,
+                  struct err *err)
 {
     struct op *op = calloc(1, sizeof *op);
     if (!op) {
@@ -139,7 +143,8 @@ static bool digest_body(const struct op *op, uint8_t out[DIGEST_SIZE], struct er
 }
 
 /* An earlier reply takes the place of the one that was prepared. */
-static bool find_reply(struct db *tx, struct op *op, const struct idempotency_key *key, struct err *err)
+static bool find_reply(struct db *tx, struct op *op, const struct idempotency_key *key,
+                       struct err *err)
 {
     struct buf stored;
     buf_init(&stored, REPLY_MAX);
@@ -187,13 +192,15 @@ static void done(void *data, const struct err *err)
     else if (!moved && !op->look_up && action->undone)
         action->undone(op, err); /* may take the resident away */
     struct resident *resident = op->resident;
-    if (resident && !good && !op->look_up && (err->code == ERR_WRONG_STATE || err->code == ERR_ALREADY_VOTED))
+    if (resident && !good && !op->look_up &&
+        (err->code == ERR_WRONG_STATE || err->code == ERR_ALREADY_VOTED))
         resident->stale = true; /* the store knows better */
     if (good)
         op_reply(op);
     else
         op_refuse(op, err);
-    if (resident) { /* busy until here: what the reply sets off waits in line and keeps the resident where it is */
+    if (resident) { /* busy until here: what the reply sets off waits in line and keeps the resident
+                       where it is */
         resident->busy = false;
         hall_unbusy(resident);
     }
@@ -219,7 +226,8 @@ static void wait_in_line(struct op *op)
     struct resident *resident = op->resident;
     struct err err = ERR_INIT;
     if (resident->waiting >= LIMIT_WAITING_REQUESTS) {
-        err_set(&err, ERR_TOO_MANY, "too many requests for this battle at once: send them one after another");
+        err_set(&err, ERR_TOO_MANY,
+                "too many requests for this battle at once: send them one after another");
         op_refuse(op, &err);
         return;
     }
@@ -232,11 +240,13 @@ static void wait_in_line(struct op *op)
     resident->waiting++;
 }
 
-/* A refusal that a reply given earlier may overrule: a retried request comes when its battle has already moved on. */
+/* A refusal that a reply given earlier may overrule: a retried request comes when its battle has
+ * already moved on. */
 static bool may_have_been_answered(const struct op *op, const struct err *err)
 {
-    return op->key && (err->code == ERR_WRONG_STATE || err->code == ERR_ALREADY_VOTED || err->code == ERR_TOO_MANY ||
-                       err->code == ERR_TOO_LARGE || err->code == ERR_BUSY);
+    return op->key &&
+           (err->code == ERR_WRONG_STATE || err->code == ERR_ALREADY_VOTED ||
+            err->code == ERR_TOO_MANY || err->code == ERR_TOO_LARGE || err->code == ERR_BUSY);
 }
 
 void op_run(struct op *op)

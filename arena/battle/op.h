@@ -1,8 +1,9 @@
 /* A request under way: a copy of what was asked, kept from hall_ask to its reply.
  *
- * It goes through `prepare` (the checks, on the loop), and, where something must be stored, a job whose `apply` runs on
- * the writer's thread and whose `committed` or `undone` runs back on the loop before the reply. The job also keeps and
- * finds the replies of Idempotency-Keys, in the same transaction. */
+ * It goes through `prepare` (the checks, on the loop), and, where something must be stored, a
+ * job whose `apply` runs on the writer's thread and whose `committed` or `undone` runs back on
+ * the loop before the reply. The job also keeps and finds the replies of Idempotency-Keys, in
+ * the same transaction. */
 #ifndef ARENA_BATTLE_OP_H
 #define ARENA_BATTLE_OP_H
 
@@ -35,7 +36,7 @@ struct op {
 
     struct resident *resident; /* whose battle it is about; NULL: not found yet */
     bool needs_job;            /* set by prepare; else `out` is the answer already */
-    bool look_up;              /* only look whether this key was answered; otherwise `refusal` is the answer */
+    bool look_up; /* only look whether this key was answered; otherwise `refusal` is the answer */
     struct err refusal;
     int64_t now_ms;
 
@@ -55,13 +56,15 @@ struct op {
 };
 
 /* Returns new, or NULL with `err`: out of memory, or the request itself is malformed. */
-struct op *op_new(struct hall *hall, int action, const struct hall_request *request, struct err *err);
+struct op *op_new(struct hall *hall, int action, const struct hall_request *request,
+                  struct err *err);
 
 /* Both answer and free it. */
 void op_reply(struct op *op);
 void op_refuse(struct op *op, const struct err *err);
 
-/* Goes ahead on its resident (NULL for what has none): answers, waits in line, or leaves as a job. */
+/* Goes ahead on its resident (NULL for what has none): answers, waits in line, or leaves as a
+ * job. */
 void op_run(struct op *op);
 
 /* Answers an error to whoever asked, without an op. */

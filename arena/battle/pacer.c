@@ -1,5 +1,6 @@
-/* Three regimes, by how many lanes have ended. Every expression is symmetric in the two lanes: swapping them swaps
- * nothing in the result, which is the whole of its blindness and what its test checks. */
+/* Three regimes, by how many lanes have ended. Every expression is symmetric in the two lanes:
+ * swapping them swaps nothing in the result, which is the whole of its blindness and what its
+ * test checks. */
 #include "battle/pacer.h"
 
 #include <math.h>
@@ -20,10 +21,12 @@ bool pacer_open(struct pacer *pacer, const struct pacer_supply supply[2])
 
 static size_t longest(const struct pacer_supply supply[2])
 {
-    return supply[0].characters > supply[1].characters ? supply[0].characters : supply[1].characters;
+    return supply[0].characters > supply[1].characters ? supply[0].characters
+                                                       : supply[1].characters;
 }
 
-/* How far the showing may go: to the end of the shortest text that still comes in, or of the longest that has ended. */
+/* How far the showing may go: to the end of the shortest text that still comes in, or of the
+ * longest that has ended. */
 static size_t reach(const struct pacer_supply supply[2])
 {
     size_t least = longest(supply);

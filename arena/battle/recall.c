@@ -1,6 +1,6 @@
-/* A request that needs the disk rides on a worker's job to the battle's story and back to the loop, where it goes on as
- * if the battle had always been in memory. Two requests may fetch the same battle at once: the second finds it there.
- */
+/* A request that needs the disk rides on a worker's job to the battle's story and back to the
+ * loop, where it goes on as if the battle had always been in memory. Two requests may fetch the
+ * same battle at once: the second finds it there. / */
 #include "battle/recall.h"
 
 #include <stdlib.h>
@@ -32,15 +32,16 @@ static void load(void *data)
 {
     struct reading *reading = data;
     const struct op *op = reading->op;
-    record_load(store_dir(op->hall->options.store), op->battle, op->voter, &reading->story, &reading->err);
+    record_load(store_dir(op->hall->options.store), op->battle, op->voter, &reading->story,
+                &reading->err);
 }
 
 static void read_list(void *data)
 {
     struct reading *reading = data;
     struct op *op = reading->op;
-    record_list(store_dir(op->hall->options.store), op->voter, *op->before ? op->before : NULL, op->limit, &op->out,
-                &reading->err);
+    record_list(store_dir(op->hall->options.store), op->voter, *op->before ? op->before : NULL,
+                op->limit, &op->out, &reading->err);
 }
 
 /* Back in memory: its log is told anew under ids that no earlier log of it can have reached. */
@@ -51,7 +52,8 @@ static struct resident *return_to_memory(struct hall *hall, struct story *story,
                 LIMIT_BATTLES_LIVE);
         return NULL;
     }
-    if (story->state == BATTLE_STREAMING) { /* nobody streams it: it was given up, and the disk did not hear of it */
+    if (story->state == BATTLE_STREAMING) { /* nobody streams it: it was given up, and the disk did
+                                               not hear of it */
         story->state = BATTLE_VOID;
         snprintf(story->void_code, sizeof story->void_code, "failed");
     }
@@ -78,7 +80,8 @@ static void loaded(void *data, bool cancelled)
     if (cancelled || hall->stopping)
         err_set(&err, ERR_BUSY, "the arena is shutting down");
     if (err.code == ERR_NONE) {
-        op->resident = residents_find(&hall->residents, op->battle); /* another request may have been quicker */
+        op->resident = residents_find(&hall->residents,
+                                      op->battle); /* another request may have been quicker */
         if (!op->resident)
             op->resident = return_to_memory(hall, &reading->story, &err);
     }
@@ -107,7 +110,8 @@ static void listed(void *data, bool cancelled)
     hall_job_back(hall);
 }
 
-static void by_worker(struct op *op, void (*work)(void *data), void (*done)(void *data, bool cancelled))
+static void by_worker(struct op *op, void (*work)(void *data),
+                      void (*done)(void *data, bool cancelled))
 {
     struct err err = {ERR_MEMORY, "out of memory"};
     struct reading *reading = calloc(1, sizeof *reading);

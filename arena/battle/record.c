@@ -1,5 +1,6 @@
-/* A turn is stored when both answers stand, in one transaction with everything that happened on the way to it: nothing
- * of a battle is half there, and a battle that streamed when the process died has only its prompt. */
+/* A turn is stored when both answers stand, in one transaction with everything that happened on
+ * the way to it: nothing of a battle is half there, and a battle that streamed when the process
+ * died has only its prompt. */
 #include "battle/record.h"
 
 #include <inttypes.h>
@@ -18,7 +19,8 @@
 
 #define TAGS_BYTES 4096 /* a dozen short members */
 
-bool record_version(struct db *tx, const struct story_side *side, int64_t now_ms, int64_t *version, struct err *err)
+bool record_version(struct db *tx, const struct story_side *side, int64_t now_ms, int64_t *version,
+                    struct err *err)
 {
     struct version_record record = {.name = side->name,
                                     .digest = side->version,
@@ -56,15 +58,18 @@ bool record_again(struct db *tx, const char *battle, int64_t now_ms, struct err 
     return battles_change(tx, battle, BATTLE_READY, BATTLE_STREAMING, NULL, now_ms, err);
 }
 
-bool record_turn(struct db *tx, const char *battle, int turn, struct text prompt, int64_t now_ms, struct err *err)
+bool record_turn(struct db *tx, const char *battle, int turn, struct text prompt, int64_t now_ms,
+                 struct err *err)
 {
-    return record_again(tx, battle, now_ms, err) && turns_insert(tx, battle, turn, prompt, now_ms, err);
+    return record_again(tx, battle, now_ms, err) &&
+           turns_insert(tx, battle, turn, prompt, now_ms, err);
 }
 
 /* --- answers --- */
 
 /* The digest of all that the side was told and had said before this answer. */
-static bool conversation(const struct story *story, int side, char out[DIGEST_HEX + 1], struct err *err)
+static bool conversation(const struct story *story, int side, char out[DIGEST_HEX + 1],
+                         struct err *err)
 {
     uint8_t sum[DIGEST_SIZE];
     struct digest *digest = digest_new();
@@ -86,8 +91,8 @@ static struct text text_or_none(const struct buf *buf)
     return buf->length ? buf_text(buf) : (struct text){NULL, 0};
 }
 
-static bool store_answer(struct db *tx, const struct battle *battle, int side, int64_t version, int64_t now_ms,
-                         int64_t *id, struct err *err)
+static bool store_answer(struct db *tx, const struct battle *battle, int side, int64_t version,
+                         int64_t now_ms, int64_t *id, struct err *err)
 {
     const struct story *story = &battle->story;
     const struct lane *lane = &battle->lane[side];
@@ -95,7 +100,8 @@ static bool store_answer(struct db *tx, const struct battle *battle, int side, i
     char told[DIGEST_HEX + 1], sample[128];
     if (!conversation(story, side, told, err))
         return false;
-    snprintf(sample, sizeof sample, "%s/%zu/%d/%" PRId64, story->id, story->turn_count, side, now_ms);
+    snprintf(sample, sizeof sample, "%s/%zu/%d/%" PRId64, story->id, story->turn_count, side,
+             now_ms);
     struct answer_record record = {.version = version,
                                    .text = buf_text(&story_last(story)->answer[side].text),
                                    .reasoning = text_or_none(&lane->reasoning),
@@ -123,14 +129,16 @@ static int64_t ms_since(int64_t start_ns, int64_t at_ns)
     return at_ns ? (at_ns - start_ns) / CLOCK_MS : -1;
 }
 
-static bool store_incidents(struct db *tx, const struct battle *battle, int64_t now_ms, struct err *err)
+static bool store_incidents(struct db *tx, const struct battle *battle, int64_t now_ms,
+                            struct err *err)
 {
     for (size_t i = 0; i < battle->incident_count; i++) {
         const struct battle_incident *incident = &battle->incidents[i];
         enum incident_kind kind = incident->swapped ? INCIDENT_SWAP : INCIDENT_VOID;
         int64_t version;
         if (!record_version(tx, &incident->side, now_ms, &version, err) ||
-            !incidents_add(tx, battle->story.id, version, kind, chat_error_word(incident->error), now_ms, err))
+            !incidents_add(tx, battle->story.id, version, kind, chat_error_word(incident->error),
+                           now_ms, err))
             return false;
     }
     return true;
@@ -154,17 +162,20 @@ static bool store_tags(struct db *tx, const struct story *story, struct err *err
         const struct story_turn *turn = &story->turns[i];
         const struct story_answer *answer = turn->answer;
         const struct text text[2] = {buf_text(&answer[0].text), buf_text(&answer[1].text)};
-        tagging_add_turn(&tagging, buf_text(&turn->prompt), text, answer[0].refused || answer[1].refused);
+        tagging_add_turn(&tagging, buf_text(&turn->prompt), text,
+                         answer[0].refused || answer[1].refused);
     }
     struct style_counts a = counts_of(&tagging.side[0]), b = counts_of(&tagging.side[1]);
     buf_init(&tags, TAGS_BYTES);
-    bool good = tagging_write(&tagging, &tags) ? battles_set_tags(tx, story->id, buf_text(&tags), err)
-                                               : err_set(err, ERR_MEMORY, "out of memory");
+    bool good = tagging_write(&tagging, &tags)
+                    ? battles_set_tags(tx, story->id, buf_text(&tags), err)
+                    : err_set(err, ERR_MEMORY, "out of memory");
     buf_done(&tags);
     return good && battles_set_style(tx, story->id, &a, &b, err);
 }
 
-bool record_answers(struct db *tx, const struct battle *battle, int64_t version[2], int64_t now_ms, struct err *err)
+bool record_answers(struct db *tx, const struct battle *battle, int64_t version[2], int64_t now_ms,
+                    struct err *err)
 {
     const struct story *story = &battle->story;
     int64_t answer[2];
@@ -183,13 +194,15 @@ bool record_answers(struct db *tx, const struct battle *battle, int64_t version[
                                  .ended_ms_a = ms_since(battle->started_ns, a->ended_ns),
                                  .ended_ms_b = ms_since(battle->started_ns, b->ended_ns),
                                  .released_ms = ms_since(battle->started_ns, battle->opened_ns)};
-    return turns_answer(tx, story->id, (int)story->turn_count, answer[0], answer[1], &timing, now_ms, err) &&
+    return turns_answer(tx, story->id, (int)story->turn_count, answer[0], answer[1], &timing,
+                        now_ms, err) &&
            store_tags(tx, story, err) && store_incidents(tx, battle, now_ms, err) &&
            (!story->self_identified || battles_flag_self_identified(tx, story->id, err)) &&
            battles_change(tx, story->id, BATTLE_STREAMING, BATTLE_READY, NULL, now_ms, err);
 }
 
-bool record_void(struct db *tx, const struct battle *battle, const char *code, int64_t now_ms, struct err *err)
+bool record_void(struct db *tx, const struct battle *battle, const char *code, int64_t now_ms,
+                 struct err *err)
 {
     return store_incidents(tx, battle, now_ms, err) &&
            battles_change(tx, battle->story.id, BATTLE_STREAMING, BATTLE_VOID, code, now_ms, err);
@@ -211,14 +224,17 @@ static void take_record(struct story *story, const struct battle_record *record)
     story->revealed = record->revealed;
 }
 
-static bool take_version(struct story_side *side, const struct versions *versions, int64_t id, struct err *err)
+static bool take_version(struct story_side *side, const struct versions *versions, int64_t id,
+                         struct err *err)
 {
     const struct version_record *version = versions_find(versions, id);
     if (!version)
-        return err_set(err, ERR_STORE, "the store names no competitor version %" PRId64 ": run arena verify", id);
+        return err_set(err, ERR_STORE,
+                       "the store names no competitor version %" PRId64 ": run arena verify", id);
     /* the writable members are only read by story_set_side */
-    struct story_side from = {
-        .version_id = id, .in_house = version->in_house, .outputs_may_train = version->outputs_may_train};
+    struct story_side from = {.version_id = id,
+                              .in_house = version->in_house,
+                              .outputs_may_train = version->outputs_may_train};
     from.name = (char *)(uintptr_t)version->name;
     from.organisation = (char *)(uintptr_t)version->organisation;
     from.licence = (char *)(uintptr_t)version->licence;
@@ -226,8 +242,8 @@ static bool take_version(struct story_side *side, const struct versions *version
     return story_set_side(side, &from, err);
 }
 
-static bool take_sides(struct story *story, const struct versions *versions, const struct battle_record *record,
-                       struct err *err)
+static bool take_sides(struct story *story, const struct versions *versions,
+                       const struct battle_record *record, struct err *err)
 {
     return take_version(&story->side[0], versions, record->version_a, err) &&
            take_version(&story->side[1], versions, record->version_b, err);
@@ -278,13 +294,15 @@ static bool load_turn(void *user, const struct turn_record *record)
     loading->failed = !turn;
     if (!turn || !record->answered)
         return turn != NULL;
-    turn->answered = load_answer(&turn->answer[0], &record->a) && load_answer(&turn->answer[1], &record->b);
+    turn->answered =
+        load_answer(&turn->answer[0], &record->a) && load_answer(&turn->answer[1], &record->b);
     if (!turn->answered)
         loading->failed = !err_set(loading->err, ERR_MEMORY, "out of memory");
     return turn->answered;
 }
 
-static bool load(struct db *db, const char *battle, const char *voter, struct story *story, struct err *err)
+static bool load(struct db *db, const char *battle, const char *voter, struct story *story,
+                 struct err *err)
 {
     struct battle_record record;
     struct versions versions = {0};
@@ -302,7 +320,8 @@ static bool load(struct db *db, const char *battle, const char *voter, struct st
            battles_of_voter(db, voter, record.number + 1, 1, load_vote, &loading, err);
 }
 
-bool record_load(const char *dir, const char *battle, const char *voter, struct story *story, struct err *err)
+bool record_load(const char *dir, const char *battle, const char *voter, struct story *story,
+                 struct err *err)
 {
     struct db *db = store_read_open(dir, err);
     if (!db)
@@ -346,7 +365,8 @@ static bool list_one(void *user, const struct battle_summary *summary)
     return good;
 }
 
-static bool list(struct db *db, const char *voter, const char *before, int limit, struct buf *out, struct err *err)
+static bool list(struct db *db, const char *voter, const char *before, int limit, struct buf *out,
+                 struct err *err)
 {
     struct battle_record from = {.number = 0};
     struct versions versions = {0};
@@ -354,10 +374,12 @@ static bool list(struct db *db, const char *voter, const char *before, int limit
         return false;
     if (!versions_load(db, &versions, err))
         return false;
-    struct listing listing = {.out = json_out_to(out), .versions = &versions, .err = err, .left = limit};
+    struct listing listing = {
+        .out = json_out_to(out), .versions = &versions, .err = err, .left = limit};
     json_put_open(&listing.out, NULL, '{');
     json_put_open(&listing.out, "battles", '[');
-    bool good = battles_of_voter(db, voter, from.number, limit + 1, list_one, &listing, err) && !listing.failed;
+    bool good = battles_of_voter(db, voter, from.number, limit + 1, list_one, &listing, err) &&
+                !listing.failed;
     json_put_close(&listing.out, ']');
     json_put_cstring(&listing.out, "next", listing.more ? listing.last : NULL);
     json_put_close(&listing.out, '}');
@@ -365,7 +387,8 @@ static bool list(struct db *db, const char *voter, const char *before, int limit
     return good && (!out->failed || err_set(err, ERR_MEMORY, "out of memory"));
 }
 
-bool record_list(const char *dir, const char *voter, const char *before, int limit, struct buf *out, struct err *err)
+bool record_list(const char *dir, const char *voter, const char *before, int limit, struct buf *out,
+                 struct err *err)
 {
     struct db *db = store_read_open(dir, err);
     if (!db)

@@ -1,5 +1,5 @@
-/* A fixed table of buckets: the limit on battles is the number of buckets, so chains stay short and nothing ever grows.
- */
+/* A fixed table of buckets: the limit on battles is the number of buckets, so chains stay short
+ * and nothing ever grows. / */
 #include "battle/residents.h"
 
 #include <stdlib.h>
@@ -22,7 +22,8 @@ struct resident *residents_find(const struct residents *residents, const char *i
     return at;
 }
 
-struct resident *residents_add(struct residents *residents, struct hall *hall, struct battle *battle)
+struct resident *residents_add(struct residents *residents, struct hall *hall,
+                               struct battle *battle)
 {
     struct resident *resident = calloc(1, sizeof *resident);
     if (!resident)
@@ -46,7 +47,8 @@ void residents_remove(struct residents *residents, struct resident *resident)
     free(resident);
 }
 
-void residents_each(struct residents *residents, void (*visit)(void *user, struct resident *resident), void *user)
+void residents_each(struct residents *residents,
+                    void (*visit)(void *user, struct resident *resident), void *user)
 {
     for (size_t i = 0; i < RESIDENT_BUCKETS; i++) {
         struct resident *at = residents->bucket[i];

@@ -1,5 +1,6 @@
-/* The battles that are in memory, found by their id: those that stream, and those lately asked for. The others are in
- * the store and come back when they are asked for. At most LIMIT_BATTLES_LIVE; loop's thread only. */
+/* The battles that are in memory, found by their id: those that stream, and those lately asked
+ * for. The others are in the store and come back when they are asked for. At most
+ * LIMIT_BATTLES_LIVE; loop's thread only. */
 #ifndef ARENA_BATTLE_RESIDENTS_H
 #define ARENA_BATTLE_RESIDENTS_H
 
@@ -13,8 +14,8 @@ struct op;
 
 enum resident_settling { SETTLING_NO, SETTLING_READY, SETTLING_VOID };
 
-/* A battle and who waits for it. While `busy`, one store job for it is under way: its story does not change, and
- * further requests wait in line. */
+/* A battle and who waits for it. While `busy`, one store job for it is under way: its story does
+ * not change, and further requests wait in line. */
 struct resident {
     struct battle *battle; /* owned */
     bool busy;
@@ -36,21 +37,26 @@ struct residents {
     size_t count;
 };
 
-struct resident *residents_find(const struct residents *residents, const char *id); /* NULL: not in memory */
+struct resident *residents_find(const struct residents *residents,
+                                const char *id); /* NULL: not in memory */
 
-/* Takes the battle, which nobody else has under its id. NULL without memory (the battle is then still the caller's). */
-struct resident *residents_add(struct residents *residents, struct hall *hall, struct battle *battle);
+/* Takes the battle, which nobody else has under its id. NULL without memory (the battle is then
+ * still the caller's). */
+struct resident *residents_add(struct residents *residents, struct hall *hall,
+                               struct battle *battle);
 
 /* Frees it and its battle; nobody waits for it and it is not busy. */
 void residents_remove(struct residents *residents, struct resident *resident);
 
 /* Calls `visit` for each; it may remove the one it is called with. */
-void residents_each(struct residents *residents, void (*visit)(void *user, struct resident *resident), void *user);
+void residents_each(struct residents *residents,
+                    void (*visit)(void *user, struct resident *resident), void *user);
 
 /* May leave memory: the store knows all of it, and nobody looks at it. */
 bool resident_is_idle(const struct resident *resident);
 
-/* Makes room for one more by removing the idle one that was not asked for the longest; false when none is idle. */
+/* Makes room for one more by removing the idle one that was not asked for the longest; false
+ * when none is idle. */
 bool residents_make_room(struct residents *residents);
 
 #endif

@@ -1,4 +1,5 @@
-/* Turns are few and live as long as their battle, so they stand in one array that grows by doubling. */
+/* Turns are few and live as long as their battle, so they stand in one array that grows by
+ * doubling. */
 #include "battle/story.h"
 
 #include <math.h>
@@ -60,7 +61,8 @@ static bool room_for_turn(struct story *story)
 struct story_turn *story_add_turn(struct story *story, struct text prompt, struct err *err)
 {
     if (story->turn_count >= LIMIT_TURNS) {
-        err_set(err, ERR_TOO_LARGE, "this battle has %d turns already, which is the most: vote on it", LIMIT_TURNS);
+        err_set(err, ERR_TOO_LARGE,
+                "this battle has %d turns already, which is the most: vote on it", LIMIT_TURNS);
         return NULL;
     }
     struct buf copy;
@@ -99,8 +101,10 @@ static bool copy_string(char **to, const char *from)
 bool story_set_side(struct story_side *side, const struct story_side *from, struct err *err)
 {
     struct story_side copy = *from;
-    bool name = copy_string(&copy.name, from->name), organisation = copy_string(&copy.organisation, from->organisation);
-    bool licence = copy_string(&copy.licence, from->licence), effective = copy_string(&copy.effective, from->effective);
+    bool name = copy_string(&copy.name, from->name),
+         organisation = copy_string(&copy.organisation, from->organisation);
+    bool licence = copy_string(&copy.licence, from->licence),
+         effective = copy_string(&copy.effective, from->effective);
     if (!name || !organisation || !licence || !effective) {
         story_side_done(&copy);
         return err_set(err, ERR_MEMORY, "out of memory");

@@ -1,7 +1,9 @@
-/* A battle as it is told: who, what was asked, what was answered, how it ended. Plain data that owns its text; no lane,
- * no loop, no database. The store's reader fills one, a running battle carries one, the views draw one.
+/* A battle as it is told: who, what was asked, what was answered, how it ended. Plain data that
+ * owns its text; no lane, no loop, no database. The store's reader fills one, a running battle
+ * carries one, the views draw one.
  *
- * Belongs to one thread at a time; while a store job is under way for its battle nobody changes it. */
+ * Belongs to one thread at a time; while a store job is under way for its battle nobody changes
+ * it. */
 #ifndef ARENA_BATTLE_STORY_H
 #define ARENA_BATTLE_STORY_H
 
@@ -18,7 +20,7 @@
 /* One side: the competitor's version that stands there. */
 struct story_side {
     char *name, *organisation, *licence; /* the last two may be NULL */
-    char *effective;                     /* what the version is, a JSON object; NULL once it is stored */
+    char *effective; /* what the version is, a JSON object; NULL once it is stored */
     char version[DIGEST_HEX + 1];
     int64_t version_id; /* the store's; 0: not stored yet */
     bool in_house, outputs_may_train, swapped;
@@ -57,7 +59,8 @@ struct story {
 void story_init(struct story *story);
 void story_done(struct story *story);
 
-/* Appends a turn; NULL past LIMIT_TURNS or without memory (the story is as before). Borrowed until the next. */
+/* Appends a turn; NULL past LIMIT_TURNS or without memory (the story is as before). Borrowed
+ * until the next. */
 struct story_turn *story_add_turn(struct story *story, struct text prompt, struct err *err);
 void story_drop_turn(struct story *story); /* the last one: it was never stored */
 void story_clear_answers(struct story_turn *turn);
@@ -69,12 +72,12 @@ void story_side_done(struct story_side *side);
 /* Copies what names a side; false without memory (the side is as before). */
 bool story_set_side(struct story_side *side, const struct story_side *from, struct err *err);
 
-/* Is the voter of this battle asked whether a model was recognised? One battle in five, by its id: a reload changes
- * nothing, and who was asked can be told afterwards. */
+/* Is the voter of this battle asked whether a model was recognised? One battle in five, by its
+ * id: a reload changes nothing, and who was asked can be told afterwards. */
 bool story_asks_recognised(const struct story *story);
 
-/* The commitment to the pair, sent before the vote and opened by the nonce at the reveal: SHA-256 of
- * NAME_A LF NAME_B LF NONCE, the nonce in hexadecimal, as 64 hexadecimal digits. */
+/* The commitment to the pair, sent before the vote and opened by the nonce at the reveal:
+ * SHA-256 of NAME_A LF NAME_B LF NONCE, the nonce in hexadecimal, as 64 hexadecimal digits. */
 void story_commitment(const struct story *story, char out[DIGEST_HEX + 1]);
 
 #endif

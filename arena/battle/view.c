@@ -1,4 +1,5 @@
-/* Every function asks the story itself whether names may be told (told_all), so that no caller can get it wrong. */
+/* Every function asks the story itself whether names may be told (told_all), so that no caller
+ * can get it wrong. */
 #include "battle/view.h"
 
 #include <time.h>
@@ -83,8 +84,8 @@ static void answer_facts(struct json_out *out, const struct story_answer *answer
     json_put_real(out, "cost_usd", answer->cost_usd);
 }
 
-static void answer(struct json_out *out, const char *key, const struct story_turn *turn, int side, struct text shown,
-                   bool all)
+static void answer(struct json_out *out, const char *key, const struct story_turn *turn, int side,
+                   struct text shown, bool all)
 {
     const struct story_answer *said = &turn->answer[side];
     json_put_open(out, key, '{');

@@ -1,7 +1,9 @@
-/* What a voter may see of a battle, as JSON: the one place that decides when a name, a finish or a count may be told.
+/* What a voter may see of a battle, as JSON: the one place that decides when a name, a finish or
+ * a count may be told.
  *
- * Before the vote: the prompts, the answers' own text as far as it was shown, the state, the commitment. After it: the
- * winner and whether it counts. After the reveal: the names and the rest. Pure. */
+ * Before the vote: the prompts, the answers' own text as far as it was shown, the state, the
+ * commitment. After it: the winner and whether it counts. After the reveal: the names and the
+ * rest. Pure. */
 #ifndef ARENA_BATTLE_VIEW_H
 #define ARENA_BATTLE_VIEW_H
 
@@ -9,10 +11,12 @@
 #include "base/json.h"
 #include "battle/story.h"
 
-/* A whole battle, for GET. `shown` is the text that stands on the voter's page while the last turn streams. */
+/* A whole battle, for GET. `shown` is the text that stands on the voter's page while the last
+ * turn streams. */
 void view_battle(struct buf *out, const struct story *story, const struct text shown[2]);
 
-/* {"battle_id","state","turn","commitment"}: the answer to everything that only moves a battle on. */
+/* {"battle_id","state","turn","commitment"}: the answer to everything that only moves a battle
+ * on. */
 void view_step(struct buf *out, const struct story *story);
 
 /* {"battle_id","state","winner","counted","reason","models","nonce"}: to a vote, a reveal. */

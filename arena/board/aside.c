@@ -1,5 +1,5 @@
-/* The members are written apart and put before the object's last bracket, so that the board's own renderer knows
- * nothing of the arena around it. */
+/* The members are written apart and put before the object's last bracket, so that the board's
+ * own renderer knows nothing of the arena around it. */
 #include "board/aside.h"
 
 #include <string.h>
@@ -7,14 +7,16 @@
 #include "base/json.h"
 #include "board/render.h"
 
-static void write_members(struct json_out *out, const struct stored_votes *votes, const struct reliability *reliability)
+static void write_members(struct json_out *out, const struct stored_votes *votes,
+                          const struct reliability *reliability)
 {
     if (votes->catalogue)
         catalogue_write(votes->catalogue, out, "categories");
     reliability_write(reliability, votes, out, "reliability");
 }
 
-bool aside_append(struct buf *json, const struct stored_votes *votes, const struct reliability *reliability)
+bool aside_append(struct buf *json, const struct stored_votes *votes,
+                  const struct reliability *reliability)
 {
     struct buf members;
     buf_init(&members, RENDER_MAX);

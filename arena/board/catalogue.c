@@ -1,4 +1,5 @@
-/* Every vote is asked every category in one go: a vote's tags are a few hundred bytes, read once. */
+/* Every vote is asked every category in one go: a vote's tags are a few hundred bytes, read
+ * once. */
 #include "board/catalogue.h"
 
 #include <stdlib.h>
@@ -7,8 +8,9 @@
 #include "board/row.h"
 #include "board/select.h"
 
-static const char *const NAMES[] = {"hard_prompts", "coding", "math", "creative_writing", "instruction_following",
-                                    "multiturn",    "long_query", "no_tie"};
+static const char *const NAMES[] = {
+    "hard_prompts",          "coding",    "math",       "creative_writing",
+    "instruction_following", "multiturn", "long_query", "no_tie"};
 #define NAME_COUNT (sizeof NAMES / sizeof *NAMES)
 #define LANGUAGE_SIZE 24
 
@@ -67,8 +69,8 @@ static bool is_language(struct text name)
 static void add_language(struct catalogue *catalogue, const struct row_field *field)
 {
     struct text name;
-    if (field->kind != ROW_STRING || !row_text(&catalogue->spec, field, &catalogue->scratch, &name) ||
-        !is_language(name))
+    if (field->kind != ROW_STRING ||
+        !row_text(&catalogue->spec, field, &catalogue->scratch, &name) || !is_language(name))
         return;
     struct language *language = catalogue->languages, *end = language + catalogue->language_count;
     while (language < end && !text_equal(text_of(language->name), name))
@@ -90,11 +92,13 @@ void catalogue_add(struct catalogue *catalogue, struct text tags, enum outcome o
     bool blank = false;
     if (!tags.length)
         tags = TEXT("{}");
-    if (!row_read(&catalogue->spec, tags.data, tags.data + tags.length, fields, &blank, &lines, &skip, NULL) || blank)
+    if (!row_read(&catalogue->spec, tags.data, tags.data + tags.length, fields, &blank, &lines,
+                  &skip, NULL) ||
+        blank)
         return;
     for (size_t i = 0; i < NAME_COUNT; i++)
-        catalogue->votes[i] +=
-            select_matches(&catalogue->select[i], &catalogue->spec, fields, outcome, &catalogue->scratch);
+        catalogue->votes[i] += select_matches(&catalogue->select[i], &catalogue->spec, fields,
+                                              outcome, &catalogue->scratch);
     add_language(catalogue, &fields[catalogue->language_field]);
 }
 

@@ -1,5 +1,6 @@
-/* read() into a buffer of one's own rather than mmap: the file's pages then count for nobody's memory, a
- * pipe is no special case, and a file that shrinks under us is a short read instead of a bus error. */
+/* read() into a buffer of one's own rather than mmap: the file's pages then count for nobody's
+ * memory, a pipe is no special case, and a file that shrinks under us is a short read instead of
+ * a bus error. */
 #include "board/chunks.h"
 
 #include <errno.h>
@@ -65,8 +66,10 @@ static bool begin_member(struct chunks *chunks, struct err *err)
     return true;
 }
 
-/* Inflated bytes; *got is 0 at the end. Several members in a row are one stream, as gzip -d has it. */
-static bool read_inflated(struct chunks *chunks, char *out, size_t room, size_t *got, struct err *err)
+/* Inflated bytes; *got is 0 at the end. Several members in a row are one stream, as gzip -d has
+ * it. */
+static bool read_inflated(struct chunks *chunks, char *out, size_t room, size_t *got,
+                          struct err *err)
 {
     z_stream *z = &chunks->inflater;
     z->next_out = (Bytef *)out;
@@ -140,8 +143,8 @@ static bool carry_reserve(struct chunks *chunks, size_t capacity, struct err *er
     return true;
 }
 
-/* The first bytes tell gzip from text; they stay in `carry`, or in `packed` where they are compressed.
- */
+/* The first bytes tell gzip from text; they stay in `carry`, or in `packed` where they are
+ * compressed. / */
 static bool sniff(struct chunks *chunks, struct err *err)
 {
     char first[2];
@@ -243,7 +246,8 @@ bool chunks_read_all(struct chunks *chunks, struct buf *out, struct err *err)
             return false;
         room = buf_add(out, chunks->carry, got);
     }
-    return room || err_set(err, ERR_TOO_LARGE, "%s is longer than %zu MB", chunks->name, out->max >> 20);
+    return room ||
+           err_set(err, ERR_TOO_LARGE, "%s is longer than %zu MB", chunks->name, out->max >> 20);
 }
 
 /* --- running --- */
@@ -271,15 +275,16 @@ static size_t record_border(const char *data, size_t length, bool quotes)
 {
     bool quoted = false; /* a chunk starts outside quotes: it starts a record */
     if (quotes)
-        for (const char *at = data; (at = memchr(at, '"', length - (size_t)(at - data))) != NULL; at++)
+        for (const char *at = data; (at = memchr(at, '"', length - (size_t)(at - data))) != NULL;
+             at++)
             quoted = !quoted;
     for (;;) { /* backwards, so that `quoted` is the state to the right of what is left */
         const char *end = memrchr(data, '\n', length);
         if (!end)
             return 0;
         if (quotes)
-            for (const char *at = end + 1; (at = memchr(at, '"', length - (size_t)(at - data))) != NULL;
-                 at++)
+            for (const char *at = end + 1;
+                 (at = memchr(at, '"', length - (size_t)(at - data))) != NULL; at++)
                 quoted = !quoted;
         length = (size_t)(end - data);
         if (!quoted)
@@ -304,15 +309,16 @@ static bool worker_reserve(struct worker *worker, size_t capacity, struct err *e
 static bool take(struct worker *worker, struct err *err)
 {
     struct chunks *chunks = worker->run->chunks;
-    size_t length = chunks->carry_length, want = length > CHUNK_BYTES / 2 ? 2 * length : CHUNK_BYTES,
-           border;
+    size_t length = chunks->carry_length,
+           want = length > CHUNK_BYTES / 2 ? 2 * length : CHUNK_BYTES, border;
     if (!worker_reserve(worker, want, err))
         return false;
     memcpy(worker->chunk.data, chunks->carry, length);
     for (;;) {
         if (!fill(chunks, worker->chunk.data, &length, want, err))
             return false;
-        border = chunks->ended ? length : record_border(worker->chunk.data, length, worker->run->quotes);
+        border =
+            chunks->ended ? length : record_border(worker->chunk.data, length, worker->run->quotes);
         if (border || length == 0)
             break;
         if (want >= CHUNK_RECORD_MAX)
@@ -330,7 +336,8 @@ static bool take(struct worker *worker, struct err *err)
     return true;
 }
 
-/* Remembers a failure; the first in stream order wins, because commits are in order and stop the run. */
+/* Remembers a failure; the first in stream order wins, because commits are in order and stop the
+ * run. */
 static void fail(struct run *run, const struct err *err)
 {
     if (!run->failed)
@@ -386,10 +393,11 @@ static void *work(void *context)
     return NULL;
 }
 
-bool chunks_run(struct chunks *chunks, const struct chunk_handler *handler, int threads, bool quotes,
-                struct err *err)
+bool chunks_run(struct chunks *chunks, const struct chunk_handler *handler, int threads,
+                bool quotes, struct err *err)
 {
-    struct run run = {.chunks = chunks, .handler = handler, .quotes = quotes, .line = chunks->lines};
+    struct run run = {
+        .chunks = chunks, .handler = handler, .quotes = quotes, .line = chunks->lines};
     struct worker workers[CHUNK_THREADS_MAX] = {0};
     pthread_t ids[CHUNK_THREADS_MAX];
     int started = 0;

@@ -1,9 +1,9 @@
 /* Strengths and how sure they are, whatever the method: the step between counted votes and a
  * leaderboard.
  *
- * Takes votes whose models can all be ranked (connect.h) and gives, in the natural scale (rating = 1000
- * + 173.7 theta), the strengths, their bounds, and the half-width of every difference. Pure; any thread.
- */
+ * Takes votes whose models can all be ranked (connect.h) and gives, in the natural scale (rating
+ * = 1000 + 173.7 theta), the strengths, their bounds, and the half-width of every difference.
+ * Pure; any thread. / */
 #ifndef ARENA_BOARD_ESTIMATE_H
 #define ARENA_BOARD_ESTIMATE_H
 

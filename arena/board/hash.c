@@ -1,6 +1,6 @@
-/* The mixer multiplies 64 x 64 into 128 bits and folds the halves, sixteen bytes a step, so that hashing
- * a model's name costs about as much as looking at it. Tables are open and at most three quarters full.
- */
+/* The mixer multiplies 64 x 64 into 128 bits and folds the halves, sixteen bytes a step, so that
+ * hashing a model's name costs about as much as looking at it. Tables are open and at most three
+ * quarters full. / */
 #include "board/hash.h"
 
 #include <stdlib.h>
@@ -37,8 +37,8 @@ uint64_t hash_bytes(const char *bytes, size_t length)
         low = load(bytes, 4);
         high = load(bytes + length - 4, 4);
     } else if (length) {
-        low = (uint64_t)(unsigned char)bytes[0] << 16 | (uint64_t)(unsigned char)bytes[length / 2] << 8 |
-              (unsigned char)bytes[length - 1];
+        low = (uint64_t)(unsigned char)bytes[0] << 16 |
+              (uint64_t)(unsigned char)bytes[length / 2] << 8 | (unsigned char)bytes[length - 1];
     }
     uint64_t hash = fold(fold(low ^ state ^ SEED_A, high ^ SEED_B) ^ SEED_A, state ^ SEED_B);
     return hash ? hash : 1;

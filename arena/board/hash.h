@@ -1,8 +1,9 @@
-/* Hashing and the two tables that reading votes needs: names to numbers, and 64-bit keys to numbers.
+/* Hashing and the two tables that reading votes needs: names to numbers, and 64-bit keys to
+ * numbers.
  *
- * Vote ids, voters and prompts are known by a 64-bit hash of their bytes: two of two million collide
- * with probability 1e-7, which is the price of checking ids in 8 bytes each. Names are compared whole.
- * One owner; no lock. */
+ * Vote ids, voters and prompts are known by a 64-bit hash of their bytes: two of two million
+ * collide with probability 1e-7, which is the price of checking ids in 8 bytes each. Names are
+ * compared whole. One owner; no lock. */
 #ifndef ARENA_BOARD_HASH_H
 #define ARENA_BOARD_HASH_H
 
@@ -26,8 +27,8 @@ struct hash_keys {
 void hash_keys_init(struct hash_keys *keys, bool plain);
 void hash_keys_done(struct hash_keys *keys);
 
-/* The number of a key (plain: 0), given one if it is new. False without memory, or past 2^32 - 2 keys.
- */
+/* The number of a key (plain: 0), given one if it is new. False without memory, or past 2^32 - 2
+ * keys. / */
 bool hash_keys_add(struct hash_keys *keys, uint64_t key, uint32_t *value, bool *added);
 
 /* Asks for a key's place in the cache: call some keys ahead of hash_keys_add. */

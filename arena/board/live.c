@@ -1,6 +1,7 @@
-/* A board's votes are owned by whoever works on them: the loop hands the whole board to a worker and touches only its
- * waiting list until the fit comes back. So the worker adds the newest votes to what it kept from the last time,
- * without a copy and without a lock, and a fit costs what is new plus the fit itself. */
+/* A board's votes are owned by whoever works on them: the loop hands the whole board to a worker
+ * and touches only its waiting list until the fit comes back. So the worker adds the newest
+ * votes to what it kept from the last time, without a copy and without a lock, and a fit costs
+ * what is new plus the fit itself. */
 #include "board/live.h"
 
 #include <inttypes.h>
@@ -22,7 +23,8 @@
 #include "store/store.h"
 #include "store/votes.h"
 
-#define SLOW_FIT_NS (50 * CLOCK_MS) /* a page need not wait for more: the board it has is seconds old at most */
+#define SLOW_FIT_NS                                                                                \
+    (50 * CLOCK_MS) /* a page need not wait for more: the board it has is seconds old at most */
 
 struct waiter {
     void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err);
@@ -195,7 +197,8 @@ static void keep_history(struct board *board)
 {
     int64_t now = clock_mono_ns();
     struct err err = ERR_INIT;
-    if (!board->snapshot->seq || (board->stored_ns && now - board->stored_ns < LIVE_HISTORY_SECONDS * CLOCK_S))
+    if (!board->snapshot->seq ||
+        (board->stored_ns && now - board->stored_ns < LIVE_HISTORY_SECONDS * CLOCK_S))
         return;
     struct history *history = calloc(1, sizeof *history);
     if (!history)
@@ -283,7 +286,8 @@ static void fit(struct board *board)
     if (board->fitting)
         return;
     board->fitting = true;
-    if (!board->live->closing && workers_submit(board->live->options.workers, work, fitted, board, &err))
+    if (!board->live->closing &&
+        workers_submit(board->live->options.workers, work, fitted, board, &err))
         return;
     board->fitting = false;
     answer_waiters(board, &err);
@@ -307,13 +311,14 @@ static struct board *find_board(const struct live *live, const struct live_query
     const char *category = query->category ? query->category : "overall",
                *method = query->method ? query->method : "bt";
     for (size_t i = 0; i < live->count; i++)
-        if (strcmp(live->board[i]->category, category) == 0 && strcmp(live->board[i]->method, method) == 0 &&
-            live->board[i]->style == query->style)
+        if (strcmp(live->board[i]->category, category) == 0 &&
+            strcmp(live->board[i]->method, method) == 0 && live->board[i]->style == query->style)
             return live->board[i];
     return NULL;
 }
 
-/* A place for one more: at the limit that of the board not asked for the longest, never the default's. */
+/* A place for one more: at the limit that of the board not asked for the longest, never the
+ * default's. */
 static size_t free_place(struct live *live)
 {
     size_t oldest = LIMIT_BOARDS;
@@ -411,7 +416,8 @@ void live_changed(struct live *live, int64_t seq)
 }
 
 void live_ask(struct live *live, const struct live_query *query,
-              void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err), void *user)
+              void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err),
+              void *user)
 {
     struct err err = {ERR_MEMORY, "out of memory"};
     struct board *board = find_board(live, query);

@@ -1,14 +1,15 @@
 /* The board, kept current vote by vote.
  *
- * Each board that is shown (a category under a method) keeps its votes in memory as tallies and ballots. When votes
- * were committed a worker adds just those to them, refits in milliseconds and renders; the loop swaps the new snapshot
- * in: JSON rendered once, immutable, counted. While a fit runs further votes wait for the next one, so however many
- * votes come, each board has at most one fit under way. Nothing is known here that the store does not know: a board is
- * made from the stored votes at start, by the same reader as `arena leaderboard`. Snapshots are kept as `boards`
- * records, at most one every LIVE_HISTORY_SECONDS a board.
+ * Each board that is shown (a category under a method) keeps its votes in memory as tallies and
+ * ballots. When votes were committed a worker adds just those to them, refits in milliseconds
+ * and renders; the loop swaps the new snapshot in: JSON rendered once, immutable, counted. While
+ * a fit runs further votes wait for the next one, so however many votes come, each board has at
+ * most one fit under way. Nothing is known here that the store does not know: a board is made
+ * from the stored votes at start, by the same reader as `arena leaderboard`. Snapshots are kept
+ * as `boards` records, at most one every LIVE_HISTORY_SECONDS a board.
  *
- * Loop's thread only, snapshots too; a fit under way belongs to its worker. Limit: LIMIT_BOARDS boards; past it the one
- * that was not asked for the longest goes. */
+ * Loop's thread only, snapshots too; a fit under way belongs to its worker. Limit: LIMIT_BOARDS
+ * boards; past it the one that was not asked for the longest goes. */
 #ifndef ARENA_BOARD_LIVE_H
 #define ARENA_BOARD_LIVE_H
 
@@ -32,7 +33,7 @@ struct live_options {
     struct loop *loop;
     struct workers *workers;
     struct store *store;
-    uint64_t min_votes; /* a model with fewer is listed as unranked */
+    uint64_t min_votes;  /* a model with fewer is listed as unranked */
     int64_t daily_votes; /* stored.h's: of a voter on a day only so many count; 0: all */
     struct sampling_options sampling;
 };
@@ -42,11 +43,12 @@ struct live *live_new(const struct live_options *options, struct err *err);
 void live_start(struct live *live, void (*ready)(void *user, const struct err *err), void *user);
 /* No fit is begun from now on. Before the workers are freed; NULL is allowed. */
 void live_stop(struct live *live);
-/* After the workers are freed and the loop has heard their last messages. Whoever still waits for a board is told
- * ERR_BUSY; snapshots held elsewhere live on. */
+/* After the workers are freed and the loop has heard their last messages. Whoever still waits
+ * for a board is told ERR_BUSY; snapshots held elsewhere live on. */
 void live_free(struct live *live);
 
-/* Votes up to `seq` are committed: the default board follows at once, the others when they are asked for. */
+/* Votes up to `seq` are committed: the default board follows at once, the others when they are
+ * asked for. */
 void live_changed(struct live *live, int64_t seq);
 
 /* Which board. NULL members: the default (overall, bt). */
@@ -56,15 +58,17 @@ struct live_query {
     bool style;
 };
 
-/* Hands out a board with every vote that was told of before this call. `reply` is called exactly once: at once when the
- * board is current (the rule), else after the fit under way; a board whose fits take longer than a moment is handed out
- * as it stands. The snapshot is borrowed for the call (live_hold keeps it); NULL with `err` for a category or method
- * that does not exist, or when the board could not be made. */
+/* Hands out a board with every vote that was told of before this call. `reply` is called exactly
+ * once: at once when the board is current (the rule), else after the fit under way; a board
+ * whose fits take longer than a moment is handed out as it stands. The snapshot is borrowed for
+ * the call (live_hold keeps it); NULL with `err` for a category or method that does not exist,
+ * or when the board could not be made. */
 void live_ask(struct live *live, const struct live_query *query,
-              void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err), void *user);
+              void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err),
+              void *user);
 
-/* Which pair to draw next, by the default board's votes; NULL: every pair alike (so configured, or not known yet).
- * Borrowed until the loop turns. */
+/* Which pair to draw next, by the default board's votes; NULL: every pair alike (so configured,
+ * or not known yet). Borrowed until the loop turns. */
 const struct sampling *live_sampling(const struct live *live);
 
 /* For metrics. */

@@ -63,8 +63,8 @@ static const struct incident_count *find(const struct reliability *reliability, 
     return NULL;
 }
 
-void reliability_write(const struct reliability *reliability, const struct stored_votes *votes, struct json_out *out,
-                       const char *key)
+void reliability_write(const struct reliability *reliability, const struct stored_votes *votes,
+                       struct json_out *out, const char *key)
 {
     json_put_open(out, key, '[');
     for (size_t k = 0; k < votes->models; k++) {

@@ -1,6 +1,6 @@
-/* How reliable each model is, beside the board: battles that it made void, that it was swapped out of, answers refused
- * or cut off. No function of the votes. Counted over battles that are over and not skipped, so that nothing here tells
- * who answers in a battle under way. One owner. */
+/* How reliable each model is, beside the board: battles that it made void, that it was swapped
+ * out of, answers refused or cut off. No function of the votes. Counted over battles that are
+ * over and not skipped, so that nothing here tells who answers in a battle under way. One owner. */
 #ifndef ARENA_BOARD_RELIABILITY_H
 #define ARENA_BOARD_RELIABILITY_H
 
@@ -8,7 +8,8 @@
 #include "board/stored.h"
 #include "store/competitors.h"
 
-#define RELIABILITY_SECONDS 60 /* it is counted anew at most this often: that reads every battle */
+#define RELIABILITY_SECONDS 60 /* it is counted anew at most this often: that reads every battle   \
+                                */
 
 struct reliability {
     struct incident_count *list;
@@ -18,11 +19,13 @@ struct reliability {
 
 void reliability_done(struct reliability *reliability);
 
-/* Counts anew where that is due: after RELIABILITY_SECONDS, and a hundred times what counting costs. */
+/* Counts anew where that is due: after RELIABILITY_SECONDS, and a hundred times what counting
+ * costs. */
 bool reliability_refresh(struct reliability *reliability, struct db *db, struct err *err);
 
-/* [{"model","battles","voids","swaps","answers","refusals","length_stops"}] of the models that were voted on. */
-void reliability_write(const struct reliability *reliability, const struct stored_votes *votes, struct json_out *out,
-                       const char *key);
+/* [{"model","battles","voids","swaps","answers","refusals","length_stops"}] of the models that
+ * were voted on. */
+void reliability_write(const struct reliability *reliability, const struct stored_votes *votes,
+                       struct json_out *out, const char *key);
 
 #endif

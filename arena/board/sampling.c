@@ -1,5 +1,6 @@
-/* The chances are worked out over all competitors at once; a matchmaker that leaves some out scales the rest, which for
- * equation 9 is the same as asking for the rest alone: a pair's gain there depends on that pair only. */
+/* The chances are worked out over all competitors at once; a matchmaker that leaves some out
+ * scales the rest, which for equation 9 is the same as asking for the rest alone: a pair's gain
+ * there depends on that pair only. */
 #include "board/sampling.h"
 
 #include <stdio.h>
@@ -55,8 +56,8 @@ static bool work_out(struct sampling *sampling, const struct sampling_options *o
     return good;
 }
 
-struct sampling *sampling_new(const struct sampling_options *options, const struct sampling_input *input,
-                              struct err *err)
+struct sampling *sampling_new(const struct sampling_options *options,
+                              const struct sampling_input *input, struct err *err)
 {
     size_t n = input->models;
     struct sampling *sampling = calloc(1, sizeof *sampling);
@@ -102,7 +103,8 @@ static int32_t number_in(const struct stored_votes *votes, int64_t version)
     return -1;
 }
 
-static size_t collect(struct gathering *into, const struct stored_votes *votes, const struct versions *versions)
+static size_t collect(struct gathering *into, const struct stored_votes *votes,
+                      const struct versions *versions)
 {
     size_t count = 0;
     for (size_t k = 0; k < versions->count; k++) {
@@ -116,8 +118,8 @@ static size_t collect(struct gathering *into, const struct stored_votes *votes, 
     return count;
 }
 
-struct sampling *sampling_of_votes(const struct sampling_options *options, const struct stored_votes *votes,
-                                   struct db *db, struct err *err)
+struct sampling *sampling_of_votes(const struct sampling_options *options,
+                                   const struct stored_votes *votes, struct db *db, struct err *err)
 {
     struct versions versions;
     struct sampling *sampling = NULL;

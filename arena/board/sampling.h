@@ -1,10 +1,11 @@
-/* Which pairs the next battles should bring: the chances that shrink the intervals that matter most, from the votes so
- * far (rating/pairing.h).
+/* Which pairs the next battles should bring: the chances that shrink the intervals that matter
+ * most, from the votes so far (rating/pairing.h).
  *
- * Without a target it is equation 9 of the Chatbot Arena paper; with one, how much a vote tells of that model against
- * all others. Before the first vote every pair is as likely; a pair that never met is the most likely; a tenth of all
- * draws is uniform, so every pair keeps a chance and a vote's inverse probability is a bounded weight. It knows the
- * newest version of every competitor, the paused ones too: the matchmaker takes those that are active and logs the
+ * Without a target it is equation 9 of the Chatbot Arena paper; with one, how much a vote tells
+ * of that model against all others. Before the first vote every pair is as likely; a pair that
+ * never met is the most likely; a tenth of all draws is uniform, so every pair keeps a chance
+ * and a vote's inverse probability is a bounded weight. It knows the newest version of every
+ * competitor, the paused ones too: the matchmaker takes those that are active and logs the
  * probability that follows.
  *
  * Made on a worker, then only read; one owner. */
@@ -36,14 +37,16 @@ struct sampling_input {
     size_t models;
 };
 
-/* Returns new (sampling_free), or NULL with `err`; a target that is not among the models is as none. */
-struct sampling *sampling_new(const struct sampling_options *options, const struct sampling_input *input,
-                              struct err *err);
+/* Returns new (sampling_free), or NULL with `err`; a target that is not among the models is as
+ * none. */
+struct sampling *sampling_new(const struct sampling_options *options,
+                              const struct sampling_input *input, struct err *err);
 void sampling_free(struct sampling *sampling); /* NULL is allowed */
 
 /* The same of stored votes and the versions in `db`. */
-struct sampling *sampling_of_votes(const struct sampling_options *options, const struct stored_votes *votes,
-                                   struct db *db, struct err *err);
+struct sampling *sampling_of_votes(const struct sampling_options *options,
+                                   const struct stored_votes *votes, struct db *db,
+                                   struct err *err);
 
 /* The number of a version, -1: not known here (it is newer). */
 int sampling_find(const struct sampling *sampling, const char *digest);

@@ -1,4 +1,5 @@
-/* Rendered, compressed and named once, so that a board which many look at costs each of them a reference. */
+/* Rendered, compressed and named once, so that a board which many look at costs each of them a
+ * reference. */
 #include "board/snapshot.h"
 
 #include <stdio.h>
@@ -39,7 +40,8 @@ static struct text compress_text(struct text text)
     stream.avail_in = (unsigned)text.length;
     stream.next_out = bytes;
     stream.avail_out = (unsigned)room;
-    bool whole = bytes && deflate(&stream, Z_FINISH) == Z_STREAM_END && stream.total_out < text.length;
+    bool whole =
+        bytes && deflate(&stream, Z_FINISH) == Z_STREAM_END && stream.total_out < text.length;
     struct text packed = {(char *)bytes, stream.total_out};
     deflateEnd(&stream);
     if (whole)

@@ -1,4 +1,5 @@
-/* A board as it is handed out: JSON and its compressed form, immutable, counted. Made on a worker, then the loop's. */
+/* A board as it is handed out: JSON and its compressed form, immutable, counted. Made on a
+ * worker, then the loop's. */
 #ifndef ARENA_BOARD_SNAPSHOT_H
 #define ARENA_BOARD_SNAPSHOT_H
 
@@ -21,12 +22,13 @@ struct live_snapshot {
     size_t holds;
 };
 
-/* Returns new with one hold, or NULL with `err`. Takes the board's JSON out of `json`; `votes` are what it was made of,
- * `reliability` stands beside it. */
+/* Returns new with one hold, or NULL with `err`. Takes the board's JSON out of `json`; `votes`
+ * are what it was made of, `reliability` stands beside it. */
 struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_votes *votes,
                                         const struct reliability *reliability, struct err *err);
 
-struct live_snapshot *live_hold(struct live_snapshot *snapshot); /* returns the same, with one hold more */
-void live_release(struct live_snapshot *snapshot);               /* NULL is allowed */
+struct live_snapshot *
+live_hold(struct live_snapshot *snapshot);         /* returns the same, with one hold more */
+void live_release(struct live_snapshot *snapshot); /* NULL is allowed */
 
 #endif

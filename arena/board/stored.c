@@ -1,5 +1,5 @@
-/* One pass over the votes. Versions become model numbers as they first appear; voters and prompts become the small
- * numbers that clustered intervals want. */
+/* One pass over the votes. Versions become model numbers as they first appear; voters and
+ * prompts become the small numbers that clustered intervals want. */
 #include "board/stored.h"
 
 #include <inttypes.h>
@@ -33,7 +33,8 @@ struct loading {
     bool failed;
 };
 
-/* Outcomes and stored winners are the same four, named apart in two rooms that do not know each other. */
+/* Outcomes and stored winners are the same four, named apart in two rooms that do not know each
+ * other. */
 static enum outcome outcome_of(enum winner winner)
 {
     static const enum outcome OUTCOME[] = {
@@ -77,9 +78,10 @@ static bool is_wanted(struct loading *loading, const struct vote_row *row)
     if (!loading->state->select.count && !loading->state->select.decisive)
         return true;
     struct text tags = row->tags.length ? row->tags : TEXT("{}");
-    return row_read(&loading->state->spec, tags.data, tags.data + tags.length, fields, &blank, &lines, &skip, NULL) &&
-           select_matches(&loading->state->select, &loading->state->spec, fields, outcome_of(row->winner),
-                          &loading->scratch);
+    return row_read(&loading->state->spec, tags.data, tags.data + tags.length, fields, &blank,
+                    &lines, &skip, NULL) &&
+           select_matches(&loading->state->select, &loading->state->spec, fields,
+                          outcome_of(row->winner), &loading->scratch);
 }
 
 /* False where the counts of a side are not known: then nothing is said of either, x = 0. */
@@ -139,7 +141,8 @@ static bool add(struct loading *loading, const struct vote_row *row)
     return true;
 }
 
-/* What a person casts in the arena past the day's number is left out, whatever the board is of. False without memory. */
+/* What a person casts in the arena past the day's number is left out, whatever the board is of.
+ * False without memory. */
 static bool is_over_cap(struct loading *loading, const struct vote_row *row, bool *over)
 {
     struct stored_state *state = loading->state;
@@ -147,7 +150,8 @@ static bool is_over_cap(struct loading *loading, const struct vote_row *row, boo
     uint32_t day;
     bool added;
     *over = false;
-    if (!state->filter.daily_votes || !row->voter || row->source == BATTLE_IMPORT || row->judge != JUDGE_HUMAN)
+    if (!state->filter.daily_votes || !row->voter || row->source == BATTLE_IMPORT ||
+        row->judge != JUDGE_HUMAN)
         return true;
     if (!hash_keys_add(&state->days, hash_bytes((const char *)key, sizeof key), &day, &added))
         return err_set(loading->err, ERR_MEMORY, "out of memory");
@@ -189,7 +193,8 @@ static bool on_vote(void *user, const struct vote_row *row)
     return !loading->failed;
 }
 
-bool stored_is_newest(const struct versions *versions, const struct version_record *record, int64_t until)
+bool stored_is_newest(const struct versions *versions, const struct version_record *record,
+                      int64_t until)
 {
     for (size_t i = 0; i < versions->count; i++) {
         const struct version_record *other = &versions->list[i];
@@ -202,14 +207,16 @@ bool stored_is_newest(const struct versions *versions, const struct version_reco
     return true;
 }
 
-static bool label_until(const struct versions *versions, int64_t version, int64_t until, struct buf *out)
+static bool label_until(const struct versions *versions, int64_t version, int64_t until,
+                        struct buf *out)
 {
     const struct version_record *record = versions_find(versions, version);
     if (!record || !buf_add_string(out, record->name))
         return false;
     if (stored_is_newest(versions, record, until))
         return true;
-    return record->imported ? buf_add_string(out, "@imported") : buf_printf(out, "@%.8s", record->digest);
+    return record->imported ? buf_add_string(out, "@imported")
+                            : buf_printf(out, "@%.8s", record->digest);
 }
 
 bool stored_label(const struct versions *versions, int64_t version, struct buf *out)
@@ -240,7 +247,8 @@ static bool name_models(struct stored_votes *votes, struct db *db, struct err *e
     for (size_t i = 0; ok && i < votes->models; i++) {
         struct buf label;
         buf_init(&label, 1024);
-        ok = label_until(&versions, votes->versions[i], until, &label) && (votes->names[i] = buf_take(&label, NULL));
+        ok = label_until(&versions, votes->versions[i], until, &label) &&
+             (votes->names[i] = buf_take(&label, NULL));
         buf_done(&label);
     }
     versions_done(&versions);
@@ -252,14 +260,17 @@ static void write_notes(struct stored_votes *votes)
     const struct {
         uint64_t votes;
         const char *words;
-    } said[] = {{votes->unstyled, "do not say how their answers look: there both sides count as alike"},
-                {votes->over_cap, "were left out: a voter's votes beyond the day's number do not count"},
-                {votes->undrawn, "were left out: nobody knows with which probability their pair was drawn"}};
+    } said[] = {
+        {votes->unstyled, "do not say how their answers look: there both sides count as alike"},
+        {votes->over_cap, "were left out: a voter's votes beyond the day's number do not count"},
+        {votes->undrawn,
+         "were left out: nobody knows with which probability their pair was drawn"}};
     size_t count = 0;
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         if (!said[i].votes)
             continue;
-        snprintf(votes->note[count], sizeof votes->note[count], "%" PRIu64 " votes %s", said[i].votes, said[i].words);
+        snprintf(votes->note[count], sizeof votes->note[count], "%" PRIu64 " votes %s",
+                 said[i].votes, said[i].words);
         votes->notes[count] = votes->note[count];
         count++;
     }
@@ -308,7 +319,8 @@ static bool choose(struct stored_state *state, const struct stored_filter *filte
     return select_category(&state->select, &state->spec, filter->category, err);
 }
 
-struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter, struct err *err)
+struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter,
+                                       struct err *err)
 {
     struct stored_votes *votes = calloc(1, sizeof *votes);
     struct stored_state *state = calloc(1, sizeof *state);

@@ -1,5 +1,5 @@
-/* LMArena's regular expressions, matched by hand: all of them look at the start of a line or for a pair
- * of marks. */
+/* LMArena's regular expressions, matched by hand: all of them look at the start of a line or for
+ * a pair of marks. */
 #include "board/style.h"
 
 #include <string.h>
@@ -20,7 +20,8 @@ static bool is_digit(char c)
 
 static bool is_word(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (unsigned char)c >= 0x80;
 }
 
 /* After a closed fence "```…```" with no backtick inside, or NULL where there is none at `at`. */

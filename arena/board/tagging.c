@@ -1,5 +1,6 @@
-/* Rules rather than a model: they say the same thing on every machine and in every version, so a board of a category can
- * be computed again from the stored text, and they cost nothing that a battle would notice. */
+/* Rules rather than a model: they say the same thing on every machine and in every version, so a
+ * board of a category can be computed again from the stored text, and they cost nothing that a
+ * battle would notice. */
 #include "board/tagging.h"
 
 #include <ctype.h>
@@ -15,32 +16,112 @@ void tagging_init(struct tagging *tagging)
 
 /* --- mathematics --- */
 
-/* Each is enough: notation that nothing else uses, and words of the subject. Small letters; a word is found wherever it
- * stands, so stems serve for their inflections. */
+/* Each is enough: notation that nothing else uses, and words of the subject. Small letters; a
+ * word is found wherever it stands, so stems serve for their inflections. */
 static const char *const MATH_SIGNS[] = {
-    "\\frac",      "\\int",       "\\sum",        "\\sqrt",      "\\mathbb",   "\\begin{",   "\\cdot",
-    "\\lim",       "\\partial",   "\\infty",      "∫",           "∑",          "√",          "∂",
-    "∞",           "≤",           "≥",            "≠",           "∈",          "∀",          "∃",
-    "equation",    "inequality",  "polynomial",   "theorem",     "calculus",   "algebra",    "arithmetic",
-    "trigonometr", "logarithm",   "eigenvalue",   "derivative",  "integral",   "hypotenuse", "factorial",
-    "quadratic",   "probability", "prime number", "square root", "solve for",  "prove that", "remainder",
-    "triangle",    "perimeter",   "modulo",       "divisible",   "gleichung",  "ableitung",  "wahrscheinlichkeit",
-    "équation",    "dérivée",     "probabilité",  "ecuación",    "derivada",   "probabilidad", "equação",
-    "equazione",   "уравнени",    "производн",    "вероятност",  "интеграл",   "方程",       "积分",
-    "导数",        "概率",        "積分",         "確率",        "방정식",     "확률",       "mathemat",
-    "gradient",    "cross product", "dot product", "invert the matrix", "standard deviation", "variance", "permutation",
-    "combinatori", "geometr",     "diameter",     "longest side", "fraction",  "证明",       "證明",
-    "доказать",    "докажи",      "radius",       "cosine",      "next number", "homomorphism", "topolog",
+    "\\frac",
+    "\\int",
+    "\\sum",
+    "\\sqrt",
+    "\\mathbb",
+    "\\begin{",
+    "\\cdot",
+    "\\lim",
+    "\\partial",
+    "\\infty",
+    "∫",
+    "∑",
+    "√",
+    "∂",
+    "∞",
+    "≤",
+    "≥",
+    "≠",
+    "∈",
+    "∀",
+    "∃",
+    "equation",
+    "inequality",
+    "polynomial",
+    "theorem",
+    "calculus",
+    "algebra",
+    "arithmetic",
+    "trigonometr",
+    "logarithm",
+    "eigenvalue",
+    "derivative",
+    "integral",
+    "hypotenuse",
+    "factorial",
+    "quadratic",
+    "probability",
+    "prime number",
+    "square root",
+    "solve for",
+    "prove that",
+    "remainder",
+    "triangle",
+    "perimeter",
+    "modulo",
+    "divisible",
+    "gleichung",
+    "ableitung",
+    "wahrscheinlichkeit",
+    "équation",
+    "dérivée",
+    "probabilité",
+    "ecuación",
+    "derivada",
+    "probabilidad",
+    "equação",
+    "equazione",
+    "уравнени",
+    "производн",
+    "вероятност",
+    "интеграл",
+    "方程",
+    "积分",
+    "导数",
+    "概率",
+    "積分",
+    "確率",
+    "방정식",
+    "확률",
+    "mathemat",
+    "gradient",
+    "cross product",
+    "dot product",
+    "invert the matrix",
+    "standard deviation",
+    "variance",
+    "permutation",
+    "combinatori",
+    "geometr",
+    "diameter",
+    "longest side",
+    "fraction",
+    "证明",
+    "證明",
+    "доказать",
+    "докажи",
+    "radius",
+    "cosine",
+    "next number",
+    "homomorphism",
+    "topolog",
 };
 
 /* A prompt with one of these talks of a program, where "i + 1" or "compute" is no mathematics. */
-static const char *const CODE_WORDS[] = {"python", "javascript", "def ", "#include", "return ", "import ", "{", "();",
-                                         "select ", "code", "program", "excel", "regex", "script", "function("};
+static const char *const CODE_WORDS[] = {"python",  "javascript", "def ",  "#include", "return ",
+                                         "import ", "{",          "();",   "select ",  "code",
+                                         "program", "excel",      "regex", "script",   "function("};
 
 /* Each asks for a number, so they count where two numbers are given. */
-static const char *const MATH_QUESTIONS[] = {"how many", "how much", "calculate", "compute",  "what is the value",
-                                             "find the value", "in total", "average",  "percent", "wie viele",
-                                             "combien",        "cuántos", "сколько",   "多少"};
+static const char *const MATH_QUESTIONS[] = {
+    "how many",       "how much", "calculate", "compute", "what is the value",
+    "find the value", "in total", "average",   "percent", "wie viele",
+    "combien",        "cuántos",  "сколько",   "多少"};
 
 #define COUNT_OF(list) (sizeof(list) / sizeof *(list))
 
@@ -52,8 +133,8 @@ static bool contains_any(struct text text, const char *const *list, size_t count
     return false;
 }
 
-/* "2 + 2", "x^2", "3*y": an operator that prose has no use for, between a letter or digit and a digit or the other way
- * round. */
+/* "2 + 2", "x^2", "3*y": an operator that prose has no use for, between a letter or digit and a
+ * digit or the other way round. */
 static bool has_formula(struct text text)
 {
     for (size_t i = 1; i + 1 < text.length; i++) {
@@ -64,8 +145,10 @@ static bool has_formula(struct text text)
             left--;
         while (right + 1 < text.length && text.data[right] == ' ')
             right++;
-        unsigned char before = (unsigned char)text.data[left], after = (unsigned char)text.data[right];
-        if ((isdigit(before) && (isalnum(after) || after == '(')) || (isdigit(after) && (isalpha(before) || before == ')')))
+        unsigned char before = (unsigned char)text.data[left],
+                      after = (unsigned char)text.data[right];
+        if ((isdigit(before) && (isalnum(after) || after == '(')) ||
+            (isdigit(after) && (isalpha(before) || before == ')')))
             return true;
     }
     return false;
@@ -85,8 +168,8 @@ static int count_numbers(struct text text)
 
 static bool asks_for_number(struct text text)
 {
-    return has_formula(text) ||
-           (count_numbers(text) >= 2 && contains_any(text, MATH_QUESTIONS, COUNT_OF(MATH_QUESTIONS)));
+    return has_formula(text) || (count_numbers(text) >= 2 &&
+                                 contains_any(text, MATH_QUESTIONS, COUNT_OF(MATH_QUESTIONS)));
 }
 
 bool tagging_is_math(struct text prompt)
@@ -99,7 +182,8 @@ bool tagging_is_math(struct text prompt)
     }
     struct text text = small.length ? buf_text(&small) : (struct text){"", 0};
     bool program = contains_any(text, CODE_WORDS, COUNT_OF(CODE_WORDS));
-    bool math = contains_any(text, MATH_SIGNS, COUNT_OF(MATH_SIGNS)) || (!program && asks_for_number(text));
+    bool math =
+        contains_any(text, MATH_SIGNS, COUNT_OF(MATH_SIGNS)) || (!program && asks_for_number(text));
     buf_done(&small);
     return math;
 }
@@ -111,7 +195,8 @@ static bool has_fence(struct text text)
     return memmem(text.data, text.length, "```", 3) != NULL;
 }
 
-void tagging_add_turn(struct tagging *tagging, struct text prompt, const struct text answer[2], bool refused)
+void tagging_add_turn(struct tagging *tagging, struct text prompt, const struct text answer[2],
+                      bool refused)
 {
     struct style asked = {.count = {0}};
     style_add(&asked, prompt);

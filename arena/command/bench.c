@@ -108,7 +108,7 @@ static bool run_batch(struct engine_model *model, int requests, int prompt, int 
 
 /* ---- Figures
  * ----------------------------------------------------------------------------------------------------
- */
+ * / */
 
 struct figure {
     double best, median;

@@ -1,4 +1,5 @@
-/* `arena chat`: talk to one competitor in the terminal, streaming; or one answer as a JSON object for a program. */
+/* `arena chat`: talk to one competitor in the terminal, streaming; or one answer as a JSON
+ * object for a program. */
 #include "command/command.h"
 
 #include <math.h>
@@ -113,7 +114,8 @@ static void on_end(void *user, const struct chat_end *end)
     if (talk->json)
         put_object(talk, end);
     else if (end->error.class != CHAT_OK)
-        fprintf(stderr, "\narena chat: %s: %s\n", chat_error_word(end->error.class), end->error.message);
+        fprintf(stderr, "\narena chat: %s: %s\n", chat_error_word(end->error.class),
+                end->error.message);
     else if (end->finish != CHAT_STOP)
         fprintf(stderr, "\n[%s]\n", chat_finish_word(end->finish));
     loop_stop(talk->loop);
@@ -128,7 +130,8 @@ static void interrupted(void *user, uint32_t events)
 }
 
 /* Asks and waits for the end. False when it could not even start. */
-static bool ask(struct talk *talk, const struct chat_message *messages, size_t count, struct err *err)
+static bool ask(struct talk *talk, const struct chat_message *messages, size_t count,
+                struct err *err)
 {
     struct chat_sink sink = {.delta = on_delta, .restart = on_restart, .end = on_end, .user = talk};
     for (size_t i = 0; i < 3; i++)
@@ -180,8 +183,9 @@ static int converse(struct talk *talk, struct err *err)
         }
         putchar('\n');
         messages[count++] = (struct chat_message){
-            CHAT_ASSISTANT, text_of(strndup(talk->channels[CHAT_TEXT].data ? talk->channels[CHAT_TEXT].data : "",
-                                            talk->channels[CHAT_TEXT].length))};
+            CHAT_ASSISTANT,
+            text_of(strndup(talk->channels[CHAT_TEXT].data ? talk->channels[CHAT_TEXT].data : "",
+                            talk->channels[CHAT_TEXT].length))};
     }
     for (size_t i = 0; i < count; i++)
         free((char *)messages[i].text.data);
@@ -203,7 +207,8 @@ static int talk_about(struct talk *talk, const char *prompt, struct err *err)
     return code;
 }
 
-static int run_with(struct loop *loop, const struct settings *config, const char *name, const char *prompt, bool json)
+static int run_with(struct loop *loop, const struct settings *config, const char *name,
+                    const char *prompt, bool json)
 {
     struct err err = ERR_INIT;
     /* Blocked before the engine starts its threads, so that it reaches the loop. */
@@ -211,14 +216,17 @@ static int run_with(struct loop *loop, const struct settings *config, const char
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    struct roster *roster = settings_roster(config, loop, (struct roster_options){.only = name}, &err);
+    struct roster *roster =
+        settings_roster(config, loop, (struct roster_options){.only = name}, &err);
     if (!roster)
         return command_fail(&command_chat, &err);
     struct talk talk = {.loop = loop, .competitor = roster_find(roster, name), .json = json};
     for (size_t i = 0; i < 3; i++)
         buf_init(&talk.channels[i], LIMIT_ANSWER_BYTES);
     buf_init(&talk.object, 8 * LIMIT_ANSWER_BYTES);
-    struct loop_fd signal_fd = {.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), .ready = interrupted, .user = &talk};
+    struct loop_fd signal_fd = {.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
+                                .ready = interrupted,
+                                .user = &talk};
     loop_fd_start(loop, &signal_fd, EPOLLIN | EPOLLET);
     int code = talk_about(&talk, prompt, &err);
     loop_fd_stop(loop, &signal_fd);
@@ -260,9 +268,13 @@ static int run(int argc, char **argv)
 const struct command command_chat = {
     "chat", "talk to one competitor in the terminal",
     "Usage: arena chat MODEL [\"PROMPT\"] [--format text|json] [--config FILE] [--data DIR]\n\n"
-    "Asks one configured competitor and streams its answer. Without a prompt it reads one from a pipe, or talks\n"
-    "turn by turn at a terminal. --format json prints one object with the text, the finish, usage, cost, the\n"
+    "Asks one configured competitor and streams its answer. Without a prompt it reads one from a "
+    "pipe, or talks\n"
+    "turn by turn at a terminal. --format json prints one object with the text, the finish, usage, "
+    "cost, the\n"
     "parameters that were sent and the error, after a failure too (exit code 1 then).\n\n"
-    "  --config FILE   the configuration; DIR/arena.json by default, else the default in-house models\n"
-    "  --data DIR      where arena.json is looked for; ./arena-data by default. Nothing else is opened there\n",
+    "  --config FILE   the configuration; DIR/arena.json by default, else the default in-house "
+    "models\n"
+    "  --data DIR      where arena.json is looked for; ./arena-data by default. Nothing else is "
+    "opened there\n",
     run};

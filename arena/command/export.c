@@ -59,10 +59,11 @@ static void put_model(struct table *table, const struct leaderboard_model *model
     table_string(table, "reason", model ? NULL : other->reason);
 }
 
-static struct leaderboard *fit_board(struct db *db, const struct wish *wish, struct stored_votes **votes,
-                                     struct err *err)
+static struct leaderboard *fit_board(struct db *db, const struct wish *wish,
+                                     struct stored_votes **votes, struct err *err)
 {
-    struct stored_filter filter = {.category = wish->options.category, .judge = wish->options.judge};
+    struct stored_filter filter = {.category = wish->options.category,
+                                   .judge = wish->options.judge};
     struct leaderboard_options options;
     struct settings settings;
     if (!settings_load(&settings, wish->config, wish->data, err))

@@ -24,7 +24,7 @@ static const char *const JUDGES[] = {"human", "model", "any", NULL};
 struct wish {
     const char *data, *config, *category, *output;
     int format, method, judge; /* judge -1: not said */
-    int64_t min_votes; /* -1: as configured */
+    int64_t min_votes;         /* -1: as configured */
     int64_t daily_votes;
     bool style, weighted, voters;
     struct reliability reliability;
@@ -93,7 +93,8 @@ static bool choose_judge(struct db *db, const struct wish *wish, int *judge, str
     else if (ok)
         *judge = kinds[JUDGE_HUMAN] && kinds[JUDGE_MODEL] ? JUDGE_HUMAN : -1;
     if (ok && wish->judge < 0 && *judge == JUDGE_HUMAN)
-        fprintf(stderr, "arena leaderboard: people's votes alone; models have judged here too (--judge model, any)\n");
+        fprintf(stderr, "arena leaderboard: people's votes alone; models have judged here too "
+                        "(--judge model, any)\n");
     return ok;
 }
 
@@ -117,8 +118,8 @@ static bool load_and_show(struct wish *wish, struct err *err)
                                    .catalogue = wish->format == RENDER_JSON};
     struct stored_votes *votes =
         choose_judge(db, wish, &filter.judge, err) ? stored_votes_load(db, &filter, err) : NULL;
-    bool ok = votes && is_known(wish->category, votes, err) && reliability_refresh(&wish->reliability, db, err) &&
-              show(wish, votes, err);
+    bool ok = votes && is_known(wish->category, votes, err) &&
+              reliability_refresh(&wish->reliability, db, err) && show(wish, votes, err);
     db_close(db);
     reliability_done(&wish->reliability);
     stored_votes_free(votes);
@@ -153,18 +154,23 @@ static int run(int argc, char **argv)
 
 const struct command command_leaderboard = {
     "leaderboard", "the stored arena's board",
-    "Usage: arena leaderboard [--data DIR] [--category C] [--method bt|elo] [--style] [--weighted]\n"
+    "Usage: arena leaderboard [--data DIR] [--category C] [--method bt|elo] [--style] "
+    "[--weighted]\n"
     "                         [--min-votes N] [--judge human|model|any] [--voters]\n"
     "                         [--format table|json|csv|md|html] [--output FILE]\n\n"
-    "Fits the stored votes and prints the board: ratings with intervals, rank ranges, and the models that cannot be\n"
-    "ranked yet with what is missing. Works while the arena is being served. html is one self-contained page.\n\n"
+    "Fits the stored votes and prints the board: ratings with intervals, rank ranges, and the "
+    "models that cannot be\n"
+    "ranked yet with what is missing. Works while the arena is being served. html is one "
+    "self-contained page.\n\n"
     "  --data DIR       the data directory; ./arena-data by default\n"
     "  --category C     only votes of one category (coding, math, multiturn, …); all by default\n"
     "  --method bt|elo  Bradley-Terry (default) or online Elo\n"
     "  --style          control for length and Markdown\n"
-    "  --weighted       each vote by the inverse of the probability its pair was drawn with, as if all pairs had been\n"
+    "  --weighted       each vote by the inverse of the probability its pair was drawn with, as if "
+    "all pairs had been\n"
     "                   drawn alike\n"
-    "  --voters         instead of the board, whether each voter votes like somebody who reads (table or json)\n"
+    "  --voters         instead of the board, whether each voter votes like somebody who reads "
+    "(table or json)\n"
     "  --min-votes N    fewer votes, and a model is not ranked; as configured by default\n"
     "  --judge KIND     whose votes; people's by default where models have judged too\n"
     "  --output FILE    write there instead of standard output\n",

@@ -1,5 +1,5 @@
-/* For the operator alone: voters stand here by the number that the store gave them, and nowhere on a page. A flag says
- * who to look at; the operator decides. */
+/* For the operator alone: voters stand here by the number that the store gave them, and nowhere
+ * on a page. A flag says who to look at; the operator decides. */
 #include "command/leaderboard_voters.h"
 
 #include <inttypes.h>
@@ -35,8 +35,8 @@ static int most_suspicious_first(const void *a, const void *b)
 }
 
 /* Those with enough votes, in order. Returns new (free), or NULL. */
-static struct checked *check_all(const struct stored_votes *votes, const struct leaderboard *board, size_t *count,
-                                 struct err *err)
+static struct checked *check_all(const struct stored_votes *votes, const struct leaderboard *board,
+                                 size_t *count, struct err *err)
 {
     size_t voters = votes->ballots.voters;
     struct checked *list = calloc(voters + 1, sizeof *list);
@@ -47,7 +47,8 @@ static struct checked *check_all(const struct stored_votes *votes, const struct 
     *count = 0;
     if (!good)
         err_set(err, ERR_MEMORY, "out of memory");
-    good = good && (!voters || voter_check_all(checks, &votes->ballots, theta, 0, VOTERS_ALPHA, err));
+    good =
+        good && (!voters || voter_check_all(checks, &votes->ballots, theta, 0, VOTERS_ALPHA, err));
     if (good)
         stored_votes_voters(votes, number);
     for (size_t k = 0; good && k < voters; k++)
@@ -64,21 +65,25 @@ static struct checked *check_all(const struct stored_votes *votes, const struct 
     return NULL;
 }
 
-static void write_table(struct buf *out, const struct checked *list, size_t count, const struct stored_votes *votes)
+static void write_table(struct buf *out, const struct checked *list, size_t count,
+                        const struct stored_votes *votes)
 {
     buf_printf(out, "%10s %7s %7s %7s %7s %9s\n", "voter", "votes", "side", "sense", "boost", "p");
     for (size_t k = 0; k < count; k++) {
         const struct voter_check *check = &list[k].check;
-        buf_printf(out, "%10" PRId64 " %7u %7.1f %7.1f %7.1f %9.2g", list[k].number, check->votes, check->side,
-                   check->sense, check->boost, check->p);
-        buf_printf(out, check->flagged ? "  look at this one (most for %s)\n" : "\n", votes->names[check->boosted]);
+        buf_printf(out, "%10" PRId64 " %7u %7.1f %7.1f %7.1f %9.2g", list[k].number, check->votes,
+                   check->side, check->sense, check->boost, check->p);
+        buf_printf(out, check->flagged ? "  look at this one (most for %s)\n" : "\n",
+                   votes->names[check->boosted]);
     }
     buf_printf(out,
-               "%zu of %u voters have the %d votes it takes. Of honest voters about %g %% are flagged by mistake.\n",
+               "%zu of %u voters have the %d votes it takes. Of honest voters about %g %% are "
+               "flagged by mistake.\n",
                count, votes->ballots.voters, VOTER_CHECK_LEAST, 100 * VOTERS_ALPHA);
 }
 
-static void write_json(struct buf *out, const struct checked *list, size_t count, const struct stored_votes *votes)
+static void write_json(struct buf *out, const struct checked *list, size_t count,
+                       const struct stored_votes *votes)
 {
     struct json_out json = json_out_to(out);
     json_put_open(&json, NULL, '{');
@@ -104,8 +109,8 @@ static void write_json(struct buf *out, const struct checked *list, size_t count
     buf_add_char(out, '\n');
 }
 
-bool leaderboard_voters(struct buf *out, const struct stored_votes *votes, const struct leaderboard *board, bool json,
-                        struct err *err)
+bool leaderboard_voters(struct buf *out, const struct stored_votes *votes,
+                        const struct leaderboard *board, bool json, struct err *err)
 {
     size_t count;
     struct checked *list = check_all(votes, board, &count, err);

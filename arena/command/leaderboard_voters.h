@@ -8,9 +8,9 @@
 
 #define VOTERS_ALPHA 0.02 /* the share of honest voters that may be flagged by mistake */
 
-/* Appends the voters with enough votes, the most suspicious first: as a table, or as JSON. `board` was fitted on
- * `votes`. */
-bool leaderboard_voters(struct buf *out, const struct stored_votes *votes, const struct leaderboard *board, bool json,
-                        struct err *err);
+/* Appends the voters with enough votes, the most suspicious first: as a table, or as JSON.
+ * `board` was fitted on `votes`. */
+bool leaderboard_voters(struct buf *out, const struct stored_votes *votes,
+                        const struct leaderboard *board, bool json, struct err *err);
 
 #endif

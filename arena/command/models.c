@@ -38,8 +38,10 @@ static int width_of_names(const struct roster *roster)
     return widest;
 }
 
-/* Could it be asked? An endpoint that is complete has its key, or needs none; a model must be there. */
-static const char *state_of(const struct competitor_config *config, const char *folder, const char **key)
+/* Could it be asked? An endpoint that is complete has its key, or needs none; a model must be
+ * there. */
+static const char *state_of(const struct competitor_config *config, const char *folder,
+                            const char **key)
 {
     struct endpoint endpoint = {0};
     struct err err = ERR_INIT;
@@ -53,15 +55,17 @@ static const char *state_of(const struct competitor_config *config, const char *
     bool ok = endpoint_open(&endpoint, config, folder, &err);
     bool has_key = endpoint.key != NULL, lacks_key = endpoint.key_error[0] != '\0';
     endpoint_done(&endpoint);
-    *key = has_key ? "found" : lacks_key || (!ok && config->api_key_file) ? "not found" : "not needed";
+    *key = has_key                                      ? "found"
+           : lacks_key || (!ok && config->api_key_file) ? "not found"
+                                                        : "not needed";
     return !ok ? "misconfigured" : lacks_key ? "no key" : "ready";
 }
 
 static int list(const struct roster *roster, const char *folder)
 {
     int width = width_of_names(roster);
-    printf("%-*s  %-18s  %-14s  %-10s  %-13s  %-20s  %s\n", width, "NAME", "PROVIDER", "PRICE in/out", "KEY", "STATE",
-           "ORGANISATION", "MODEL");
+    printf("%-*s  %-18s  %-14s  %-10s  %-13s  %-20s  %s\n", width, "NAME", "PROVIDER",
+           "PRICE in/out", "KEY", "STATE", "ORGANISATION", "MODEL");
     for (size_t i = 0; i < roster_count(roster); i++) {
         const struct competitor_config *config = &roster_at(roster, i)->config;
         const char *key, *state = state_of(config, folder, &key);
@@ -79,7 +83,8 @@ static int run_list(const struct settings *settings)
     struct roster_options options = {.unopened = true};
     struct roster *roster = settings_roster(settings, NULL, options, &err);
     char folder[4096];
-    const char *start = settings->competitors ? settings->folder : roster_default_folder(folder, sizeof folder);
+    const char *start =
+        settings->competitors ? settings->folder : roster_default_folder(folder, sizeof folder);
     int code = roster ? list(roster, start) : command_fail(&command_models, &err);
     roster_free(roster);
     return code;

@@ -4,7 +4,8 @@
 
 #include "command/settings.h"
 
-/* `who` is a provider, or a configured competitor whose endpoint and key are used. Returns the exit code. */
+/* `who` is a provider, or a configured competitor whose endpoint and key are used. Returns the
+ * exit code. */
 int models_discover(const struct settings *settings, const char *who);
 
 #endif

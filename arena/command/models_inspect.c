@@ -25,7 +25,8 @@ static void print_shape(const struct engine_inspection *file)
            "shape", file->layers, file->width, file->heads, file->kv_heads, file->head_dim,
            file->feed_forward);
     if (file->experts)
-        printf("%-14s  %" PRId64 ", %" PRId64 " used a token\n", "experts", file->experts, file->experts_used);
+        printf("%-14s  %" PRId64 ", %" PRId64 " used a token\n", "experts", file->experts,
+               file->experts_used);
     printf("%-14s  %" PRId64 " tokens\n", "context", file->context);
 }
 
@@ -36,11 +37,14 @@ static void print(const char *path, const struct engine_inspection *file)
         printf("%-14s  %s\n", "name", file->name);
     printf("%-14s  %s\n", "runs here", file->runs ? "yes" : file->why_not);
     print_shape(file);
-    printf("%-14s  %.1f million in %" PRIu64 " tensors\n", "parameters", (double)file->parameters / 1e6, file->tensors);
+    printf("%-14s  %.1f million in %" PRIu64 " tensors\n", "parameters",
+           (double)file->parameters / 1e6, file->tensors);
     for (size_t i = 0; i < file->type_count; i++)
         printf("  %-12s  %10.2f MiB  %6.1f %%  %" PRIu64 " tensors\n", file->types[i].name,
                (double)file->types[i].bytes / (1 << 20),
-               file->tensor_bytes ? 100.0 * (double)file->types[i].bytes / (double)file->tensor_bytes : 0.0,
+               file->tensor_bytes
+                   ? 100.0 * (double)file->types[i].bytes / (double)file->tensor_bytes
+                   : 0.0,
                file->types[i].tensors);
     print_size("weights", file->tensor_bytes);
     printf("%-14s  %s, %d tokens\n", "tokenizer", or_none(file->tokenizer), file->vocabulary);

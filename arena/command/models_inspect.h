@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* Prints a table, or one JSON object. Returns the exit code; a file that this engine cannot run is no failure. */
+/* Prints a table, or one JSON object. Returns the exit code; a file that this engine cannot run
+ * is no failure. */
 int models_inspect(const char *path, bool json);
 
 #endif

@@ -1,5 +1,5 @@
-/* One after the other, each alone on its loop: what is measured is the competitor, not the crowd. No retries: the first
- * reason is the one to tell. */
+/* One after the other, each alone on its loop: what is measured is the competitor, not the
+ * crowd. No retries: the first reason is the one to tell. */
 #include "command/models_test.h"
 
 #include <math.h>
@@ -41,7 +41,7 @@ const char *models_advice(enum chat_error_class class)
         [CHAT_PROTOCOL] =
             "what answered does not speak this dialect: check \"base_url\" and \"dialect\"",
     };
-    const char *advice = (size_t)class < sizeof ADVICE / sizeof *ADVICE ? ADVICE[class] : NULL;
+    const char *advice = (size_t) class < sizeof ADVICE / sizeof *ADVICE ? ADVICE[class] : NULL;
     return advice ? advice : "see arena chat NAME \"hello\" --format json";
 }
 
@@ -72,7 +72,8 @@ static void print_failure(const struct trial *trial, const struct chat_end *end)
 {
     enum chat_error_class class = end->error.class;
     if (class == CHAT_OK) {
-        printf("%-*s  %s: the answer ended without saying why\n%*s  -> try again; is something between cutting it?\n",
+        printf("%-*s  %s: the answer ended without saying why\n%*s  -> try again; is something "
+               "between cutting it?\n",
                trial->width, trial->name, chat_finish_word(end->finish), trial->width, "");
         return;
     }
@@ -121,8 +122,8 @@ static int try_all(struct loop *loop, struct roster *roster, const char *name, s
         int width = snprintf(NULL, 0, "%s", roster_at(roster, i)->config.name);
         trial.width = width > trial.width ? width : trial.width;
     }
-    printf("%-*s  %-14s  %11s  %10s  %-10s  %s\n", trial.width, "NAME", "FINISH", "FIRST TOKEN", "TOKENS", "COST",
-           "MODEL");
+    printf("%-*s  %-14s  %11s  %10s  %-10s  %s\n", trial.width, "NAME", "FINISH", "FIRST TOKEN",
+           "TOKENS", "COST", "MODEL");
     for (size_t i = 0; i < roster_count(roster); i++) {
         struct competitor *competitor = roster_at(roster, i);
         if (name && roster_find(roster, name) != competitor)

@@ -1,4 +1,5 @@
-/* Our own few lines rather than getopt_long: options may stand anywhere, errors name the command and what it expects. */
+/* Our own few lines rather than getopt_long: options may stand anywhere, errors name the command
+ * and what it expects. */
 #include "command/command.h"
 
 #include <errno.h>
@@ -7,13 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool complain(const struct command *command, const char *what, const char *value, const char *why)
+static bool complain(const struct command *command, const char *what, const char *value,
+                     const char *why)
 {
-    fprintf(stderr, "arena %s: %s%s%s\nTry: arena help %s\n", command->name, what, value, why, command->name);
+    fprintf(stderr, "arena %s: %s%s%s\nTry: arena help %s\n", command->name, what, value, why,
+            command->name);
     return false;
 }
 
-static const struct option_spec *find(const struct option_spec *specs, const char *name, size_t length)
+static const struct option_spec *find(const struct option_spec *specs, const char *name,
+                                      size_t length)
 {
     for (; specs->name; specs++)
         if (strlen(specs->name) == length && strncmp(specs->name, name, length) == 0)
@@ -21,7 +25,8 @@ static const struct option_spec *find(const struct option_spec *specs, const cha
     return NULL;
 }
 
-static bool store_choice(const struct command *command, const struct option_spec *spec, const char *value)
+static bool store_choice(const struct command *command, const struct option_spec *spec,
+                         const char *value)
 {
     char words[256] = "";
     for (int i = 0; spec->choices[i]; i++) {
@@ -39,7 +44,8 @@ static bool store_choice(const struct command *command, const struct option_spec
     return complain(command, what, value, why);
 }
 
-static bool store_number(const struct command *command, const struct option_spec *spec, const char *value)
+static bool store_number(const struct command *command, const struct option_spec *spec,
+                         const char *value)
 {
     char *end = NULL, what[96], why[128];
     errno = 0;
@@ -52,7 +58,8 @@ static bool store_number(const struct command *command, const struct option_spec
         real = strtod(value, &end);
     }
     bool bounded = spec->low < spec->high;
-    if (errno || end == value || *end || !isfinite(real) || (bounded && (real < spec->low || real > spec->high))) {
+    if (errno || end == value || *end || !isfinite(real) ||
+        (bounded && (real < spec->low || real > spec->high))) {
         snprintf(what, sizeof what, "--%s: \"", spec->name);
         if (bounded)
             snprintf(why, sizeof why, "\" is not a number from %g to %g", spec->low, spec->high);
@@ -86,14 +93,17 @@ static bool store(const struct command *command, const struct option_spec *spec,
 }
 
 /* One "--name…" argument at argv[*at]; moves *at past a value that stands apart. */
-static bool read_option(const struct command *command, int argc, char **argv, int *at, const struct option_spec *specs)
+static bool read_option(const struct command *command, int argc, char **argv, int *at,
+                        const struct option_spec *specs)
 {
     const char *name = argv[*at] + 2, *equals = strchr(name, '=');
-    const struct option_spec *spec = find(specs, name, equals ? (size_t)(equals - name) : strlen(name));
+    const struct option_spec *spec =
+        find(specs, name, equals ? (size_t)(equals - name) : strlen(name));
     if (!spec)
         return complain(command, "unknown option ", argv[*at], "");
     if (spec->kind == OPTION_FLAG)
-        return equals ? complain(command, argv[*at], "", " takes no value") : store(command, spec, NULL);
+        return equals ? complain(command, argv[*at], "", " takes no value")
+                      : store(command, spec, NULL);
     if (equals)
         return store(command, spec, equals + 1);
     if (*at + 1 >= argc)
@@ -101,8 +111,8 @@ static bool read_option(const struct command *command, int argc, char **argv, in
     return store(command, spec, argv[++*at]);
 }
 
-bool options_read(const struct command *command, int argc, char **argv, const struct option_spec *specs,
-                  int *positional, int most)
+bool options_read(const struct command *command, int argc, char **argv,
+                  const struct option_spec *specs, int *positional, int most)
 {
     bool only_positional = false;
     *positional = 0;

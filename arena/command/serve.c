@@ -1,6 +1,6 @@
-/* `arena serve`: puts the rooms together, turns the loop, and takes everything apart again in the order that loses
- * nothing: battles end and are stored, streams get their last event, then the server, the workers, the models and at
- * last the store. */
+/* `arena serve`: puts the rooms together, turns the loop, and takes everything apart again in
+ * the order that loses nothing: battles end and are stored, streams get their last event, then
+ * the server, the workers, the models and at last the store. */
 #include "command/command.h"
 
 #include <pthread.h>
@@ -97,7 +97,8 @@ static void asked_to_stop(void *user, uint32_t events)
     http_server_stop(house->server, server_is_stopped, house);
 }
 
-/* Signals become events of the loop. Blocked before any thread is started, so that every thread has them blocked. */
+/* Signals become events of the loop. Blocked before any thread is started, so that every thread
+ * has them blocked. */
 static bool catch_signals(struct house *house, struct err *err)
 {
     sigset_t set;
@@ -107,8 +108,9 @@ static bool catch_signals(struct house *house, struct err *err)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    house->signals = (struct loop_fd){
-        .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = asked_to_stop, .user = house};
+    house->signals = (struct loop_fd){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+                                      .ready = asked_to_stop,
+                                      .user = house};
     return (house->signals.fd >= 0 && loop_fd_start(house->loop, &house->signals, EPOLLIN)) ||
            err_set(err, ERR_INTERNAL, "cannot watch for signals");
 }
@@ -175,7 +177,8 @@ static bool open_server(struct house *house, const char *listen, struct err *err
     return house->server && store_announce(house->store, http_server_url(house->server), err);
 }
 
-/* Rooms that are still busy cannot be taken apart: what is with the writer is committed, the rest ends with us. */
+/* Rooms that are still busy cannot be taken apart: what is with the writer is committed, the
+ * rest ends with us. */
 static void leave_at_once(struct house *house)
 {
     store_close(house->store);
@@ -211,8 +214,9 @@ static void close_house(struct house *house)
 static int serve(struct house *house, const char *listen, const char *data, struct err *err)
 {
     house->loop = loop_new(err);
-    if (!house->loop || !catch_signals(house, err) || !(house->store = store_open(data, house->loop, err)) ||
-        !open_rooms(house, err) || !open_server(house, listen, err))
+    if (!house->loop || !catch_signals(house, err) ||
+        !(house->store = store_open(data, house->loop, err)) || !open_rooms(house, err) ||
+        !open_server(house, listen, err))
         return command_fail(&command_serve, err);
     printf("arena is ready: %s\n", http_server_url(house->server));
     fflush(stdout);
@@ -245,10 +249,14 @@ static int run(int argc, char **argv)
 const struct command command_serve = {
     "serve", "serve the arena to a browser",
     "Usage: arena serve [--listen ADDRESS:PORT] [--data DIR] [--config FILE]\n\n"
-    "Serves blind battles and their leaderboard, and prints its address when it is ready. Ctrl-C or SIGTERM ends\n"
+    "Serves blind battles and their leaderboard, and prints its address when it is ready. Ctrl-C "
+    "or SIGTERM ends\n"
     "open streams with a last event and stops within five seconds; everything committed stays.\n\n"
-    "  --listen ADDRESS:PORT   127.0.0.1:8080 by default; port 0 takes any free one. Only loopback addresses while\n"
+    "  --listen ADDRESS:PORT   127.0.0.1:8080 by default; port 0 takes any free one. Only loopback "
+    "addresses while\n"
     "                          the auth mode is \"local\"\n"
-    "  --data DIR              the data directory, created where it is missing; ./arena-data by default\n"
-    "  --config FILE           the configuration; DIR/arena.json by default, else the default in-house models\n",
+    "  --data DIR              the data directory, created where it is missing; ./arena-data by "
+    "default\n"
+    "  --config FILE           the configuration; DIR/arena.json by default, else the default "
+    "in-house models\n",
     run};

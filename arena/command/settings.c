@@ -16,50 +16,62 @@ static bool read_auth(struct settings *settings, const char *path, struct err *e
     const char *mode = "local";
     if (!auth)
         return true;
-    if (!json_only_keys(auth, KEYS, "\"auth\"", err) || !json_get_string_or(auth, "mode", "\"auth\"", &mode, err) ||
+    if (!json_only_keys(auth, KEYS, "\"auth\"", err) ||
+        !json_get_string_or(auth, "mode", "\"auth\"", &mode, err) ||
         !json_get_bool_or(auth, "open_v1", "\"auth\"", &settings->open_v1, err))
         return err_prefix(err, "%s", path);
     if (!auth_mode_from(mode, &settings->auth))
-        return err_set(err, ERR_CONFIG, "%s: \"auth\": \"mode\" is \"%.32s\"; known: local, invite, proxy", path,
+        return err_set(err, ERR_CONFIG,
+                       "%s: \"auth\": \"mode\" is \"%.32s\"; known: local, invite, proxy", path,
                        mode);
     return !settings->open_v1 || settings->auth == AUTH_LOCAL ||
            err_set(err, ERR_CONFIG,
-                   "%s: \"auth\": \"open_v1\" needs \"mode\": \"local\": behind a proxy everybody comes from "
+                   "%s: \"auth\": \"open_v1\" needs \"mode\": \"local\": behind a proxy everybody "
+                   "comes from "
                    "loopback",
                    path);
 }
 
 static bool is_name(const char *name)
 {
-    return *name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == strlen(name);
+    return *name &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+               strlen(name);
 }
 
 /* What stands in front of us: the names that it is known by, and whether it speaks TLS. */
 static bool read_front(struct settings *settings, const char *path, struct err *err)
 {
-    const json_t *auth = json_object_get(settings->root, "auth"), *hosts = json_object_get(auth, "hosts");
+    const json_t *auth = json_object_get(settings->root, "auth"),
+                 *hosts = json_object_get(auth, "hosts");
     size_t count = json_array_size(hosts);
     if (!auth)
         return true;
     if (settings->auth == AUTH_PROXY)
         return err_set(err, ERR_CONFIG,
-                       "%s: \"auth\": \"mode\" \"proxy\" is not served yet: set it to \"invite\"", path);
+                       "%s: \"auth\": \"mode\" \"proxy\" is not served yet: set it to \"invite\"",
+                       path);
     if (!json_get_bool_or(auth, "https", "\"auth\"", &settings->https, err))
         return err_prefix(err, "%s", path);
     if ((hosts && !json_is_array(hosts)) || count > SETTINGS_HOSTS)
-        return err_set(err, ERR_CONFIG, "%s: \"auth\": \"hosts\" is not a list of at most %d names", path,
-                       SETTINGS_HOSTS);
+        return err_set(err, ERR_CONFIG, "%s: \"auth\": \"hosts\" is not a list of at most %d names",
+                       path, SETTINGS_HOSTS);
     for (size_t i = 0; i < count; i++) {
         const char *name = json_string_value(json_array_get(hosts, i));
         if (!name || !is_name(name))
-            return err_set(err, ERR_CONFIG, "%s: \"auth\": \"hosts\": expected names such as arena.example.org", path);
+            return err_set(err, ERR_CONFIG,
+                           "%s: \"auth\": \"hosts\": expected names such as arena.example.org",
+                           path);
         settings->hosts[i] = name;
     }
     if (settings->auth == AUTH_LOCAL && (settings->https || count))
         return err_set(err, ERR_CONFIG,
-                       "%s: \"auth\": \"hosts\" and \"https\" open the arena to others: set \"mode\" to \"invite\"", path);
+                       "%s: \"auth\": \"hosts\" and \"https\" open the arena to others: set "
+                       "\"mode\" to \"invite\"",
+                       path);
     return !settings->https || count ||
-           err_set(err, ERR_CONFIG, "%s: \"auth\": \"https\" needs \"hosts\": the proxy's names", path);
+           err_set(err, ERR_CONFIG, "%s: \"auth\": \"https\" needs \"hosts\": the proxy's names",
+                   path);
 }
 
 static bool read_limits(struct settings *settings, const char *path, struct err *err)
@@ -69,8 +81,10 @@ static bool read_limits(struct settings *settings, const char *path, struct err 
     if (!limits)
         return true;
     return (json_only_keys(limits, KEYS, "\"limits\"", err) &&
-            json_get_int_or(limits, "min_votes", "\"limits\"", 0, 1000000, &settings->min_votes, err) &&
-            json_get_int_or(limits, "daily_votes", "\"limits\"", 0, 1000000, &settings->daily_votes, err)) ||
+            json_get_int_or(limits, "min_votes", "\"limits\"", 0, 1000000, &settings->min_votes,
+                            err) &&
+            json_get_int_or(limits, "daily_votes", "\"limits\"", 0, 1000000, &settings->daily_votes,
+                            err)) ||
            err_prefix(err, "%s", path);
 }
 
@@ -101,12 +115,16 @@ static bool read_sampling(struct settings *settings, const char *path, struct er
     bool uniform = strcmp(rule, "uniform") == 0;
     settings->sampling.rule = uniform ? SAMPLING_UNIFORM : SAMPLING_INFORMATIVE;
     if (!uniform && strcmp(rule, "informative") != 0)
-        return err_set(err, ERR_CONFIG, "%s: \"sampling\": \"rule\" is \"%.32s\"; known: informative, uniform", path,
+        return err_set(err, ERR_CONFIG,
+                       "%s: \"sampling\": \"rule\" is \"%.32s\"; known: informative, uniform", path,
                        rule);
     if (*target && uniform)
-        return err_set(err, ERR_CONFIG, "%s: \"sampling\": a target needs the rule informative", path);
+        return err_set(err, ERR_CONFIG, "%s: \"sampling\": a target needs the rule informative",
+                       path);
     return !*target || has_competitor(settings, *target) ||
-           err_set(err, ERR_CONFIG, "%s: \"sampling\": the target \"%.64s\" is none of the competitors", path, *target);
+           err_set(err, ERR_CONFIG,
+                   "%s: \"sampling\": the target \"%.64s\" is none of the competitors", path,
+                   *target);
 }
 
 static bool read_root(struct settings *settings, const char *path, struct err *err)
@@ -123,10 +141,11 @@ static bool read_root(struct settings *settings, const char *path, struct err *e
     if (!json_only_keys(settings->root, KEYS, path, err))
         return false;
     settings->competitors = json_object_get(settings->root, "competitors");
-    if (!json_get_number_or(settings->root, "budget", path, 0.000001, 1e6, &settings->budget_usd, err))
+    if (!json_get_number_or(settings->root, "budget", path, 0.000001, 1e6, &settings->budget_usd,
+                            err))
         return false;
-    return read_auth(settings, path, err) && read_front(settings, path, err) && read_limits(settings, path, err) &&
-           read_sampling(settings, path, err);
+    return read_auth(settings, path, err) && read_front(settings, path, err) &&
+           read_limits(settings, path, err) && read_sampling(settings, path, err);
 }
 
 static char *folder_of(const char *path)
@@ -136,7 +155,8 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-bool settings_load(struct settings *settings, const char *path, const char *data_dir, struct err *err)
+bool settings_load(struct settings *settings, const char *path, const char *data_dir,
+                   struct err *err)
 {
     *settings = (struct settings){.auth = AUTH_LOCAL, .min_votes = SETTINGS_MIN_VOTES};
     char *own = path ? NULL : file_join(data_dir, "arena.json");
@@ -166,8 +186,8 @@ void settings_done(struct settings *settings)
     *settings = (struct settings){0};
 }
 
-struct roster *settings_roster(const struct settings *settings, struct loop *loop, struct roster_options options,
-                               struct err *err)
+struct roster *settings_roster(const struct settings *settings, struct loop *loop,
+                               struct roster_options options, struct err *err)
 {
     options.folder = settings->folder;
     options.budget_usd = settings->budget_usd;

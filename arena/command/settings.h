@@ -1,5 +1,6 @@
-/* The configuration file (design: one JSON object, schema/config.schema.json): its outermost keys, and defaults where
- * there is none. The rows of "competitors" are read by competitor/config.h. */
+/* The configuration file (design: one JSON object, schema/config.schema.json): its outermost
+ * keys, and defaults where there is none. The rows of "competitors" are read by
+ * competitor/config.h. */
 #ifndef ARENA_COMMAND_SETTINGS_H
 #define ARENA_COMMAND_SETTINGS_H
 
@@ -19,22 +20,28 @@ struct settings {
     const json_t *competitors; /* NULL: the default in-house pair */
     double budget_usd;         /* "budget": what all rivals together may cost a day; 0: no limit */
     enum auth_mode auth;
-    const char *hosts[SETTINGS_HOSTS + 1]; /* "auth": {"hosts": […]}: the proxy's names; NULL-terminated */
-    bool https;                /* "auth": {"https": true}: the proxy in front speaks TLS */
-    bool open_v1;              /* "auth": {"open_v1": true}: /v1 needs no key on loopback; local mode only */
+    const char
+        *hosts[SETTINGS_HOSTS + 1]; /* "auth": {"hosts": […]}: the proxy's names; NULL-terminated */
+    bool https;                     /* "auth": {"https": true}: the proxy in front speaks TLS */
+    bool open_v1; /* "auth": {"open_v1": true}: /v1 needs no key on loopback; local mode only */
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
-    int64_t daily_votes;       /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */
-    int64_t min_votes;         /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
+    int64_t
+        daily_votes; /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */
+    int64_t min_votes; /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
 };
 
-#define SETTINGS_MIN_VOTES 10 /* below this an interval spans hundreds of points: a rank would be a guess */
+#define SETTINGS_MIN_VOTES                                                                         \
+    10 /* below this an interval spans hundreds of points: a rank would be a guess */
 
-/* `path` NULL: DIR/arena.json where it exists, else the defaults. Errors name the file, the line or the key. */
-bool settings_load(struct settings *settings, const char *path, const char *data_dir, struct err *err);
+/* `path` NULL: DIR/arena.json where it exists, else the defaults. Errors name the file, the line
+ * or the key. */
+bool settings_load(struct settings *settings, const char *path, const char *data_dir,
+                   struct err *err);
 void settings_done(struct settings *settings);
 
-/* Opens the configured competitors as `options` say; its folder is set here. Errors name the file. */
-struct roster *settings_roster(const struct settings *settings, struct loop *loop, struct roster_options options,
-                               struct err *err);
+/* Opens the configured competitors as `options` say; its folder is set here. Errors name the
+ * file. */
+struct roster *settings_roster(const struct settings *settings, struct loop *loop,
+                               struct roster_options options, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* `arena verify`: has anybody changed the votes? Reads only, beside a running arena too; everything in one
- * view. */
+/* `arena verify`: has anybody changed the votes? Reads only, beside a running arena too;
+ * everything in one view. */
 #include "command/command.h"
 
 #include <stdio.h>
@@ -102,7 +102,8 @@ static bool check_boards(struct checking *checking)
         return true;
     printf("boards: %lld stored, each the same when computed again", (long long)checking->boards);
     if (checking->unknown > 0)
-        printf(" (but for %lld of methods that this version does not have)", (long long)checking->unknown);
+        printf(" (but for %lld of methods that this version does not have)",
+               (long long)checking->unknown);
     printf("\n");
     return true;
 }
@@ -123,7 +124,8 @@ static int run(int argc, char **argv)
 {
     const char *dir = "./arena-data";
     int positional;
-    const struct option_spec specs[] = {{.name = "data", .kind = OPTION_TEXT, .out = &dir}, {.name = NULL}};
+    const struct option_spec specs[] = {{.name = "data", .kind = OPTION_TEXT, .out = &dir},
+                                        {.name = NULL}};
     if (!options_read(&command_verify, argc, argv, specs, &positional, 0))
         return EXIT_USAGE;
     return verify(&command_verify, dir);
@@ -132,11 +134,15 @@ static int run(int argc, char **argv)
 const struct command command_verify = {
     "verify", "check that no stored vote was changed, removed or inserted",
     "Usage: arena verify [--data DIR]\n\n"
-    "Walks the ledger of votes: each carries the hash of the one before it, over salted digests of who\n"
-    "voted, on which texts, between which versions. Names the first vote that was changed, removed or\n"
-    "inserted; checks the records' invariants, and that every stored board comes out the same when it is\n"
+    "Walks the ledger of votes: each carries the hash of the one before it, over salted digests of "
+    "who\n"
+    "voted, on which texts, between which versions. Names the first vote that was changed, removed "
+    "or\n"
+    "inserted; checks the records' invariants, and that every stored board comes out the same when "
+    "it is\n"
     "computed again. Works beside a running arena.\n\n"
     "  --data DIR   the arena's data directory; ./arena-data by default\n\n"
-    "Exit code: 0 all is well, 1 something is not (each on a line that begins with WRONG), 2 there is\n"
+    "Exit code: 0 all is well, 1 something is not (each on a line that begins with WRONG), 2 there "
+    "is\n"
     "nothing to check.\n",
     run};

@@ -1,6 +1,7 @@
-/* The board is fitted on the votes up to its last one with the options that its filter names, its models named by the
- * versions that were known then, rendered by the same code and compared value by value. A board that does not say which
- * versions were known is named as of now, and names are compared up to the "@": what is NAME@DIGEST now was NAME. */
+/* The board is fitted on the votes up to its last one with the options that its filter names,
+ * its models named by the versions that were known then, rendered by the same code and compared
+ * value by value. A board that does not say which versions were known is named as of now, and
+ * names are compared up to the "@": what is NAME@DIGEST now was NAME. */
 #include "command/verify_boards.h"
 
 #include <math.h>
@@ -72,7 +73,8 @@ static bool same(struct comparison *comparison, json_t *old, json_t *new)
     if (new == NULL)
         return differ(comparison, "nothing");
     if (json_is_integer(old) && json_is_integer(new))
-        return json_integer_value(old) == json_integer_value(new) || differ(comparison, "another count");
+        return json_integer_value(old) == json_integer_value(new) ||
+               differ(comparison, "another count");
     if (json_is_number(old) && json_is_number(new))
         return fabs(json_number_value(old) - json_number_value(new)) <= TOLERANCE ||
                differ(comparison, "another value");
@@ -89,8 +91,8 @@ static bool same(struct comparison *comparison, json_t *old, json_t *new)
     return true; /* true, false and null are kinds */
 }
 
-static bool compare(struct text old_text, struct text new_text, bool exact, char *problem, size_t size,
-                    enum board_verdict *verdict, struct err *err)
+static bool compare(struct text old_text, struct text new_text, bool exact, char *problem,
+                    size_t size, enum board_verdict *verdict, struct err *err)
 {
     struct comparison comparison = {problem, size, exact, "board"};
     json_t *old = json_read(old_text, "a stored board", err);
@@ -124,16 +126,19 @@ static bool read_method(const char *method, struct wish *wish)
 static bool read_filter(json_t *filter, struct wish *wish, struct err *err)
 {
     return filter != NULL &&
-           json_get_string_or(filter, "category", "a stored board's filter", &wish->category, err) &&
+           json_get_string_or(filter, "category", "a stored board's filter", &wish->category,
+                              err) &&
            json_get_bool_or(filter, "style", "a stored board's filter", &wish->style, err) &&
-           json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX, &wish->min_votes,
-                           err) &&
+           json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX,
+                           &wish->min_votes, err) &&
            json_get_int_or(filter, "daily_votes", "a stored board's filter", 0, INT64_MAX,
                            &wish->daily_votes, err) &&
-           json_get_int_or(filter, "versions", "a stored board's filter", 0, INT64_MAX, &wish->versions, err);
+           json_get_int_or(filter, "versions", "a stored board's filter", 0, INT64_MAX,
+                           &wish->versions, err);
 }
 
-static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out, struct err *err)
+static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out,
+                struct err *err)
 {
     struct leaderboard_options options;
     struct stored_filter filter = {.category = wish->category,
@@ -170,8 +175,9 @@ bool board_recompute(struct db *db, const struct board_record *record, enum boar
         return true;
     json_t *filter = json_read(text_of(record->filter), "a stored board's filter", err);
     buf_init(&text, RENDER_MAX);
-    bool good = read_filter(filter, &wish, err) && fit(db, &wish, record->last_seq, &text, err) &&
-                compare(record->json, buf_text(&text), wish.versions > 0, problem, size, verdict, err);
+    bool good =
+        read_filter(filter, &wish, err) && fit(db, &wish, record->last_seq, &text, err) &&
+        compare(record->json, buf_text(&text), wish.versions > 0, problem, size, verdict, err);
     buf_done(&text);
     json_decref(filter);
     return good;

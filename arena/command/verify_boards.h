@@ -1,5 +1,5 @@
-/* Computing a stored board again from the stored votes: it must come out the same, counts exactly, values
- * to 1e-6. Blocking; any thread with its own reader. */
+/* Computing a stored board again from the stored votes: it must come out the same, counts
+ * exactly, values to 1e-6. Blocking; any thread with its own reader. */
 #ifndef ARENA_COMMAND_VERIFY_BOARDS_H
 #define ARENA_COMMAND_VERIFY_BOARDS_H
 

@@ -1,6 +1,7 @@
-/* A chat is a small state machine: waiting for admission, an attempt under way, or waiting to try again. Whatever ends
- * an attempt goes through attempt_over, which alone decides whether there is another one; whatever ends the chat goes
- * through chat_over, so that `end` comes exactly once. */
+/* A chat is a small state machine: waiting for admission, an attempt under way, or waiting to
+ * try again. Whatever ends an attempt goes through attempt_over, which alone decides whether
+ * there is another one; whatever ends the chat goes through chat_over, so that `end` comes
+ * exactly once. */
 #include "competitor/attempt.h"
 
 #include <curl/curl.h>
@@ -37,9 +38,9 @@ struct chat {
     struct transfer *transfer;
     struct reader reader;
     struct buf sent;
-    bool inside;        /* holds a place of the limiter */
-    bool delivered;     /* this attempt has given something to the sink */
-    bool in_delta;      /* the sink is being called: a cancel must wait */
+    bool inside;    /* holds a place of the limiter */
+    bool delivered; /* this attempt has given something to the sink */
+    bool in_delta;  /* the sink is being called: a cancel must wait */
     bool cancelled;
     int attempts, retries;
     int status;        /* of this attempt's response; 0: none came */
@@ -70,7 +71,8 @@ static void chat_free(struct chat *chat)
     free(chat);
 }
 
-/* What this attempt cost, NaN where nobody knows: the configured price first, else what the provider says. */
+/* What this attempt cost, NaN where nobody knows: the configured price first, else what the
+ * provider says. */
 static double attempt_cost(const struct chat *chat)
 {
     const struct reply *reply = &chat->reader.reply;
@@ -106,7 +108,9 @@ static void chat_over(struct chat *chat, enum chat_finish finish)
         .finish = finish,
         .usage = reply->usage,
         .model = reply->model[0] ? reply->model : NULL,
-        .request_id = chat->request_id[0] ? chat->request_id : reply->id[0] ? reply->id : NULL,
+        .request_id = chat->request_id[0] ? chat->request_id
+                      : reply->id[0]      ? reply->id
+                                          : NULL,
         .sent = chat->sent.length ? chat->sent.data : NULL,
         .attempts = chat->attempts,
         .first_content_ns = chat->first_content_ns ? chat->first_content_ns - chat->started_ns : 0,
@@ -133,19 +137,22 @@ static void chat_over(struct chat *chat, enum chat_finish finish)
 
 static void on_delta(void *user, enum chat_channel channel, struct text text);
 
-/* False, with the reason as the reply's error, where the worst case of one more attempt is more than is left today. */
+/* False, with the reason as the reply's error, where the worst case of one more attempt is more
+ * than is left today. */
 static bool hold_budget(struct chat *chat)
 {
     struct remote *remote = chat->remote;
     struct budget *both[] = {&remote->budget, remote->arena_budget};
-    double worst = cost_at_worst(&chat->competitor->config, chat->messages, chat->count, &chat->params);
+    double worst =
+        cost_at_worst(&chat->competitor->config, chat->messages, chat->count, &chat->params);
     for (size_t i = 0; i < 2; i++)
         if (!budget_has_room(both[i], worst, clock_wall_ms())) {
             reply_fail(&chat->reader.reply, CHAT_QUOTA,
-                       "%s daily \"budget\" of $%.6g has no room for this request (up to $%.6g; spent $%.6g, under way "
+                       "%s daily \"budget\" of $%.6g has no room for this request (up to $%.6g; "
+                       "spent $%.6g, under way "
                        "$%.6g): raise it, or wait until midnight UTC",
-                       i ? "the arena's" : "the competitor's", both[i]->limit_usd, worst, both[i]->spent_usd,
-                       both[i]->held_usd);
+                       i ? "the arena's" : "the competitor's", both[i]->limit_usd, worst,
+                       both[i]->spent_usd, both[i]->held_usd);
             return false;
         }
     chat->held_usd = isnan(worst) ? 0 : worst;
@@ -169,7 +176,8 @@ static void start_over(struct chat *chat)
 {
     chat->spent_usd += attempt_charge(chat);
     reader_done(&chat->reader);
-    reader_init(&chat->reader, chat->remote->endpoint.dialect, chat->competitor->config.stream, on_delta, chat);
+    reader_init(&chat->reader, chat->remote->endpoint.dialect, chat->competitor->config.stream,
+                on_delta, chat);
     chat->delivered = false;
     join(chat);
 }
@@ -231,7 +239,9 @@ static void attempt_over(struct chat *chat, enum chat_finish finish)
     double told = told_delay(chat);
     if (too_much && !isnan(told) && told <= DELAY_MOST_S)
         limiter_cool_down(remote->limiter, clock_mono_ns() + (int64_t)(told * (double)CLOCK_S));
-    leave(chat, too_much ? LIMITER_TOO_MUCH : chat_finish_failed(finish) ? LIMITER_OTHER : LIMITER_GOOD);
+    leave(chat, too_much                     ? LIMITER_TOO_MUCH
+                : chat_finish_failed(finish) ? LIMITER_OTHER
+                                             : LIMITER_GOOD);
     if (chat->attempts <= chat->retries && endpoint_learn(&remote->endpoint, &chat->reader.reply)) {
         start_over(chat);
         return;
@@ -242,7 +252,8 @@ static void attempt_over(struct chat *chat, enum chat_finish finish)
     }
     double delay = isnan(told) ? backoff(chat) : told;
     delay = delay < DELAY_LEAST_S ? DELAY_LEAST_S : delay;
-    loop_timer_start(remote->loop, &chat->again, clock_mono_ns() + (int64_t)(delay * (double)CLOCK_S));
+    loop_timer_start(remote->loop, &chat->again,
+                     clock_mono_ns() + (int64_t)(delay * (double)CLOCK_S));
 }
 
 /* --- deadlines --- */
@@ -275,7 +286,8 @@ static int64_t next_deadline(const struct chat *chat, const char **what)
         *what = other < total ? "no content came" : *what;
     } else {
         /* Without a stream nothing comes before the whole answer stands. */
-        other = after(chat->attempt_ns, or_else(config->first_byte_s, config->stream ? first : TOTAL_S));
+        other = after(chat->attempt_ns,
+                      or_else(config->first_byte_s, config->stream ? first : TOTAL_S));
         *what = other < total ? "no response came" : *what;
     }
     return other < nearest ? other : nearest;
@@ -333,8 +345,9 @@ static void keep_delay(struct chat *chat, double seconds)
 /* The name that the provider's support asks for; where there are several, the first of the list. */
 static void keep_request_id(struct chat *chat, struct text name, const char *value)
 {
-    static const char *const IDS[] = {"x-request-id",      "request-id",      "x-ds-trace-id", "mistral-correlation-id",
-                                      "x-kong-request-id", "apim-request-id", "x-ms-request-id"};
+    static const char *const IDS[] = {
+        "x-request-id",      "request-id",      "x-ds-trace-id",  "mistral-correlation-id",
+        "x-kong-request-id", "apim-request-id", "x-ms-request-id"};
     enum { COUNT = sizeof IDS / sizeof *IDS };
     for (size_t i = 0; i < COUNT; i++)
         if (is(name, IDS[i]) && COUNT - i > chat->request_id_rank) {
@@ -392,7 +405,8 @@ static void on_end(void *user, enum transfer_failure failure, bool sent, const c
     if (failure == TRANSFER_TIMEOUT)
         reply_fail(&chat->reader.reply, CHAT_TIMEOUT, "%s", why);
     chat->transfer = NULL;
-    enum chat_finish finish = chat->cancelled ? CHAT_CANCELLED : reader_end(&chat->reader, clean, why);
+    enum chat_finish finish =
+        chat->cancelled ? CHAT_CANCELLED : reader_end(&chat->reader, clean, why);
     if (!chat->cancelled) { /* the last piece of text may have led to a cancel */
         attempt_over(chat, finish);
         return;
@@ -401,17 +415,18 @@ static void on_end(void *user, enum transfer_failure failure, bool sent, const c
     chat_over(chat, CHAT_CANCELLED);
 }
 
-static bool send_request(struct chat *chat, const struct dialect_request *request, struct buf *url, struct buf *body,
-                         struct err *err)
+static bool send_request(struct chat *chat, const struct dialect_request *request, struct buf *url,
+                         struct buf *body, struct err *err)
 {
     struct remote *remote = chat->remote;
     struct buf key;
     buf_init(&key, 8192);
-    const char *headers[5] = {"Content-Type: application/json",
-                              request->stream ? "Accept: text/event-stream" : "Accept: application/json"};
+    const char *headers[5] = {"Content-Type: application/json", request->stream
+                                                                    ? "Accept: text/event-stream"
+                                                                    : "Accept: application/json"};
     endpoint_headers(&remote->endpoint, &key, headers + 2);
-    struct transfer_request transfer = {url->data, headers, buf_text(body), chat->competitor->config.allow_http,
-                                        !request->stream};
+    struct transfer_request transfer = {url->data, headers, buf_text(body),
+                                        chat->competitor->config.allow_http, !request->stream};
     struct transfer_events events = {on_header, on_status, on_body, on_end, chat};
     if (key.failed || url->failed || body->failed || chat->sent.failed)
         err_set(err, ERR_MEMORY, "out of memory");
@@ -454,7 +469,8 @@ static void start_attempt(void *user)
     buf_init(&url, 8192);
     buf_init(&body, 16 << 20);
     begin_attempt(chat);
-    if (!remote->endpoint.dialect->path(&request, &path) || !endpoint_url(&remote->endpoint, path.data, &url))
+    if (!remote->endpoint.dialect->path(&request, &path) ||
+        !endpoint_url(&remote->endpoint, path.data, &url))
         url.failed = true;
     remote->endpoint.dialect->write(&request, &body, &chat->sent);
     bool sent = send_request(chat, &request, &url, &body, &err);
@@ -465,7 +481,8 @@ static void start_attempt(void *user)
         set_deadline(chat);
         return;
     }
-    reply_fail(&chat->reader.reply, err.code == ERR_CONFIG ? CHAT_BAD_REQUEST : CHAT_OVERLOADED, "%s", err.message);
+    reply_fail(&chat->reader.reply, err.code == ERR_CONFIG ? CHAT_BAD_REQUEST : CHAT_OVERLOADED,
+               "%s", err.message);
     chat->retries = 0;
     chat->sent_nothing = true;
     attempt_over(chat, CHAT_ERROR);
@@ -477,7 +494,8 @@ static bool copy_params(struct chat *chat, const struct chat_params *params)
 {
     chat->params = *params;
     chat->params.stops = 0;
-    if (params->reasoning && !(chat->params.reasoning = chat->reasoning = strdup(params->reasoning)))
+    if (params->reasoning &&
+        !(chat->params.reasoning = chat->reasoning = strdup(params->reasoning)))
         return false;
     if (params->stops && !(chat->stop = calloc(params->stops, sizeof *chat->stop)))
         return false;
@@ -499,12 +517,14 @@ static bool copy_messages(struct chat *chat, const struct chat_message *messages
             return false;
         memcpy(text, messages[i].text.data, messages[i].text.length);
         text[messages[i].text.length] = '\0';
-        chat->messages[chat->count++] = (struct chat_message){messages[i].role, {text, messages[i].text.length}};
+        chat->messages[chat->count++] =
+            (struct chat_message){messages[i].role, {text, messages[i].text.length}};
     }
     return chat->messages != NULL;
 }
 
-/* Starting is always told later, from the loop: the caller has its handle before anything is called. */
+/* Starting is always told later, from the loop: the caller has its handle before anything is
+ * called. */
 static void begin(void *user)
 {
     struct chat *chat = user;
@@ -519,8 +539,9 @@ static void begin(void *user)
     }
 }
 
-struct chat *attempt_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
-                                const struct chat_params *params, const struct chat_sink *sink, struct err *err)
+struct chat *attempt_chat(struct competitor *competitor, const struct chat_message *messages,
+                          size_t count, const struct chat_params *params,
+                          const struct chat_sink *sink, struct err *err)
 {
     struct remote *remote = competitor->state;
     struct chat *chat = calloc(1, sizeof *chat);
@@ -528,14 +549,16 @@ struct chat *attempt_chat(struct competitor *competitor, const struct chat_messa
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
     }
-    *chat = (struct chat){.competitor = competitor, .remote = remote, .sink = *sink, .started_ns = clock_mono_ns()};
+    *chat = (struct chat){
+        .competitor = competitor, .remote = remote, .sink = *sink, .started_ns = clock_mono_ns()};
     chat->waiter = (struct limiter_waiter){.admitted = start_attempt, .user = chat};
     chat->deadline = (struct loop_timer){.expired = deadline_expired, .user = chat};
     chat->again = (struct loop_timer){.expired = try_again, .user = chat};
     chat->retries = competitor->config.retries >= 0 ? competitor->config.retries : DEFAULT_RETRIES;
     chat->header_delay_s = NAN;
     buf_init(&chat->sent, 1 << 20);
-    if (!copy_params(chat, params) || !copy_messages(chat, messages, count) || !loop_post(remote->loop, begin, chat)) {
+    if (!copy_params(chat, params) || !copy_messages(chat, messages, count) ||
+        !loop_post(remote->loop, begin, chat)) {
         chat_free(chat);
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
@@ -558,4 +581,3 @@ void attempt_cancel(struct chat *chat)
     leave(chat, LIMITER_OTHER);
     chat_over(chat, CHAT_CANCELLED);
 }
-

@@ -15,7 +15,7 @@
 /* A competitor's remote side (its `state`): the endpoint, and what it shares with others. */
 struct remote {
     struct endpoint endpoint;
-    struct loop *loop;           /* borrowed, as the rest */
+    struct loop *loop; /* borrowed, as the rest */
     struct transfer_pool *pool;
     struct limiter *limiter;     /* of the endpoint and key */
     struct budget budget;        /* this competitor's */
@@ -23,8 +23,9 @@ struct remote {
 };
 
 /* The adapter's `chat` and `cancel` (competitor.h). */
-struct chat *attempt_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
-                          const struct chat_params *params, const struct chat_sink *sink, struct err *err);
+struct chat *attempt_chat(struct competitor *competitor, const struct chat_message *messages,
+                          size_t count, const struct chat_params *params,
+                          const struct chat_sink *sink, struct err *err);
 void attempt_cancel(struct chat *chat);
 
 #endif

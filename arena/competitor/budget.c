@@ -20,7 +20,8 @@ static void turn_day(struct budget *budget, int64_t now_ms)
 bool budget_has_room(struct budget *budget, double worst_usd, int64_t now_ms)
 {
     turn_day(budget, now_ms);
-    return isnan(budget->limit_usd) || budget->spent_usd + budget->held_usd + worst_usd <= budget->limit_usd;
+    return isnan(budget->limit_usd) ||
+           budget->spent_usd + budget->held_usd + worst_usd <= budget->limit_usd;
 }
 
 void budget_hold(struct budget *budget, double worst_usd)

@@ -17,10 +17,12 @@ struct budget {
 
 void budget_init(struct budget *budget, double limit_usd);
 
-/* Is there room for `worst_usd` more at this time (clock_wall_ms)? Always where there is no limit. */
+/* Is there room for `worst_usd` more at this time (clock_wall_ms)? Always where there is no
+ * limit. */
 bool budget_has_room(struct budget *budget, double worst_usd, int64_t now_ms);
 
 void budget_hold(struct budget *budget, double worst_usd);
-void budget_settle(struct budget *budget, double held_usd, double cost_usd, int64_t now_ms); /* cost NaN: as held */
+void budget_settle(struct budget *budget, double held_usd, double cost_usd,
+                   int64_t now_ms); /* cost NaN: as held */
 
 #endif

@@ -1,4 +1,5 @@
-/* Every provider answers GET …/models with a list of objects; only the names of the list and of the id differ. */
+/* Every provider answers GET …/models with a list of objects; only the names of the list and of
+ * the id differ. */
 #include "competitor/catalogue.h"
 
 #include <stdarg.h>
@@ -23,8 +24,8 @@ struct fetch {
     int status;
 };
 
-__attribute__((format(printf, 3, 4))) static void fail(struct catalogue *catalogue, enum chat_error_class class,
-                                                       const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+fail(struct catalogue *catalogue, enum chat_error_class class, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -63,7 +64,8 @@ static int by_name(const void *a, const void *b)
 
 static void take_list(struct catalogue *catalogue, const json_t *list)
 {
-    size_t index, most = json_array_size(list) < LIMIT_CATALOGUE ? json_array_size(list) : LIMIT_CATALOGUE;
+    size_t index,
+        most = json_array_size(list) < LIMIT_CATALOGUE ? json_array_size(list) : LIMIT_CATALOGUE;
     const json_t *model;
     catalogue->models = calloc(most + 1, sizeof *catalogue->models);
     json_array_foreach(list, index, model)
@@ -122,9 +124,11 @@ static void on_end(void *user, enum transfer_failure failure, bool sent, const c
     struct fetch *fetch = user;
     fetch->transfer = NULL;
     if (failure != TRANSFER_OK)
-        fail(fetch->catalogue, failure == TRANSFER_TIMEOUT ? CHAT_TIMEOUT : CHAT_NETWORK, "%s", why);
+        fail(fetch->catalogue, failure == TRANSFER_TIMEOUT ? CHAT_TIMEOUT : CHAT_NETWORK, "%s",
+             why);
     else if (fetch->status >= 300 && fetch->status < 400)
-        fail(fetch->catalogue, CHAT_PROTOCOL, "the endpoint redirects (HTTP %d), which is refused", fetch->status);
+        fail(fetch->catalogue, CHAT_PROTOCOL, "the endpoint redirects (HTTP %d), which is refused",
+             fetch->status);
     else
         catalogue_read(fetch->catalogue, fetch->status, buf_text(&fetch->body));
     loop_stop(fetch->loop);
@@ -138,8 +142,8 @@ static void took_too_long(void *user)
     loop_stop(fetch->loop);
 }
 
-static struct transfer *start(struct fetch *fetch, struct transfer_pool *pool, const struct endpoint *endpoint,
-                              bool allow_http, struct err *err)
+static struct transfer *start(struct fetch *fetch, struct transfer_pool *pool,
+                              const struct endpoint *endpoint, bool allow_http, struct err *err)
 {
     struct buf url, key;
     const char *headers[4] = {"Accept: application/json"};
@@ -160,7 +164,8 @@ static struct transfer *start(struct fetch *fetch, struct transfer_pool *pool, c
     return transfer;
 }
 
-void catalogue_fetch(struct catalogue *catalogue, struct loop *loop, const struct endpoint *endpoint, bool allow_http)
+void catalogue_fetch(struct catalogue *catalogue, struct loop *loop,
+                     const struct endpoint *endpoint, bool allow_http)
 {
     struct err err = ERR_INIT;
     struct fetch fetch = {.catalogue = catalogue, .loop = loop};

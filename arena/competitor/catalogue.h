@@ -18,7 +18,8 @@ struct catalogue {
 };
 
 /* Fills it; catalogue_done frees it, also after an error. `allow_http` as in the configuration. */
-void catalogue_fetch(struct catalogue *catalogue, struct loop *loop, const struct endpoint *endpoint, bool allow_http);
+void catalogue_fetch(struct catalogue *catalogue, struct loop *loop,
+                     const struct endpoint *endpoint, bool allow_http);
 void catalogue_done(struct catalogue *catalogue);
 
 /* Reads one response of any dialect; pure. */

@@ -50,7 +50,8 @@ static int64_t set_int(int64_t wanted, int64_t configured)
     return wanted < 0 ? configured : wanted;
 }
 
-static struct chat_params merge(const struct chat_params *wanted, const struct chat_params *configured)
+static struct chat_params merge(const struct chat_params *wanted,
+                                const struct chat_params *configured)
 {
     if (!wanted)
         return *configured;
@@ -67,8 +68,9 @@ static struct chat_params merge(const struct chat_params *wanted, const struct c
     };
 }
 
-struct chat *competitor_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
-                             const struct chat_params *params, const struct chat_sink *sink, struct err *err)
+struct chat *competitor_chat(struct competitor *competitor, const struct chat_message *messages,
+                             size_t count, const struct chat_params *params,
+                             const struct chat_sink *sink, struct err *err)
 {
     struct chat_params merged = merge(params, &competitor->config.params);
     merged.detail = params && competitor->own_engine ? params->detail : NULL;
@@ -83,7 +85,8 @@ struct chat *competitor_chat(struct competitor *competitor, const struct chat_me
     with_system[0] = (struct chat_message){CHAT_SYSTEM, text_of(competitor->config.system)};
     for (size_t i = 0; i < count; i++)
         with_system[i + 1] = messages[i];
-    struct chat *chat = competitor->adapter->chat(competitor, with_system, count + 1, &merged, sink, err);
+    struct chat *chat =
+        competitor->adapter->chat(competitor, with_system, count + 1, &merged, sink, err);
     free(with_system);
     return chat;
 }

@@ -1,4 +1,5 @@
-/* A table says where each text, number and flag of a row goes; what depends on several keys is checked after. */
+/* A table says where each text, number and flag of a row goes; what depends on several keys is
+ * checked after. */
 #include "competitor/config.h"
 
 #include <math.h>
@@ -9,9 +10,11 @@
 #include "base/json.h"
 #include "base/limits.h"
 
-static const char *const PROVIDERS[] = {"engine",   "openai", "anthropic", "google", "mistral",
-                                        "deepseek", "xai",    "azure",     "openai-compatible", NULL};
-static const char *const DIALECTS[] = {"openai-chat", "openai-responses", "anthropic", "gemini", NULL};
+static const char *const PROVIDERS[] = {
+    "engine", "openai", "anthropic",         "google", "mistral", "deepseek",
+    "xai",    "azure",  "openai-compatible", NULL};
+static const char *const DIALECTS[] = {"openai-chat", "openai-responses", "anthropic", "gemini",
+                                       NULL};
 
 #define FIELD(member) offsetof(struct competitor_config, member)
 
@@ -45,10 +48,12 @@ static const struct {
 };
 
 static const char *const KEYS[] = {
-    "name",         "provider",     "model",         "path",    "organisation", "licence",    "base_url", "dialect",
-    "api_key_env",  "api_key_file", "system",        "weights", "in_house",     "stream",     "params",   "allow_http",
-    "outputs_may_train", "aliases", "retries",       "price",   "weight",       "context",    "chat_template",
-    "timeouts", "budget", NULL};
+    "name",       "provider",          "model",         "path",        "organisation",
+    "licence",    "base_url",          "dialect",       "api_key_env", "api_key_file",
+    "system",     "weights",           "in_house",      "stream",      "params",
+    "allow_http", "outputs_may_train", "aliases",       "retries",     "price",
+    "weight",     "context",           "chat_template", "timeouts",    "budget",
+    NULL};
 static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p",     "top_k", "max_tokens",
                                          "seed",        "stop",  "reasoning", NULL};
 static const char *const TIMEOUT_KEYS[] = {"first_byte", "first_content", "idle", "total", NULL};
@@ -68,7 +73,8 @@ static bool is_one_of(const char *value, const char *const *words)
     return false;
 }
 
-static bool read_texts(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+static bool read_texts(struct competitor_config *config, const json_t *row, const char *what,
+                       struct err *err)
 {
     for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
         const char *value = NULL;
@@ -80,22 +86,24 @@ static bool read_texts(struct competitor_config *config, const json_t *row, cons
     return true;
 }
 
-static bool read_list(const json_t *object, const char *key, const char *what, char ***out, size_t *count,
-                      struct err *err)
+static bool read_list(const json_t *object, const char *key, const char *what, char ***out,
+                      size_t *count, struct err *err)
 {
     const json_t *list = json_object_get(object, key);
     if (!list)
         return true;
     size_t length = json_array_size(list);
     if (!json_is_array(list) || length > 64)
-        return err_set(err, ERR_CONFIG, "%s: \"%s\" must be a list of at most 64 strings", what, key);
+        return err_set(err, ERR_CONFIG, "%s: \"%s\" must be a list of at most 64 strings", what,
+                       key);
     *out = calloc(length + 1, sizeof **out);
     if (!*out)
         return err_set(err, ERR_MEMORY, "%s: out of memory", what);
     for (size_t i = 0; i < length; i++) {
         const char *value = json_string_value(json_array_get(list, i));
         if (!value || !*value)
-            return err_set(err, ERR_CONFIG, "%s: \"%s\"[%zu] must be a string with text in it", what, key, i);
+            return err_set(err, ERR_CONFIG, "%s: \"%s\"[%zu] must be a string with text in it",
+                           what, key, i);
         if (!copy_text(&(*out)[i], value, what, err))
             return false;
         *count = i + 1;
@@ -103,7 +111,8 @@ static bool read_list(const json_t *object, const char *key, const char *what, c
     return true;
 }
 
-static bool read_params(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+static bool read_params(struct competitor_config *config, const json_t *row, const char *what,
+                        struct err *err)
 {
     struct chat_params *params = &config->params;
     const json_t *object = json_object_get(row, "params");
@@ -131,11 +140,13 @@ static bool read_params(struct competitor_config *config, const json_t *row, con
     return ok;
 }
 
-static bool read_price(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+static bool read_price(struct competitor_config *config, const json_t *row, const char *what,
+                       struct err *err)
 {
     const json_t *object = json_object_get(row, "price");
     char place[LIMIT_NAME_BYTES + 64];
-    config->price_input = config->price_output = config->price_cached = config->price_cache_write = NAN;
+    config->price_input = config->price_output = config->price_cached = config->price_cache_write =
+        NAN;
     if (!object)
         return true;
     snprintf(place, sizeof place, "%s: price", what);
@@ -143,10 +154,12 @@ static bool read_price(struct competitor_config *config, const json_t *row, cons
            json_get_number_or(object, "input", place, 0, 1e6, &config->price_input, err) &&
            json_get_number_or(object, "output", place, 0, 1e6, &config->price_output, err) &&
            json_get_number_or(object, "cached", place, 0, 1e6, &config->price_cached, err) &&
-           json_get_number_or(object, "cache_write", place, 0, 1e6, &config->price_cache_write, err);
+           json_get_number_or(object, "cache_write", place, 0, 1e6, &config->price_cache_write,
+                              err);
 }
 
-static bool read_timeouts(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+static bool read_timeouts(struct competitor_config *config, const json_t *row, const char *what,
+                          struct err *err)
 {
     const json_t *object = json_object_get(row, "timeouts");
     char place[LIMIT_NAME_BYTES + 64];
@@ -155,20 +168,24 @@ static bool read_timeouts(struct competitor_config *config, const json_t *row, c
         return true;
     snprintf(place, sizeof place, "%s: timeouts", what);
     return json_only_keys(object, TIMEOUT_KEYS, place, err) &&
-           json_get_number_or(object, "first_byte", place, 0.01, 86400, &config->first_byte_s, err) &&
-           json_get_number_or(object, "first_content", place, 0.01, 86400, &config->first_content_s, err) &&
+           json_get_number_or(object, "first_byte", place, 0.01, 86400, &config->first_byte_s,
+                              err) &&
+           json_get_number_or(object, "first_content", place, 0.01, 86400, &config->first_content_s,
+                              err) &&
            json_get_number_or(object, "idle", place, 0.01, 86400, &config->idle_s, err) &&
            json_get_number_or(object, "total", place, 0.01, 86400, &config->total_s, err);
 }
 
-static bool read_numbers(struct competitor_config *config, const json_t *row, const char *what, struct err *err)
+static bool read_numbers(struct competitor_config *config, const json_t *row, const char *what,
+                         struct err *err)
 {
     int64_t retries = -1, context = 0;
     config->weight = 1;
     config->budget_usd = NAN;
     config->stream = true;
     for (size_t i = 0; i < sizeof FLAGS / sizeof *FLAGS; i++)
-        if (!json_get_bool_or(row, FLAGS[i].key, what, (bool *)((char *)config + FLAGS[i].place), err))
+        if (!json_get_bool_or(row, FLAGS[i].key, what, (bool *)((char *)config + FLAGS[i].place),
+                              err))
             return false;
     if (!json_get_int_or(row, "retries", what, 0, 20, &retries, err) ||
         !json_get_int_or(row, "context", what, 64, 1 << 24, &context, err) ||
@@ -180,12 +197,14 @@ static bool read_numbers(struct competitor_config *config, const json_t *row, co
     return true;
 }
 
-/* Names are shown, logged and typed in a shell: no control characters, no white space at the ends. */
+/* Names are shown, logged and typed in a shell: no control characters, no white space at the
+ * ends. */
 static bool check_name(const char *name, const char *what, struct err *err)
 {
     size_t length = strlen(name);
     if (!length || length > LIMIT_NAME_BYTES)
-        return err_set(err, ERR_CONFIG, "%s: \"name\" must have 1 to %d bytes", what, LIMIT_NAME_BYTES);
+        return err_set(err, ERR_CONFIG, "%s: \"name\" must have 1 to %d bytes", what,
+                       LIMIT_NAME_BYTES);
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
             return err_set(err, ERR_CONFIG, "%s: \"name\" holds a control character", what);
@@ -200,13 +219,15 @@ static bool check(const struct competitor_config *config, const char *what, stru
         return err_set(err, ERR_CONFIG, "%s: \"provider\" is missing", what);
     if (!is_one_of(config->provider, PROVIDERS))
         return err_set(err, ERR_CONFIG,
-                       "%s: \"provider\" is \"%.64s\"; known: engine, openai, anthropic, google, mistral, deepseek, "
+                       "%s: \"provider\" is \"%.64s\"; known: engine, openai, anthropic, google, "
+                       "mistral, deepseek, "
                        "xai, azure, openai-compatible",
                        what, config->provider);
     if (config->dialect && !is_one_of(config->dialect, DIALECTS))
-        return err_set(err, ERR_CONFIG,
-                       "%s: \"dialect\" is \"%.64s\"; known: openai-chat, openai-responses, anthropic, gemini", what,
-                       config->dialect);
+        return err_set(
+            err, ERR_CONFIG,
+            "%s: \"dialect\" is \"%.64s\"; known: openai-chat, openai-responses, anthropic, gemini",
+            what, config->dialect);
     bool engine = strcmp(config->provider, "engine") == 0;
     if (engine && (!config->path || !*config->path))
         return err_set(err, ERR_CONFIG, "%s: \"path\" is missing (the model's file)", what);
@@ -219,7 +240,8 @@ static bool check(const struct competitor_config *config, const char *what, stru
     return true;
 }
 
-bool competitor_config_read(struct competitor_config *config, const json_t *row, size_t index, struct err *err)
+bool competitor_config_read(struct competitor_config *config, const json_t *row, size_t index,
+                            struct err *err)
 {
     char what[LIMIT_NAME_BYTES + 32];
     *config = (struct competitor_config){.params = CHAT_PARAMS_UNSET};
@@ -233,7 +255,8 @@ bool competitor_config_read(struct competitor_config *config, const json_t *row,
     bool ok = json_only_keys(row, KEYS, what, err) && read_texts(config, row, what, err) &&
               read_numbers(config, row, what, err) && read_params(config, row, what, err) &&
               read_price(config, row, what, err) && read_timeouts(config, row, what, err) &&
-              read_list(row, "aliases", what, &config->aliases, &config->alias_count, err) && check(config, what, err);
+              read_list(row, "aliases", what, &config->aliases, &config->alias_count, err) &&
+              check(config, what, err);
     if (!ok && err)
         err->code = err->code == ERR_MEMORY ? ERR_MEMORY : ERR_CONFIG;
     return ok;
@@ -273,7 +296,8 @@ static void describe_params(const struct chat_params *params, struct json_out *o
     json_put_close(out, '}');
 }
 
-bool competitor_config_describe(const struct competitor_config *config, const char *weights, struct buf *buf)
+bool competitor_config_describe(const struct competitor_config *config, const char *weights,
+                                struct buf *buf)
 {
     struct json_out out = json_out_to(buf);
     json_put_open(&out, NULL, '{');

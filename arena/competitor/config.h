@@ -8,12 +8,16 @@
 
 #include "competitor/competitor.h"
 
-/* Fills `config` (competitor_config_done frees it, also after a failure). `index` names a row that has no name. */
-bool competitor_config_read(struct competitor_config *config, const json_t *row, size_t index, struct err *err);
+/* Fills `config` (competitor_config_done frees it, also after a failure). `index` names a row
+ * that has no name. */
+bool competitor_config_read(struct competitor_config *config, const json_t *row, size_t index,
+                            struct err *err);
 void competitor_config_done(struct competitor_config *config);
 
-/* Writes everything that shapes an answer, as one JSON object in a fixed order: provider, model or `weights` (the
- * fingerprint of a file), endpoint, dialect, chat template, system prompt, parameters. Its digest is the version. */
-bool competitor_config_describe(const struct competitor_config *config, const char *weights, struct buf *out);
+/* Writes everything that shapes an answer, as one JSON object in a fixed order: provider, model
+ * or `weights` (the fingerprint of a file), endpoint, dialect, chat template, system prompt,
+ * parameters. Its digest is the version. */
+bool competitor_config_describe(const struct competitor_config *config, const char *weights,
+                                struct buf *out);
 
 #endif

@@ -23,12 +23,14 @@ double cost_of(const struct competitor_config *config, const struct chat_usage *
     return micro / 1e6;
 }
 
-double cost_at_worst(const struct competitor_config *config, const struct chat_message *messages, size_t count,
-                     const struct chat_params *params)
+double cost_at_worst(const struct competitor_config *config, const struct chat_message *messages,
+                     size_t count, const struct chat_params *params)
 {
-    double input = MESSAGE_TOKENS, output = params->max_tokens > 0 ? (double)params->max_tokens : UNCAPPED_TOKENS;
+    double input = MESSAGE_TOKENS,
+           output = params->max_tokens > 0 ? (double)params->max_tokens : UNCAPPED_TOKENS;
     for (size_t i = 0; i < count; i++)
         input += MESSAGE_TOKENS + (double)messages[i].text.length;
-    double dearest = fmax(config->price_input, or_else(config->price_cache_write, config->price_input));
+    double dearest =
+        fmax(config->price_input, or_else(config->price_cache_write, config->price_input));
     return (input * dearest + output * config->price_output) / 1e6;
 }

@@ -9,9 +9,9 @@
  * written to it. */
 double cost_of(const struct competitor_config *config, const struct chat_usage *usage);
 
-/* The most that one request can cost: every byte of the messages a token, the whole cap of the answer. USD; NaN without
- * prices. */
-double cost_at_worst(const struct competitor_config *config, const struct chat_message *messages, size_t count,
-                     const struct chat_params *params);
+/* The most that one request can cost: every byte of the messages a token, the whole cap of the
+ * answer. USD; NaN without prices. */
+double cost_at_worst(const struct competitor_config *config, const struct chat_message *messages,
+                     size_t count, const struct chat_params *params);
 
 #endif

@@ -1,5 +1,6 @@
-/* A recursive descent over exactly the shape that is expected. Strings are checked first and unescaped last, in place:
- * what is unescaped is never longer, and nothing may change before everything was accepted. */
+/* A recursive descent over exactly the shape that is expected. Strings are checked first and
+ * unescaped last, in place: what is unescaped is never longer, and nothing may change before
+ * everything was accepted. */
 #include "competitor/delta_scan.h"
 
 #include <ctype.h>
@@ -74,7 +75,8 @@ static bool take_word(struct cursor *cursor, const char *word)
 static bool take_count(struct cursor *cursor)
 {
     const char *start = cursor->at;
-    while (cursor->at < cursor->end && isdigit((unsigned char)*cursor->at) && cursor->at - start < 16)
+    while (cursor->at < cursor->end && isdigit((unsigned char)*cursor->at) &&
+           cursor->at - start < 16)
         cursor->at++;
     size_t length = (size_t)(cursor->at - start);
     return length && length < 16 && (length == 1 || *start != '0') &&

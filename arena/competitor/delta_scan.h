@@ -1,8 +1,9 @@
-/* The usual event of an OpenAI stream, read without building a tree: one choice whose delta holds text or reasoning, no
- * finish, no usage, no error. Pure, any thread.
+/* The usual event of an OpenAI stream, read without building a tree: one choice whose delta
+ * holds text or reasoning, no finish, no usage, no error. Pure, any thread.
  *
- * It is exact or silent: what it takes, jansson would take with the same result; for everything else (rare keys, odd
- * escapes, halves of surrogate pairs, anything that is not JSON) it says no, and the whole way is gone. */
+ * It is exact or silent: what it takes, jansson would take with the same result; for everything
+ * else (rare keys, odd escapes, halves of surrogate pairs, anything that is not JSON) it says
+ * no, and the whole way is gone. */
 #ifndef ARENA_COMPETITOR_DELTA_SCAN_H
 #define ARENA_COMPETITOR_DELTA_SCAN_H
 
@@ -11,7 +12,8 @@
 #include "base/buf.h"
 
 struct delta_scan {
-    struct text content, reasoning, reasoning_content; /* unescaped, inside the data; empty: none, or null */
+    struct text content, reasoning,
+        reasoning_content; /* unescaped, inside the data; empty: none, or null */
 };
 
 /* `data` is changed only where it says yes. */

@@ -7,8 +7,8 @@
 
 const struct dialect *dialect_find(const char *name)
 {
-    static const struct dialect *const ALL[] = {&dialect_openai_chat, &dialect_openai_responses, &dialect_anthropic,
-                                                &dialect_gemini};
+    static const struct dialect *const ALL[] = {&dialect_openai_chat, &dialect_openai_responses,
+                                                &dialect_anthropic, &dialect_gemini};
     for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++)
         if (strcmp(ALL[i]->name, name) == 0)
             return ALL[i];
@@ -57,13 +57,15 @@ void dialect_put_int(struct json_out *body, struct json_out *sent, const char *k
     json_put_int(sent, key, value);
 }
 
-void dialect_put_string(struct json_out *body, struct json_out *sent, const char *key, const char *value)
+void dialect_put_string(struct json_out *body, struct json_out *sent, const char *key,
+                        const char *value)
 {
     json_put_cstring(body, key, value);
     json_put_cstring(sent, key, value);
 }
 
-void dialect_put_stop(struct json_out *body, struct json_out *sent, const char *key, const struct chat_params *params)
+void dialect_put_stop(struct json_out *body, struct json_out *sent, const char *key,
+                      const struct chat_params *params)
 {
     struct json_out *const both[] = {body, sent};
     for (size_t i = 0; i < 2; i++) {
@@ -77,7 +79,8 @@ void dialect_put_stop(struct json_out *body, struct json_out *sent, const char *
 struct text dialect_system(const struct dialect_request *request)
 {
     /* An empty system prompt means none: providers have no default of their own to switch off. */
-    if (!request->count || request->messages[0].role != CHAT_SYSTEM || !request->messages[0].text.length)
+    if (!request->count || request->messages[0].role != CHAT_SYSTEM ||
+        !request->messages[0].text.length)
         return (struct text){NULL, 0};
     return request->messages[0].text;
 }

@@ -33,7 +33,8 @@ static void write_messages(const struct dialect_request *request, struct json_ou
 /* A number of tokens as "reasoning" is a thinking budget, at least 1024; 0: it is none. */
 static int64_t budget_of(const struct dialect_request *request)
 {
-    const char *reasoning = dialect_wants(request, MEMBER_REASONING) ? request->params->reasoning : "";
+    const char *reasoning =
+        dialect_wants(request, MEMBER_REASONING) ? request->params->reasoning : "";
     size_t length = strlen(reasoning);
     if (!length || length > 8 || strspn(reasoning, "0123456789") != length)
         return 0;
@@ -44,11 +45,13 @@ static int64_t budget_of(const struct dialect_request *request)
 /* The answer's cap includes the thinking, and must be larger. */
 static int64_t cap_of(const struct dialect_request *request)
 {
-    return request->params->max_tokens > 0 ? request->params->max_tokens : DEFAULT_CAP + budget_of(request);
+    return request->params->max_tokens > 0 ? request->params->max_tokens
+                                           : DEFAULT_CAP + budget_of(request);
 }
 
 /* A word is an effort; "none" switches thinking off. */
-static void write_reasoning(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
+static void write_reasoning(const struct dialect_request *request, struct json_out *body,
+                            struct json_out *sent)
 {
     const char *reasoning = request->params->reasoning;
     int64_t budget = budget_of(request);
@@ -67,14 +70,18 @@ static void write_reasoning(const struct dialect_request *request, struct json_o
     json_put_close(body, '}');
 }
 
-static void write_settings(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
+static void write_settings(const struct dialect_request *request, struct json_out *body,
+                           struct json_out *sent)
 {
     const struct chat_params *params = request->params;
-    bool thinks = dialect_wants(request, MEMBER_REASONING) && strcmp(params->reasoning, "none") != 0;
-    /* With thinking on, temperature must be left out; temperature and top_p are not sent together. */
+    bool thinks =
+        dialect_wants(request, MEMBER_REASONING) && strcmp(params->reasoning, "none") != 0;
+    /* With thinking on, temperature must be left out; temperature and top_p are not sent
+     * together. */
     bool temperature = dialect_wants(request, MEMBER_TEMPERATURE) && !thinks;
     if (temperature)
-        dialect_put_real(body, sent, "temperature", params->temperature > 1 ? 1 : params->temperature);
+        dialect_put_real(body, sent, "temperature",
+                         params->temperature > 1 ? 1 : params->temperature);
     if (dialect_wants(request, MEMBER_TOP_P) && !temperature)
         dialect_put_real(body, sent, "top_p", params->top_p);
     if (dialect_wants(request, MEMBER_TOP_K) && !thinks)
@@ -85,7 +92,8 @@ static void write_settings(const struct dialect_request *request, struct json_ou
         write_reasoning(request, body, sent);
 }
 
-static void write_request(const struct dialect_request *request, struct buf *body_bytes, struct buf *sent_bytes)
+static void write_request(const struct dialect_request *request, struct buf *body_bytes,
+                          struct buf *sent_bytes)
 {
     struct json_out body = json_out_to(body_bytes), sent = json_out_to(sent_bytes);
     struct text system = dialect_system(request);
@@ -112,8 +120,8 @@ static void correct(int64_t *count, const json_t *usage, const char *key)
         *count = value;
 }
 
-/* `input` counts what was read from and written to the cache too; Anthropic's own input_tokens does not. The reply
- * keeps the sum, so corrections first take the parts out again. */
+/* `input` counts what was read from and written to the cache too; Anthropic's own input_tokens
+ * does not. The reply keeps the sum, so corrections first take the parts out again. */
 static void read_usage(struct reply *reply, const json_t *usage)
 {
     struct chat_usage *have = &reply->usage;
@@ -128,8 +136,8 @@ static void read_usage(struct reply *reply, const json_t *usage)
     correct(&have->output, usage, "output_tokens");
     correct(&have->reasoning, json_object_get(usage, "output_tokens_details"), "thinking_tokens");
     if (plain >= 0)
-        have->input =
-            plain + (have->cached > 0 ? have->cached : 0) + (have->cache_write > 0 ? have->cache_write : 0);
+        have->input = plain + (have->cached > 0 ? have->cached : 0) +
+                      (have->cache_write > 0 ? have->cache_write : 0);
 }
 
 static void read_stop(struct reply *reply, const json_t *delta)
@@ -185,5 +193,12 @@ static void event(struct reply *reply, const char *name, const json_t *data)
     }
 }
 
-const struct dialect dialect_anthropic = {"anthropic",   "/v1/models?limit=1000", "anthropic-version: 2023-06-01", path,
-                                          write_request, event, NULL, read_message, false};
+const struct dialect dialect_anthropic = {"anthropic",
+                                          "/v1/models?limit=1000",
+                                          "anthropic-version: 2023-06-01",
+                                          path,
+                                          write_request,
+                                          event,
+                                          NULL,
+                                          read_message,
+                                          false};

@@ -1,5 +1,6 @@
-/* Google's generateContent. There is no terminator: the finish reason in the last chunk is the end. Usage stands in
- * every chunk and the last one counts; a blocked prompt has no candidates at all. */
+/* Google's generateContent. There is no terminator: the finish reason in the last chunk is the
+ * end. Usage stands in every chunk and the last one counts; a blocked prompt has no candidates
+ * at all. */
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ static void write_contents(const struct dialect_request *request, struct json_ou
     json_put_close(out, ']');
 }
 
-/* A number is a thinking budget (2.5), a word a thinking level (3 and later), "none" a budget of 0. */
+/* A number is a thinking budget (2.5), a word a thinking level (3 and later), "none" a budget of
+ * 0. */
 static void write_thinking(const char *reasoning, struct json_out *body, struct json_out *sent)
 {
     json_put_open(body, "thinkingConfig", '{');
@@ -54,7 +56,8 @@ static void write_thinking(const char *reasoning, struct json_out *body, struct 
     json_put_close(body, '}');
 }
 
-static void write_settings(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
+static void write_settings(const struct dialect_request *request, struct json_out *body,
+                           struct json_out *sent)
 {
     const struct chat_params *params = request->params;
     json_put_open(body, "generationConfig", '{');
@@ -75,7 +78,8 @@ static void write_settings(const struct dialect_request *request, struct json_ou
     json_put_close(body, '}');
 }
 
-static void write_request(const struct dialect_request *request, struct buf *body_bytes, struct buf *sent_bytes)
+static void write_request(const struct dialect_request *request, struct buf *body_bytes,
+                          struct buf *sent_bytes)
 {
     struct json_out body = json_out_to(body_bytes), sent = json_out_to(sent_bytes);
     struct text system = dialect_system(request);
@@ -102,8 +106,10 @@ static int64_t or_zero(int64_t count)
 
 static void read_usage(struct reply *reply, const json_t *usage)
 {
-    int64_t prompt = reply_count(usage, "promptTokenCount"), candidates = reply_count(usage, "candidatesTokenCount");
-    int64_t thoughts = reply_count(usage, "thoughtsTokenCount"), tools = reply_count(usage, "toolUsePromptTokenCount");
+    int64_t prompt = reply_count(usage, "promptTokenCount"),
+            candidates = reply_count(usage, "candidatesTokenCount");
+    int64_t thoughts = reply_count(usage, "thoughtsTokenCount"),
+            tools = reply_count(usage, "toolUsePromptTokenCount");
     if (!json_is_object(usage))
         return;
     if (candidates < 0) /* not in this chunk: the last one told stands */
@@ -112,7 +118,8 @@ static void read_usage(struct reply *reply, const json_t *usage)
         reply->usage.input = prompt + or_zero(tools);
     if (thoughts >= 0)
         reply->usage.reasoning = thoughts;
-    if (prompt >= 0 || candidates > 0 || thoughts >= 0) /* no count at all is 0: the prompt was blocked */
+    if (prompt >= 0 || candidates > 0 ||
+        thoughts >= 0) /* no count at all is 0: the prompt was blocked */
         reply->usage.output = candidates + or_zero(reply->usage.reasoning);
     int64_t cached = reply_count(usage, "cachedContentTokenCount");
     if (cached >= 0)
@@ -121,8 +128,9 @@ static void read_usage(struct reply *reply, const json_t *usage)
 
 static void read_finish(struct reply *reply, const char *reason)
 {
-    static const char *const FILTERED[] = {"SAFETY",   "RECITATION",   "PROHIBITED_CONTENT", "BLOCKLIST",
-                                           "SPII",     "IMAGE_SAFETY", "LANGUAGE",           "MODEL_ARMOR"};
+    static const char *const FILTERED[] = {"SAFETY",    "RECITATION", "PROHIBITED_CONTENT",
+                                           "BLOCKLIST", "SPII",       "IMAGE_SAFETY",
+                                           "LANGUAGE",  "MODEL_ARMOR"};
     if (strcmp(reason, "STOP") == 0) {
         reply_finish(reply, CHAT_STOP);
         return;
@@ -178,5 +186,6 @@ static void event(struct reply *reply, const char *name, const json_t *data)
     read_response(reply, data);
 }
 
-const struct dialect dialect_gemini = {"gemini", "/v1beta/models?pageSize=1000", NULL, path, write_request, event, NULL,
-                                       read_response, true};
+const struct dialect dialect_gemini = {
+    "gemini", "/v1beta/models?pageSize=1000", NULL, path, write_request, event, NULL, read_response,
+    true};

@@ -33,7 +33,8 @@ static void write_messages(const struct dialect_request *request, struct json_ou
     json_put_close(out, ']');
 }
 
-static void write_reasoning(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
+static void write_reasoning(const struct dialect_request *request, struct json_out *body,
+                            struct json_out *sent)
 {
     const char *reasoning = request->params->reasoning;
     bool none = strcmp(reasoning, "none") == 0;
@@ -48,7 +49,8 @@ static void write_reasoning(const struct dialect_request *request, struct json_o
         dialect_put_string(body, sent, "reasoning_effort", reasoning);
 }
 
-static void write_settings(const struct dialect_request *request, struct json_out *body, struct json_out *sent)
+static void write_settings(const struct dialect_request *request, struct json_out *body,
+                           struct json_out *sent)
 {
     const struct chat_params *params = request->params;
     if (dialect_wants(request, MEMBER_CAP))
@@ -69,7 +71,8 @@ static void write_settings(const struct dialect_request *request, struct json_ou
         write_reasoning(request, body, sent);
 }
 
-static void write_request(const struct dialect_request *request, struct buf *body_bytes, struct buf *sent_bytes)
+static void write_request(const struct dialect_request *request, struct buf *body_bytes,
+                          struct buf *sent_bytes)
 {
     struct json_out body = json_out_to(body_bytes), sent = json_out_to(sent_bytes);
     json_put_open(&body, NULL, '{');
@@ -96,11 +99,13 @@ static void write_request(const struct dialect_request *request, struct buf *bod
 
 static void read_usage(struct reply *reply, const json_t *usage)
 {
-    int64_t input = reply_count(usage, "prompt_tokens"), output = reply_count(usage, "completion_tokens");
+    int64_t input = reply_count(usage, "prompt_tokens"),
+            output = reply_count(usage, "completion_tokens");
     if (input < 0 && output < 0)
         return;
     const json_t *details = json_object_get(usage, "completion_tokens_details");
-    int64_t reasoning = reply_count(details, "reasoning_tokens"), total = reply_count(usage, "total_tokens");
+    int64_t reasoning = reply_count(details, "reasoning_tokens"),
+            total = reply_count(usage, "total_tokens");
     /* xAI counts reasoning beside the completion; the total tells. */
     if (reasoning > 0 && total == input + output + reasoning)
         output += reasoning;
@@ -108,8 +113,10 @@ static void read_usage(struct reply *reply, const json_t *usage)
     int64_t cached = reply_count(details, "cached_tokens");
     if (cached < 0)
         cached = reply_count(usage, "prompt_cache_hit_tokens"); /* DeepSeek */
-    reply->usage = (struct chat_usage){input, output, reasoning, cached, reply_count(details, "cache_write_tokens")};
-    const json_t *ticks = json_object_get(usage, "cost_in_usd_ticks"), *cost = json_object_get(usage, "cost");
+    reply->usage = (struct chat_usage){input, output, reasoning, cached,
+                                       reply_count(details, "cache_write_tokens")};
+    const json_t *ticks = json_object_get(usage, "cost_in_usd_ticks"),
+                 *cost = json_object_get(usage, "cost");
     if (json_is_integer(ticks))
         reply->reported_cost = (double)json_integer_value(ticks) * 1e-10; /* xAI */
     else if (json_is_number(cost))
@@ -146,7 +153,8 @@ static void read_finish(struct reply *reply, const char *word)
         reply_fail(reply, CHAT_SERVER, "the provider ended the answer with an error");
 }
 
-/* Mistral's list: {"type":"text","text"} and {"type":"thinking","thinking":[{"type":"text","text"}]}. */
+/* Mistral's list: {"type":"text","text"} and
+ * {"type":"thinking","thinking":[{"type":"text","text"}]}. */
 static void read_parts(struct reply *reply, const json_t *parts)
 {
     size_t index, inner;
@@ -222,7 +230,8 @@ static bool quick(struct reply *reply, struct buf *data)
     struct delta_scan found;
     if (!reply->model[0] || !reply->id[0] || !delta_scan(&found, data))
         return false;
-    reply_say(reply, CHAT_REASONING, found.reasoning_content.length ? found.reasoning_content : found.reasoning);
+    reply_say(reply, CHAT_REASONING,
+              found.reasoning_content.length ? found.reasoning_content : found.reasoning);
     reply_say(reply, CHAT_TEXT, found.content);
     return true;
 }

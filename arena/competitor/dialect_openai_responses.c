@@ -1,5 +1,6 @@
-/* OpenAI's responses API, which Azure and xAI speak too. Deltas are what counts; the object in the terminal event may
- * hold less than was streamed, and is read only for what was not streamed. */
+/* OpenAI's responses API, which Azure and xAI speak too. Deltas are what counts; the object in
+ * the terminal event may hold less than was streamed, and is read only for what was not
+ * streamed. */
 #include <math.h>
 #include <string.h>
 
@@ -27,7 +28,8 @@ static void write_input(const struct dialect_request *request, struct json_out *
     json_put_close(out, ']');
 }
 
-static void write_request(const struct dialect_request *request, struct buf *body_bytes, struct buf *sent_bytes)
+static void write_request(const struct dialect_request *request, struct buf *body_bytes,
+                          struct buf *sent_bytes)
 {
     struct json_out body = json_out_to(body_bytes), sent = json_out_to(sent_bytes);
     const struct chat_params *params = request->params;
@@ -39,7 +41,8 @@ static void write_request(const struct dialect_request *request, struct buf *bod
         json_put_string(&body, "instructions", system);
     write_input(request, &body);
     if (dialect_wants(request, MEMBER_CAP)) /* the API refuses a cap below 16 */
-        dialect_put_int(&body, &sent, "max_output_tokens", params->max_tokens < 16 ? 16 : params->max_tokens);
+        dialect_put_int(&body, &sent, "max_output_tokens",
+                        params->max_tokens < 16 ? 16 : params->max_tokens);
     if (dialect_wants(request, MEMBER_TEMPERATURE))
         dialect_put_real(&body, &sent, "temperature", params->temperature);
     if (dialect_wants(request, MEMBER_TOP_P))
@@ -60,14 +63,16 @@ static void write_request(const struct dialect_request *request, struct buf *bod
 
 static void read_usage(struct reply *reply, const json_t *usage)
 {
-    int64_t input = reply_count(usage, "input_tokens"), output = reply_count(usage, "output_tokens");
+    int64_t input = reply_count(usage, "input_tokens"),
+            output = reply_count(usage, "output_tokens");
     if (input < 0 && output < 0)
         return;
     const json_t *details = json_object_get(usage, "input_tokens_details");
     reply->usage = (struct chat_usage){
         .input = input,
         .output = output,
-        .reasoning = reply_count(json_object_get(usage, "output_tokens_details"), "reasoning_tokens"),
+        .reasoning =
+            reply_count(json_object_get(usage, "output_tokens_details"), "reasoning_tokens"),
         .cached = reply_count(details, "cached_tokens"),
         .cache_write = reply_count(details, "cache_write_tokens"),
     };
@@ -105,8 +110,8 @@ static void read_output(struct reply *reply, const json_t *output)
 static void read_response(struct reply *reply, const json_t *response)
 {
     const char *status = json_string_value(json_object_get(response, "status"));
-    const char *reason =
-        json_string_value(json_object_get(json_object_get(response, "incomplete_details"), "reason"));
+    const char *reason = json_string_value(
+        json_object_get(json_object_get(response, "incomplete_details"), "reason"));
     const json_t *error = json_object_get(response, "error");
     reply_model(reply, json_object_get(response, "model"));
     reply_id(reply, json_object_get(response, "id"));
@@ -149,5 +154,5 @@ static void event(struct reply *reply, const char *name, const json_t *data)
         read_response(reply, response);
 }
 
-const struct dialect dialect_openai_responses = {"openai-responses", "/models", NULL, path, write_request, event, NULL,
-                                                 read_response, false};
+const struct dialect dialect_openai_responses = {
+    "openai-responses", "/models", NULL, path, write_request, event, NULL, read_response, false};

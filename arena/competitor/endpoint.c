@@ -1,4 +1,5 @@
-/* What a model refuses is learned from its own words, not from a list of model names: those move too fast. */
+/* What a model refuses is learned from its own words, not from a list of model names: those move
+ * too fast. */
 #include "competitor/endpoint.h"
 
 #include <stdio.h>
@@ -22,8 +23,10 @@ static bool find_key(struct endpoint *endpoint, const struct competitor_config *
     if (value && *value)
         return (endpoint->key = strdup(value)) != NULL || err_set(err, ERR_MEMORY, "out of memory");
     if (variable)
-        snprintf(endpoint->key_error, sizeof endpoint->key_error,
-                 "no key: the environment variable %s is not set (or name another with \"api_key_env\")", variable);
+        snprintf(
+            endpoint->key_error, sizeof endpoint->key_error,
+            "no key: the environment variable %s is not set (or name another with \"api_key_env\")",
+            variable);
     return true;
 }
 
@@ -32,14 +35,16 @@ static bool check_url(const char *url, const struct competitor_config *config, s
     if (!url)
         return err_set(err, ERR_CONFIG, "provider \"%s\" needs \"base_url\"", config->provider);
     if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-        return err_set(err, ERR_CONFIG, "\"base_url\" must begin with https:// (or http:// for a loopback address)");
+        return err_set(err, ERR_CONFIG,
+                       "\"base_url\" must begin with https:// (or http:// for a loopback address)");
     if (strncmp(url, "http://", 7) == 0 && !transfer_is_loopback(url) && !config->allow_http)
-        return err_set(err, ERR_CONFIG, "\"base_url\" is plain http: use https, or say \"allow_http\": true");
+        return err_set(err, ERR_CONFIG,
+                       "\"base_url\" is plain http: use https, or say \"allow_http\": true");
     return true;
 }
 
-bool endpoint_open(struct endpoint *endpoint, const struct competitor_config *config, const char *folder,
-                   struct err *err)
+bool endpoint_open(struct endpoint *endpoint, const struct competitor_config *config,
+                   const char *folder, struct err *err)
 {
     const struct provider *provider = provider_find(config->provider);
     const char *base_url = config->base_url ? config->base_url : provider->base_url;
@@ -70,7 +75,8 @@ bool endpoint_url(const struct endpoint *endpoint, const char *path, struct buf 
     while (length && base[length - 1] == '/')
         length--;
     bool ok = buf_add(url, base, length) && buf_add_string(url, path);
-    return ok && (!query || (buf_add_char(url, strchr(path, '?') ? '&' : '?') && buf_add_string(url, query + 1)));
+    return ok && (!query || (buf_add_char(url, strchr(path, '?') ? '&' : '?') &&
+                             buf_add_string(url, query + 1)));
 }
 
 void endpoint_headers(const struct endpoint *endpoint, struct buf *key, const char **headers)
@@ -118,9 +124,11 @@ static const struct {
 
 static bool speaks_of_refusal(const char *message)
 {
-    static const char *const SIGNS[] = {"nsupported",  "not support", "not permitted", "nrecognized", "nknown name",
-                                        "deprecated",  "not allowed", "nknown field",  "only works in thinking mode",
-                                        "not enabled", "nexpected"};
+    static const char *const SIGNS[] = {
+        "nsupported",  "not support",  "not permitted",
+        "nrecognized", "nknown name",  "deprecated",
+        "not allowed", "nknown field", "only works in thinking mode",
+        "not enabled", "nexpected"};
     for (size_t i = 0; i < sizeof SIGNS / sizeof *SIGNS; i++)
         if (strstr(message, SIGNS[i]))
             return true;
@@ -137,7 +145,8 @@ static bool say_otherwise(struct endpoint *endpoint, const struct reply *reply)
 {
     struct dialect_quirks *quirks = &endpoint->quirks;
     if (is_named(reply, quirks->cap_key) && !endpoint->swapped_cap) {
-        quirks->cap_key = strcmp(quirks->cap_key, "max_tokens") == 0 ? "max_completion_tokens" : "max_tokens";
+        quirks->cap_key =
+            strcmp(quirks->cap_key, "max_tokens") == 0 ? "max_completion_tokens" : "max_tokens";
         return endpoint->swapped_cap = true;
     }
     if (is_named(reply, "messages[0].role") && !endpoint->swapped_role) {
@@ -155,7 +164,8 @@ bool endpoint_learn(struct endpoint *endpoint, const struct reply *reply)
         return true;
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         for (size_t k = 0; k < 5 && NAMES[i].words[k]; k++)
-            if (is_named(reply, NAMES[i].words[k]) && !(endpoint->dropped & 1u << NAMES[i].member)) {
+            if (is_named(reply, NAMES[i].words[k]) &&
+                !(endpoint->dropped & 1u << NAMES[i].member)) {
                 endpoint->dropped |= 1u << NAMES[i].member;
                 return true;
             }

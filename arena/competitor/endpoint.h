@@ -19,10 +19,11 @@ struct endpoint {
     char key_error[256]; /* why there is none although one is needed */
 };
 
-/* Fills it from a configuration that was checked; a key file is relative to `folder`. A key that is missing is no error
- * here: key_error then says which variable is not set. endpoint_done frees it, also after a failure. */
-bool endpoint_open(struct endpoint *endpoint, const struct competitor_config *config, const char *folder,
-                   struct err *err);
+/* Fills it from a configuration that was checked; a key file is relative to `folder`. A key that
+ * is missing is no error here: key_error then says which variable is not set. endpoint_done
+ * frees it, also after a failure. */
+bool endpoint_open(struct endpoint *endpoint, const struct competitor_config *config,
+                   const char *folder, struct err *err);
 void endpoint_done(struct endpoint *endpoint);
 
 /* The base URL with `path` behind it; both may have a query of their own. */
@@ -35,8 +36,9 @@ void endpoint_headers(const struct endpoint *endpoint, struct buf *key, const ch
 /* Stars over every piece of the key that a provider repeats. */
 void endpoint_mask(const struct endpoint *endpoint, char *message);
 
-/* The model refused one of the settings (the error names it, as a parameter or in words): it is left out, or said in
- * another way, from now on. False: that is not what happened, or nothing can be changed. */
+/* The model refused one of the settings (the error names it, as a parameter or in words): it is
+ * left out, or said in another way, from now on. False: that is not what happened, or nothing
+ * can be changed. */
 bool endpoint_learn(struct endpoint *endpoint, const struct reply *reply);
 
 #endif

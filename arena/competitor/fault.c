@@ -1,5 +1,5 @@
-/* The class comes from a table of words looked for in the provider's code, type and message, most telling first; only
- * when none is there does the HTTP status decide. */
+/* The class comes from a table of words looked for in the provider's code, type and message,
+ * most telling first; only when none is there does the HTTP status decide. */
 #include "competitor/fault.h"
 
 #include <ctype.h>
@@ -126,7 +126,8 @@ static bool speaks_of_a_missing_model(const char *words)
                      strstr(model, "is not supported") || strstr(model, "do not have access"));
 }
 
-/* Words that name the kind of request rather than what was wrong with it: they count only where no status does. */
+/* Words that name the kind of request rather than what was wrong with it: they count only where
+ * no status does. */
 static bool is_weak(enum chat_error_class class)
 {
     return class == CHAT_BAD_REQUEST || class == CHAT_SERVER;
@@ -149,7 +150,8 @@ static enum chat_error_class classify(int status, const char *words)
     return status == 0 && weak != CHAT_OK ? weak : class_of_status(status);
 }
 
-/* Some errors carry an HTTP status of their own: inside a stream it is the only one, elsewhere the body decides. */
+/* Some errors carry an HTTP status of their own: inside a stream it is the only one, elsewhere
+ * the body decides. */
 static int status_in_body(const char *code)
 {
     char *end;
@@ -171,7 +173,8 @@ static void put(char *out, size_t size, const json_t *value)
 
 /* FastAPI's {"detail": [{"msg", "loc"}, …]}: the messages, joined; the last word of the first place
  * is the parameter. */
-static void put_details(char *out, size_t size, char *parameter, size_t parameter_size, const json_t *list)
+static void put_details(char *out, size_t size, char *parameter, size_t parameter_size,
+                        const json_t *list)
 {
     size_t index, used = 0;
     const json_t *item;
@@ -186,7 +189,8 @@ static void put_details(char *out, size_t size, char *parameter, size_t paramete
 }
 
 /* Google's RetryInfo and QuotaFailure stand in a list of details. */
-static void read_google_details(const json_t *details, struct fault *fault, char *words, size_t size)
+static void read_google_details(const json_t *details, struct fault *fault, char *words,
+                                size_t size)
 {
     size_t index, i;
     const json_t *item, *violation;
@@ -248,10 +252,12 @@ static void read_object(const json_t *body, struct fault *fault, char *words, si
 {
     const json_t *error = json_object_get(body, "error");
     const json_t *inner = json_is_object(error) ? error : body;
-    put(fault->message, sizeof fault->message, json_is_string(error) ? error : json_object_get(inner, "message"));
+    put(fault->message, sizeof fault->message,
+        json_is_string(error) ? error : json_object_get(inner, "message"));
     const json_t *detail = json_object_get(body, "detail");
     if (json_is_array(detail) && !fault->message[0])
-        put_details(fault->message, sizeof fault->message, fault->parameter, sizeof fault->parameter, detail);
+        put_details(fault->message, sizeof fault->message, fault->parameter,
+                    sizeof fault->parameter, detail);
     else
         put(fault->message, sizeof fault->message, detail);
     put(fault->message, sizeof fault->message, json_object_get(body, "message"));
@@ -327,5 +333,6 @@ void fault_read_text(struct fault *fault, int status, struct text body)
     fault->retry_after_s = delay_in_words(words);
     fault->class = classify(status, words);
     if (!used)
-        snprintf(fault->message, sizeof fault->message, "HTTP status %d with an empty body", status);
+        snprintf(fault->message, sizeof fault->message, "HTTP status %d with an empty body",
+                 status);
 }

@@ -29,7 +29,8 @@ static bool add_pieces(struct digest *digest, int fd, off_t size)
 {
     char *piece = malloc(HEAD);
     bool ok = piece && add_piece(digest, fd, piece, 0, HEAD);
-    off_t rest = size > HEAD ? size - HEAD : 0, step = rest / PIECES > PIECE ? rest / PIECES : PIECE;
+    off_t rest = size > HEAD ? size - HEAD : 0,
+          step = rest / PIECES > PIECE ? rest / PIECES : PIECE;
     for (off_t from = HEAD; ok && from < size; from += step)
         ok = add_piece(digest, fd, piece, from, PIECE);
     free(piece);

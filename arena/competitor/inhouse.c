@@ -1,5 +1,6 @@
-/* A chat lives on the loop's thread; the engine's thread only makes messages that point to it. It is freed by the
- * message that brings its end, which is the last one the engine makes, so no message can find it gone. */
+/* A chat lives on the loop's thread; the engine's thread only makes messages that point to it.
+ * It is freed by the message that brings its end, which is the last one the engine makes, so no
+ * message can find it gone. */
 #include "competitor/inhouse.h"
 
 #include <math.h>
@@ -31,12 +32,13 @@ struct chat {
 struct news {
     struct chat *chat;
     struct engine_result result; /* of an end */
-    size_t count;                /* of a delta's rows, as token_queue.h has them; its text stands behind them */
+    size_t count; /* of a delta's rows, as token_queue.h has them; its text stands behind them */
     size_t length;
     struct engine_logprob rows[];
 };
 
-/* A message must arrive, or its chat would never end: without memory the engine's thread waits for some. */
+/* A message must arrive, or its chat would never end: without memory the engine's thread waits
+ * for some. */
 static void post(struct chat *chat, void (*function)(void *data), struct news *news)
 {
     struct inhouse *inhouse = chat->competitor->state;
@@ -107,7 +109,9 @@ static enum chat_finish finish_of(const struct chat *chat, enum engine_finish fi
 
 static double cost_of(const struct competitor_config *config, const struct engine_result *result)
 {
-    return (config->price_input * result->prompt_tokens + config->price_output * result->output_tokens) / 1e6;
+    return (config->price_input * result->prompt_tokens +
+            config->price_output * result->output_tokens) /
+           1e6;
 }
 
 static void deliver_end(void *data)
@@ -117,7 +121,8 @@ static void deliver_end(void *data)
     struct engine_result *result = &news->result;
     if (chat->tells_tokens && chat->tokens.rows.failed) {
         result->finish = ENGINE_FAILED;
-        result->error = (struct engine_error){ENGINE_MEMORY, "out of memory for the log-probabilities"};
+        result->error =
+            (struct engine_error){ENGINE_MEMORY, "out of memory for the log-probabilities"};
     }
     struct chat_end end = {
         .finish = finish_of(chat, result->finish),
@@ -182,8 +187,8 @@ static void describe_detail(struct json_out *out, const struct engine_sampling *
         json_put_int(out, "logit_biases", (int64_t)sampling->logit_biases);
 }
 
-/* The parameters as the engine got them: what an unset one means is written out, but for those that only
- * a program can set. */
+/* The parameters as the engine got them: what an unset one means is written out, but for those
+ * that only a program can set. */
 static char *describe(const struct engine_request *request)
 {
     struct buf buf;
@@ -229,7 +234,8 @@ static void fill_request(struct engine_request *request, const struct chat_param
 }
 
 /* `bias`: room for detail->biases of them. */
-static void fill_detail(struct engine_request *request, const struct chat_detail *detail, struct engine_bias *bias)
+static void fill_detail(struct engine_request *request, const struct chat_detail *detail,
+                        struct engine_bias *bias)
 {
     struct engine_sampling *sampling = &request->sampling;
     sampling->repetition_penalty = or_else(detail->repetition_penalty, 1);
@@ -270,7 +276,8 @@ static bool submit(struct chat *chat, const struct chat_message *messages, size_
         return err_set(err, ERR_MEMORY, "out of memory");
     }
     for (size_t i = 0; i < count; i++)
-        copies[i] = (struct engine_message){ROLES[messages[i].role], messages[i].text.data, messages[i].text.length};
+        copies[i] = (struct engine_message){ROLES[messages[i].role], messages[i].text.data,
+                                            messages[i].text.length};
     struct engine_request request = {.messages = copies, .message_count = count, .user = chat};
     fill_request(&request, params);
     fill_detail(&request, detail, bias);
@@ -286,8 +293,9 @@ static bool submit(struct chat *chat, const struct chat_message *messages, size_
     return true;
 }
 
-static struct chat *inhouse_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
-                                 const struct chat_params *params, const struct chat_sink *sink, struct err *err)
+static struct chat *inhouse_chat(struct competitor *competitor, const struct chat_message *messages,
+                                 size_t count, const struct chat_params *params,
+                                 const struct chat_sink *sink, struct err *err)
 {
     struct chat *chat = calloc(1, sizeof *chat);
     if (!chat) {
@@ -315,8 +323,8 @@ static void inhouse_close(struct competitor *competitor)
     competitor->state = NULL;
 }
 
-bool inhouse_attach(struct competitor *competitor, struct engine *engine, struct engine_model *model, struct loop *loop,
-                    struct err *err)
+bool inhouse_attach(struct competitor *competitor, struct engine *engine,
+                    struct engine_model *model, struct loop *loop, struct err *err)
 {
     static const struct competitor_adapter ADAPTER = {inhouse_chat, inhouse_cancel, inhouse_close};
     struct inhouse *inhouse = malloc(sizeof *inhouse);

@@ -105,5 +105,6 @@ void limiter_cool_down(struct limiter *limiter, int64_t until)
 
 struct limiter_figures limiter_figures(const struct limiter *limiter)
 {
-    return (struct limiter_figures){(int)limiter->limit, limiter->inside, limiter->waiting, limiter->cooling_until};
+    return (struct limiter_figures){(int)limiter->limit, limiter->inside, limiter->waiting,
+                                    limiter->cooling_until};
 }

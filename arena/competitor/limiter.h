@@ -28,7 +28,8 @@ void limiter_free(struct limiter *limiter);     /* nobody may wait or be inside 
 
 /* Joins the queue; `admitted` may be called before this returns. */
 void limiter_join(struct limiter *limiter, struct limiter_waiter *waiter);
-void limiter_quit(struct limiter *limiter, struct limiter_waiter *waiter); /* leaves the queue; not waiting: nothing */
+void limiter_quit(struct limiter *limiter,
+                  struct limiter_waiter *waiter); /* leaves the queue; not waiting: nothing */
 
 enum limiter_outcome { LIMITER_GOOD, LIMITER_TOO_MUCH, LIMITER_OTHER };
 void limiter_leave(struct limiter *limiter, enum limiter_outcome outcome);

@@ -3,21 +3,54 @@
 #include <string.h>
 
 static const struct provider PROVIDERS[] = {
-    {"openai", "https://api.openai.com/v1", "openai-chat", "OPENAI_API_KEY", AUTH_BEARER,
+    {"openai",
+     "https://api.openai.com/v1",
+     "openai-chat",
+     "OPENAI_API_KEY",
+     AUTH_BEARER,
      {"system", "max_completion_tokens", .seed_key = "seed", .no_store = true}},
-    {"anthropic", "https://api.anthropic.com", "anthropic", "ANTHROPIC_API_KEY", AUTH_X_API_KEY,
+    {"anthropic",
+     "https://api.anthropic.com",
+     "anthropic",
+     "ANTHROPIC_API_KEY",
+     AUTH_X_API_KEY,
      {"system", "max_tokens", .seed_key = "seed"}},
-    {"google", "https://generativelanguage.googleapis.com", "gemini", "GEMINI_API_KEY", AUTH_X_GOOG_API_KEY,
+    {"google",
+     "https://generativelanguage.googleapis.com",
+     "gemini",
+     "GEMINI_API_KEY",
+     AUTH_X_GOOG_API_KEY,
      {"system", "max_tokens", .seed_key = "seed"}},
-    {"mistral", "https://api.mistral.ai/v1", "openai-chat", "MISTRAL_API_KEY", AUTH_BEARER,
+    {"mistral",
+     "https://api.mistral.ai/v1",
+     "openai-chat",
+     "MISTRAL_API_KEY",
+     AUTH_BEARER,
      {"system", "max_tokens", .seed_key = "random_seed", .no_stream_options = true}},
-    {"deepseek", "https://api.deepseek.com", "openai-chat", "DEEPSEEK_API_KEY", AUTH_BEARER,
+    {"deepseek",
+     "https://api.deepseek.com",
+     "openai-chat",
+     "DEEPSEEK_API_KEY",
+     AUTH_BEARER,
      {"system", "max_tokens", .seed_key = "seed", .thinking_switch = true}},
-    {"xai", "https://api.x.ai/v1", "openai-chat", "XAI_API_KEY", AUTH_BEARER,
+    {"xai",
+     "https://api.x.ai/v1",
+     "openai-chat",
+     "XAI_API_KEY",
+     AUTH_BEARER,
      {"system", "max_tokens", .seed_key = "seed"}},
-    {"azure", NULL, "openai-chat", "AZURE_OPENAI_API_KEY", AUTH_API_KEY,
+    {"azure",
+     NULL,
+     "openai-chat",
+     "AZURE_OPENAI_API_KEY",
+     AUTH_API_KEY,
      {"system", "max_completion_tokens", .seed_key = "seed"}},
-    {"openai-compatible", NULL, "openai-chat", NULL, AUTH_BEARER, {"system", "max_tokens", .seed_key = "seed"}},
+    {"openai-compatible",
+     NULL,
+     "openai-chat",
+     NULL,
+     AUTH_BEARER,
+     {"system", "max_tokens", .seed_key = "seed"}},
 };
 
 const struct provider *provider_find(const char *name)
@@ -30,7 +63,8 @@ const struct provider *provider_find(const char *name)
 
 const char *provider_auth_header(enum provider_auth auth)
 {
-    static const char *const HEADERS[] = {"Authorization: Bearer ", "x-api-key: ", "x-goog-api-key: ", "api-key: "};
+    static const char *const HEADERS[] = {"Authorization: Bearer ",
+                                          "x-api-key: ", "x-goog-api-key: ", "api-key: "};
     return HEADERS[auth];
 }
 

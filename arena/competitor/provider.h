@@ -1,5 +1,5 @@
-/* The providers: endpoint, dialect, key and quirks of each, a row of data. Every one of these can be overridden in the
- * configuration. */
+/* The providers: endpoint, dialect, key and quirks of each, a row of data. Every one of these
+ * can be overridden in the configuration. */
 #ifndef ARENA_COMPETITOR_PROVIDER_H
 #define ARENA_COMPETITOR_PROVIDER_H
 
@@ -8,7 +8,7 @@
 enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_X_GOOG_API_KEY, AUTH_API_KEY };
 
 struct provider {
-    const char *name, *base_url; /* base_url NULL: must be configured */
+    const char *name, *base_url;   /* base_url NULL: must be configured */
     const char *dialect, *key_env; /* key_env NULL: no key unless one is configured */
     enum provider_auth auth;
     struct dialect_quirks quirks;

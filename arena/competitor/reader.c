@@ -1,5 +1,6 @@
-/* Providers' JSON is repaired before it is parsed: bytes that are not UTF-8, halves of surrogate pairs and escaped NULs
- * become U+FFFD, so that an emoji cut by the token limit does not cost the answer. */
+/* Providers' JSON is repaired before it is parsed: bytes that are not UTF-8, halves of surrogate
+ * pairs and escaped NULs become U+FFFD, so that an emoji cut by the token limit does not cost
+ * the answer. */
 #include "competitor/reader.h"
 
 #include <ctype.h>
@@ -139,7 +140,8 @@ static void on_event(void *user, const char *name, struct buf *data)
 {
     struct reader *reader = user;
     if (!take_event(reader, name, data))
-        reply_fail(&reader->reply, CHAT_PROTOCOL, "an event of the stream is not JSON: %.100s", data->data);
+        reply_fail(&reader->reply, CHAT_PROTOCOL, "an event of the stream is not JSON: %.100s",
+                   data->data);
 }
 
 void reader_init(struct reader *reader, const struct dialect *dialect, bool stream,
@@ -171,23 +173,26 @@ void reader_status(struct reader *reader, int status)
 
 static bool cannot_keep(struct reader *reader)
 {
-    reply_fail(&reader->reply, CHAT_PROTOCOL,
-               "the response is too large (at most %d bytes a line, %d a stream), or memory ran out", LIMIT_SSE_BYTES,
-               LIMIT_RESPONSE_BYTES);
+    reply_fail(
+        &reader->reply, CHAT_PROTOCOL,
+        "the response is too large (at most %d bytes a line, %d a stream), or memory ran out",
+        LIMIT_SSE_BYTES, LIMIT_RESPONSE_BYTES);
     return false;
 }
 
 bool reader_feed(struct reader *reader, struct text bytes)
 {
     reader->received += bytes.length;
-    bool ok = reader->received <= LIMIT_RESPONSE_BYTES &&
-              (reader->streams ? sse_feed(&reader->sse, bytes) : buf_add_text(&reader->whole, bytes));
+    bool ok =
+        reader->received <= LIMIT_RESPONSE_BYTES &&
+        (reader->streams ? sse_feed(&reader->sse, bytes) : buf_add_text(&reader->whole, bytes));
     return ok || cannot_keep(reader);
 }
 
 /* --- the end: what was no event --- */
 
-/* A whole answer, or an error, that came as one JSON value. Beside an error stands what arrived before it. */
+/* A whole answer, or an error, that came as one JSON value. Beside an error stands what arrived
+ * before it. */
 static void take_value(struct reader *reader, const json_t *value)
 {
     const json_t *fault = fault_find(value);
@@ -251,14 +256,16 @@ static char first_of(const struct buf *buf)
     return 0;
 }
 
-/* What stands after the last blank line, and lines that were no events: a bare error, or a page of HTML. */
+/* What stands after the last blank line, and lines that were no events: a bare error, or a page
+ * of HTML. */
 static void end_stream(struct reader *reader)
 {
     struct sse *sse = &reader->sse;
     if (!sse_end(sse))
         cannot_keep(reader);
     if (sse->has_data)
-        take_event(reader, sse->name, &sse->data); /* a cut event is no event: the verdict will be truncated */
+        take_event(reader, sse->name,
+                   &sse->data); /* a cut event is no event: the verdict will be truncated */
     char first = first_of(&sse->stray);
     if (!first)
         return;

@@ -24,11 +24,13 @@ struct reader {
 };
 
 void reader_init(struct reader *reader, const struct dialect *dialect, bool stream,
-                 void (*delta)(void *user, enum chat_channel channel, struct text text), void *user);
+                 void (*delta)(void *user, enum chat_channel channel, struct text text),
+                 void *user);
 void reader_done(struct reader *reader);
 
 void reader_status(struct reader *reader, int status); /* before the first byte */
-bool reader_feed(struct reader *reader, struct text bytes); /* false: give the transfer up; the reply says why */
+bool reader_feed(struct reader *reader,
+                 struct text bytes); /* false: give the transfer up; the reply says why */
 
 /* The response's end. `clean` false: the connection broke (`why`). Gives the verdict. */
 enum chat_finish reader_end(struct reader *reader, bool clean, const char *why);

@@ -1,5 +1,5 @@
-/* Competitors with the same key at the same endpoint share one limiter; all of them share the connections. The limiters
- * are known by a digest, so that no second copy of a key is kept. */
+/* Competitors with the same key at the same endpoint share one limiter; all of them share the
+ * connections. The limiters are known by a digest, so that no second copy of a key is kept. */
 #include "competitor/remote.h"
 
 #include <stdlib.h>
@@ -52,14 +52,17 @@ static void remote_close(struct competitor *competitor)
     competitor->state = NULL;
 }
 
-static bool check_price(const struct competitor_config *config, const struct remote_hub *hub, struct err *err)
+static bool check_price(const struct competitor_config *config, const struct remote_hub *hub,
+                        struct err *err)
 {
     bool limited = !isnan(config->budget_usd) || !isnan(hub->budget.limit_usd);
     return !limited || !isnan(config->price_input + config->price_output) ||
-           err_set(err, ERR_CONFIG, "a \"budget\" needs the \"price\" of \"input\" and \"output\" to be known");
+           err_set(err, ERR_CONFIG,
+                   "a \"budget\" needs the \"price\" of \"input\" and \"output\" to be known");
 }
 
-bool remote_attach(struct competitor *competitor, struct remote_hub *hub, const char *folder, struct err *err)
+bool remote_attach(struct competitor *competitor, struct remote_hub *hub, const char *folder,
+                   struct err *err)
 {
     static const struct competitor_adapter ADAPTER = {attempt_chat, attempt_cancel, remote_close};
     struct remote *remote = calloc(1, sizeof *remote);

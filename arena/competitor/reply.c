@@ -7,9 +7,11 @@
 
 #include "competitor/fault.h"
 
-void reply_init(struct reply *reply, void (*delta)(void *user, enum chat_channel channel, struct text text), void *user)
+void reply_init(struct reply *reply,
+                void (*delta)(void *user, enum chat_channel channel, struct text text), void *user)
 {
-    *reply = (struct reply){.delta = delta, .user = user, .usage = CHAT_USAGE_UNKNOWN, .reported_cost = NAN};
+    *reply = (struct reply){
+        .delta = delta, .user = user, .usage = CHAT_USAGE_UNKNOWN, .reported_cost = NAN};
     reply->error.retry_after_s = NAN;
 }
 
@@ -80,7 +82,8 @@ int64_t reply_count(const json_t *object, const char *key)
     if (json_is_integer(value))
         return json_integer_value(value) < 0 ? -1 : json_integer_value(value);
     double real = json_real_value(value);
-    return json_is_real(value) && real >= 0 && real < 1e15 && real == floor(real) ? (int64_t)real : -1;
+    return json_is_real(value) && real >= 0 && real < 1e15 && real == floor(real) ? (int64_t)real
+                                                                                  : -1;
 }
 
 enum chat_finish reply_verdict(const struct reply *reply)

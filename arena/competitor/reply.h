@@ -34,7 +34,8 @@ void reply_init(struct reply *reply,
 
 void reply_text(struct reply *reply, enum chat_channel channel,
                 const json_t *string); /* no string or an empty one: nothing */
-void reply_say(struct reply *reply, enum chat_channel channel, struct text text); /* whole UTF-8 characters */
+void reply_say(struct reply *reply, enum chat_channel channel,
+               struct text text); /* whole UTF-8 characters */
 void reply_finish(struct reply *reply, enum chat_finish finish);
 void reply_model(struct reply *reply, const json_t *string);
 void reply_id(struct reply *reply, const json_t *string);

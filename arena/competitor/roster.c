@@ -1,5 +1,6 @@
-/* Reading comes before opening, so that a mistake in the last row is told before minutes of loading. Models are kept in
- * a list by file and load options: two presets of one checkpoint share its weights, its cache and its batch. */
+/* Reading comes before opening, so that a mistake in the last row is told before minutes of
+ * loading. Models are kept in a list by file and load options: two presets of one checkpoint
+ * share its weights, its cache and its batch. */
 #include "competitor/roster.h"
 
 #include <errno.h>
@@ -41,8 +42,8 @@ struct roster {
 
 #define DEFAULT_MODEL "SmolLM2-135M-Instruct.Q4_1.gguf"
 
-/* The default pair: one checkpoint under two settings that really differ, as a lab compares presets. The aliases are
- * what the model calls itself and its maker. */
+/* The default pair: one checkpoint under two settings that really differ, as a lab compares
+ * presets. The aliases are what the model calls itself and its maker. */
 static const char DEFAULT_COMPETITORS[] =
     "[{\"name\":\"smollm2-precise\",\"provider\":\"engine\",\"path\":\"" DEFAULT_MODEL
     "\",\"in_house\":true,"
@@ -70,9 +71,11 @@ static bool read_rows(struct roster *roster, const json_t *rows, struct err *err
 {
     size_t count = json_array_size(rows);
     if (!json_is_array(rows) || !count)
-        return err_set(err, ERR_CONFIG, "\"competitors\" must be a list with at least one competitor");
+        return err_set(err, ERR_CONFIG,
+                       "\"competitors\" must be a list with at least one competitor");
     if (count > LIMIT_COMPETITORS)
-        return err_set(err, ERR_CONFIG, "\"competitors\" has %zu rows, at most %d", count, LIMIT_COMPETITORS);
+        return err_set(err, ERR_CONFIG, "\"competitors\" has %zu rows, at most %d", count,
+                       LIMIT_COMPETITORS);
     roster->competitors = calloc(count, sizeof *roster->competitors);
     if (!roster->competitors)
         return err_set(err, ERR_MEMORY, "out of memory");
@@ -81,14 +84,16 @@ static bool read_rows(struct roster *roster, const json_t *rows, struct err *err
         if (!competitor_config_read(&competitor->config, json_array_get(rows, i), i, err))
             return false;
         if (roster_find(roster, competitor->config.name) != competitor)
-            return err_set(err, ERR_CONFIG, "two competitors are named \"%s\"", competitor->config.name);
+            return err_set(err, ERR_CONFIG, "two competitors are named \"%s\"",
+                           competitor->config.name);
     }
     return true;
 }
 
 static bool start_engine(struct roster *roster, struct err *err)
 {
-    struct engine_options options = {.device = roster->options.device, .threads = roster->options.engine_threads};
+    struct engine_options options = {.device = roster->options.device,
+                                     .threads = roster->options.engine_threads};
     struct engine_error error = {ENGINE_OK, ""};
     roster->engine = engine_new(&options, &error);
     return roster->engine || err_set(err, ERR_UNSUPPORTED, "engine: %s", error.message);
@@ -104,8 +109,10 @@ static char *copy_or_null(const char *text)
     return text ? strdup(text) : NULL;
 }
 
-/* The model of `config`, loaded if this is the first competitor that asks for it. NULL with `err`. */
-static const struct loaded *load(struct roster *roster, const struct competitor_config *config, struct err *err)
+/* The model of `config`, loaded if this is the first competitor that asks for it. NULL with
+ * `err`. */
+static const struct loaded *load(struct roster *roster, const struct competitor_config *config,
+                                 struct err *err)
 {
     char *path = file_join(roster->options.folder, config->path), real[PATH_MAX];
     if (!path || !realpath(path, real)) {
@@ -126,7 +133,8 @@ static const struct loaded *load(struct roster *roster, const struct competitor_
     struct loaded *loaded = &roster->loaded[roster->loaded_count];
     struct engine_load_options options = {config->context, config->chat_template, config->weights};
     struct engine_error error = {ENGINE_OK, ""};
-    *loaded = (struct loaded){.context = config->context, .model = engine_load(roster->engine, real, &options, &error)};
+    *loaded = (struct loaded){.context = config->context,
+                              .model = engine_load(roster->engine, real, &options, &error)};
     if (!loaded->model) {
         err_set(err, error.code == ENGINE_MEMORY ? ERR_MEMORY : ERR_CONFIG, "%s", error.message);
         return NULL;
@@ -169,8 +177,10 @@ static bool open_one(struct roster *roster, struct competitor *competitor, struc
                 roster->loop, roster->options.budget_usd > 0 ? roster->options.budget_usd : NAN,
                 err);
         ok = roster->hub && remote_attach(competitor, roster->hub, roster->options.folder, err);
-        if (ok && !roster->options.only && remote_lacks(competitor)) /* who asks it alone is told by its answer */
-            log_warning("roster", "competitor \"%s\": %s", competitor->config.name, remote_lacks(competitor));
+        if (ok && !roster->options.only &&
+            remote_lacks(competitor)) /* who asks it alone is told by its answer */
+            log_warning("roster", "competitor \"%s\": %s", competitor->config.name,
+                        remote_lacks(competitor));
     }
     ok = ok && set_version(competitor, weights, err);
     return ok || err_prefix(err, "competitor \"%s\"", competitor->config.name);
@@ -181,9 +191,11 @@ static bool nobody_called(const struct roster *roster, const char *name, struct 
     char names[256] = "";
     for (size_t i = 0; i < roster->count; i++) {
         size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", roster->competitors[i].config.name);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                 roster->competitors[i].config.name);
     }
-    return err_set(err, ERR_CONFIG, "no competitor is named \"%.128s\"; configured: %s", name, names);
+    return err_set(err, ERR_CONFIG, "no competitor is named \"%.128s\"; configured: %s", name,
+                   names);
 }
 
 static bool open_all(struct roster *roster, struct err *err)
@@ -196,14 +208,15 @@ static bool open_all(struct roster *roster, struct err *err)
         return nobody_called(roster, only, err);
     for (size_t i = 0; i < roster->count; i++) {
         struct competitor *competitor = &roster->competitors[i];
-        if ((!only || strcmp(competitor->config.name, only) == 0) && !open_one(roster, competitor, err))
+        if ((!only || strcmp(competitor->config.name, only) == 0) &&
+            !open_one(roster, competitor, err))
             return false;
     }
     return true;
 }
 
-struct roster *roster_open(struct loop *loop, const json_t *competitors, const struct roster_options *options,
-                           struct err *err)
+struct roster *roster_open(struct loop *loop, const json_t *competitors,
+                           const struct roster_options *options, struct err *err)
 {
     char folder[PATH_MAX];
     struct roster *roster = calloc(1, sizeof *roster);
@@ -218,7 +231,8 @@ struct roster *roster_open(struct loop *loop, const json_t *competitors, const s
         roster->options.folder = roster_default_folder(folder, sizeof folder);
         roster->preset = true;
     }
-    bool ok = competitors && read_rows(roster, competitors, err) && (options->unopened || open_all(roster, err));
+    bool ok = competitors && read_rows(roster, competitors, err) &&
+              (options->unopened || open_all(roster, err));
     json_decref(defaults);
     if (ok)
         return roster;

@@ -5,7 +5,8 @@
 
 #include "base/limits.h"
 
-void sse_init(struct sse *sse, void (*event)(void *user, const char *name, struct buf *data), void *user)
+void sse_init(struct sse *sse, void (*event)(void *user, const char *name, struct buf *data),
+              void *user)
 {
     *sse = (struct sse){.event = event, .user = user};
     buf_init(&sse->line, LIMIT_SSE_BYTES);
@@ -37,14 +38,16 @@ static bool is(struct text field, const char *name)
 static bool take_field(struct sse *sse, struct text line)
 {
     const char *colon = memchr(line.data, ':', line.length);
-    struct text field = {line.data, colon ? (size_t)(colon - line.data) : line.length}, value = {"", 0};
+    struct text field = {line.data, colon ? (size_t)(colon - line.data) : line.length},
+                value = {"", 0};
     if (colon) {
         value = (struct text){colon + 1, line.length - field.length - 1};
         if (value.length && value.data[0] == ' ')
             value = (struct text){value.data + 1, value.length - 1};
     }
     if (is(field, "data")) {
-        bool ok = (!sse->has_data || buf_add_char(&sse->data, '\n')) && buf_add_text(&sse->data, value);
+        bool ok =
+            (!sse->has_data || buf_add_char(&sse->data, '\n')) && buf_add_text(&sse->data, value);
         sse->has_data = true;
         return ok;
     }

@@ -1,5 +1,6 @@
-/* Tokens are matched to text by counting bytes. Where a model makes broken UTF-8, the text is longer than its tokens
- * (each broken part becomes U+FFFD): then a token may be told a little early, never late. */
+/* Tokens are matched to text by counting bytes. Where a model makes broken UTF-8, the text is
+ * longer than its tokens (each broken part becomes U+FFFD): then a token may be told a little
+ * early, never late. */
 #include "competitor/token_queue.h"
 
 #include "base/limits.h"
@@ -23,14 +24,16 @@ void token_queue_add(struct token_queue *queue, const struct engine_logprob *row
 }
 
 /* A special token has no bytes in an answer, but a name in a list. */
-static struct chat_token token_of(const struct token_queue *queue, const struct engine_logprob *entry)
+static struct chat_token token_of(const struct token_queue *queue,
+                                  const struct engine_logprob *entry)
 {
     struct chat_token token = {.logprob = (double)entry->logprob};
     token.bytes.data = engine_token_text(queue->model, entry->token, true, &token.bytes.length);
     return token;
 }
 
-static void tell(const struct token_queue *queue, const struct engine_logprob *row, const struct chat_sink *sink)
+static void tell(const struct token_queue *queue, const struct engine_logprob *row,
+                 const struct chat_sink *sink)
 {
     struct chat_token top[TOPS_MAX], token = token_of(queue, row);
     for (size_t i = 0; i < queue->tops; i++)

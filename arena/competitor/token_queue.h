@@ -1,8 +1,10 @@
-/* The tokens of an in-house answer and their log-probabilities, until the text that they made is out.
+/* The tokens of an in-house answer and their log-probabilities, until the text that they made is
+ * out.
  *
- * The engine makes a token before it knows whether its text will be said: it may be held back for the rest of a
- * character, or turn out to be part of a stop string. So tokens wait here, and are told right before the delta in which
- * their first byte stands. What only made a stop string, or ended the answer, is never told. Loop's thread only. */
+ * The engine makes a token before it knows whether its text will be said: it may be held back
+ * for the rest of a character, or turn out to be part of a stop string. So tokens wait here, and
+ * are told right before the delta in which their first byte stands. What only made a stop
+ * string, or ended the answer, is never told. Loop's thread only. */
 #ifndef ARENA_COMPETITOR_TOKEN_QUEUE_H
 #define ARENA_COMPETITOR_TOKEN_QUEUE_H
 
@@ -14,8 +16,9 @@
 struct token_queue {
     const struct engine_model *model;
     size_t tops;
-    struct buf rows;     /* not told yet; `failed`: some are lost */
-    size_t begins, said; /* bytes of the answer before the first row's token; and those that are out */
+    struct buf rows; /* not told yet; `failed`: some are lost */
+    size_t begins,
+        said; /* bytes of the answer before the first row's token; and those that are out */
 };
 
 /* Borrows the model. */

@@ -1,5 +1,6 @@
-/* libcurl tells which descriptors it watches; each gets a loop_fd of its own. Handles are never removed inside one of
- * libcurl's callbacks (it refuses that): a cancelled transfer only turns silent there and is removed right after. */
+/* libcurl tells which descriptors it watches; each gets a loop_fd of its own. Handles are never
+ * removed inside one of libcurl's callbacks (it refuses that): a cancelled transfer only turns
+ * silent there and is removed right after. */
 #include "competitor/transfer.h"
 
 #include <ctype.h>
@@ -142,7 +143,8 @@ static int set_timer(CURLM *multi, long timeout_ms, void *user)
 static void socket_ready(void *user, uint32_t events)
 {
     struct watched *watched = user;
-    int mask = (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+    int mask = (events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+               (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
     act(watched->pool, watched->handle.fd, mask);
 }
@@ -264,19 +266,23 @@ bool transfer_is_loopback(const char *url)
         return false;
     if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
-    return sscanf(host, "%u.%u.%u.%u%c", &a, &b, &c, &d, &rest) == 4 && a == 127 && b < 256 && c < 256 && d < 256;
+    return sscanf(host, "%u.%u.%u.%u%c", &a, &b, &c, &d, &rest) == 4 && a == 127 && b < 256 &&
+           c < 256 && d < 256;
 }
 
-static void set_options(struct transfer *transfer, const struct transfer_request *request, bool loopback)
+static void set_options(struct transfer *transfer, const struct transfer_request *request,
+                        bool loopback)
 {
     CURL *easy = transfer->easy;
-    const char *authorities = getenv("CURL_CA_BUNDLE") ? getenv("CURL_CA_BUNDLE") : getenv("SSL_CERT_FILE");
+    const char *authorities =
+        getenv("CURL_CA_BUNDLE") ? getenv("CURL_CA_BUNDLE") : getenv("SSL_CERT_FILE");
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->reason);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* cancelling must not join a name look-up */
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, request->allow_http || loopback ? "http,https" : "https");
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
+                     request->allow_http || loopback ? "http,https" : "https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

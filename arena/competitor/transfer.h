@@ -1,9 +1,10 @@
 /* HTTP requests out, through libcurl's multi interface on the loop.
  *
- * A pool belongs to the loop's thread and keeps connections alive between transfers. A transfer calls back with the
- * status line and headers, the body in pieces, and one end; after transfer_cancel nothing is called any more. Redirects
- * are never followed (a key would follow them), names are looked up off the loop, proxies of the environment are
- * honoured except for loopback addresses. */
+ * A pool belongs to the loop's thread and keeps connections alive between transfers. A transfer
+ * calls back with the status line and headers, the body in pieces, and one end; after
+ * transfer_cancel nothing is called any more. Redirects are never followed (a key would follow
+ * them), names are looked up off the loop, proxies of the environment are honoured except for
+ * loopback addresses. */
 #ifndef ARENA_COMPETITOR_TRANSFER_H
 #define ARENA_COMPETITOR_TRANSFER_H
 
@@ -22,9 +23,10 @@ void transfer_pool_free(struct transfer_pool *pool); /* no transfer is under way
 enum transfer_failure { TRANSFER_OK, TRANSFER_NETWORK, TRANSFER_TIMEOUT, TRANSFER_TLS };
 
 struct transfer_events {
-    void (*header)(void *user, struct text name, struct text value); /* name in lower case; of the final response */
-    void (*status)(void *user, int status);                           /* once, after the headers, before the body */
-    bool (*body)(void *user, struct text bytes);                      /* false: enough, end it */
+    void (*header)(void *user, struct text name,
+                   struct text value);           /* name in lower case; of the final response */
+    void (*status)(void *user, int status);      /* once, after the headers, before the body */
+    bool (*body)(void *user, struct text bytes); /* false: enough, end it */
     /* `why`: one line, without secrets; `sent`: some of the request may have arrived. */
     void (*end)(void *user, enum transfer_failure failure, bool sent, const char *why);
     void *user;
@@ -38,7 +40,8 @@ struct transfer_request {
     bool compressed;            /* offer compression: not for streams, it delays tokens */
 };
 
-/* Returns NULL with ERR_CONFIG for a URL that is refused, ERR_MEMORY otherwise; nothing is called then. */
+/* Returns NULL with ERR_CONFIG for a URL that is refused, ERR_MEMORY otherwise; nothing is
+ * called then. */
 struct transfer *transfer_start(struct transfer_pool *pool, const struct transfer_request *request,
                                 const struct transfer_events *events, struct err *err);
 

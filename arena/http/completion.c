@@ -41,11 +41,11 @@ struct completion {
     char fingerprint[sizeof "fp_" + FINGERPRINT_LENGTH];
     char key[STORE_ID_SIZE];
     bool streams, include_usage, logprobs;
-    int entries;     /* how deep inside we are */
-    bool open;       /* the stream is there */
-    bool unheard;    /* nobody will read the rest */
-    bool finished;   /* the reply's last word is said */
-    struct err err;  /* the first failure */
+    int entries;    /* how deep inside we are */
+    bool open;      /* the stream is there */
+    bool unheard;   /* nobody will read the rest */
+    bool finished;  /* the reply's last word is said */
+    struct err err; /* the first failure */
     const char *param;
     struct chat_usage usage;
     struct buf events; /* not sent yet */
@@ -199,7 +199,8 @@ static void explain(struct completion *completion, const struct chat_end *end)
         enum err_code code;
         const char *words;
     } TABLE[] = {
-        {CHAT_CONTEXT_LENGTH, ERR_PROMPT_TOO_LONG, "the messages are longer than the model's context"},
+        {CHAT_CONTEXT_LENGTH, ERR_PROMPT_TOO_LONG,
+         "the messages are longer than the model's context"},
         {CHAT_BAD_REQUEST, ERR_BAD_REQUEST, "the model refuses this request"},
         {CHAT_RATE_LIMIT, ERR_BUSY, "the model is busy: try again in a moment"},
         {CHAT_OVERLOADED, ERR_BUSY, "the model is busy: try again in a moment"},
@@ -277,14 +278,16 @@ static bool write_whole(struct completion *completion, struct buf *out)
         if (choice->text.failed)
             return err_set(err, ERR_MEMORY, "the answer does not fit the memory there is for it");
         if (choice->logprobs.failed)
-            return err_set(err, ERR_TOO_LARGE,
-                           "the log-probabilities are longer than %d bytes: ask for fewer tokens or "
-                           "fewer top_logprobs, or for a stream",
-                           LIMIT_LOGPROB_BYTES / completion->count);
-        choices[i] = (struct openai_choice){.index = i,
-                                            .text = buf_text(&choice->text),
-                                            .logprobs = completion->logprobs ? &choice->logprobs : NULL,
-                                            .finish = choice->finish};
+            return err_set(
+                err, ERR_TOO_LARGE,
+                "the log-probabilities are longer than %d bytes: ask for fewer tokens or "
+                "fewer top_logprobs, or for a stream",
+                LIMIT_LOGPROB_BYTES / completion->count);
+        choices[i] =
+            (struct openai_choice){.index = i,
+                                   .text = buf_text(&choice->text),
+                                   .logprobs = completion->logprobs ? &choice->logprobs : NULL,
+                                   .finish = choice->finish};
     }
     openai_write(out, &completion->head, choices, (size_t)completion->count, &completion->usage);
     return !out->failed || err_set(err, ERR_MEMORY, "out of memory");
@@ -345,9 +348,9 @@ static void name_it(struct completion *completion, const char *key)
     memcpy(completion->fingerprint, "fp_", 3);
     memcpy(completion->fingerprint + 3, competitor->version, FINGERPRINT_LENGTH);
     memccpy(completion->key, key, '\0', sizeof completion->key - 1);
-    completion->head = (struct openai_head){completion->id, competitor->config.name,
-                                            completion->fingerprint, clock_wall_ms() / 1000,
-                                            completion->include_usage};
+    completion->head =
+        (struct openai_head){completion->id, competitor->config.name, completion->fingerprint,
+                             clock_wall_ms() / 1000, completion->include_usage};
 }
 
 static struct completion *completion_new(struct completions *completions,
@@ -389,8 +392,7 @@ static struct completion *completion_new(struct completions *completions,
 static void start_choice(struct choice *choice, const struct openai_request *asked)
 {
     struct completion *completion = choice->completion;
-    struct chat_sink sink = {
-        .delta = on_delta, .end = on_end, .user = choice, .token = on_token};
+    struct chat_sink sink = {.delta = on_delta, .end = on_end, .user = choice, .token = on_token};
     struct chat_params params = asked->params;
     if (params.seed >= 0)
         params.seed = (int64_t)(((uint64_t)params.seed + (uint64_t)choice->index) & INT64_MAX);

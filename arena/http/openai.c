@@ -131,8 +131,8 @@ static void close_chunk(struct json_out *out)
 }
 
 /* `role` or the piece's text or neither. */
-static void put_piece(struct buf *buf, const struct openai_head *head, bool role, const char *finish,
-                      const struct openai_choice *piece)
+static void put_piece(struct buf *buf, const struct openai_head *head, bool role,
+                      const char *finish, const struct openai_choice *piece)
 {
     struct json_out out = open_chunk(buf, head);
     json_put_open(&out, NULL, '{');

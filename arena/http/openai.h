@@ -33,7 +33,8 @@ struct openai_choice {
 
 /* A whole "chat.completion". */
 void openai_write(struct buf *out, const struct openai_head *head,
-                  const struct openai_choice *choices, size_t count, const struct chat_usage *usage);
+                  const struct openai_choice *choices, size_t count,
+                  const struct chat_usage *usage);
 
 /* "data: {…}\n\n": a choice's first chunk (the role), a piece of it, its end with the reason; the
  * usage, "[DONE]", a failure. */

@@ -1,5 +1,6 @@
-/* Members stand in tables, each with what becomes of it, so that nothing is ignored by accident. A
- * reader that fails leaves the member's name in `param`: clients are told it apart from the text. */
+/* Members stand in tables, each with what becomes of it, so that nothing is ignored by accident.
+ * A reader that fails leaves the member's name in `param`: clients are told it apart from the
+ * text. */
 #include "http/openai_request.h"
 
 #include <errno.h>
@@ -12,11 +13,9 @@
 #define WHAT "the request"
 
 /* What is read below by a function of its own, and what changes nothing about the answer. */
-static const char *const TAKEN[] = {"model",    "messages",          "stream",
-                                    "stop",     "stream_options",    "seed",
-                                    "logprobs", "logit_bias",        "response_format",
-                                    "user",     "metadata",          "store",
-                                    NULL};
+static const char *const TAKEN[] = {
+    "model",      "messages",        "stream", "stop",     "stream_options", "seed", "logprobs",
+    "logit_bias", "response_format", "user",   "metadata", "store",          NULL};
 static const char *const IDLE[] = {"service_tier",     "safety_identifier",   "prompt_cache_key",
                                    "reasoning_effort", "parallel_tool_calls", NULL};
 
@@ -42,7 +41,7 @@ static const struct {
 } INTEGERS[] = {
     {"max_tokens", AT(params.max_tokens), 1, 1 << 20},
     {"max_completion_tokens", AT(params.max_tokens), 1, 1 << 20}, /* the newer name wins */
-    {"top_k", AT(params.top_k), -1, 1 << 20}, /* vLLM's -1 and 0: off */
+    {"top_k", AT(params.top_k), -1, 1 << 20},                     /* vLLM's -1 and 0: off */
     {"n", AT(choices), 1, OPENAI_CHOICES},
 #undef AT
 };
@@ -83,7 +82,8 @@ static bool check_members(struct openai_request *request, const json_t *body, st
     {
         request->param = name;
         if (!json_is_null(value) && !is_known(name))
-            return err_set(err, ERR_UNSUPPORTED, "\"%.64s\" is not served here: leave it out", name);
+            return err_set(err, ERR_UNSUPPORTED, "\"%.64s\" is not served here: leave it out",
+                           name);
     }
     request->param = "response_format";
     const json_t *format = json_object_get(body, "response_format");
@@ -263,8 +263,8 @@ static bool read_logprobs(struct openai_request *request, const json_t *body, st
     if (request->detail.logprobs)
         request->needs = "logprobs";
     request->param = "top_logprobs";
-    if (is_given(body, "top_logprobs") && !json_get_int_or(body, "top_logprobs", WHAT, 0,
-                                                           OPENAI_TOP_LOGPROBS, &tops, err))
+    if (is_given(body, "top_logprobs") &&
+        !json_get_int_or(body, "top_logprobs", WHAT, 0, OPENAI_TOP_LOGPROBS, &tops, err))
         return false;
     if (tops && !request->detail.logprobs)
         return err_set(err, ERR_BAD_REQUEST, "\"top_logprobs\" needs \"logprobs\": true");

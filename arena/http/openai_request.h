@@ -1,9 +1,10 @@
-/* Requests in the OpenAI dialect, as a server reads them. Pure: no connection, no model. Any thread.
+/* Requests in the OpenAI dialect, as a server reads them. Pure: no connection, no model. Any
+ * thread.
  *
  * What the in-house model cannot do (tools, images, JSON output) is refused by name rather than
- * ignored, and so is a member that nobody knows, as OpenAI does; members that change nothing about
- * the answer (user, metadata, store) are let pass. A member that is null is one that is absent.
- * Beyond OpenAI's: top_k, min_p and repetition_penalty, as vLLM has them. */
+ * ignored, and so is a member that nobody knows, as OpenAI does; members that change nothing
+ * about the answer (user, metadata, store) are let pass. A member that is null is one that is
+ * absent. Beyond OpenAI's: top_k, min_p and repetition_penalty, as vLLM has them. */
 #ifndef ARENA_HTTP_OPENAI_REQUEST_H
 #define ARENA_HTTP_OPENAI_REQUEST_H
 

@@ -32,7 +32,7 @@ struct peer *peers_add(struct peers *peers, int fd);
 void peers_remove(struct peers *peers, struct peer *peer); /* frees it; NULL is allowed */
 
 void peer_due(struct peer *peer, int seconds); /* from now; 0: no deadline */
-bool peer_left(const struct peer *peer); /* has it closed its end, or gone? */
+bool peer_left(const struct peer *peer);       /* has it closed its end, or gone? */
 void peer_cut(struct peer *peer); /* shuts the socket down; libmicrohttpd then sees its end */
 
 void peers_sweep(struct peers *peers, int64_t now_ns); /* cuts who is past its deadline */

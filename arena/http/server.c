@@ -434,10 +434,12 @@ static bool check_exposure(const struct http_context *context, const char *liste
                        "administrator; listen on 127.0.0.1, or set another auth mode",
                        listen);
     return context->https ||
-           err_set(err, ERR_CONFIG,
-                   "will not listen on %s without TLS: cookies would travel in the clear; put a proxy "
-                   "that speaks TLS in front, and set \"auth\": {\"https\": true, \"hosts\": [its name]}",
-                   listen);
+           err_set(
+               err, ERR_CONFIG,
+               "will not listen on %s without TLS: cookies would travel in the clear; put a proxy "
+               "that speaks TLS in front, and set \"auth\": {\"https\": true, \"hosts\": [its "
+               "name]}",
+               listen);
 }
 
 static bool open_listeners(struct http_server *server, const struct http_options *options,

@@ -1,7 +1,8 @@
-/* Timers sit in a binary heap whose places are kept in the handles, so moving and stopping one is O(log n) without a
- * search. The nearest deadline becomes epoll_wait's timeout in nanoseconds (epoll_pwait2), which saves a timerfd and
- * its wake-ups. Messages are a singly linked list under a mutex that is held for a few instructions; an eventfd wakes
- * the loop only when it may sleep. */
+/* Timers sit in a binary heap whose places are kept in the handles, so moving and stopping one
+ * is O(log n) without a search. The nearest deadline becomes epoll_wait's timeout in nanoseconds
+ * (epoll_pwait2), which saves a timerfd and its wake-ups. Messages are a singly linked list
+ * under a mutex that is held for a few instructions; an eventfd wakes the loop only when it may
+ * sleep. */
 #include "loop/loop.h"
 
 #include <assert.h>
@@ -53,7 +54,8 @@ struct loop *loop_new(struct err *err)
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (loop->epoll < 0 || loop->wake < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) != 0) {
+    if (loop->epoll < 0 || loop->wake < 0 ||
+        epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) != 0) {
         err_sys(err, ERR_INTERNAL, errno, "cannot create the event loop");
         if (loop->epoll >= 0)
             close(loop->epoll);
@@ -113,7 +115,8 @@ bool loop_post(struct loop *loop, void (*function)(void *data), void *data)
     bool was_empty = !loop->first;
     *loop->last = message;
     loop->last = &message->next;
-    /* Inside the lock, so that the loop cannot have run the message and be gone before it is woken. */
+    /* Inside the lock, so that the loop cannot have run the message and be gone before it is
+     * woken. */
     if (was_empty)
         wake(loop);
     pthread_mutex_unlock(&loop->lock);
@@ -281,7 +284,8 @@ static int64_t longest_wait(struct loop *loop, int timeout_ms)
 static void wait_for_events(struct loop *loop, int64_t wait)
 {
     struct timespec timeout = {wait / CLOCK_S, wait % CLOCK_S};
-    int count = epoll_pwait2(loop->epoll, loop->events, EVENTS_A_TURN, wait < 0 ? NULL : &timeout, NULL);
+    int count =
+        epoll_pwait2(loop->epoll, loop->events, EVENTS_A_TURN, wait < 0 ? NULL : &timeout, NULL);
     if (count < 0 && errno == ENOSYS) /* kernels before 5.11 */
         count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN,
                            wait < 0 ? -1 : (int)((wait + CLOCK_MS - 1) / CLOCK_MS));

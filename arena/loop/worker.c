@@ -39,7 +39,8 @@ static void finish(void *data)
 static void *serve(void *data)
 {
     struct workers *workers = data;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), WORKER_NICE); /* a wish: failing it changes nothing */
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid),
+                WORKER_NICE); /* a wish: failing it changes nothing */
     for (;;) {
         pthread_mutex_lock(&workers->lock);
         while (!workers->count && !workers->stopping)
@@ -60,7 +61,8 @@ static void *serve(void *data)
 
 struct workers *workers_new(struct loop *loop, int threads, struct err *err)
 {
-    struct workers *workers = calloc(1, sizeof *workers + (size_t)threads * sizeof *workers->threads);
+    struct workers *workers =
+        calloc(1, sizeof *workers + (size_t)threads * sizeof *workers->threads);
     if (!workers) {
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
@@ -108,8 +110,8 @@ void workers_free(struct workers *workers)
     free(workers);
 }
 
-bool workers_submit(struct workers *workers, void (*work)(void *data), void (*done)(void *data, bool cancelled),
-                    void *data, struct err *err)
+bool workers_submit(struct workers *workers, void (*work)(void *data),
+                    void (*done)(void *data, bool cancelled), void *data, struct err *err)
 {
     struct job *job = malloc(sizeof *job);
     if (!job)

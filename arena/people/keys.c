@@ -1,6 +1,6 @@
-/* A lab gives out tens of keys, so the table is an array that is searched; comparing digests of the secret
- * in constant time tells nothing of the secret. The day's use is kept beside each key and starts again at
- * midnight UTC. */
+/* A lab gives out tens of keys, so the table is an array that is searched; comparing digests of
+ * the secret in constant time tells nothing of the secret. The day's use is kept beside each key
+ * and starts again at midnight UTC. */
 #include "people/keys.h"
 
 #include <stdlib.h>
@@ -113,7 +113,8 @@ static bool copy_text(char *out, size_t size, const char *text, const char *what
 {
     size_t length = text != NULL ? strlen(text) : 0;
     if (length >= size)
-        return err_set(err, ERR_BAD_REQUEST, "the key's %s is too long: at most %zu bytes", what, size - 1);
+        return err_set(err, ERR_BAD_REQUEST, "the key's %s is too long: at most %zu bytes", what,
+                       size - 1);
     memcpy(out, text != NULL ? text : "", length + 1);
     return true;
 }
@@ -129,18 +130,20 @@ static bool fill(struct creating *creating, const struct key_wish *wish, struct 
     random_id(record->id);
     memcpy(creating->secret, KEY_PREFIX, sizeof KEY_PREFIX - 1);
     token_new(creating->secret + sizeof KEY_PREFIX - 1);
-    token_hash((struct text){creating->secret + sizeof KEY_PREFIX - 1, TOKEN_LENGTH}, record->token_hash);
+    token_hash((struct text){creating->secret + sizeof KEY_PREFIX - 1, TOKEN_LENGTH},
+               record->token_hash);
     if (wish->name == NULL || wish->name[0] == '\0')
         return err_set(err, ERR_BAD_REQUEST, "a key needs a name: whose is it?");
     return copy_text(record->name, sizeof record->name, wish->name, "name", err) &&
-           copy_text(record->organisation, sizeof record->organisation, wish->organisation, "organisation",
-                     err) &&
+           copy_text(record->organisation, sizeof record->organisation, wish->organisation,
+                     "organisation", err) &&
            copy_text(record->contact, sizeof record->contact, wish->contact, "contact", err) &&
            copy_text(creating->actor, sizeof creating->actor, wish->actor, "creator", err);
 }
 
 void keys_create(struct keys *keys, const struct key_wish *wish,
-                 void (*reply)(void *user, const char *secret, const char *id, const struct err *err),
+                 void (*reply)(void *user, const char *secret, const char *id,
+                               const struct err *err),
                  void *user)
 {
     struct err err = ERR_INIT;
@@ -171,8 +174,10 @@ struct revoking {
 static bool store_revocation(struct db *tx, void *data, struct err *err)
 {
     struct revoking *revoking = data;
-    struct audit_record audit = {
-        .at_ms = revoking->now_ms, .actor = revoking->actor, .act = "revoke key", .detail = revoking->id};
+    struct audit_record audit = {.at_ms = revoking->now_ms,
+                                 .actor = revoking->actor,
+                                 .act = "revoke key",
+                                 .detail = revoking->id};
     return api_keys_revoke(tx, revoking->id, revoking->now_ms, err) && audit_add(tx, &audit, err);
 }
 
@@ -232,11 +237,12 @@ static bool refuse(int wait_s, int *retry_after_s, const char *what, int64_t lim
 {
     if (retry_after_s != NULL)
         *retry_after_s = wait_s;
-    return err_set(err, ERR_TOO_MANY, "this key's %lld %s are used up; try again in %d s", (long long)limit,
-                   what, wait_s);
+    return err_set(err, ERR_TOO_MANY, "this key's %lld %s are used up; try again in %d s",
+                   (long long)limit, what, wait_s);
 }
 
-/* The bucket of rates.c: `full_ns` is when it will be full again; a minute's worth may come at once. */
+/* The bucket of rates.c: `full_ns` is when it will be full again; a minute's worth may come at
+ * once. */
 static bool take_request(struct key *key, int *retry_after_s, struct err *err)
 {
     int64_t limit = key->record.requests_per_minute, now = clock_mono_ns();
@@ -250,7 +256,8 @@ static bool take_request(struct key *key, int *retry_after_s, struct err *err)
     return true;
 }
 
-const struct key *keys_admit(struct keys *keys, struct text secret, int *retry_after_s, struct err *err)
+const struct key *keys_admit(struct keys *keys, struct text secret, int *retry_after_s,
+                             struct err *err)
 {
     int64_t now = clock_wall_ms();
     struct key *key = find_secret(keys, secret);
@@ -262,7 +269,8 @@ const struct key *keys_admit(struct keys *keys, struct text secret, int *retry_a
     turn_day(key, now);
     int64_t limit = key->record.tokens_per_day;
     if (limit > 0 && key->today.input_tokens + key->today.output_tokens >= limit) {
-        refuse((int)((DAY_MS - now % DAY_MS) / 1000) + 1, retry_after_s, "tokens a day", limit, err);
+        refuse((int)((DAY_MS - now % DAY_MS) / 1000) + 1, retry_after_s, "tokens a day", limit,
+               err);
         return NULL;
     }
     if (!take_request(key, retry_after_s, err))

@@ -1,8 +1,8 @@
 /* Keys for /v1: who may use the in-house model from a program, how often and how much.
  *
- * The table lives in memory on the loop's thread, filled from the store at start-up and written through; a
- * request finds its key by the digest of the secret, without touching the disk. Limits: LIMIT_API_KEYS
- * keys. */
+ * The table lives in memory on the loop's thread, filled from the store at start-up and written
+ * through; a request finds its key by the digest of the secret, without touching the disk.
+ * Limits: LIMIT_API_KEYS keys. */
 #ifndef ARENA_PEOPLE_KEYS_H
 #define ARENA_PEOPLE_KEYS_H
 
@@ -28,10 +28,11 @@ struct key_wish {
     const char *actor;                           /* for the audit log */
 };
 
-/* `reply` comes exactly once, on the loop: with the secret, which is shown once and stored nowhere, and the
- * key's id; or with NULLs and why not. */
+/* `reply` comes exactly once, on the loop: with the secret, which is shown once and stored
+ * nowhere, and the key's id; or with NULLs and why not. */
 void keys_create(struct keys *keys, const struct key_wish *wish,
-                 void (*reply)(void *user, const char *secret, const char *id, const struct err *err),
+                 void (*reply)(void *user, const char *secret, const char *id,
+                               const struct err *err),
                  void *user);
 
 /* Takes effect at once, in memory; `reply` comes when it is stored too. */
@@ -41,14 +42,15 @@ void keys_revoke(struct keys *keys, const char *id, const char *actor,
 /* --- use --- */
 
 /* From the text of "Authorization: Bearer …": ERR_UNAUTHORIZED when unknown, revoked or expired,
- * ERR_TOO_MANY when its requests a minute or its tokens a day are used up (*retry_after_s, which may be
- * NULL). Counts one request. */
-const struct key *keys_admit(struct keys *keys, struct text secret, int *retry_after_s, struct err *err);
+ * ERR_TOO_MANY when its requests a minute or its tokens a day are used up (*retry_after_s, which
+ * may be NULL). Counts one request. */
+const struct key *keys_admit(struct keys *keys, struct text secret, int *retry_after_s,
+                             struct err *err);
 
 const char *key_id(const struct key *key);
 
-/* What a request used: counted in memory at once and in the store soon. `id` as key_id gave it: the key
- * itself may be gone by then. */
+/* What a request used: counted in memory at once and in the store soon. `id` as key_id gave it:
+ * the key itself may be gone by then. */
 void keys_spent(struct keys *keys, const char *id, int64_t input_tokens, int64_t output_tokens);
 
 #endif

@@ -20,8 +20,8 @@ struct line {
 static bool derive(struct text password, const struct line *line, uint8_t out[HASH_SIZE])
 {
     uint64_t n = UINT64_C(1) << line->log2n, memory = 128 * n * line->r + (1 << 20);
-    return EVP_PBE_scrypt(password.data, password.length, line->salt, SALT_SIZE, n, line->r, line->p,
-                          memory, out, HASH_SIZE) == 1;
+    return EVP_PBE_scrypt(password.data, password.length, line->salt, SALT_SIZE, n, line->r,
+                          line->p, memory, out, HASH_SIZE) == 1;
 }
 
 bool password_hash(struct text password, char out[PASSWORD_HASH_SIZE], struct err *err)
@@ -36,7 +36,8 @@ bool password_hash(struct text password, char out[PASSWORD_HASH_SIZE], struct er
         return err_set(err, ERR_MEMORY, "no memory to hash a password: try again");
     hex_encode(line.salt, SALT_SIZE, salt);
     hex_encode(line.hash, HASH_SIZE, hash);
-    snprintf(out, PASSWORD_HASH_SIZE, "scrypt$%u$%u$%u$%s$%s", line.log2n, line.r, line.p, salt, hash);
+    snprintf(out, PASSWORD_HASH_SIZE, "scrypt$%u$%u$%u$%s$%s", line.log2n, line.r, line.p, salt,
+             hash);
     return true;
 }
 
@@ -45,11 +46,11 @@ static bool read_line(const char *stored, struct line *line)
     char salt[2 * SALT_SIZE + 1], hash[2 * HASH_SIZE + 1];
     int end = 0;
     return stored != NULL &&
-           sscanf(stored, "scrypt$%2u$%2u$%2u$%32[0-9a-f]$%64[0-9a-f]%n", &line->log2n, &line->r, &line->p,
-                  salt, hash, &end) == 5 &&
+           sscanf(stored, "scrypt$%2u$%2u$%2u$%32[0-9a-f]$%64[0-9a-f]%n", &line->log2n, &line->r,
+                  &line->p, salt, hash, &end) == 5 &&
            stored[end] == '\0' && strlen(salt) == 2 * SALT_SIZE && strlen(hash) == 2 * HASH_SIZE &&
-           line->log2n >= 1 && line->log2n <= LOG2N_MAX && line->r >= 1 && line->r <= 16 && line->p >= 1 &&
-           line->p <= 4 && hex_decode(salt, SALT_SIZE, line->salt) &&
+           line->log2n >= 1 && line->log2n <= LOG2N_MAX && line->r >= 1 && line->r <= 16 &&
+           line->p >= 1 && line->p <= 4 && hex_decode(salt, SALT_SIZE, line->salt) &&
            hex_decode(hash, HASH_SIZE, line->hash);
 }
 

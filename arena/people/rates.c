@@ -1,7 +1,7 @@
-/* Open addressing over a fixed table that is made once: what a flood of addresses can take is known
- * beforehand. A look goes over a few neighbouring places; when all are taken, the one that would be full
- * soonest gives way, because forgetting a full bucket changes nothing. A bucket keeps the time at which it
- * will be full again: that one number is all its state. */
+/* Open addressing over a fixed table that is made once: what a flood of addresses can take is
+ * known beforehand. A look goes over a few neighbouring places; when all are taken, the one that
+ * would be full soonest gives way, because forgetting a full bucket changes nothing. A bucket
+ * keeps the time at which it will be full again: that one number is all its state. */
 #include "people/rates.h"
 
 #include <math.h>
@@ -84,8 +84,8 @@ static bool refuse(const struct limit *limit, double wait_s, int *retry_after_s,
     int seconds = wait_s < 1 ? 1 : (int)ceil(wait_s);
     if (retry_after_s != NULL)
         *retry_after_s = seconds;
-    return err_set(err, ERR_TOO_MANY, "too many %s: at most %g a minute; try again in %d s", limit->words,
-                   limit->per_minute, seconds);
+    return err_set(err, ERR_TOO_MANY, "too many %s: at most %g a minute; try again in %d s",
+                   limit->words, limit->per_minute, seconds);
 }
 
 bool rates_take(struct rates *rates, enum rate_kind kind, const char *who, int *retry_after_s,

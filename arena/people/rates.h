@@ -1,9 +1,9 @@
-/* Token buckets: how often a voter, a session or an address may do something. In memory, on the loop's
- * thread.
+/* Token buckets: how often a voter, a session or an address may do something. In memory, on the
+ * loop's thread.
  *
- * A bucket holds `burst` tokens and refills at `per_minute`; an act takes one. Buckets that are full again
- * are forgotten, and at most LIMIT_RATE_BUCKETS are held: past it the fullest of a few looked at makes
- * room, so that a flood of new addresses cannot grow memory. */
+ * A bucket holds `burst` tokens and refills at `per_minute`; an act takes one. Buckets that are
+ * full again are forgotten, and at most LIMIT_RATE_BUCKETS are held: past it the fullest of a
+ * few looked at makes room, so that a flood of new addresses cannot grow memory. */
 #ifndef ARENA_PEOPLE_RATES_H
 #define ARENA_PEOPLE_RATES_H
 
@@ -13,12 +13,12 @@
 #include "base/err.h"
 
 /* kind, per minute, burst, what the refusal calls it */
-#define RATE_MAP(X) \
-    X(RATE_BATTLE, 30, 20, "battles") \
-    X(RATE_TURN, 60, 30, "turns") \
-    X(RATE_VOTE, 60, 30, "votes") \
-    X(RATE_SESSION, 60, 60, "new sessions") \
-    X(RATE_LOGIN, 5, 10, "attempts to log in") \
+#define RATE_MAP(X)                                                                                \
+    X(RATE_BATTLE, 30, 20, "battles")                                                              \
+    X(RATE_TURN, 60, 30, "turns")                                                                  \
+    X(RATE_VOTE, 60, 30, "votes")                                                                  \
+    X(RATE_SESSION, 60, 60, "new sessions")                                                        \
+    X(RATE_LOGIN, 5, 10, "attempts to log in")                                                     \
     X(RATE_REQUEST, 5, 5, "requests for access")
 enum rate_kind {
 #define X(kind, per_minute, burst, words) kind,

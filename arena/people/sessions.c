@@ -1,7 +1,7 @@
-/* A hash table with chains from a token's digest to its session; the digest is random already, so its first
- * bytes are the slot. Looking up by digest also means that no comparison's timing tells anything of a
- * token. A session whose row could not be stored is found again by its digest when the store answers, so it
- * may have ended meanwhile. */
+/* A hash table with chains from a token's digest to its session; the digest is random already,
+ * so its first bytes are the slot. Looking up by digest also means that no comparison's timing
+ * tells anything of a token. A session whose row could not be stored is found again by its
+ * digest when the store answers, so it may have ended meanwhile. */
 #include "people/sessions.h"
 
 #include <stdlib.h>
@@ -179,8 +179,9 @@ static bool submit_save(struct sessions *sessions, const struct session *session
         return err_set(err, ERR_MEMORY, "no memory for a session: try again");
     int64_t now = clock_wall_ms();
     *saving = (struct saving){.sessions = sessions, .with_voter = with_voter};
-    saving->record = (struct session_record){
-        .voter = record_of(&session->voter, now), .created_ms = now, .expires_ms = session->expires_ms};
+    saving->record = (struct session_record){.voter = record_of(&session->voter, now),
+                                             .created_ms = now,
+                                             .expires_ms = session->expires_ms};
     memcpy(saving->record.token_hash, session->hash, DIGEST_SIZE);
     struct store_job job = {save, saved, saving};
     if (store_submit(sessions->store, &job, err))
@@ -196,7 +197,8 @@ static const struct voter *open_session(struct sessions *sessions, const struct 
     uint8_t hash[DIGEST_SIZE];
     token_new(token);
     token_hash(text_of(token), hash);
-    struct session *session = insert(sessions, hash, voter, clock_wall_ms() + SESSION_DAYS * DAY_MS, err);
+    struct session *session =
+        insert(sessions, hash, voter, clock_wall_ms() + SESSION_DAYS * DAY_MS, err);
     if (session == NULL)
         return NULL;
     if (submit_save(sessions, session, with_voter, err))
@@ -209,7 +211,8 @@ const struct voter *sessions_start(struct sessions *sessions, char token[SESSION
                                    struct err *err)
 {
     if (sessions->mode != AUTH_LOCAL) {
-        err_set(err, ERR_UNAUTHORIZED, "this arena is for invited voters: open your invitation's link");
+        err_set(err, ERR_UNAUTHORIZED,
+                "this arena is for invited voters: open your invitation's link");
         return NULL;
     }
     struct voter voter = {.role = ROLE_ADMIN};

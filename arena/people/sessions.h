@@ -1,9 +1,10 @@
-/* Sessions: from a cookie to its voter, in memory, on the loop's thread, without touching the disk.
+/* Sessions: from a cookie to its voter, in memory, on the loop's thread, without touching the
+ * disk.
  *
- * A session's token is 256 random bits that only the browser's cookie holds; memory and disk hold its
- * SHA-256. The table is filled from the store at start-up and written through: a new session is usable at
- * once and its row is submitted before anything that voter does (the store keeps the order). If that row
- * cannot be stored, the session disappears again.
+ * A session's token is 256 random bits that only the browser's cookie holds; memory and disk
+ * hold its SHA-256. The table is filled from the store at start-up and written through: a new
+ * session is usable at once and its row is submitted before anything that voter does (the store
+ * keeps the order). If that row cannot be stored, the session disappears again.
  *
  * Limits: LIMIT_SESSIONS in memory; past it no new ones (ERR_BUSY). Sessions last SESSION_DAYS. */
 #ifndef ARENA_PEOPLE_SESSIONS_H
@@ -23,19 +24,19 @@
 
 struct sessions;
 
-/* Reads the stored sessions through a connection of its own: call at start-up, before the loop runs.
- * Borrows `store`. */
+/* Reads the stored sessions through a connection of its own: call at start-up, before the loop
+ * runs. Borrows `store`. */
 struct sessions *sessions_new(struct store *store, enum auth_mode mode, struct err *err);
-void sessions_free(
-    struct sessions *sessions); /* after the store's last answers have run on the loop; NULL is allowed */
+void sessions_free(struct sessions *sessions); /* after the store's last answers have run on the
+                                                  loop; NULL is allowed */
 
-/* The voter of a cookie's value, borrowed until the next call of this module; NULL: none, expired or
- * malformed. */
+/* The voter of a cookie's value, borrowed until the next call of this module; NULL: none,
+ * expired or malformed. */
 const struct voter *sessions_find(struct sessions *sessions, struct text token);
 
-/* A new voter with a new session: fills `token` for the Set-Cookie. In `local` mode with the role of
- * administrator, in the others ERR_UNAUTHORIZED (an invitation is needed: sessions_add). Returns borrowed,
- * NULL with `err`. */
+/* A new voter with a new session: fills `token` for the Set-Cookie. In `local` mode with the
+ * role of administrator, in the others ERR_UNAUTHORIZED (an invitation is needed: sessions_add).
+ * Returns borrowed, NULL with `err`. */
 const struct voter *sessions_start(struct sessions *sessions, char token[SESSION_TOKEN_LENGTH + 1],
                                    struct err *err);
 

@@ -1,6 +1,6 @@
-/* Secrets that are handed out once and stored only as a digest: session tokens, invitations, keys. 32
- * random bytes in base64url; with 256 bits of randomness a plain SHA-256 keeps them safe at rest. Pure, any
- * thread. */
+/* Secrets that are handed out once and stored only as a digest: session tokens, invitations,
+ * keys. 32 random bytes in base64url; with 256 bits of randomness a plain SHA-256 keeps them
+ * safe at rest. Pure, any thread. */
 #ifndef ARENA_PEOPLE_TOKENS_H
 #define ARENA_PEOPLE_TOKENS_H
 

@@ -38,7 +38,8 @@ bool voter_may(const struct voter *voter, enum voter_act act, struct err *err)
 {
     const struct rule *rule = &RULES[act];
     if (voter == NULL)
-        return err_set(err, ERR_UNAUTHORIZED, "to %s, come with an invitation or log in", rule->words);
+        return err_set(err, ERR_UNAUTHORIZED, "to %s, come with an invitation or log in",
+                       rule->words);
     return voter->role >= rule->lowest ||
            err_set(err, ERR_FORBIDDEN, "to %s needs the role of %s; yours is %s", rule->words,
                    voter_role_word(rule->lowest), voter_role_word(voter->role));

@@ -1,9 +1,10 @@
 /* Who votes, and what a voter may do.
  *
- * A voter is a random id. In `local` mode whoever reaches the loopback address is the administrator; in the
- * other modes the role comes from the invitation. Every route asks `voter_may` with the act that it stands
- * for; nothing else in the house looks at roles. Plain data: belongs to whoever holds it; `struct sessions`
- * hands out borrowed ones on the loop's thread. */
+ * A voter is a random id. In `local` mode whoever reaches the loopback address is the
+ * administrator; in the other modes the role comes from the invitation. Every route asks
+ * `voter_may` with the act that it stands for; nothing else in the house looks at roles. Plain
+ * data: belongs to whoever holds it; `struct sessions` hands out borrowed ones on the loop's
+ * thread. */
 #ifndef ARENA_PEOPLE_VOTERS_H
 #define ARENA_PEOPLE_VOTERS_H
 
@@ -25,13 +26,13 @@ struct voter {
 struct voter voter_from_record(const struct voter_record *record);
 
 /* name, the lowest role that may, what it is called in the refusal */
-#define VOTER_ACT_MAP(X) \
-    X(ACT_BATTLE, ROLE_VOTER, "start a battle") \
-    X(ACT_VOTE, ROLE_VOTER, "vote") \
-    X(ACT_READ_BOARD, ROLE_VOTER, "read the leaderboard") \
-    X(ACT_READ_LIVE, ROLE_ANALYST, "read live figures") \
-    X(ACT_EXPORT, ROLE_ANALYST, "export votes") \
-    X(ACT_EVALUATE, ROLE_ANALYST, "run evaluations") \
+#define VOTER_ACT_MAP(X)                                                                           \
+    X(ACT_BATTLE, ROLE_VOTER, "start a battle")                                                    \
+    X(ACT_VOTE, ROLE_VOTER, "vote")                                                                \
+    X(ACT_READ_BOARD, ROLE_VOTER, "read the leaderboard")                                          \
+    X(ACT_READ_LIVE, ROLE_ANALYST, "read live figures")                                            \
+    X(ACT_EXPORT, ROLE_ANALYST, "export votes")                                                    \
+    X(ACT_EVALUATE, ROLE_ANALYST, "run evaluations")                                               \
     X(ACT_ADMINISTER, ROLE_ADMIN, "administer the arena")
 enum voter_act {
 #define X(name, role, words) name,
@@ -39,7 +40,8 @@ enum voter_act {
 #undef X
 };
 
-/* `voter` NULL is nobody: ERR_UNAUTHORIZED; too low a role is ERR_FORBIDDEN. Both say what was refused. */
+/* `voter` NULL is nobody: ERR_UNAUTHORIZED; too low a role is ERR_FORBIDDEN. Both say what was
+ * refused. */
 bool voter_may(const struct voter *voter, enum voter_act act, struct err *err);
 
 #endif

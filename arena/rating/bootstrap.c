@@ -1,6 +1,6 @@
-/* A resample's optimum is near the original's, so each round keeps the original's K^-1 and takes chord
- * steps, which cost one pass over the cells each; only where they stop gaining does it fall back to a
- * whole Newton fit. */
+/* A resample's optimum is near the original's, so each round keeps the original's K^-1 and takes
+ * chord steps, which cost one pass over the cells each; only where they stop gaining does it
+ * fall back to a whole Newton fit. */
 #include "rating/bootstrap.h"
 
 #include <math.h>
@@ -49,7 +49,8 @@ static void resample(struct bt_pairs *sample, const struct bt_pairs *pairs, stru
 }
 
 /* theta moves by K^-1 gradient until it stands still; `work` holds two vectors. */
-static bool chord(const struct bt_pairs *sample, const struct bt_fit *fit, double *theta, double *work)
+static bool chord(const struct bt_pairs *sample, const struct bt_fit *fit, double *theta,
+                  double *work)
 {
     size_t n = fit->models;
     double before = INFINITY, *gradient = work;
@@ -83,7 +84,8 @@ static bool chord(const struct bt_pairs *sample, const struct bt_fit *fit, doubl
     return false;
 }
 
-static bool refit(const struct bt_pairs *sample, const struct bt_fit *fit, double *theta, double *work)
+static bool refit(const struct bt_pairs *sample, const struct bt_fit *fit, double *theta,
+                  double *work)
 {
     struct bt_fit full;
     struct err err = ERR_INIT;

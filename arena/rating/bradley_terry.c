@@ -1,7 +1,7 @@
-/* Newton's method on a convex function: from 0 it takes six steps on two million real votes, and the
- * last one squares an error that is already below 1e-8, so the answer is the optimum to rounding, where
- * quasi-Newton tools stop up to an Elo point short. Long steps are halved until the loss falls; short
- * ones need no check. */
+/* Newton's method on a convex function: from 0 it takes six steps on two million real votes, and
+ * the last one squares an error that is already below 1e-8, so the answer is the optimum to
+ * rounding, where quasi-Newton tools stop up to an Elo point short. Long steps are halved until
+ * the loss falls; short ones need no check. */
 #include "rating/bradley_terry.h"
 
 #include <math.h>
@@ -31,13 +31,14 @@ static void set_pair(struct bt_pair *pair, const struct tally *tally, size_t i, 
     pair->j = (uint32_t)j;
     pair->wins = (double)tally_count(tally, i, j, OUTCOME_A);
     pair->losses = (double)tally_count(tally, i, j, OUTCOME_B);
-    pair->ties =
-        (double)(tally_count(tally, i, j, OUTCOME_TIE) + tally_count(tally, i, j, OUTCOME_BOTH_BAD));
+    pair->ties = (double)(tally_count(tally, i, j, OUTCOME_TIE) +
+                          tally_count(tally, i, j, OUTCOME_BOTH_BAD));
     double votes = pair->wins + pair->losses + pair->ties;
     pair->weight = reweighted ? 1 / fmax(votes, BT_MIN_PAIR_COUNT) : 1;
 }
 
-bool bt_pairs_init(struct bt_pairs *pairs, const struct tally *tally, bool reweighted, struct err *err)
+bool bt_pairs_init(struct bt_pairs *pairs, const struct tally *tally, bool reweighted,
+                   struct err *err)
 {
     size_t n = tally->models;
     *pairs = (struct bt_pairs){.models = n};
@@ -73,7 +74,8 @@ double bt_loss(const struct bt_pairs *pairs, const double *theta, double *gradie
     for (size_t k = 0; k < pairs->count; k++) {
         const struct bt_pair *pair = &pairs->pairs[k];
         double d = theta[pair->i] - theta[pair->j];
-        double votes = pair->wins + pair->losses + pair->ties, score = pair->wins + 0.5 * pair->ties;
+        double votes = pair->wins + pair->losses + pair->ties,
+               score = pair->wins + 0.5 * pair->ties;
         loss += pair->weight * (votes * bt_softplus(d) - score * d);
         if (gradient) {
             double g = pair->weight * (votes * bt_probability(d) - score) / pairs->mass;
@@ -94,7 +96,8 @@ static void derivatives(const struct bt_pairs *pairs, const double *theta, struc
     for (size_t at = 0; at < pairs->count; at++) {
         const struct bt_pair *pair = &pairs->pairs[at];
         double p = bt_probability(theta[pair->i] - theta[pair->j]);
-        double votes = pair->wins + pair->losses + pair->ties, score = pair->wins + 0.5 * pair->ties;
+        double votes = pair->wins + pair->losses + pair->ties,
+               score = pair->wins + 0.5 * pair->ties;
         double g = pair->weight * (votes * p - score), h = pair->weight * votes * p * (1 - p);
         gradient[pair->i] += g;
         gradient[pair->j] -= g;

@@ -1,10 +1,11 @@
-/* Bradley-Terry by Newton: the strengths theta that maximise the likelihood of a tally, P(i beats j) = 1
- * / (1 + exp(theta_j - theta_i)), a tie being half a win for each. sum(theta) = 0.
+/* Bradley-Terry by Newton: the strengths theta that maximise the likelihood of a tally, P(i
+ * beats j) = 1 / (1 + exp(theta_j - theta_i)), a tie being half a win for each. sum(theta) = 0.
  *
- * The votes must satisfy Ford's condition (connect.h), else there is no maximum and the fit says so.
- * Every step solves with K = H + (tr H / n^2) 1 1^T, which is positive definite although H is not, and
- * whose inverse is H's pseudo-inverse in every direction that matters. Converged means: no component of
- * the mean log-likelihood's gradient reaches 1e-12 (1e-10 is what is promised). Pure. */
+ * The votes must satisfy Ford's condition (connect.h), else there is no maximum and the fit says
+ * so. Every step solves with K = H + (tr H / n^2) 1 1^T, which is positive definite although H
+ * is not, and whose inverse is H's pseudo-inverse in every direction that matters. Converged
+ * means: no component of the mean log-likelihood's gradient reaches 1e-12 (1e-10 is what is
+ * promised). Pure. */
 #ifndef ARENA_RATING_BRADLEY_TERRY_H
 #define ARENA_RATING_BRADLEY_TERRY_H
 
@@ -48,7 +49,8 @@ struct bt_fit {
 
 /* The pairs of a tally that met; reweighted: each vote counts 1 / max(votes of its pair, 50),
  * otherwise 1. */
-bool bt_pairs_init(struct bt_pairs *pairs, const struct tally *tally, bool reweighted, struct err *err);
+bool bt_pairs_init(struct bt_pairs *pairs, const struct tally *tally, bool reweighted,
+                   struct err *err);
 void bt_pairs_done(struct bt_pairs *pairs);
 
 /* Fits from `start` (NULL: all 0). ERR_FORMAT when there is no maximum. */

@@ -1,6 +1,6 @@
-/* Votes are sorted by cluster; a cluster's score touches few models, so its outer product is added over
- * those alone. Summing scores in the order of the votes keeps the result a function of the votes, not of
- * threads. What a vote's score is, each method says for itself. */
+/* Votes are sorted by cluster; a cluster's score touches few models, so its outer product is
+ * added over those alone. Summing scores in the order of the votes keeps the result a function
+ * of the votes, not of threads. What a vote's score is, each method says for itself. */
 #include "rating/cluster.h"
 
 #include <math.h>
@@ -111,7 +111,8 @@ static void close_cluster(struct work *work, size_t touched, struct matrix *meat
     }
 }
 
-static bool same_cluster(const struct ballot *x, const struct ballot *y, bool by_voter, bool by_prompt)
+static bool same_cluster(const struct ballot *x, const struct ballot *y, bool by_voter,
+                         bool by_prompt)
 {
     if (by_voter && (x->voter != y->voter || x->voter == BALLOT_NONE))
         return false;
@@ -213,7 +214,8 @@ static double contrast(const struct matrix *v, size_t i, size_t j)
     return v->a[i * v->n + i] + v->a[j * v->n + j] - v->a[i * v->n + j] - v->a[j * v->n + i];
 }
 
-struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j, double confidence)
+struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j,
+                                   double confidence)
 {
     double voter = cluster->voters ? contrast(&cluster->voter, i, j) : 0;
     double prompt = cluster->prompts ? contrast(&cluster->prompt, i, j) : 0;

@@ -1,12 +1,12 @@
-/* Intervals for votes that share voters and prompts: two-way clustered covariances (Cameron, Gelbach and
- * Miller 2011).
+/* Intervals for votes that share voters and prompts: two-way clustered covariances (Cameron,
+ * Gelbach and Miller 2011).
  *
- * Variance of any contrast of strengths = by voter + by prompt - by (voter, prompt), each with its
- * factor G / (G - 1), never below a quarter of what independent votes would give (the subtraction can go
- * wrong when there are few clusters). The quantile is Student's, with Satterthwaite's degrees of freedom
- * from G - 2 of each kind (Donald and Lang 2007): on real votes of 124 people on 13 prompts, halves
- * split by prompt agree within their 95 % intervals 91 % of the time, where independent errors agree 68
- * %. Pure. */
+ * Variance of any contrast of strengths = by voter + by prompt - by (voter, prompt), each with
+ * its factor G / (G - 1), never below a quarter of what independent votes would give (the
+ * subtraction can go wrong when there are few clusters). The quantile is Student's, with
+ * Satterthwaite's degrees of freedom from G - 2 of each kind (Donald and Lang 2007): on real
+ * votes of 124 people on 13 prompts, halves split by prompt agree within their 95 % intervals 91
+ * % of the time, where independent errors agree 68 %. Pure. */
 #ifndef ARENA_RATING_CLUSTER_H
 #define ARENA_RATING_CLUSTER_H
 
@@ -27,8 +27,8 @@ struct cluster {
     struct matrix covariance; /* voter + prompt - both */
 };
 
-/* The score of one vote (the gradient of its log-likelihood): at most `parameters` numbers that are not
- * 0, parameter which[k] getting value[k]. Returns how many; 0 leaves the vote out. */
+/* The score of one vote (the gradient of its log-likelihood): at most `parameters` numbers that
+ * are not 0, parameter which[k] getting value[k]. Returns how many; 0 leaves the vote out. */
 struct cluster_scores {
     size_t parameters;
     size_t (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
@@ -47,6 +47,7 @@ void cluster_done(struct cluster *cluster);
 struct cluster_width {
     double se, half_width;
 };
-struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j, double confidence);
+struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j,
+                                   double confidence);
 
 #endif

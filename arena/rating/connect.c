@@ -1,6 +1,6 @@
-/* Tarjan's strongly connected groups over "has beaten or tied", on an explicit stack (a chain of 2,048
- * models must not be 2,048 calls deep), and plain components over "met" to say which of the failures it
- * is. */
+/* Tarjan's strongly connected groups over "has beaten or tied", on an explicit stack (a chain of
+ * 2,048 models must not be 2,048 calls deep), and plain components over "met" to say which of
+ * the failures it is. */
 #include "rating/connect.h"
 
 #include <stdlib.h>
@@ -143,7 +143,8 @@ struct group_size {
     uint64_t votes;
 };
 
-static void add_votes(struct group_size *sizes, const struct search *search, const struct tally *tally)
+static void add_votes(struct group_size *sizes, const struct search *search,
+                      const struct tally *tally)
 {
     for (size_t j = 1; j < search->n; j++)
         for (size_t i = 0; i < j; i++)
@@ -221,7 +222,8 @@ static enum connect_reason reason_of(const struct search *search, size_t model, 
     return CONNECT_SEPARATED;
 }
 
-bool connect_find(struct connect *connect, const struct tally *tally, const bool *keep, struct err *err)
+bool connect_find(struct connect *connect, const struct tally *tally, const bool *keep,
+                  struct err *err)
 {
     struct search search;
     size_t n = tally->models;

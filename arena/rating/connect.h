@@ -1,8 +1,9 @@
 /* Which models a set of votes can put on one scale.
  *
- * Ratings exist and are unique exactly when every model can be reached from every other over "has beaten
- * or tied" (Ford's condition). Where that fails the models fall into groups that can be rated only among
- * themselves; the largest group is ranked and every other model is told why it is not. Pure. */
+ * Ratings exist and are unique exactly when every model can be reached from every other over
+ * "has beaten or tied" (Ford's condition). Where that fails the models fall into groups that can
+ * be rated only among themselves; the largest group is ranked and every other model is told why
+ * it is not. Pure. */
 #ifndef ARENA_RATING_CONNECT_H
 #define ARENA_RATING_CONNECT_H
 
@@ -35,7 +36,8 @@ struct connect {
 
 /* Looks at the models with keep[k] (NULL: all) and the votes among them. The largest group wins; of
  * equal ones, the one with more votes, then the one with the lowest model number. */
-bool connect_find(struct connect *connect, const struct tally *tally, const bool *keep, struct err *err);
+bool connect_find(struct connect *connect, const struct tally *tally, const bool *keep,
+                  struct err *err);
 void connect_done(struct connect *connect);
 
 #endif

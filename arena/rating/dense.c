@@ -1,6 +1,7 @@
-/* Every inner loop adds a multiple of one row to another, element by element: compilers turn that into
- * vector instructions without changing the order of any sum, which a dot product would not allow. A
- * solve of 130 models takes a fraction of a millisecond, less than a BLAS needs to load. */
+/* Every inner loop adds a multiple of one row to another, element by element: compilers turn
+ * that into vector instructions without changing the order of any sum, which a dot product would
+ * not allow. A solve of 130 models takes a fraction of a millisecond, less than a BLAS needs to
+ * load. */
 #include "rating/dense.h"
 
 #include <math.h>
@@ -74,8 +75,8 @@ void matrix_solve(const struct matrix *factor, double *x)
     }
 }
 
-/* Rows of U^-T, one under the other: row i holds the solution of U^T w = e_i, transposed, so that the
- * inverse is the sum of their outer products. */
+/* Rows of U^-T, one under the other: row i holds the solution of U^T w = e_i, transposed, so
+ * that the inverse is the sum of their outer products. */
 static void invert_factor(const struct matrix *factor, double *w)
 {
     size_t n = factor->n;

@@ -1,6 +1,6 @@
-/* Small dense linear algebra in double precision, in a fixed order of operations: the same digits
- * whatever the machine or the number of threads. Matrices are square, row-major, symmetric ones stored
- * whole. Pure. */
+/* Small dense linear algebra in double precision, in a fixed order of operations: the same
+ * digits whatever the machine or the number of threads. Matrices are square, row-major,
+ * symmetric ones stored whole. Pure. */
 #ifndef ARENA_RATING_DENSE_H
 #define ARENA_RATING_DENSE_H
 
@@ -17,8 +17,8 @@ void matrix_done(struct matrix *m);
 void matrix_zero(struct matrix *m);
 double matrix_trace(const struct matrix *m);
 
-/* Replaces a positive definite matrix by its upper factor U (m = U^T U; below the diagonal is left as it
- * was). False if it is not positive definite. */
+/* Replaces a positive definite matrix by its upper factor U (m = U^T U; below the diagonal is
+ * left as it was). False if it is not positive definite. */
 bool matrix_factor(struct matrix *m);
 
 /* x := m^-1 x, given the factor. */

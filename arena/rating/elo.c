@@ -1,5 +1,5 @@
-/* A rating is a running sum, so the point estimate is one sequential pass; only bootstrap rounds are
- * spread over threads. */
+/* A rating is a running sum, so the point estimate is one sequential pass; only bootstrap rounds
+ * are spread over threads. */
 #include "rating/elo.h"
 
 #include <math.h>
@@ -12,8 +12,8 @@
 
 #define THREADS_MAX 64
 
-/* One vote. `power` is 10^x, given apart because the point estimate must match FastChat's digits and a
- * bootstrap's need not. */
+/* One vote. `power` is 10^x, given apart because the point estimate must match FastChat's digits
+ * and a bootstrap's need not. */
 static void update(double *ratings, const struct ballot *row, const int32_t *map, double k,
                    double (*power)(double))
 {

@@ -51,10 +51,11 @@ static size_t list_effects(struct effect *effects, const struct bt_pairs *pairs,
     return count;
 }
 
-/* Whether `rival` leads `first` once the `votes` strongest votes are gone. `left` is room for the pairs.
- */
+/* Whether `rival` leads `first` once the `votes` strongest votes are gone. `left` is room for
+ * the pairs. / */
 static bool flips(const struct bt_pairs *pairs, struct bt_pairs *left, const struct bt_fit *fit,
-                  const struct effect *effects, size_t count, uint64_t votes, size_t first, size_t rival)
+                  const struct effect *effects, size_t count, uint64_t votes, size_t first,
+                  size_t rival)
 {
     struct bt_fit after;
     struct err err = ERR_INIT;
@@ -69,7 +70,8 @@ static bool flips(const struct bt_pairs *pairs, struct bt_pairs *left, const str
         left->mass -= taken * pair->weight;
     }
     if (!bt_fit(&after, left, fit->theta, &err))
-        return true; /* without them the rival's lead has no bound, or the first is no longer ranked */
+        return true; /* without them the rival's lead has no bound, or the first is no longer ranked
+                      */
     bool flipped = after.theta[rival] > after.theta[first] + LEAD;
     bt_fit_done(&after);
     return flipped;
@@ -116,8 +118,8 @@ static size_t next_best(const double *theta, size_t n, const bool *taken)
     return best;
 }
 
-bool fragility_flip(struct fragility_flip *flip, const struct bt_pairs *pairs, const struct bt_fit *fit,
-                    struct err *err)
+bool fragility_flip(struct fragility_flip *flip, const struct bt_pairs *pairs,
+                    const struct bt_fit *fit, struct err *err)
 {
     size_t n = fit->models;
     struct bt_pairs left = *pairs;
@@ -182,7 +184,8 @@ static uint32_t change_without(const struct bt_fit *fit, const double *score, do
     return most;
 }
 
-/* Adds every listed voter's score: scores[slot n + model]; slot[voter] is UINT32_MAX for the others. */
+/* Adds every listed voter's score: scores[slot n + model]; slot[voter] is UINT32_MAX for the
+ * others. */
 static void add_scores(double *scores, const uint32_t *slot, const struct ballots *ballots,
                        const int32_t *map, const double *weight, const struct bt_fit *fit)
 {
@@ -209,8 +212,9 @@ static void fill_weights(double *weight, const struct bt_pairs *pairs)
     }
 }
 
-bool fragility_voters(struct fragility_voters *voters, const struct ballots *ballots, const int32_t *map,
-                      const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err)
+bool fragility_voters(struct fragility_voters *voters, const struct ballots *ballots,
+                      const int32_t *map, const struct bt_pairs *pairs, const struct bt_fit *fit,
+                      struct err *err)
 {
     size_t n = fit->models,
            listed = ballots->voters < FRAGILITY_VOTERS ? ballots->voters : FRAGILITY_VOTERS;

@@ -1,9 +1,9 @@
 /* How much a ranking hangs on few votes or few voters.
  *
- * Removing votes: each vote's first-order effect on the lead of #1 over a rival is known from the fit;
- * the votes that carry the lead are taken away in that order, as many as it takes (found by refitting,
- * so the number is what removing them really does; a cleverer choice could need fewer). Leaving out a
- * voter is first-order alone. Pure. */
+ * Removing votes: each vote's first-order effect on the lead of #1 over a rival is known from
+ * the fit; the votes that carry the lead are taken away in that order, as many as it takes
+ * (found by refitting, so the number is what removing them really does; a cleverer choice could
+ * need fewer). Leaving out a voter is first-order alone. Pure. */
 #ifndef ARENA_RATING_FRAGILITY_H
 #define ARENA_RATING_FRAGILITY_H
 
@@ -23,8 +23,8 @@ struct fragility_flip {
     size_t rival;
 };
 
-bool fragility_flip(struct fragility_flip *flip, const struct bt_pairs *pairs, const struct bt_fit *fit,
-                    struct err *err);
+bool fragility_flip(struct fragility_flip *flip, const struct bt_pairs *pairs,
+                    const struct bt_fit *fit, struct err *err);
 
 struct fragility_voters {
     double top_share;     /* the busiest voter's share of the votes; NAN without voters */
@@ -32,7 +32,8 @@ struct fragility_voters {
 };
 
 /* map as in cluster.h; ballots without a voter are passed over. */
-bool fragility_voters(struct fragility_voters *voters, const struct ballots *ballots, const int32_t *map,
-                      const struct bt_pairs *pairs, const struct bt_fit *fit, struct err *err);
+bool fragility_voters(struct fragility_voters *voters, const struct ballots *ballots,
+                      const int32_t *map, const struct bt_pairs *pairs, const struct bt_fit *fit,
+                      struct err *err);
 
 #endif

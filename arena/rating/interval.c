@@ -1,5 +1,5 @@
-/* One vote's score is (y - p) w for its first model and the opposite for the other, so a pair's cell is
- * all that the independent sandwich needs. */
+/* One vote's score is (y - p) w for its first model and the opposite for the other, so a pair's
+ * cell is all that the independent sandwich needs. */
 #include "rating/interval.h"
 
 #include <math.h>
@@ -33,7 +33,8 @@ static bool sandwich(struct matrix *covariance, const struct matrix *inverse,
     bool ok = matrix_init(&meat, n) && matrix_init(&scratch, n);
     if (ok) {
         for (size_t k = 0; k < pairs->count; k++)
-            add_edge(&meat, pairs->pairs[k].i, pairs->pairs[k].j, score_square(&pairs->pairs[k], theta));
+            add_edge(&meat, pairs->pairs[k].i, pairs->pairs[k].j,
+                     score_square(&pairs->pairs[k], theta));
         matrix_sandwich(inverse, &meat, &scratch, covariance);
     }
     matrix_done(&meat);
@@ -41,8 +42,8 @@ static bool sandwich(struct matrix *covariance, const struct matrix *inverse,
     return ok || err_set(err, ERR_MEMORY, "no memory for the intervals of %zu models", n);
 }
 
-bool interval_sandwich(struct matrix *covariance, const struct bt_pairs *pairs, const struct bt_fit *fit,
-                       struct err *err)
+bool interval_sandwich(struct matrix *covariance, const struct bt_pairs *pairs,
+                       const struct bt_fit *fit, struct err *err)
 {
     return sandwich(covariance, &fit->inverse, pairs, fit->theta, err);
 }
@@ -63,15 +64,15 @@ bool interval_sandwich_arena_rank(struct matrix *covariance, const struct bt_pai
         add_edge(&hessian, pair->i, pair->j,
                  pair->weight * (pair->wins + pair->losses + pair->ties) * p * (1 - p));
     }
-    /* Adding the same to every element changes nothing that B can see (its rows sum to 0) and keeps the
-     * inverse from magnifying rounding by 1 / eps. */
+    /* Adding the same to every element changes nothing that B can see (its rows sum to 0) and
+     * keeps the inverse from magnifying rounding by 1 / eps. */
     double ridge = matrix_trace(&hessian) / ((double)n * (double)n);
     for (size_t i = 0; i < n * n; i++)
         hessian.a[i] += ridge;
     for (size_t i = 0; i < n; i++)
         hessian.a[i * n + i] += eps;
-    bool ok =
-        matrix_factor(&hessian) || err_set(err, ERR_FORMAT, "the votes give no finite standard error");
+    bool ok = matrix_factor(&hessian) ||
+              err_set(err, ERR_FORMAT, "the votes give no finite standard error");
     if (ok) {
         matrix_invert(&hessian, &inverse);
         ok = sandwich(covariance, &inverse, pairs, fit->theta, err);

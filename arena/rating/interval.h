@@ -10,8 +10,8 @@
 #include "rating/dense.h"
 
 /* Sandwich: K^-1 B K^-1, B the scores' outer products, votes independent. */
-bool interval_sandwich(struct matrix *covariance, const struct bt_pairs *pairs, const struct bt_fit *fit,
-                       struct err *err);
+bool interval_sandwich(struct matrix *covariance, const struct bt_pairs *pairs,
+                       const struct bt_fit *fit, struct err *err);
 
 /* The same with arena-rank's H + eps I instead of the exact gauge (eps 1e-5, times the votes when
  * unweighted). */

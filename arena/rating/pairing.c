@@ -1,5 +1,6 @@
-/* The paper leaves a pair that never met undefined; here every pair starts from one win and one loss
- * that were never cast, which makes an unseen pair the most attractive and nothing infinite. */
+/* The paper leaves a pair that never met undefined; here every pair starts from one win and one
+ * loss that were never cast, which makes an unseen pair the most attractive and nothing
+ * infinite. */
 #include "rating/pairing.h"
 
 #include <math.h>
@@ -43,7 +44,8 @@ static bool finish(double *probability, size_t models, const bool *active, struc
     return true;
 }
 
-bool pairing_spread(double *probability, const struct tally *tally, const bool *active, struct err *err)
+bool pairing_spread(double *probability, const struct tally *tally, const bool *active,
+                    struct err *err)
 {
     for (size_t j = 1; j < tally->models; j++) {
         for (size_t i = 0; i < j; i++) {
@@ -60,8 +62,8 @@ bool pairing_spread(double *probability, const struct tally *tally, const bool *
     return finish(probability, tally->models, active, err);
 }
 
-/* Covariance of strengths from the votes' information, each pair having the two votes of the start as
- * well. */
+/* Covariance of strengths from the votes' information, each pair having the two votes of the
+ * start as well. */
 static bool covariance_of(struct matrix *v, const struct tally *tally)
 {
     struct matrix factor;
@@ -87,8 +89,8 @@ static bool covariance_of(struct matrix *v, const struct tally *tally)
     return ok;
 }
 
-/* What a vote on (i, j) takes off the summed variance of target's differences to the others: a rank-one
- * update. */
+/* What a vote on (i, j) takes off the summed variance of target's differences to the others: a
+ * rank-one update. */
 static double gain_of(const struct matrix *v, size_t target, size_t i, size_t j, const bool *active)
 {
     size_t n = v->n;
@@ -102,8 +104,8 @@ static double gain_of(const struct matrix *v, size_t target, size_t i, size_t j,
     return 0.25 * sum / (1 + 0.25 * spread);
 }
 
-bool pairing_target(double *probability, const struct tally *tally, const bool *active, size_t target,
-                    struct err *err)
+bool pairing_target(double *probability, const struct tally *tally, const bool *active,
+                    size_t target, struct err *err)
 {
     struct matrix v;
     size_t n = tally->models;

@@ -1,6 +1,6 @@
-/* Simulated quantities draw from the normal with the given covariance in the gauge sum = 0: its factor
- * needs a positive definite matrix, so the same constant is added to every element, which moves all
- * models together and no rank. */
+/* Simulated quantities draw from the normal with the given covariance in the gauge sum = 0: its
+ * factor needs a positive definite matrix, so the same constant is added to every element, which
+ * moves all models together and no rank. */
 #include "rating/rank.h"
 
 #include <math.h>
@@ -32,9 +32,9 @@ void rank_ranges(struct rank *ranks, const double *theta, const double *margin, 
     }
 }
 
-/* Factor of the covariance of the models in `which`, made positive definite by a common shift and, where
- * it is not (few clusters; two-way clustering subtracts), by the least power of ten on the diagonal that
- * does. */
+/* Factor of the covariance of the models in `which`, made positive definite by a common shift
+ * and, where it is not (few clusters; two-way clustering subtracts), by the least power of ten
+ * on the diagonal that does. */
 static bool factor_of(struct matrix *factor, const struct matrix *covariance, const uint32_t *which,
                       size_t count)
 {
@@ -72,8 +72,8 @@ static void simulation_done(struct simulation *sim)
 }
 
 /* theta NULL: every model takes part; otherwise those with a chance to lead. */
-static bool simulation_init(struct simulation *sim, const double *theta, const struct matrix *covariance,
-                            uint64_t seed, struct err *err)
+static bool simulation_init(struct simulation *sim, const double *theta,
+                            const struct matrix *covariance, uint64_t seed, struct err *err)
 {
     size_t n = covariance->n, leader = 0;
     *sim = (struct simulation){.which = calloc(n + 1, sizeof *sim->which),

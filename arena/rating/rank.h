@@ -1,8 +1,8 @@
 /* Ranks and how sure they are, from strengths and their covariance.
  *
- * A model's best rank counts the models that are surely better, its worst rank those that are surely
- * worse, where "surely" looks at the standard error of the difference of the two, not at whether two
- * intervals overlap (which misses a third of what can be told apart). Pure. */
+ * A model's best rank counts the models that are surely better, its worst rank those that are
+ * surely worse, where "surely" looks at the standard error of the difference of the two, not at
+ * whether two intervals overlap (which misses a third of what can be told apart). Pure. */
 #ifndef ARENA_RATING_RANK_H
 #define ARENA_RATING_RANK_H
 
@@ -28,8 +28,8 @@ void rank_ranges(struct rank *ranks, const double *theta, const double *margin, 
 bool rank_simultaneous(double *critical, const struct matrix *covariance, double confidence,
                        size_t draws, uint64_t seed, struct err *err);
 
-/* P(best) of each model under a normal with this covariance. Models with no real chance (more than 5
- * standard errors behind the leader) get 0 and are not simulated. */
+/* P(best) of each model under a normal with this covariance. Models with no real chance (more
+ * than 5 standard errors behind the leader) get 0 and are not simulated. */
 bool rank_probability_best(double *best, const double *theta, const struct matrix *covariance,
                            size_t draws, uint64_t seed, struct err *err);
 

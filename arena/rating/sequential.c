@@ -1,6 +1,6 @@
-/* Betting (Waudby-Smith and Ramdas 2024): capital grows by 1 + stake (x - m) an observation, for each
- * stake of a grid; the mean of the grid's capitals is a martingale under the hypothesis and, the stakes
- * being fixed, forgets the order. */
+/* Betting (Waudby-Smith and Ramdas 2024): capital grows by 1 + stake (x - m) an observation, for
+ * each stake of a grid; the mean of the grid's capitals is a martingale under the hypothesis
+ * and, the stakes being fixed, forgets the order. */
 #include "rating/sequential.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 
 #include "rating/stats.h"
 
-#define STAKES 24       /* to one side, from a hundredth of the largest allowed to nearly all of it */
+#define STAKES 24 /* to one side, from a hundredth of the largest allowed to nearly all of it */
 #define STAKE_MOST 0.95 /* of what could lose everything at once */
 #define BISECTIONS 60
 
@@ -64,8 +64,9 @@ double sequential_bet(const double *observations, size_t count, double m, enum s
     for (int direction = 0; direction < 2; direction++) {
         if (direction == (side == SEQUENTIAL_ABOVE ? 1 : side == SEQUENTIAL_BELOW ? 0 : 2))
             continue;
-        double most = STAKE_MOST /
-                      (direction ? 1 - m : m); /* the loss when x is 0 (or 1) stays below everything */
+        double most =
+            STAKE_MOST /
+            (direction ? 1 - m : m); /* the loss when x is 0 (or 1) stays below everything */
         for (int k = 0; k < STAKES; k++) {
             double stake = most * pow(0.01, 1 - (k + 1.0) / STAKES), wealth = 0;
             for (size_t t = 0; t < count; t++)
@@ -102,8 +103,8 @@ struct sequential_interval sequential_bet_interval(const double *observations, s
 }
 
 /* ln E if the same observations had come `times` over. */
-static double repeated(const double *observations, size_t count, double m, enum sequential_side side,
-                       double times)
+static double repeated(const double *observations, size_t count, double m,
+                       enum sequential_side side, double times)
 {
     double best = -INFINITY;
     for (int direction = 0; direction < 2; direction++) {
@@ -122,8 +123,8 @@ static double repeated(const double *observations, size_t count, double m, enum 
                           : STAKES); /* one stake's share of the mean: a lower bound */
 }
 
-double sequential_needed(const double *observations, size_t count, double m, enum sequential_side side,
-                         double alpha)
+double sequential_needed(const double *observations, size_t count, double m,
+                         enum sequential_side side, double alpha)
 {
     double bound = log(1 / alpha), low = 1, high = 2;
     if (count == 0)
@@ -164,7 +165,8 @@ double *sequential_observations(const struct ballots *ballots, size_t i, size_t 
         bool forward = row->a == i && row->b == j, backward = row->a == j && row->b == i;
         if (!forward && !backward)
             continue;
-        uint32_t *at = row->prompt < ballots->prompts ? &place[row->prompt] : &place[ballots->prompts];
+        uint32_t *at =
+            row->prompt < ballots->prompts ? &place[row->prompt] : &place[ballots->prompts];
         if (row->prompt >= ballots->prompts || *at == UINT32_MAX) {
             *at = (uint32_t)*count;
             sum[*count] = 0;

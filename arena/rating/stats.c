@@ -1,8 +1,8 @@
-/* Quantiles are found by Newton's or bisection's steps on the distribution functions, which are a series
- * or a continued fraction: slower than a table of constants, but there is nothing to mistype and a board
- * needs only a few of them. Binomials are drawn by inversion where few successes are expected and by
- * Hörmann's transformed rejection (BTRS, 1993) otherwise, so that the bootstrap of two million votes
- * costs some thousand draws, not two million. */
+/* Quantiles are found by Newton's or bisection's steps on the distribution functions, which are
+ * a series or a continued fraction: slower than a table of constants, but there is nothing to
+ * mistype and a board needs only a few of them. Binomials are drawn by inversion where few
+ * successes are expected and by Hörmann's transformed rejection (BTRS, 1993) otherwise, so that
+ * the bootstrap of two million votes costs some thousand draws, not two million. */
 #include "rating/stats.h"
 
 #include <math.h>
@@ -123,8 +123,8 @@ static double t_above(double t, double freedom)
     return 0.5 * stats_beta_below(freedom / (freedom + t * t), 0.5 * freedom, 0.5);
 }
 
-/* Newton from the normal's quantile, which lies below: the distribution is concave there, so steps climb
- * and never pass. */
+/* Newton from the normal's quantile, which lies below: the distribution is concave there, so
+ * steps climb and never pass. */
 double stats_t_quantile(double p, double freedom)
 {
     int sign;

@@ -1,5 +1,5 @@
-/* The distributions that intervals and tests need, to about 1e-12, and draws from them out of a struct
- * rng. Pure. */
+/* The distributions that intervals and tests need, to about 1e-12, and draws from them out of a
+ * struct rng. Pure. */
 #ifndef ARENA_RATING_STATS_H
 #define ARENA_RATING_STATS_H
 

@@ -1,6 +1,6 @@
-/* The triangle of cells is stored by its larger index, so that a new model's cells come after all others
- * and growing is one realloc; a cell of 32 bytes is half a cache line, and all of 130 models' cells fit
- * a core's second-level cache. */
+/* The triangle of cells is stored by its larger index, so that a new model's cells come after
+ * all others and growing is one realloc; a cell of 32 bytes is half a cache line, and all of 130
+ * models' cells fit a core's second-level cache. */
 #include "rating/tally.h"
 
 #include <stdlib.h>
@@ -24,7 +24,8 @@ const char *outcome_word(enum outcome outcome)
 
 enum outcome outcome_mirror(enum outcome outcome)
 {
-    static const enum outcome MIRROR[OUTCOMES] = {OUTCOME_B, OUTCOME_A, OUTCOME_TIE, OUTCOME_BOTH_BAD};
+    static const enum outcome MIRROR[OUTCOMES] = {OUTCOME_B, OUTCOME_A, OUTCOME_TIE,
+                                                  OUTCOME_BOTH_BAD};
     return MIRROR[outcome];
 }
 
@@ -49,7 +50,8 @@ void tally_clear(struct tally *tally)
 bool tally_grow(struct tally *tally, size_t models, struct err *err)
 {
     if (models > TALLY_MODELS_MAX)
-        return err_set(err, ERR_TOO_LARGE, "more than %d models in one set of votes", TALLY_MODELS_MAX);
+        return err_set(err, ERR_TOO_LARGE, "more than %d models in one set of votes",
+                       TALLY_MODELS_MAX);
     if (models > tally->capacity) {
         size_t capacity = tally->capacity ? tally->capacity : 16;
         while (capacity < models)
@@ -81,7 +83,8 @@ bool tally_add(struct tally *tally, size_t a, size_t b, enum outcome outcome, ui
 {
     uint32_t *at = counter(tally, a, b, outcome);
     if (*at > UINT32_MAX - count)
-        return err_set(err, ERR_TOO_LARGE, "more than %u votes of one pair and outcome", UINT32_MAX);
+        return err_set(err, ERR_TOO_LARGE, "more than %u votes of one pair and outcome",
+                       UINT32_MAX);
     *at += count;
     tally->votes += count;
     return true;
@@ -97,8 +100,8 @@ bool tally_remove(struct tally *tally, size_t a, size_t b, enum outcome outcome)
     return true;
 }
 
-/* Adds a cell of the pair (i, j), i < j in its own tally, to the pair (a, b) here, keeping who was shown
- * first. */
+/* Adds a cell of the pair (i, j), i < j in its own tally, to the pair (a, b) here, keeping who
+ * was shown first. */
 static bool add_cell(struct tally *tally, size_t a, size_t b, const struct tally_cell *cell,
                      struct err *err)
 {
@@ -107,7 +110,8 @@ static bool add_cell(struct tally *tally, size_t a, size_t b, const struct tally
         if (cell->count[0][outcome] &&
             !tally_add(tally, a, b, (enum outcome)outcome, cell->count[0][outcome], err))
             return false;
-        if (cell->count[1][outcome] && !tally_add(tally, b, a, mirrored, cell->count[1][outcome], err))
+        if (cell->count[1][outcome] &&
+            !tally_add(tally, b, a, mirrored, cell->count[1][outcome], err))
             return false;
     }
     return true;
@@ -163,7 +167,8 @@ uint64_t tally_count(const struct tally *tally, size_t a, size_t b, enum outcome
 {
     if (a == b)
         return 0;
-    return (uint64_t)*counter(tally, a, b, outcome) + *counter(tally, b, a, outcome_mirror(outcome));
+    return (uint64_t)*counter(tally, a, b, outcome) +
+           *counter(tally, b, a, outcome_mirror(outcome));
 }
 
 uint64_t tally_pair(const struct tally *tally, size_t a, size_t b)

@@ -1,10 +1,10 @@
-/* Tallies: how often each pair of models met and how the votes went. A board is a function of a tally
- * (and, where voters or styles matter, of the single votes: ballot.h).
+/* Tallies: how often each pair of models met and how the votes went. A board is a function of a
+ * tally (and, where voters or styles matter, of the single votes: ballot.h).
  *
- * Models are numbers 0..models-1; names live above. A pair's cell is seen from its lower number, and
- * keeps apart which of the two was shown first, so that a position effect can be fitted from tallies
- * alone. Counts are exact integers. The cells of a new model are appended, so a growing arena never
- * moves the old ones. One owner, no lock; pure. */
+ * Models are numbers 0..models-1; names live above. A pair's cell is seen from its lower number,
+ * and keeps apart which of the two was shown first, so that a position effect can be fitted from
+ * tallies alone. Counts are exact integers. The cells of a new model are appended, so a growing
+ * arena never moves the old ones. One owner, no lock; pure. */
 #ifndef ARENA_RATING_TALLY_H
 #define ARENA_RATING_TALLY_H
 
@@ -14,16 +14,16 @@
 
 #include "base/err.h"
 
-/* Cells and matrices are dense (64 MB of cells, 32 MB a matrix at the limit): a board of more models
- * than this is refused, not slowly fitted. */
+/* Cells and matrices are dense (64 MB of cells, 32 MB a matrix at the limit): a board of more
+ * models than this is refused, not slowly fitted. */
 #define TALLY_MODELS_MAX 2048
 
 enum outcome { OUTCOME_A, OUTCOME_B, OUTCOME_TIE, OUTCOME_BOTH_BAD, OUTCOMES };
 
 const char *outcome_word(enum outcome outcome); /* "model_a", "model_b", "tie", "both_bad" */
 
-/* Seen from the pair's lower-numbered model: OUTCOME_A is its win. [0]: it was shown first (as model_a);
- * [1]: second. */
+/* Seen from the pair's lower-numbered model: OUTCOME_A is its win. [0]: it was shown first (as
+ * model_a); [1]: second. */
 struct tally_cell {
     uint32_t count[2][OUTCOMES];
 };
@@ -47,8 +47,8 @@ void tally_clear(struct tally *tally); /* every count 0; the models stay */
 /* Makes room for model numbers below `models`. */
 bool tally_grow(struct tally *tally, size_t models, struct err *err);
 
-/* Adds `count` votes of one outcome; `a` was shown first, a != b, both below tally->models. Fails only
- * when a cell would pass 2^32 - 1. */
+/* Adds `count` votes of one outcome; `a` was shown first, a != b, both below tally->models.
+ * Fails only when a cell would pass 2^32 - 1. */
 bool tally_add(struct tally *tally, size_t a, size_t b, enum outcome outcome, uint32_t count,
                struct err *err);
 
@@ -56,12 +56,14 @@ bool tally_add(struct tally *tally, size_t a, size_t b, enum outcome outcome, ui
 bool tally_remove(struct tally *tally, size_t a, size_t b, enum outcome outcome);
 
 /* Adds all of `from`; model k of `from` is model map[k] here (NULL: the same numbers). */
-bool tally_merge(struct tally *into, const struct tally *from, const uint32_t *map, struct err *err);
+bool tally_merge(struct tally *into, const struct tally *from, const uint32_t *map,
+                 struct err *err);
 
 bool tally_copy(struct tally *into, const struct tally *from,
                 struct err *err); /* `into` is initialised */
 
-/* Votes of `from` whose two models both have map[k] >= 0, under their new numbers map[k] < models. */
+/* Votes of `from` whose two models both have map[k] >= 0, under their new numbers map[k] <
+ * models. */
 bool tally_select(struct tally *into, const struct tally *from, const int32_t *map, size_t models,
                   struct err *err);
 

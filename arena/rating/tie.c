@@ -1,6 +1,7 @@
-/* One description of each model (probabilities and the gradients of their logarithms) serves the fit,
- * its information and its scores. The observed information is that gradient's central difference: a
- * dozen lines that hold for all three, against pages of second derivatives to get wrong. */
+/* One description of each model (probabilities and the gradients of their logarithms) serves the
+ * fit, its information and its scores. The observed information is that gradient's central
+ * difference: a dozen lines that hold for all three, against pages of second derivatives to get
+ * wrong. */
 #include "rating/tie.h"
 
 #include <math.h>
@@ -164,7 +165,8 @@ static void add_outer(struct matrix *m, const size_t at[3], const struct tie_out
     add_block(m, at, block);
 }
 
-/* Makes a shift of all strengths, which changes nothing but in the grounded model, cost something. */
+/* Makes a shift of all strengths, which changes nothing but in the grounded model, cost
+ * something. */
 static void fix_gauge(const struct problem *problem, struct matrix *m)
 {
     double ridge = matrix_trace(m) / ((double)problem->n * (double)problem->n);

@@ -1,6 +1,6 @@
-/* Tails of small samples are exact: the boosted model's wins are compared with the Poisson binomial of
- * the predicted chances, turned into a z. Sums over votes are taken by voter, so memory is a few numbers
- * a voter and a model. */
+/* Tails of small samples are exact: the boosted model's wins are compared with the Poisson
+ * binomial of the predicted chances, turned into a z. Sums over votes are taken by voter, so
+ * memory is a few numbers a voter and a model. */
 #include "rating/voter_check.h"
 
 #include <math.h>
@@ -41,8 +41,8 @@ static void add_vote(struct sums *sums, const struct ballot *row, const double *
     sums->sense_variance += p * gain * gain + (1 - p) * loss * loss - mean * mean;
 }
 
-/* z of the upper tail P(wins or more) of a Poisson binomial, half the chance of exactly `wins` counted
- * (mid-p). */
+/* z of the upper tail P(wins or more) of a Poisson binomial, half the chance of exactly `wins`
+ * counted (mid-p). */
 static double tail_z(const double *p, size_t count, size_t wins, double *chance)
 {
     double above = 0;
@@ -71,7 +71,8 @@ static int by_model(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The largest z over the models met, made smaller by how many were tried (Bonferroni on its tail). */
+/* The largest z over the models met, made smaller by how many were tried (Bonferroni on its
+ * tail). */
 static void boost_of(struct voter_check *check, struct meeting *meetings, size_t count, double *p,
                      double *chance)
 {
@@ -165,10 +166,10 @@ static void check_voter(struct voter_check *check, struct work *work, const stru
 }
 
 /* Spread of one test over the voters, at least 1. Bad voters pile up on the positive side of the
- * one-sided tests, so those are measured on the negative side alone; the two-sided one by its quartiles.
- */
-static double spread_of(const struct voter_check *checks, size_t voters, size_t field, bool one_sided,
-                        double *values)
+ * one-sided tests, so those are measured on the negative side alone; the two-sided one by its
+ * quartiles. / */
+static double spread_of(const struct voter_check *checks, size_t voters, size_t field,
+                        bool one_sided, double *values)
 {
     size_t count = 0, below = 0;
     double square = 0;
@@ -193,7 +194,8 @@ static void judge(struct voter_check *check, const double spread[TESTS], double 
     double side = 2 * stats_normal_below(-fabs(check->side) / spread[0]);
     double sense = stats_normal_below(-check->sense / spread[1]);
     double boost = stats_normal_below(-check->boost / spread[2]);
-    check->p = check->votes < VOTER_CHECK_LEAST ? 1 : fmin(1, TESTS * fmin(side, fmin(sense, boost)));
+    check->p =
+        check->votes < VOTER_CHECK_LEAST ? 1 : fmin(1, TESTS * fmin(side, fmin(sense, boost)));
     check->flagged = check->p < alpha;
 }
 

@@ -1,5 +1,6 @@
-/* Requests for early access, as stored: who asked, what was decided, and the key that came of it. The
- * requester holds a token that shows the state of the one request; only its digest is stored. */
+/* Requests for early access, as stored: who asked, what was decided, and the key that came of
+ * it. The requester holds a token that shows the state of the one request; only its digest is
+ * stored. */
 #ifndef ARENA_STORE_ACCESS_REQUESTS_H
 #define ARENA_STORE_ACCESS_REQUESTS_H
 
@@ -25,17 +26,17 @@ struct access_request {
 bool access_requests_insert(struct db *tx, const struct access_request *request, struct err *err);
 
 /* What the requester may see. ERR_NOT_FOUND for an unknown token. */
-bool access_requests_find(struct db *db, const uint8_t token_hash[DIGEST_SIZE], struct access_request *out,
-                          struct err *err);
+bool access_requests_find(struct db *db, const uint8_t token_hash[DIGEST_SIZE],
+                          struct access_request *out, struct err *err);
 
-/* "approved" (with `key`), "refused" (with a reason) or "waiting"; ERR_WRONG_STATE when it is approved or
- * refused already. `reason` and `key` may be NULL. */
+/* "approved" (with `key`), "refused" (with a reason) or "waiting"; ERR_WRONG_STATE when it is
+ * approved or refused already. `reason` and `key` may be NULL. */
 bool access_requests_decide(struct db *tx, const char *id, const char *state, const char *reason,
                             const char *key, int64_t now_ms, struct err *err);
 
 /* Oldest first, in one state (NULL: all); borrowed for the call. */
 bool access_requests_each(struct db *db, const char *state,
-                          void (*each)(void *user, const struct access_request *request), void *user,
-                          struct err *err);
+                          void (*each)(void *user, const struct access_request *request),
+                          void *user, struct err *err);
 
 #endif

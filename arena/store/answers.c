@@ -1,5 +1,5 @@
-/* The columns stand in one list, ANSWER_COLUMNS, which turns.c's join uses too, so that an answer is read
- * in one place. */
+/* The columns stand in one list, ANSWER_COLUMNS, which turns.c's join uses too, so that an
+ * answer is read in one place. */
 #include "store/answers.h"
 
 #include <string.h>
@@ -9,8 +9,8 @@
 void answers_key(const char *version_digest, struct text conversation, struct text sample,
                  uint8_t key[DIGEST_SIZE])
 {
-    uint8_t parts[3][DIGEST_SIZE]; /* digests of digests: fields cannot run into each other, and nothing is
-                                      allocated */
+    uint8_t parts[3][DIGEST_SIZE]; /* digests of digests: fields cannot run into each other, and
+                                      nothing is allocated */
     digest_of(version_digest, strlen(version_digest), parts[0]);
     digest_of(conversation.data, conversation.length, parts[1]);
     digest_of(sample.data, sample.length, parts[2]);
@@ -20,20 +20,23 @@ void answers_key(const char *version_digest, struct text conversation, struct te
 bool answers_insert(struct db *tx, const struct answer_record *r, int64_t *id, struct err *err)
 {
     struct db_value key = DB_BLOB(r->key, DIGEST_SIZE);
-    return db_run(
-               tx,
-               "INSERT INTO answers (key, version, text, reasoning, refusal, finish, error_class, error_message,"
-               " input_tokens, output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, cost_usd, model,"
-               " request_id, sent, attempts, first_content_ns, total_ns, created_ms)"
-               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-               DB_VALUES(key, DB_INT(r->version), DB_TEXT(r->text), DB_TEXT(r->reasoning),
-                         DB_TEXT(r->refusal), DB_STRING(r->finish), DB_STRING(r->error_class),
-                         DB_STRING(r->error_message), DB_KNOWN(r->input_tokens), DB_KNOWN(r->output_tokens),
-                         DB_KNOWN(r->reasoning_tokens), DB_KNOWN(r->cached_tokens),
-                         DB_KNOWN(r->cache_write_tokens), DB_REAL(r->cost_usd), DB_STRING(r->model),
-                         DB_STRING(r->request_id), DB_STRING(r->sent), DB_INT(r->attempts),
-                         DB_INT(r->first_content_ns), DB_INT(r->total_ns), DB_INT(r->created_ms)),
-               err) &&
+    return db_run(tx,
+                  "INSERT INTO answers (key, version, text, reasoning, refusal, finish, "
+                  "error_class, error_message,"
+                  " input_tokens, output_tokens, reasoning_tokens, cached_tokens, "
+                  "cache_write_tokens, cost_usd, model,"
+                  " request_id, sent, attempts, first_content_ns, total_ns, created_ms)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+                  "CONFLICT (key) DO NOTHING",
+                  DB_VALUES(key, DB_INT(r->version), DB_TEXT(r->text), DB_TEXT(r->reasoning),
+                            DB_TEXT(r->refusal), DB_STRING(r->finish), DB_STRING(r->error_class),
+                            DB_STRING(r->error_message), DB_KNOWN(r->input_tokens),
+                            DB_KNOWN(r->output_tokens), DB_KNOWN(r->reasoning_tokens),
+                            DB_KNOWN(r->cached_tokens), DB_KNOWN(r->cache_write_tokens),
+                            DB_REAL(r->cost_usd), DB_STRING(r->model), DB_STRING(r->request_id),
+                            DB_STRING(r->sent), DB_INT(r->attempts), DB_INT(r->first_content_ns),
+                            DB_INT(r->total_ns), DB_INT(r->created_ms)),
+                  err) &&
            db_one_int(tx, "SELECT id FROM answers WHERE key = ?", &key, 1, 0, id, err);
 }
 

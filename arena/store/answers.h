@@ -1,5 +1,6 @@
-/* Answers: what a competitor's version said to a conversation. They stand alone, keyed by what was asked,
- * so that a queued battle or a resumed evaluation finds one again instead of paying for it twice. */
+/* Answers: what a competitor's version said to a conversation. They stand alone, keyed by what
+ * was asked, so that a queued battle or a resumed evaluation finds one again instead of paying
+ * for it twice. */
 #ifndef ARENA_STORE_ANSWERS_H
 #define ARENA_STORE_ANSWERS_H
 
@@ -11,8 +12,9 @@ struct answer_record {
     uint8_t key[DIGEST_SIZE]; /* answers_key */
     int64_t version;
     struct text text, reasoning, refusal; /* data NULL: none, or erased */
-    const char *finish;      /* stop, length, content_filter, refusal, error, truncated, empty, cancelled */
-    const char *error_class; /* NULL: none */
+    const char
+        *finish; /* stop, length, content_filter, refusal, error, truncated, empty, cancelled */
+    const char *error_class;   /* NULL: none */
     const char *error_message; /* for the operator */
     int64_t input_tokens, output_tokens, reasoning_tokens, cached_tokens,
         cache_write_tokens; /* -1: not told */
@@ -25,13 +27,15 @@ struct answer_record {
     int64_t created_ms;
 };
 
-/* Key of an answer: the version's digest, the conversation so far (roles and texts, or its digest) and
- * which sample of it (a live battle's id, turn and lane; an evaluation's repetition). */
+/* Key of an answer: the version's digest, the conversation so far (roles and texts, or its
+ * digest) and which sample of it (a live battle's id, turn and lane; an evaluation's
+ * repetition). */
 void answers_key(const char *version_digest, struct text conversation, struct text sample,
                  uint8_t key[DIGEST_SIZE]);
 
 /* Stores it, or finds the one with that key, and gives its id. All borrowed. */
-bool answers_insert(struct db *tx, const struct answer_record *record, int64_t *id, struct err *err);
+bool answers_insert(struct db *tx, const struct answer_record *record, int64_t *id,
+                    struct err *err);
 
 /* Calls `found` with the record (borrowed for the call) if there is one with that key. */
 bool answers_find(struct db *db, const uint8_t key[DIGEST_SIZE],

@@ -8,14 +8,16 @@ int64_t api_day(int64_t wall_ms)
 
 bool api_keys_insert(struct db *tx, const struct api_key_record *r, struct err *err)
 {
-    return db_run(
-        tx,
-        "INSERT INTO api_keys (id, token_hash, name, organisation, contact, requests_per_minute, tokens_per_day,"
-        " created_ms, expires_ms) VALUES (?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, nullif(?, 0))",
-        DB_VALUES(DB_STRING(r->id), DB_BLOB(r->token_hash, DIGEST_SIZE), DB_STRING(r->name),
-                  DB_STRING(r->organisation), DB_STRING(r->contact), DB_INT(r->requests_per_minute),
-                  DB_INT(r->tokens_per_day), DB_INT(r->created_ms), DB_INT(r->expires_ms)),
-        err);
+    return db_run(tx,
+                  "INSERT INTO api_keys (id, token_hash, name, organisation, contact, "
+                  "requests_per_minute, tokens_per_day,"
+                  " created_ms, expires_ms) VALUES (?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, "
+                  "?, nullif(?, 0))",
+                  DB_VALUES(DB_STRING(r->id), DB_BLOB(r->token_hash, DIGEST_SIZE),
+                            DB_STRING(r->name), DB_STRING(r->organisation), DB_STRING(r->contact),
+                            DB_INT(r->requests_per_minute), DB_INT(r->tokens_per_day),
+                            DB_INT(r->created_ms), DB_INT(r->expires_ms)),
+                  err);
 }
 
 bool api_keys_revoke(struct db *tx, const char *id, int64_t now_ms, struct err *err)
@@ -34,7 +36,8 @@ bool api_keys_each(struct db *db, int64_t day,
     struct db_rows rows;
     if (!db_select(
             db, &rows,
-            "SELECT k.id, token_hash, name, organisation, contact, requests_per_minute, tokens_per_day, created_ms,"
+            "SELECT k.id, token_hash, name, organisation, contact, requests_per_minute, "
+            "tokens_per_day, created_ms,"
             " expires_ms, revoked_ms, requests, input_tokens, output_tokens FROM api_keys k"
             " LEFT JOIN api_usage u ON u.key = k.id AND u.day = ? ORDER BY created_ms DESC, k.id",
             DB_VALUES(DB_INT(day)), err))
@@ -59,13 +62,13 @@ bool api_keys_each(struct db *db, int64_t day,
 bool api_keys_count(struct db *tx, const char *id, int64_t day, const struct api_usage *usage,
                     struct err *err)
 {
-    return db_run(
-        tx,
-        "INSERT INTO api_usage (key, day, requests, input_tokens, output_tokens) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (key, day) DO UPDATE SET requests = requests + excluded.requests,"
-        " input_tokens = input_tokens + excluded.input_tokens,"
-        " output_tokens = output_tokens + excluded.output_tokens",
-        DB_VALUES(DB_STRING(id), DB_INT(day), DB_INT(usage->requests), DB_INT(usage->input_tokens),
-                  DB_INT(usage->output_tokens)),
-        err);
+    return db_run(tx,
+                  "INSERT INTO api_usage (key, day, requests, input_tokens, output_tokens) VALUES "
+                  "(?, ?, ?, ?, ?)"
+                  " ON CONFLICT (key, day) DO UPDATE SET requests = requests + excluded.requests,"
+                  " input_tokens = input_tokens + excluded.input_tokens,"
+                  " output_tokens = output_tokens + excluded.output_tokens",
+                  DB_VALUES(DB_STRING(id), DB_INT(day), DB_INT(usage->requests),
+                            DB_INT(usage->input_tokens), DB_INT(usage->output_tokens)),
+                  err);
 }

@@ -1,4 +1,5 @@
-/* Keys for /v1 and what was used with them, as stored. A key's secret is stored only as a digest. */
+/* Keys for /v1 and what was used with them, as stored. A key's secret is stored only as a
+ * digest. */
 #ifndef ARENA_STORE_API_KEYS_H
 #define ARENA_STORE_API_KEYS_H
 

@@ -10,12 +10,14 @@ bool audit_add(struct db *tx, const struct audit_record *record, struct err *err
 }
 
 bool audit_each(struct db *db, int64_t before, int64_t limit,
-                void (*each)(void *user, const struct audit_record *record), void *user, struct err *err)
+                void (*each)(void *user, const struct audit_record *record), void *user,
+                struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows,
-                   "SELECT id, at_ms, actor, act, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
-                   DB_VALUES(DB_INT(before > 0 ? before : INT64_MAX), DB_INT(limit)), err))
+    if (!db_select(
+            db, &rows,
+            "SELECT id, at_ms, actor, act, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+            DB_VALUES(DB_INT(before > 0 ? before : INT64_MAX), DB_INT(limit)), err))
         return false;
     while (db_next(&rows)) {
         struct audit_record record = {db_int(&rows, 0), db_int(&rows, 1), db_string(&rows, 2),

@@ -11,10 +11,12 @@ struct audit_record {
     const char *detail; /* NULL: none; never a secret */
 };
 
-bool audit_add(struct db *tx, const struct audit_record *record, struct err *err); /* `id` is not read */
+bool audit_add(struct db *tx, const struct audit_record *record,
+               struct err *err); /* `id` is not read */
 
 /* Newest first, below `before` (0: from the newest), at most `limit`; borrowed for the call. */
 bool audit_each(struct db *db, int64_t before, int64_t limit,
-                void (*each)(void *user, const struct audit_record *record), void *user, struct err *err);
+                void (*each)(void *user, const struct audit_record *record), void *user,
+                struct err *err);
 
 #endif

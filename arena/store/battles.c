@@ -1,5 +1,5 @@
-/* A state is changed by an UPDATE that names the state it must be in, so the check and the step are one;
- * only when it changed nothing is the battle read to say why. */
+/* A state is changed by an UPDATE that names the state it must be in, so the check and the step
+ * are one; only when it changed nothing is the battle read to say why. */
 #include "store/battles.h"
 
 #include <string.h>
@@ -35,20 +35,22 @@ static bool not_found(const char *id, struct err *err)
 bool battles_insert(struct db *tx, const struct battle_record *record, struct err *err)
 {
     const char *campaign = record->campaign[0] != '\0' ? record->campaign : NULL;
-    if (!db_run(
-            tx,
-            "INSERT INTO battles (id, voter, campaign, state, source, mode, version_a, version_b, probability,"
-            " side_probability, nonce, self_identified, keep_private, created_ms)"
-            " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
-            DB_VALUES(DB_STRING(record->id), DB_STRING(campaign), DB_INT(record->state),
-                      DB_INT(record->source), DB_INT(record->mode), DB_INT(record->version_a),
-                      DB_INT(record->version_b), DB_REAL(record->probability),
-                      DB_REAL(record->side_probability), DB_BLOB(record->nonce, BATTLE_NONCE_SIZE),
-                      DB_INT(record->self_identified), DB_INT(record->keep_private),
-                      DB_INT(record->created_ms), DB_STRING(record->voter)),
-            err))
+    if (!db_run(tx,
+                "INSERT INTO battles (id, voter, campaign, state, source, mode, version_a, "
+                "version_b, probability,"
+                " side_probability, nonce, self_identified, keep_private, created_ms)"
+                " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
+                DB_VALUES(DB_STRING(record->id), DB_STRING(campaign), DB_INT(record->state),
+                          DB_INT(record->source), DB_INT(record->mode), DB_INT(record->version_a),
+                          DB_INT(record->version_b), DB_REAL(record->probability),
+                          DB_REAL(record->side_probability),
+                          DB_BLOB(record->nonce, BATTLE_NONCE_SIZE),
+                          DB_INT(record->self_identified), DB_INT(record->keep_private),
+                          DB_INT(record->created_ms), DB_STRING(record->voter)),
+                err))
         return false;
-    return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->voter);
+    return db_changes(tx) == 1 ||
+           err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->voter);
 }
 
 struct battle_record battle_from_row(const struct db_rows *rows, int first)
@@ -94,8 +96,8 @@ static bool explain_state(struct db *tx, const char *id, enum battle_state wante
     struct battle_record record;
     if (!battles_find(tx, id, &record, err))
         return false;
-    return err_set(err, ERR_WRONG_STATE, "the battle is %s, not %s", battle_state_word(record.state),
-                   battle_state_word(wanted));
+    return err_set(err, ERR_WRONG_STATE, "the battle is %s, not %s",
+                   battle_state_word(record.state), battle_state_word(wanted));
 }
 
 bool battles_change(struct db *tx, const char *id, enum battle_state from, enum battle_state to,
@@ -104,8 +106,10 @@ bool battles_change(struct db *tx, const char *id, enum battle_state from, enum 
     if (to == BATTLE_VOTED)
         return err_set(err, ERR_INTERNAL, "only a vote makes a battle voted");
     struct db_value ended = to >= BATTLE_VOTED ? DB_INT(now_ms) : DB_NULL;
-    if (!db_run(tx, "UPDATE battles SET state = ?, void_code = ?, ended_ms = ? WHERE id = ? AND state = ?",
-                DB_VALUES(DB_INT(to), DB_STRING(code), ended, DB_STRING(id), DB_INT(from)), err))
+    if (!db_run(
+            tx,
+            "UPDATE battles SET state = ?, void_code = ?, ended_ms = ? WHERE id = ? AND state = ?",
+            DB_VALUES(DB_INT(to), DB_STRING(code), ended, DB_STRING(id), DB_INT(from)), err))
         return false;
     return db_changes(tx) == 1 || explain_state(tx, id, from, err);
 }
@@ -127,10 +131,10 @@ bool battles_swap(struct db *tx, const char *id, char side, int64_t version, str
 
 bool battles_flag_self_identified(struct db *tx, const char *id, struct err *err)
 {
-    return changed_one(
-        tx,
-        db_run(tx, "UPDATE battles SET self_identified = 1 WHERE id = ?", DB_VALUES(DB_STRING(id)), err),
-        id, err);
+    return changed_one(tx,
+                       db_run(tx, "UPDATE battles SET self_identified = 1 WHERE id = ?",
+                              DB_VALUES(DB_STRING(id)), err),
+                       id, err);
 }
 
 bool battles_set_private(struct db *tx, const char *id, bool keep_private, struct err *err)
@@ -143,10 +147,11 @@ bool battles_set_private(struct db *tx, const char *id, bool keep_private, struc
 
 bool battles_set_revealed(struct db *tx, const char *id, int64_t now_ms, struct err *err)
 {
-    return changed_one(tx,
-                       db_run(tx, "UPDATE battles SET revealed_ms = coalesce(revealed_ms, ?) WHERE id = ?",
-                              DB_VALUES(DB_INT(now_ms), DB_STRING(id)), err),
-                       id, err);
+    return changed_one(
+        tx,
+        db_run(tx, "UPDATE battles SET revealed_ms = coalesce(revealed_ms, ?) WHERE id = ?",
+               DB_VALUES(DB_INT(now_ms), DB_STRING(id)), err),
+        id, err);
 }
 
 bool battles_set_tags(struct db *tx, const char *id, struct text tags, struct err *err)
@@ -160,14 +165,14 @@ bool battles_set_tags(struct db *tx, const char *id, struct text tags, struct er
 bool battles_set_style(struct db *tx, const char *id, const struct style_counts *a,
                        const struct style_counts *b, struct err *err)
 {
-    bool ran =
-        db_run(tx,
-               "UPDATE battles SET tokens_a = ?, headers_a = ?, lists_a = ?, bold_a = ?, tokens_b = ?,"
-               " headers_b = ?, lists_b = ?, bold_b = ? WHERE id = ?",
-               DB_VALUES(DB_KNOWN(a->tokens), DB_KNOWN(a->headers), DB_KNOWN(a->lists), DB_KNOWN(a->bold),
-                         DB_KNOWN(b->tokens), DB_KNOWN(b->headers), DB_KNOWN(b->lists), DB_KNOWN(b->bold),
-                         DB_STRING(id)),
-               err);
+    bool ran = db_run(
+        tx,
+        "UPDATE battles SET tokens_a = ?, headers_a = ?, lists_a = ?, bold_a = ?, tokens_b = ?,"
+        " headers_b = ?, lists_b = ?, bold_b = ? WHERE id = ?",
+        DB_VALUES(DB_KNOWN(a->tokens), DB_KNOWN(a->headers), DB_KNOWN(a->lists), DB_KNOWN(a->bold),
+                  DB_KNOWN(b->tokens), DB_KNOWN(b->headers), DB_KNOWN(b->lists), DB_KNOWN(b->bold),
+                  DB_STRING(id)),
+        err);
     return changed_one(tx, ran, id, err);
 }
 
@@ -190,9 +195,11 @@ bool battles_of_voter(struct db *db, const char *voter, int64_t before, int limi
             "SELECT " BATTLE_COLUMNS ", t.prompt, s.winner, s.counted FROM " BATTLE_TABLES
             " LEFT JOIN turns t ON t.battle = b.number AND t.turn = 1"
             " LEFT JOIN votes s ON s.battle = b.number AND s.voter = b.voter"
-            " WHERE b.voter = (SELECT number FROM voters WHERE id = ?) AND b.source <> 2 AND b.number < ?"
+            " WHERE b.voter = (SELECT number FROM voters WHERE id = ?) AND b.source <> 2 AND "
+            "b.number < ?"
             " ORDER BY b.number DESC LIMIT ?",
-            DB_VALUES(DB_STRING(voter), DB_INT(before > 0 ? before : INT64_MAX), DB_INT(limit)), err))
+            DB_VALUES(DB_STRING(voter), DB_INT(before > 0 ? before : INT64_MAX), DB_INT(limit)),
+            err))
         return false;
     bool more = true;
     while (more && db_next(&rows)) {
@@ -207,7 +214,8 @@ bool battles_of_voter(struct db *db, const char *voter, int64_t before, int limi
 
 bool battles_restart(struct db *tx, int64_t now_ms, int64_t *voided, struct err *err)
 {
-    if (!db_run(tx, "UPDATE battles SET state = 4, void_code = 'restart', ended_ms = ? WHERE state = 0",
+    if (!db_run(tx,
+                "UPDATE battles SET state = 4, void_code = 'restart', ended_ms = ? WHERE state = 0",
                 DB_VALUES(DB_INT(now_ms)), err))
         return false;
     *voided = db_changes(tx);
@@ -217,7 +225,8 @@ bool battles_restart(struct db *tx, int64_t now_ms, int64_t *voided, struct err 
 bool battles_expire(struct db *tx, int64_t now_ms, int64_t *expired, struct err *err)
 {
     int64_t oldest = now_ms - LIMIT_BATTLE_HOURS * INT64_C(3600000);
-    if (!db_run(tx, "UPDATE battles SET state = 5, ended_ms = ? WHERE state = 1 AND created_ms <= ?",
+    if (!db_run(tx,
+                "UPDATE battles SET state = 5, ended_ms = ? WHERE state = 1 AND created_ms <= ?",
                 DB_VALUES(DB_INT(now_ms), DB_INT(oldest)), err))
         return false;
     *expired = db_changes(tx);

@@ -15,14 +15,16 @@ bool boards_insert(struct db *tx, const struct board_record *record, int64_t *id
     return true;
 }
 
-bool boards_each(struct db *db, int64_t limit, bool (*each)(void *user, const struct board_record *record),
-                 void *user, struct err *err)
+bool boards_each(struct db *db, int64_t limit,
+                 bool (*each)(void *user, const struct board_record *record), void *user,
+                 struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows,
-                   "SELECT id, filter, method, data_hash, last_seq, seed, json, created_ms FROM boards"
-                   " ORDER BY id DESC LIMIT ?",
-                   DB_VALUES(DB_INT(limit > 0 ? limit : -1)), err))
+    if (!db_select(
+            db, &rows,
+            "SELECT id, filter, method, data_hash, last_seq, seed, json, created_ms FROM boards"
+            " ORDER BY id DESC LIMIT ?",
+            DB_VALUES(DB_INT(limit > 0 ? limit : -1)), err))
         return false;
     bool more = true;
     while (more && db_next(&rows)) {

@@ -9,21 +9,23 @@
 static bool competitor_number(struct db *tx, const struct version_record *record, int64_t now_ms,
                               int64_t *number, struct err *err)
 {
-    return db_run(
-               tx,
-               "INSERT INTO competitors (name, organisation, licence, in_house, outputs_may_train, created_ms)"
-               " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET organisation = excluded.organisation,"
-               " licence = excluded.licence, in_house = excluded.in_house,"
-               " outputs_may_train = excluded.outputs_may_train",
-               DB_VALUES(DB_STRING(record->name), DB_STRING(record->organisation),
-                         DB_STRING(record->licence), DB_INT(record->in_house),
-                         DB_INT(record->outputs_may_train), DB_INT(now_ms)),
-               err) &&
+    return db_run(tx,
+                  "INSERT INTO competitors (name, organisation, licence, in_house, "
+                  "outputs_may_train, created_ms)"
+                  " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET organisation = "
+                  "excluded.organisation,"
+                  " licence = excluded.licence, in_house = excluded.in_house,"
+                  " outputs_may_train = excluded.outputs_may_train",
+                  DB_VALUES(DB_STRING(record->name), DB_STRING(record->organisation),
+                            DB_STRING(record->licence), DB_INT(record->in_house),
+                            DB_INT(record->outputs_may_train), DB_INT(now_ms)),
+                  err) &&
            db_one_int(tx, "SELECT number FROM competitors WHERE name = ?",
                       DB_VALUES(DB_STRING(record->name)), 0, number, err);
 }
 
-static bool version_id(struct db *tx, int64_t competitor, const char *digest, int64_t *id, struct err *err)
+static bool version_id(struct db *tx, int64_t competitor, const char *digest, int64_t *id,
+                       struct err *err)
 {
     return db_one_int(tx, "SELECT id FROM competitor_versions WHERE competitor = ? AND digest = ?",
                       DB_VALUES(DB_INT(competitor), DB_STRING(digest)), 0, id, err);
@@ -32,12 +34,13 @@ static bool version_id(struct db *tx, int64_t competitor, const char *digest, in
 static bool insert_version(struct db *tx, int64_t competitor, const struct version_record *record,
                            int64_t now_ms, int64_t *id, struct err *err)
 {
-    if (!db_run(tx,
-                "INSERT INTO competitor_versions (competitor, digest, effective, imported, created_ms)"
-                " VALUES (?, ?, ?, ?, ?)",
-                DB_VALUES(DB_INT(competitor), DB_STRING(record->digest), DB_STRING(record->effective),
-                          DB_INT(record->imported), DB_INT(now_ms)),
-                err))
+    if (!db_run(
+            tx,
+            "INSERT INTO competitor_versions (competitor, digest, effective, imported, created_ms)"
+            " VALUES (?, ?, ?, ?, ?)",
+            DB_VALUES(DB_INT(competitor), DB_STRING(record->digest), DB_STRING(record->effective),
+                      DB_INT(record->imported), DB_INT(now_ms)),
+            err))
         return false;
     *id = db_inserted(tx);
     return true;
@@ -57,10 +60,11 @@ bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64
                           struct err *err)
 {
     struct db_value value = DB_TEXT(name);
-    if (!db_one_int(tx,
-                    "SELECT v.id FROM competitor_versions v JOIN competitors c ON c.number = v.competitor"
-                    " WHERE c.name = ? AND v.imported",
-                    &value, 1, 0, version, err) ||
+    if (!db_one_int(
+            tx,
+            "SELECT v.id FROM competitor_versions v JOIN competitors c ON c.number = v.competitor"
+            " WHERE c.name = ? AND v.imported",
+            &value, 1, 0, version, err) ||
         *version != 0)
         return *version != 0;
     uint8_t digest[DIGEST_SIZE];
@@ -68,13 +72,15 @@ bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64
     digest_keyed("imported", 8, name.data, name.length, digest);
     hex_encode(digest, DIGEST_SIZE, hex);
     int64_t competitor;
-    struct version_record record = {.digest = hex, .effective = "{\"imported\":true}", .imported = true};
-    if (!db_run(
-            tx,
-            "INSERT INTO competitors (name, in_house, outputs_may_train, created_ms) VALUES (?, 0, 0, ?)"
-            " ON CONFLICT (name) DO NOTHING",
-            DB_VALUES(value, DB_INT(now_ms)), err) ||
-        !db_one_int(tx, "SELECT number FROM competitors WHERE name = ?", &value, 1, 0, &competitor, err))
+    struct version_record record = {
+        .digest = hex, .effective = "{\"imported\":true}", .imported = true};
+    if (!db_run(tx,
+                "INSERT INTO competitors (name, in_house, outputs_may_train, created_ms) VALUES "
+                "(?, 0, 0, ?)"
+                " ON CONFLICT (name) DO NOTHING",
+                DB_VALUES(value, DB_INT(now_ms)), err) ||
+        !db_one_int(tx, "SELECT number FROM competitors WHERE name = ?", &value, 1, 0, &competitor,
+                    err))
         return false;
     return insert_version(tx, competitor, &record, now_ms, version, err);
 }
@@ -84,14 +90,16 @@ bool competitors_set_state(struct db *tx, const char *name, const char *state, s
     if (!db_run(tx, "UPDATE competitors SET state = ? WHERE name = ?",
                 DB_VALUES(DB_STRING(state), DB_STRING(name)), err))
         return false;
-    return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no competitor called %s", name);
+    return db_changes(tx) == 1 ||
+           err_set(err, ERR_NOT_FOUND, "there is no competitor called %s", name);
 }
 
-bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE], struct err *err)
+bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE],
+                       struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows, "SELECT state FROM competitors WHERE name = ?", DB_VALUES(DB_STRING(name)),
-                   err))
+    if (!db_select(db, &rows, "SELECT state FROM competitors WHERE name = ?",
+                   DB_VALUES(DB_STRING(name)), err))
         return false;
     state[0] = '\0';
     if (db_next(&rows))
@@ -101,16 +109,16 @@ bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_ST
 
 /* --- versions --- */
 
-bool versions_each(struct db *db, bool (*each)(void *user, const struct version_record *record), void *user,
-                   struct err *err)
+bool versions_each(struct db *db, bool (*each)(void *user, const struct version_record *record),
+                   void *user, struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(
-            db, &rows,
-            "SELECT v.id, v.competitor, c.name, v.digest, v.effective, c.organisation, c.licence, c.in_house,"
-            " v.imported, c.outputs_may_train, v.created_ms FROM competitor_versions v"
-            " JOIN competitors c ON c.number = v.competitor ORDER BY v.id",
-            DB_NONE, err))
+    if (!db_select(db, &rows,
+                   "SELECT v.id, v.competitor, c.name, v.digest, v.effective, c.organisation, "
+                   "c.licence, c.in_house,"
+                   " v.imported, c.outputs_may_train, v.created_ms FROM competitor_versions v"
+                   " JOIN competitors c ON c.number = v.competitor ORDER BY v.id",
+                   DB_NONE, err))
         return false;
     bool more = true;
     while (more && db_next(&rows)) {
@@ -201,8 +209,8 @@ void versions_done(struct versions *versions)
 {
     for (size_t i = 0; i < versions->count; i++) {
         const struct version_record *record = &versions->list[i];
-        const char *owned[] = {record->name, record->digest, record->effective, record->organisation,
-                               record->licence};
+        const char *owned[] = {record->name, record->digest, record->effective,
+                               record->organisation, record->licence};
         for (size_t j = 0; j < sizeof owned / sizeof owned[0]; j++)
             free((void *)(uintptr_t)owned[j]);
     }
@@ -215,36 +223,44 @@ void versions_done(struct versions *versions)
 bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind,
                    const char *code, int64_t now_ms, struct err *err)
 {
-    if (!db_run(
-            tx,
-            "INSERT INTO incidents (battle, version, kind, code, at_ms) SELECT number, ?, ?, ?, ? FROM battles"
-            " WHERE id = ?",
-            DB_VALUES(DB_INT(version), DB_INT(kind), DB_STRING(code), DB_INT(now_ms), DB_STRING(battle)),
-            err))
+    if (!db_run(tx,
+                "INSERT INTO incidents (battle, version, kind, code, at_ms) SELECT number, ?, ?, "
+                "?, ? FROM battles"
+                " WHERE id = ?",
+                DB_VALUES(DB_INT(version), DB_INT(kind), DB_STRING(code), DB_INT(now_ms),
+                          DB_STRING(battle)),
+                err))
         return false;
     return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no battle %s", battle);
 }
 
-bool incidents_each(struct db *db, void (*each)(void *user, const struct incident_count *count), void *user,
-                    struct err *err)
+bool incidents_each(struct db *db, void (*each)(void *user, const struct incident_count *count),
+                    void *user, struct err *err)
 {
     struct db_rows rows;
     if (!db_select(
             db, &rows,
             "WITH drawn (version, battles) AS (SELECT version, count(*) FROM"
             " (SELECT version_a AS version FROM battles WHERE source <> 2 AND state IN (2, 4, 5)"
-            " UNION ALL SELECT version_b FROM battles WHERE source <> 2 AND state IN (2, 4, 5)) GROUP BY version),"
-            " went (version, voids, swaps, retries) AS (SELECT i.version, sum(i.kind = 0), sum(i.kind = 1),"
-            " sum(i.kind = 2) FROM incidents i JOIN battles b ON b.number = i.battle WHERE b.state IN (2, 4, 5)"
+            " UNION ALL SELECT version_b FROM battles WHERE source <> 2 AND state IN (2, 4, 5)) "
+            "GROUP BY version),"
+            " went (version, voids, swaps, retries) AS (SELECT i.version, sum(i.kind = 0), "
+            "sum(i.kind = 1),"
+            " sum(i.kind = 2) FROM incidents i JOIN battles b ON b.number = i.battle WHERE b.state "
+            "IN (2, 4, 5)"
             " GROUP BY i.version),"
-            " given (answer) AS (SELECT t.answer_a FROM turns t JOIN battles b ON b.number = t.battle"
-            " WHERE b.state IN (2, 4, 5) UNION SELECT t.answer_b FROM turns t JOIN battles b ON b.number = t.battle"
+            " given (answer) AS (SELECT t.answer_a FROM turns t JOIN battles b ON b.number = "
+            "t.battle"
+            " WHERE b.state IN (2, 4, 5) UNION SELECT t.answer_b FROM turns t JOIN battles b ON "
+            "b.number = t.battle"
             " WHERE b.state IN (2, 4, 5)),"
             " said (version, answers, refusals, lengths) AS (SELECT a.version, count(*),"
             " sum(a.finish IN ('refusal', 'content_filter')), sum(a.finish = 'length') FROM given"
             " JOIN answers a ON a.id = given.answer GROUP BY a.version)"
-            " SELECT v.id, coalesce(battles, 0), coalesce(voids, 0), coalesce(swaps, 0), coalesce(retries, 0),"
-            " coalesce(answers, 0), coalesce(refusals, 0), coalesce(lengths, 0) FROM competitor_versions v"
+            " SELECT v.id, coalesce(battles, 0), coalesce(voids, 0), coalesce(swaps, 0), "
+            "coalesce(retries, 0),"
+            " coalesce(answers, 0), coalesce(refusals, 0), coalesce(lengths, 0) FROM "
+            "competitor_versions v"
             " LEFT JOIN drawn ON drawn.version = v.id LEFT JOIN went ON went.version = v.id"
             " LEFT JOIN said ON said.version = v.id WHERE NOT v.imported ORDER BY v.id",
             DB_NONE, err))

@@ -1,9 +1,9 @@
 /* Competitors and their immutable versions, as stored.
  *
- * A competitor is a name; a version is everything that shapes its answers (the effective configuration) and
- * the digest of that. A version is never changed: another digest is another version. Votes and answers
- * point at versions. Functions that take `tx` belong into a store job; those that take `db` run there or on
- * any reader. */
+ * A competitor is a name; a version is everything that shapes its answers (the effective
+ * configuration) and the digest of that. A version is never changed: another digest is another
+ * version. Votes and answers point at versions. Functions that take `tx` belong into a store
+ * job; those that take `db` run there or on any reader. */
 #ifndef ARENA_STORE_COMPETITORS_H
 #define ARENA_STORE_COMPETITORS_H
 
@@ -22,9 +22,9 @@ struct version_record {
     int64_t created_ms;
 };
 
-/* Stores the competitor and this version where they are new and gives the version's id. `id`, `competitor`
- * and `created_ms` of the record are not read. The competitor's organisation, licence, … become the
- * record's. */
+/* Stores the competitor and this version where they are new and gives the version's id. `id`,
+ * `competitor` and `created_ms` of the record are not read. The competitor's organisation,
+ * licence, … become the record's. */
 bool competitors_register(struct db *tx, const struct version_record *record, int64_t now_ms,
                           int64_t *version, struct err *err);
 
@@ -37,11 +37,13 @@ bool competitors_set_state(struct db *tx, const char *name, const char *state, s
 
 /* The stored state; "" when the name is unknown. */
 #define COMPETITOR_STATE_SIZE 16
-bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE], struct err *err);
+bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE],
+                       struct err *err);
 
-/* Every version, oldest first; the record is borrowed for the call. Stops when `each` returns false. */
-bool versions_each(struct db *db, bool (*each)(void *user, const struct version_record *record), void *user,
-                   struct err *err);
+/* Every version, oldest first; the record is borrowed for the call. Stops when `each` returns
+ * false. */
+bool versions_each(struct db *db, bool (*each)(void *user, const struct version_record *record),
+                   void *user, struct err *err);
 
 /* All versions in memory, for finding a name by its id. */
 struct versions {
@@ -49,21 +51,23 @@ struct versions {
     size_t count;
 };
 bool versions_load(struct db *db, struct versions *out, struct err *err);
-const struct version_record *versions_find(const struct versions *versions, int64_t id); /* NULL: unknown */
+const struct version_record *versions_find(const struct versions *versions,
+                                           int64_t id); /* NULL: unknown */
 void versions_done(struct versions *versions);
 
 /* What went wrong with whom, beside the board: counted for a version. */
 enum incident_kind { INCIDENT_VOID, INCIDENT_SWAP, INCIDENT_RETRY };
 bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind,
                    const char *code, int64_t now_ms, struct err *err);
-/* Of battles that are over alone (imported ones excepted): what a battle under way adds would tell its voter who
- * answers. */
+/* Of battles that are over alone (imported ones excepted): what a battle under way adds would
+ * tell its voter who answers. */
 struct incident_count {
     int64_t version, battles; /* battles it was drawn for */
     int64_t voids, swaps, retries;
-    int64_t answers, refusals, lengths; /* its answers there, those refused, those cut at the length limit */
+    int64_t answers, refusals,
+        lengths; /* its answers there, those refused, those cut at the length limit */
 };
-bool incidents_each(struct db *db, void (*each)(void *user, const struct incident_count *count), void *user,
-                    struct err *err);
+bool incidents_each(struct db *db, void (*each)(void *user, const struct incident_count *count),
+                    void *user, struct err *err);
 
 #endif

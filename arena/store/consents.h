@@ -1,4 +1,5 @@
-/* What a voter agreed to, and to which text of the notice. Every change is a row; the newest counts. */
+/* What a voter agreed to, and to which text of the notice. Every change is a row; the newest
+ * counts. */
 #ifndef ARENA_STORE_CONSENTS_H
 #define ARENA_STORE_CONSENTS_H
 
@@ -6,7 +7,8 @@
 
 /* Each scope holds the one before it. Stored by word. */
 enum consent_scope { CONSENT_NONE, CONSENT_INSIDE, CONSENT_EXPORT, CONSENT_PUBLISH };
-const char *consent_scope_word(enum consent_scope scope); /* "none", "inside", "export", "publish" */
+const char *
+consent_scope_word(enum consent_scope scope); /* "none", "inside", "export", "publish" */
 bool consent_scope_from(const char *word, enum consent_scope *scope); /* the last three */
 
 #define CONSENT_NOTICE_SIZE 33

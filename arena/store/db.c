@@ -1,7 +1,8 @@
-/* A thin skin over SQLite. Binding takes an array of typed values, so that the compiler checks them and no
- * call counts parameters by hand. Prepared statements are found by the address of their SQL in a small
- * open-addressing table: a pointer compare instead of hashing text. A statement that is already being
- * stepped (a read inside a read of the same kind) gets a twin that lives only as long as its rows. */
+/* A thin skin over SQLite. Binding takes an array of typed values, so that the compiler checks
+ * them and no call counts parameters by hand. Prepared statements are found by the address of
+ * their SQL in a small open-addressing table: a pointer compare instead of hashing text. A
+ * statement that is already being stepped (a read inside a read of the same kind) gets a twin
+ * that lives only as long as its rows. */
 #include "store/db.h"
 
 #include <math.h>
@@ -54,8 +55,10 @@ bool db_fail(struct db *db, int result, const char *doing, struct err *err)
             known = FAILURES[i];
     char what[ERR_MESSAGE_MAX];
     const char *mark = strstr(known.what, "%s");
-    snprintf(what, sizeof what, "%.*s%s%s", (int)(mark - known.what), known.what, db->path, mark + 2);
-    return err_set(err, known.code, "%s (%s: %s, %d)", what, doing, sqlite3_errmsg(db->handle), result);
+    snprintf(what, sizeof what, "%.*s%s%s", (int)(mark - known.what), known.what, db->path,
+             mark + 2);
+    return err_set(err, known.code, "%s (%s: %s, %d)", what, doing, sqlite3_errmsg(db->handle),
+                   result);
 }
 
 /* --- opening --- */
@@ -67,18 +70,19 @@ static int configure(sqlite3 *handle, enum db_mode mode)
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
-    int result =
-        sqlite3_exec(handle, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+    int result = sqlite3_exec(handle, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY",
+                              NULL, NULL, NULL);
     if (result != SQLITE_OK)
         return result;
     if (mode == DB_READ)
         return sqlite3_exec(handle, "PRAGMA cache_size = -16000", NULL, NULL, NULL);
-    /* The writer's cache (in KiB) holds what a large import changes at a time: spilled pages would be
-     * written twice. */
-    return sqlite3_exec(handle,
-                        "PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                        "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 33554432",
-                        NULL, NULL, NULL);
+    /* The writer's cache (in KiB) holds what a large import changes at a time: spilled pages
+     * would be written twice. */
+    return sqlite3_exec(
+        handle,
+        "PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 33554432",
+        NULL, NULL, NULL);
 }
 
 struct db *db_open(const char *path, enum db_mode mode, struct err *err)
@@ -89,8 +93,9 @@ struct db *db_open(const char *path, enum db_mode mode, struct err *err)
         err_set(err, ERR_MEMORY, "no memory to open %s", path);
         return NULL;
     }
-    int flags = SQLITE_OPEN_NOMUTEX |
-                (mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    int flags =
+        SQLITE_OPEN_NOMUTEX |
+        (mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     int result = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (result == SQLITE_OK)
         result = configure(db->handle, mode);
@@ -146,7 +151,8 @@ struct db_value db_value_text(struct text text)
 
 struct db_value db_value_blob(const void *bytes, size_t length)
 {
-    return bytes == NULL ? DB_NULL : (struct db_value){.kind = DB_KIND_BLOB, .text = {bytes, length}};
+    return bytes == NULL ? DB_NULL
+                         : (struct db_value){.kind = DB_KIND_BLOB, .text = {bytes, length}};
 }
 
 static int bind_one(sqlite3_stmt *statement, int place, const struct db_value *value)
@@ -156,12 +162,13 @@ static int bind_one(sqlite3_stmt *statement, int place, const struct db_value *v
         return sqlite3_bind_int64(statement, place, value->integer);
     case DB_KIND_REAL:
         return sqlite3_bind_double(statement, place, value->real);
-    case DB_KIND_TEXT: /* static: the statement is reset and its bindings cleared before the caller's text
-                          goes */
-        return sqlite3_bind_text64(statement, place, value->text.data, value->text.length, SQLITE_STATIC,
-                                   SQLITE_UTF8);
+    case DB_KIND_TEXT: /* static: the statement is reset and its bindings cleared before the
+                          caller's text goes */
+        return sqlite3_bind_text64(statement, place, value->text.data, value->text.length,
+                                   SQLITE_STATIC, SQLITE_UTF8);
     case DB_KIND_BLOB:
-        return sqlite3_bind_blob64(statement, place, value->text.data, value->text.length, SQLITE_STATIC);
+        return sqlite3_bind_blob64(statement, place, value->text.data, value->text.length,
+                                   SQLITE_STATIC);
     default:
         return sqlite3_bind_null(statement, place);
     }
@@ -186,7 +193,8 @@ static struct cached *cache_slot(struct db *db, const char *sql)
 static int find_statement(struct db *db, const char *sql, sqlite3_stmt **out, bool *owned)
 {
     struct cached *slot = cache_slot(db, sql);
-    *owned = slot->sql == NULL ? db->used + 1 >= LIMIT_STATEMENTS : sqlite3_stmt_busy(slot->statement) != 0;
+    *owned = slot->sql == NULL ? db->used + 1 >= LIMIT_STATEMENTS
+                               : sqlite3_stmt_busy(slot->statement) != 0;
     if (*owned)
         return prepare(db, sql, 0, out);
     if (slot->sql == NULL) {
@@ -232,7 +240,8 @@ static bool fail_at(struct db *db, int result, const char *sql, struct err *err)
     return db_fail(db, result, doing, err);
 }
 
-bool db_run(struct db *db, const char *sql, const struct db_value *values, size_t count, struct err *err)
+bool db_run(struct db *db, const char *sql, const struct db_value *values, size_t count,
+            struct err *err)
 {
     struct db_rows rows;
     int result = start(db, sql, values, count, &rows);

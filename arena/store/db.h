@@ -1,20 +1,18 @@
 /* One SQLite connection and its prepared statements: the only place that talks to SQLite.
  *
- * A `struct db` belongs to one thread at a time. Statements are prepared once per connection and found
- * again by the address of their SQL, so `sql` must be a string literal (or live as long as the connection
- * and never change). Rows are read between db_select and db_end; keep that short, for an open read keeps
- * the write-ahead log from being cut. All text and blobs given as values must live until db_run returns or
- * until db_end; those of a row until its next step.
+ * A `struct db` belongs to one thread at a time. Statements are prepared once per connection and
+ * found again by the address of their SQL, so `sql` must be a string literal (or live as long as
+ * the connection and never change). Rows are read between db_select and db_end; keep that short,
+ * for an open read keeps the write-ahead log from being cut. All text and blobs given as values
+ * must live until db_run returns or until db_end; those of a row until its next step.
  *
  *     struct db_rows rows;
- *     if (!db_select(db, &rows, "SELECT id, name FROM t WHERE kind = ?", DB_VALUES(DB_INT(kind)), err))
- *         return false;
- *     while (db_next(&rows))
- *         use(db_int(&rows, 0), db_text(&rows, 1));
- *     return db_end(&rows, err);
+ *     if (!db_select(db, &rows, "SELECT id, name FROM t WHERE kind = ?", DB_VALUES(DB_INT(kind)),
+ * err)) return false; while (db_next(&rows)) use(db_int(&rows, 0), db_text(&rows, 1)); return
+ * db_end(&rows, err);
  *
- * Errors: a broken constraint is ERR_CONFLICT; whatever is the disk's, the memory's or the file's fault is
- * ERR_STORE. */
+ * Errors: a broken constraint is ERR_CONFLICT; whatever is the disk's, the memory's or the
+ * file's fault is ERR_STORE. */
 #ifndef ARENA_STORE_DB_H
 #define ARENA_STORE_DB_H
 
@@ -30,8 +28,8 @@ struct sqlite3_stmt;
 
 enum db_mode { DB_WRITE, DB_READ };
 
-/* Opens the file. DB_WRITE creates it where missing and sets WAL and synchronous=FULL; DB_READ never
- * writes. */
+/* Opens the file. DB_WRITE creates it where missing and sets WAL and synchronous=FULL; DB_READ
+ * never writes. */
 struct db *db_open(const char *path, enum db_mode mode, struct err *err);
 void db_close(struct db *db); /* NULL is allowed */
 
@@ -55,13 +53,14 @@ struct db_value db_value_blob(const void *bytes, size_t length); /* NULL where b
 #define DB_STRING(string) db_value_string(string)
 #define DB_TEXT(text) db_value_text(text)
 #define DB_BLOB(bytes, length) db_value_blob(bytes, length)
-#define DB_VALUES(...) \
-    (const struct db_value[]){__VA_ARGS__}, \
+#define DB_VALUES(...)                                                                             \
+    (const struct db_value[]){__VA_ARGS__},                                                        \
         sizeof((const struct db_value[]){__VA_ARGS__}) / sizeof(struct db_value)
 #define DB_NONE NULL, 0
 
 /* A statement that returns no rows. */
-bool db_run(struct db *db, const char *sql, const struct db_value *values, size_t count, struct err *err);
+bool db_run(struct db *db, const char *sql, const struct db_value *values, size_t count,
+            struct err *err);
 int64_t db_changes(const struct db *db);  /* rows that the last db_run changed */
 int64_t db_inserted(const struct db *db); /* rowid of the last insert */
 
@@ -78,13 +77,14 @@ struct db_rows {
 };
 bool db_select(struct db *db, struct db_rows *rows, const char *sql, const struct db_value *values,
                size_t count, struct err *err);
-bool db_next(struct db_rows *rows);                 /* false: no more rows, or an error that db_end tells */
+bool db_next(struct db_rows *rows); /* false: no more rows, or an error that db_end tells */
 bool db_end(struct db_rows *rows, struct err *err); /* always call it; resets the statement */
 bool db_is_null(const struct db_rows *rows, int column);
 int64_t db_int(const struct db_rows *rows, int column); /* 0 where NULL */
 int64_t db_int_or(const struct db_rows *rows, int column, int64_t otherwise);
-double db_real(const struct db_rows *rows, int column);        /* NaN where NULL */
-struct text db_text(const struct db_rows *rows, int column);   /* data NULL where NULL; text or blob */
+double db_real(const struct db_rows *rows, int column); /* NaN where NULL */
+struct text db_text(const struct db_rows *rows,
+                    int column); /* data NULL where NULL; text or blob */
 const char *db_string(const struct db_rows *rows, int column); /* NUL-terminated; NULL where NULL */
 void db_copy(const struct db_rows *rows, int column, char *out,
              size_t size); /* cut to size - 1 and a NUL */

@@ -1,5 +1,5 @@
-/* flock rather than fcntl: an fcntl lock would be lost when any descriptor of the file is closed in this
- * process, which a mere look at the owner's name does. */
+/* flock rather than fcntl: an fcntl lock would be lost when any descriptor of the file is closed
+ * in this process, which a mere look at the owner's name does. */
 #include "store/directory.h"
 
 #include <errno.h>
@@ -26,9 +26,10 @@ static bool refuse_owned(int lock, const char *dir, struct err *err)
 {
     char owner[256];
     read_owner(lock, owner, sizeof owner);
-    return err_set(err, ERR_CONFLICT,
-                   "the data directory %s is in use by %s: stop it first, or choose another with --data",
-                   dir, owner);
+    return err_set(
+        err, ERR_CONFLICT,
+        "the data directory %s is in use by %s: stop it first, or choose another with --data", dir,
+        owner);
 }
 
 int directory_take(const char *dir, struct err *err)
@@ -60,7 +61,8 @@ bool directory_announce(int lock, const char *address, struct err *err)
     int length = snprintf(text, sizeof text, "process %ld%s%s\n", (long)getpid(),
                           address[0] != '\0' ? " at " : "", address);
     if (length >= (int)sizeof text)
-        return err_set(err, ERR_STORE, "the address is too long for the lock of the data directory");
+        return err_set(err, ERR_STORE,
+                       "the address is too long for the lock of the data directory");
     if (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)length, 0) != length)
         return err_sys(err, ERR_STORE, errno, "the lock of the data directory cannot be written");
     return true;

@@ -1,7 +1,7 @@
-/* Which battles are meant is put into a temporary table first; the steps then are the same for a person and
- * for retention. An answer is emptied only when no battle outside the table shows it. The prompt's value is
- * a digest of the prompt, so it goes too, unless others asked the same: then it is a fresh random value,
- * equal for what was equal. */
+/* Which battles are meant is put into a temporary table first; the steps then are the same for a
+ * person and for retention. An answer is emptied only when no battle outside the table shows it.
+ * The prompt's value is a digest of the prompt, so it goes too, unless others asked the same:
+ * then it is a fresh random value, equal for what was equal. */
 #include "store/erasure.h"
 
 #include "base/random.h"
@@ -22,31 +22,34 @@ static bool empty_answers(struct db *tx, int64_t *count, struct err *err)
 {
     bool ran = db_run(
         tx,
-        "UPDATE answers SET text = NULL, reasoning = NULL, refusal = NULL, request_id = NULL, sent = NULL"
+        "UPDATE answers SET text = NULL, reasoning = NULL, refusal = NULL, request_id = NULL, sent "
+        "= NULL"
         " WHERE id IN (SELECT answer_a FROM turns WHERE battle IN temp.erased"
         " UNION SELECT answer_b FROM turns WHERE battle IN temp.erased)"
-        " AND id NOT IN (SELECT answer_a FROM turns WHERE battle NOT IN temp.erased AND answer_a NOTNULL"
+        " AND id NOT IN (SELECT answer_a FROM turns WHERE battle NOT IN temp.erased AND answer_a "
+        "NOTNULL"
         " UNION SELECT answer_b FROM turns WHERE battle NOT IN temp.erased AND answer_b NOTNULL)",
         DB_NONE, err);
     return count_changes(tx, ran, count);
 }
 
-/* Equal prompts of the erased battles stay equal to each other; what others asked as well stays as it is. */
+/* Equal prompts of the erased battles stay equal to each other; what others asked as well stays
+ * as it is. */
 static bool hide_prompts(struct db *tx, struct err *err)
 {
     return db_run(tx, "UPDATE turns SET prompt = NULL WHERE battle IN temp.erased", DB_NONE, err) &&
-           db_run(
-               tx,
-               "INSERT INTO temp.fresh SELECT prompt_value, random() FROM battles"
-               " WHERE number IN temp.erased AND prompt_value NOTNULL AND prompt_value NOT IN"
-               " (SELECT prompt_value FROM battles WHERE number NOT IN temp.erased AND prompt_value NOTNULL)"
-               " GROUP BY prompt_value",
-               DB_NONE, err) &&
-           db_run(
-               tx,
-               "UPDATE battles SET prompt_value = (SELECT value FROM temp.fresh f WHERE f.old = prompt_value)"
-               " WHERE number IN temp.erased AND prompt_value IN (SELECT old FROM temp.fresh)",
-               DB_NONE, err) &&
+           db_run(tx,
+                  "INSERT INTO temp.fresh SELECT prompt_value, random() FROM battles"
+                  " WHERE number IN temp.erased AND prompt_value NOTNULL AND prompt_value NOT IN"
+                  " (SELECT prompt_value FROM battles WHERE number NOT IN temp.erased AND "
+                  "prompt_value NOTNULL)"
+                  " GROUP BY prompt_value",
+                  DB_NONE, err) &&
+           db_run(tx,
+                  "UPDATE battles SET prompt_value = (SELECT value FROM temp.fresh f WHERE f.old = "
+                  "prompt_value)"
+                  " WHERE number IN temp.erased AND prompt_value IN (SELECT old FROM temp.fresh)",
+                  DB_NONE, err) &&
            db_run(tx, "DELETE FROM temp.fresh", DB_NONE, err);
 }
 
@@ -55,7 +58,8 @@ static bool forget_salts(struct db *tx, int64_t *count, struct err *err)
     bool ran = db_run(tx, "UPDATE votes SET salt = NULL WHERE battle IN temp.erased", DB_NONE, err);
     return count_changes(tx, ran, count) &&
            db_run(tx,
-                  "DELETE FROM feedback WHERE vote IN (SELECT seq FROM votes WHERE battle IN temp.erased)"
+                  "DELETE FROM feedback WHERE vote IN (SELECT seq FROM votes WHERE battle IN "
+                  "temp.erased)"
                   " AND recognised IS NULL",
                   DB_NONE, err) &&
            db_run(tx,
@@ -67,16 +71,19 @@ static bool forget_salts(struct db *tx, int64_t *count, struct err *err)
 static bool empty_battles(struct db *tx, struct erasure_report *out, struct err *err)
 {
     return empty_answers(tx, &out->answers, err) && hide_prompts(tx, err) &&
-           forget_salts(tx, &out->votes, err) && db_run(tx, "DELETE FROM temp.erased", DB_NONE, err);
+           forget_salts(tx, &out->votes, err) &&
+           db_run(tx, "DELETE FROM temp.erased", DB_NONE, err);
 }
 
-static bool choose_of_voter(struct db *tx, int64_t voter, int64_t now_ms, int64_t *battles, struct err *err)
+static bool choose_of_voter(struct db *tx, int64_t voter, int64_t now_ms, int64_t *battles,
+                            struct err *err)
 {
-    bool ran = db_script(tx, TABLES, err) &&
-               db_run(tx, "UPDATE battles SET state = 3, ended_ms = ? WHERE voter = ? AND state < 2",
-                      DB_VALUES(DB_INT(now_ms), DB_INT(voter)), err) &&
-               db_run(tx, "INSERT INTO temp.erased SELECT number FROM battles WHERE voter = ?",
-                      DB_VALUES(DB_INT(voter)), err);
+    bool ran =
+        db_script(tx, TABLES, err) &&
+        db_run(tx, "UPDATE battles SET state = 3, ended_ms = ? WHERE voter = ? AND state < 2",
+               DB_VALUES(DB_INT(now_ms), DB_INT(voter)), err) &&
+        db_run(tx, "INSERT INTO temp.erased SELECT number FROM battles WHERE voter = ?",
+               DB_VALUES(DB_INT(voter)), err);
     return count_changes(tx, ran, battles);
 }
 
@@ -84,17 +91,18 @@ static bool unname(struct db *tx, int64_t voter, const char *id, struct err *err
 {
     char fresh[STORE_ID_SIZE];
     random_id(fresh);
-    return db_run(tx, "DELETE FROM voter_sessions WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
+    return db_run(tx, "DELETE FROM voter_sessions WHERE voter = ?", DB_VALUES(DB_INT(voter)),
+                  err) &&
            db_run(tx, "DELETE FROM consents WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
            db_run(tx,
                   "UPDATE invitations SET used_by = NULL, for_voter = NULL, note = NULL"
                   " WHERE used_by = ?1 OR for_voter = ?1",
                   DB_VALUES(DB_INT(voter)), err) &&
            db_run(tx, "DELETE FROM idempotency WHERE voter = ?", DB_VALUES(DB_STRING(id)), err) &&
-           db_run(
-               tx,
-               "UPDATE voters SET id = ?, name = NULL, cohort = NULL, password = NULL, role = 0 WHERE number = ?",
-               DB_VALUES(DB_STRING(fresh), DB_INT(voter)), err);
+           db_run(tx,
+                  "UPDATE voters SET id = ?, name = NULL, cohort = NULL, password = NULL, role = 0 "
+                  "WHERE number = ?",
+                  DB_VALUES(DB_STRING(fresh), DB_INT(voter)), err);
 }
 
 bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct erasure_report *out,
@@ -102,8 +110,8 @@ bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct eras
 {
     int64_t number;
     *out = (struct erasure_report){0};
-    if (!db_one_int(tx, "SELECT number FROM voters WHERE id = ? AND kind = 0", DB_VALUES(DB_STRING(voter)),
-                    0, &number, err))
+    if (!db_one_int(tx, "SELECT number FROM voters WHERE id = ? AND kind = 0",
+                    DB_VALUES(DB_STRING(voter)), 0, &number, err))
         return false;
     if (number == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", voter);
@@ -117,7 +125,8 @@ bool erasure_before(struct db *tx, int64_t before_ms, struct erasure_report *out
     bool ran =
         db_script(tx, TABLES, err) &&
         db_run(tx,
-               "INSERT INTO temp.erased SELECT number FROM battles b WHERE ended_ms < ? AND source <> 2"
+               "INSERT INTO temp.erased SELECT number FROM battles b WHERE ended_ms < ? AND source "
+               "<> 2"
                " AND EXISTS (SELECT 1 FROM turns WHERE battle = b.number AND prompt NOTNULL)",
                DB_VALUES(DB_INT(before_ms)), err);
     return count_changes(tx, ran, &out->battles) && empty_battles(tx, out, err);

@@ -1,9 +1,9 @@
 /* Erasing a person: the text goes, the link to the person goes, the counts and the ledger stay.
  *
- * A voter's prompts, comments and the answers given to them alone are emptied; the votes' salts are
- * forgotten, so that nobody can try names or texts against the ledger's digests; the voter's row gets a new
- * random id and loses name, cohort and sessions. What stays is an unnamed number behind the votes, which
- * keeps the boards computable, their intervals too. Inside a store job. */
+ * A voter's prompts, comments and the answers given to them alone are emptied; the votes' salts
+ * are forgotten, so that nobody can try names or texts against the ledger's digests; the voter's
+ * row gets a new random id and loses name, cohort and sessions. What stays is an unnamed number
+ * behind the votes, which keeps the boards computable, their intervals too. Inside a store job. */
 #ifndef ARENA_STORE_ERASURE_H
 #define ARENA_STORE_ERASURE_H
 

@@ -1,5 +1,5 @@
-/* The reply is kept with the digest of the request it answered, so that a key used for something else is
- * refused instead of answered wrongly. */
+/* The reply is kept with the digest of the request it answered, so that a key used for something
+ * else is refused instead of answered wrongly. */
 #include "store/idempotency.h"
 
 #include <string.h>
@@ -21,10 +21,10 @@ bool idempotency_find(struct db *db, const struct idempotency_key *key, bool *fo
 {
     struct db_rows rows;
     *found = false;
-    if (!db_select(
-            db, &rows,
-            "SELECT request, status, reply FROM idempotency WHERE voter = ? AND route = ? AND key = ?",
-            DB_VALUES(DB_STRING(key->voter), DB_STRING(key->route), DB_TEXT(key->key)), err))
+    if (!db_select(db, &rows,
+                   "SELECT request, status, reply FROM idempotency WHERE voter = ? AND route = ? "
+                   "AND key = ?",
+                   DB_VALUES(DB_STRING(key->voter), DB_STRING(key->route), DB_TEXT(key->key)), err))
         return false;
     bool there = db_next(&rows);
     bool good = !there || take_reply(&rows, key, status, reply, err);
@@ -34,8 +34,8 @@ bool idempotency_find(struct db *db, const struct idempotency_key *key, bool *fo
     return true;
 }
 
-bool idempotency_store(struct db *tx, const struct idempotency_key *key, int status, struct text reply,
-                       int64_t now_ms, struct err *err)
+bool idempotency_store(struct db *tx, const struct idempotency_key *key, int status,
+                       struct text reply, int64_t now_ms, struct err *err)
 {
     return db_run(tx,
                   "INSERT INTO idempotency (voter, route, key, request, status, reply, created_ms)"
@@ -49,5 +49,6 @@ bool idempotency_store(struct db *tx, const struct idempotency_key *key, int sta
 bool idempotency_sweep(struct db *tx, int64_t now_ms, struct err *err)
 {
     int64_t oldest = now_ms - IDEMPOTENCY_HOURS * INT64_C(3600000);
-    return db_run(tx, "DELETE FROM idempotency WHERE created_ms < ?", DB_VALUES(DB_INT(oldest)), err);
+    return db_run(tx, "DELETE FROM idempotency WHERE created_ms < ?", DB_VALUES(DB_INT(oldest)),
+                  err);
 }

@@ -1,25 +1,27 @@
-/* Using one up is an UPDATE that only an open invitation satisfies, so of two who come at once one is
- * refused. */
+/* Using one up is an UPDATE that only an open invitation satisfies, so of two who come at once
+ * one is refused. */
 #include "store/invitations.h"
 
 #include <string.h>
 
 bool invitations_insert(struct db *tx, const struct invitation_record *r, struct err *err)
 {
-    return db_run(
-        tx,
-        "INSERT INTO invitations (token_hash, role, cohort, staff, note, for_voter, created_ms, expires_ms)"
-        " VALUES (?, ?, nullif(?, ''), ?, nullif(?, ''), (SELECT number FROM voters WHERE id = ?), ?,"
-        " nullif(?, 0))",
-        DB_VALUES(DB_BLOB(r->token_hash, DIGEST_SIZE), DB_INT(r->role), DB_STRING(r->cohort),
-                  DB_INT(r->staff), DB_STRING(r->note), DB_STRING(r->for_voter), DB_INT(r->created_ms),
-                  DB_INT(r->expires_ms)),
-        err);
+    return db_run(tx,
+                  "INSERT INTO invitations (token_hash, role, cohort, staff, note, for_voter, "
+                  "created_ms, expires_ms)"
+                  " VALUES (?, ?, nullif(?, ''), ?, nullif(?, ''), (SELECT number FROM voters "
+                  "WHERE id = ?), ?,"
+                  " nullif(?, 0))",
+                  DB_VALUES(DB_BLOB(r->token_hash, DIGEST_SIZE), DB_INT(r->role),
+                            DB_STRING(r->cohort), DB_INT(r->staff), DB_STRING(r->note),
+                            DB_STRING(r->for_voter), DB_INT(r->created_ms), DB_INT(r->expires_ms)),
+                  err);
 }
 
-#define COLUMNS \
-    "SELECT i.token_hash, i.role, i.cohort, i.staff, i.note, f.id, i.created_ms, i.expires_ms, i.used_ms, u.id," \
-    " i.revoked_ms FROM invitations i LEFT JOIN voters f ON f.number = i.for_voter" \
+#define COLUMNS                                                                                    \
+    "SELECT i.token_hash, i.role, i.cohort, i.staff, i.note, f.id, i.created_ms, i.expires_ms, "   \
+    "i.used_ms, u.id,"                                                                             \
+    " i.revoked_ms FROM invitations i LEFT JOIN voters f ON f.number = i.for_voter"                \
     " LEFT JOIN voters u ON u.number = i.used_by"
 
 static struct invitation_record record_from_row(const struct db_rows *rows)
@@ -38,8 +40,8 @@ static struct invitation_record record_from_row(const struct db_rows *rows)
     return record;
 }
 
-static bool find(struct db *db, const uint8_t token_hash[DIGEST_SIZE], struct invitation_record *out,
-                 struct err *err)
+static bool find(struct db *db, const uint8_t token_hash[DIGEST_SIZE],
+                 struct invitation_record *out, struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows, COLUMNS " WHERE i.token_hash = ?",
@@ -50,7 +52,8 @@ static bool find(struct db *db, const uint8_t token_hash[DIGEST_SIZE], struct in
         *out = record_from_row(&rows);
     if (!db_end(&rows, err))
         return false;
-    return found || err_set(err, ERR_NOT_FOUND, "this invitation is not known: ask for another link");
+    return found ||
+           err_set(err, ERR_NOT_FOUND, "this invitation is not known: ask for another link");
 }
 
 bool invitations_use(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], int64_t now_ms,
@@ -58,11 +61,11 @@ bool invitations_use(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], int64
 {
     if (!find(tx, token_hash, out, err))
         return false;
-    if (!db_run(
-            tx,
-            "UPDATE invitations SET used_ms = ?1 WHERE token_hash = ?2 AND used_ms IS NULL AND revoked_ms IS NULL"
-            " AND (expires_ms IS NULL OR expires_ms > ?1)",
-            DB_VALUES(DB_INT(now_ms), DB_BLOB(token_hash, DIGEST_SIZE)), err))
+    if (!db_run(tx,
+                "UPDATE invitations SET used_ms = ?1 WHERE token_hash = ?2 AND used_ms IS NULL AND "
+                "revoked_ms IS NULL"
+                " AND (expires_ms IS NULL OR expires_ms > ?1)",
+                DB_VALUES(DB_INT(now_ms), DB_BLOB(token_hash, DIGEST_SIZE)), err))
         return false;
     if (db_changes(tx) == 1)
         return true;
@@ -75,24 +78,27 @@ bool invitations_use(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], int64
 bool invitations_used_by(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], const char *voter,
                          struct err *err)
 {
-    return db_run(
-        tx,
-        "UPDATE invitations SET used_by = (SELECT number FROM voters WHERE id = ?) WHERE token_hash = ?",
-        DB_VALUES(DB_STRING(voter), DB_BLOB(token_hash, DIGEST_SIZE)), err);
+    return db_run(tx,
+                  "UPDATE invitations SET used_by = (SELECT number FROM voters WHERE id = ?) WHERE "
+                  "token_hash = ?",
+                  DB_VALUES(DB_STRING(voter), DB_BLOB(token_hash, DIGEST_SIZE)), err);
 }
 
 bool invitations_revoke(struct db *tx, const char *id, int64_t now_ms, struct err *err)
 {
-    if (!db_run(tx,
-                "UPDATE invitations SET revoked_ms = ? WHERE lower(hex(substr(token_hash, 1, 6))) = ?"
-                " AND used_ms IS NULL AND revoked_ms IS NULL",
-                DB_VALUES(DB_INT(now_ms), DB_STRING(id)), err))
+    if (!db_run(
+            tx,
+            "UPDATE invitations SET revoked_ms = ? WHERE lower(hex(substr(token_hash, 1, 6))) = ?"
+            " AND used_ms IS NULL AND revoked_ms IS NULL",
+            DB_VALUES(DB_INT(now_ms), DB_STRING(id)), err))
         return false;
-    return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no open invitation %.40s", id);
+    return db_changes(tx) == 1 ||
+           err_set(err, ERR_NOT_FOUND, "there is no open invitation %.40s", id);
 }
 
-bool invitations_each(struct db *db, void (*each)(void *user, const struct invitation_record *record),
-                      void *user, struct err *err)
+bool invitations_each(struct db *db,
+                      void (*each)(void *user, const struct invitation_record *record), void *user,
+                      struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows, COLUMNS " ORDER BY i.created_ms DESC, i.token_hash", DB_NONE, err))

@@ -1,5 +1,5 @@
-/* Invitations as stored: each opens the arena once. What an invitation grants and how its link looks is the
- * people room's; here is the rule that one use is one use. */
+/* Invitations as stored: each opens the arena once. What an invitation grants and how its link
+ * looks is the people room's; here is the rule that one use is one use. */
 #ifndef ARENA_STORE_INVITATIONS_H
 #define ARENA_STORE_INVITATIONS_H
 
@@ -7,7 +7,7 @@
 #include "store/store.h"
 #include "store/voters.h"
 
-#define INVITATION_ID_LENGTH \
+#define INVITATION_ID_LENGTH                                                                       \
     12 /* the first hexadecimal digits of the token's hash: to list and to revoke */
 
 struct invitation_record {
@@ -24,8 +24,8 @@ struct invitation_record {
 
 bool invitations_insert(struct db *tx, const struct invitation_record *record, struct err *err);
 
-/* Uses it up: gives what it grants, or says why not (unknown: ERR_NOT_FOUND; used, expired or revoked:
- * ERR_FORBIDDEN). Then tell who used it, in the same job. */
+/* Uses it up: gives what it grants, or says why not (unknown: ERR_NOT_FOUND; used, expired or
+ * revoked: ERR_FORBIDDEN). Then tell who used it, in the same job. */
 bool invitations_use(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], int64_t now_ms,
                      struct invitation_record *out, struct err *err);
 bool invitations_used_by(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], const char *voter,
@@ -35,7 +35,8 @@ bool invitations_used_by(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], c
 bool invitations_revoke(struct db *tx, const char *id, int64_t now_ms, struct err *err);
 
 /* Newest first; borrowed for the call. */
-bool invitations_each(struct db *db, void (*each)(void *user, const struct invitation_record *record),
-                      void *user, struct err *err);
+bool invitations_each(struct db *db,
+                      void (*each)(void *user, const struct invitation_record *record), void *user,
+                      struct err *err);
 
 #endif

@@ -1,7 +1,8 @@
-/* The encoding is built in a buffer on the stack, so hashing a vote cannot fail; all its fields have a
- * greatest length. The check walks votes in order with everything that the hash covers joined to them, and
- * tells the first one that does not fit by what is wrong with it: its number (removed), its own hash
- * (changed), or the hash that the next one carries (replaced as a whole). */
+/* The encoding is built in a buffer on the stack, so hashing a vote cannot fail; all its fields
+ * have a greatest length. The check walks votes in order with everything that the hash covers
+ * joined to them, and tells the first one that does not fit by what is wrong with it: its number
+ * (removed), its own hash (changed), or the hash that the next one carries (replaced as a
+ * whole). */
 #include "store/ledger.h"
 
 #include <stdarg.h>
@@ -64,7 +65,8 @@ void ledger_hash(const struct ledger_vote *vote, uint8_t out[DIGEST_SIZE])
     digest_of(encoding.bytes, encoding.length, out);
 }
 
-void ledger_voter_digest(const uint8_t salt[LEDGER_SALT_SIZE], struct text voter, uint8_t out[DIGEST_SIZE])
+void ledger_voter_digest(const uint8_t salt[LEDGER_SALT_SIZE], struct text voter,
+                         uint8_t out[DIGEST_SIZE])
 {
     struct encoding encoding = {.length = 0};
     add(&encoding, salt, LEDGER_SALT_SIZE);
@@ -87,12 +89,12 @@ bool ledger_content_digest(struct db *db, const uint8_t salt[LEDGER_SALT_SIZE], 
         return err_set(err, ERR_MEMORY, "no memory for a digest");
     digest_add_field(digest, salt, LEDGER_SALT_SIZE);
     struct db_rows rows;
-    bool good =
-        db_select(db, &rows,
-                  "SELECT t.prompt, a.text, a.refusal, b.text, b.refusal FROM turns t"
-                  " LEFT JOIN answers a ON a.id = t.answer_a LEFT JOIN answers b ON b.id = t.answer_b"
-                  " WHERE t.battle = ? AND t.turn <= ? ORDER BY t.turn",
-                  DB_VALUES(DB_INT(battle), DB_INT(turns)), err);
+    bool good = db_select(
+        db, &rows,
+        "SELECT t.prompt, a.text, a.refusal, b.text, b.refusal FROM turns t"
+        " LEFT JOIN answers a ON a.id = t.answer_a LEFT JOIN answers b ON b.id = t.answer_b"
+        " WHERE t.battle = ? AND t.turn <= ? ORDER BY t.turn",
+        DB_VALUES(DB_INT(battle), DB_INT(turns)), err);
     while (good && db_next(&rows))
         for (int column = 0; column < 5; column++) {
             struct text text = db_text(&rows, column);
@@ -105,11 +107,13 @@ bool ledger_content_digest(struct db *db, const uint8_t salt[LEDGER_SALT_SIZE], 
 
 /* --- the walk --- */
 
-#define WALK_SQL \
-    "SELECT s.seq, s.prev_hash, s.hash, s.voter_digest, s.content_digest, s.salt, b.id, w.id, va.digest, vb.digest," \
-    " s.winner, s.judge, s.counted, b.source, s.at_ms, s.turns, b.number FROM votes s" \
-    " LEFT JOIN battles b ON b.number = s.battle LEFT JOIN voters w ON w.number = s.voter" \
-    " LEFT JOIN competitor_versions va ON va.id = b.version_a LEFT JOIN competitor_versions vb ON vb.id = b.version_b" \
+#define WALK_SQL                                                                                   \
+    "SELECT s.seq, s.prev_hash, s.hash, s.voter_digest, s.content_digest, s.salt, b.id, w.id, "    \
+    "va.digest, vb.digest,"                                                                        \
+    " s.winner, s.judge, s.counted, b.source, s.at_ms, s.turns, b.number FROM votes s"             \
+    " LEFT JOIN battles b ON b.number = s.battle LEFT JOIN voters w ON w.number = s.voter"         \
+    " LEFT JOIN competitor_versions va ON va.id = b.version_a LEFT JOIN competitor_versions vb "   \
+    "ON vb.id = b.version_b"                                                                       \
     " ORDER BY s.seq"
 
 /* A number that must be an enum's; one past its end would index past its words. */
@@ -138,7 +142,8 @@ static bool read_vote(const struct db_rows *rows, struct ledger_vote *vote)
                                  .source = (enum battle_source)source,
                                  .at_ms = db_int(rows, 14),
                                  .turns = db_int(rows, 15)};
-    return db_bytes(rows, 1, vote->previous, DIGEST_SIZE) && db_bytes(rows, 3, vote->voter, DIGEST_SIZE) &&
+    return db_bytes(rows, 1, vote->previous, DIGEST_SIZE) &&
+           db_bytes(rows, 3, vote->voter, DIGEST_SIZE) &&
            db_bytes(rows, 4, vote->content, DIGEST_SIZE);
 }
 
@@ -167,7 +172,8 @@ static bool check_content(struct db *db, const struct db_rows *rows, const struc
     if (!digest_same(voter, vote->voter, DIGEST_SIZE))
         blame(report, vote->seq, "vote %lld was changed: another voter", (long long)vote->seq);
     else if (!digest_same(content, vote->content, DIGEST_SIZE))
-        blame(report, vote->seq, "vote %lld was changed: the prompt or an answer that it was cast on",
+        blame(report, vote->seq,
+              "vote %lld was changed: the prompt or an answer that it was cast on",
               (long long)vote->seq);
     return true;
 }
@@ -218,8 +224,8 @@ static bool check_end(struct db *db, struct ledger_report *report, struct err *e
         blame(report, report->votes + 1, "vote %lld was removed: there were %lld",
               (long long)report->votes + 1, (long long)votes);
     else if (votes < report->votes)
-        blame(report, votes + 1, "vote %lld was inserted: there were only %lld", (long long)votes + 1,
-              (long long)votes);
+        blame(report, votes + 1, "vote %lld was inserted: there were only %lld",
+              (long long)votes + 1, (long long)votes);
     else if (!digest_same(head, report->head, DIGEST_SIZE))
         blame(report, votes, "vote %lld was replaced: it is not the one that was last stored",
               (long long)votes);
@@ -247,7 +253,8 @@ struct invariant {
     const char *says;
 };
 static const struct invariant INVARIANTS[] = {
-    {"SELECT id FROM battles b WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM votes WHERE battle = b.number)",
+    {"SELECT id FROM battles b WHERE state = 2 AND NOT EXISTS (SELECT 1 FROM votes WHERE battle = "
+     "b.number)",
      "battle %s is voted but has no vote"},
     {"SELECT b.id FROM votes s JOIN battles b ON b.number = s.battle WHERE b.state <> 2",
      "battle %s has a vote but is not voted"},
@@ -256,7 +263,8 @@ static const struct invariant INVARIANTS[] = {
     {"SELECT s.seq FROM votes s JOIN battles b ON b.number = s.battle WHERE s.counted = 0"
      " AND (b.self_identified OR b.mode <> 0)",
      "vote %s is counted though its battle was not blind"},
-    {"SELECT id FROM battles b WHERE source <> 2 AND turns <> (SELECT count(*) FROM turns WHERE battle = b.number)",
+    {"SELECT id FROM battles b WHERE source <> 2 AND turns <> (SELECT count(*) FROM turns WHERE "
+     "battle = b.number)",
      "battle %s does not have as many turns as it says"},
     {"SELECT b.id FROM battles b JOIN turns t ON t.battle = b.number WHERE b.state IN (1, 2)"
      " AND t.answered_ms IS NULL",
@@ -276,8 +284,8 @@ struct telling {
     int64_t *count;
 };
 
-static bool check_invariant(struct db *db, const struct invariant *invariant, const struct telling *telling,
-                            struct err *err)
+static bool check_invariant(struct db *db, const struct invariant *invariant,
+                            const struct telling *telling, struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows, invariant->sql, DB_NONE, err))
@@ -286,8 +294,8 @@ static bool check_invariant(struct db *db, const struct invariant *invariant, co
         char culprit[128], line[256];
         db_copy(&rows, 0, culprit, sizeof culprit);
         const char *mark = strstr(invariant->says, "%s");
-        snprintf(line, sizeof line, "%.*s%s%s", (int)(mark - invariant->says), invariant->says, culprit,
-                 mark + 2);
+        snprintf(line, sizeof line, "%.*s%s%s", (int)(mark - invariant->says), invariant->says,
+                 culprit, mark + 2);
         (*telling->count)++;
         telling->problem(telling->user, line);
     }

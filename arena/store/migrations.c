@@ -1,4 +1,5 @@
-/* The assembler includes the SQL files as they are; migrations.inc, written by CMake, lists them in order. */
+/* The assembler includes the SQL files as they are; migrations.inc, written by CMake, lists them
+ * in order. */
 #include "store/migrations.h"
 
 #include <stdio.h>
@@ -50,20 +51,22 @@ static bool look(struct db *db, const char *path, int64_t *version, struct err *
         return err_prefix(err, "%s", path);
     if (application != APPLICATION_ID && (tables != 0 || *version != 0))
         return err_set(err, ERR_FORMAT,
-                       "%s is a database, but not arena's: choose another directory with --data", path);
+                       "%s is a database, but not arena's: choose another directory with --data",
+                       path);
     if (*version > migrations_newest())
-        return err_set(
-            err, ERR_UNSUPPORTED,
-            "%s was made by a newer arena (its schema is %lld, this one knows up to %d): use that version",
-            path, (long long)*version, migrations_newest());
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s was made by a newer arena (its schema is %lld, this one knows up to "
+                       "%d): use that version",
+                       path, (long long)*version, migrations_newest());
     return true;
 }
 
 static bool apply_one(struct db *db, const struct migration *migration, struct err *err)
 {
     char pragmas[128];
-    snprintf(pragmas, sizeof pragmas, "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
-             migration->number, APPLICATION_ID);
+    snprintf(pragmas, sizeof pragmas,
+             "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT", migration->number,
+             APPLICATION_ID);
     struct err ignored;
     if (db_script(db, "BEGIN IMMEDIATE", err) && db_script(db, migration->sql, err) &&
         db_script(db, pragmas, err))
@@ -91,8 +94,8 @@ bool migrations_check(struct db *db, const char *path, struct err *err)
         return false;
     if (version == migrations_newest())
         return true;
-    return err_set(
-        err, ERR_UNSUPPORTED,
-        "%s has schema %lld, this arena reads %d: start `arena serve` on it once, which brings it up to date",
-        path, (long long)version, migrations_newest());
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s has schema %lld, this arena reads %d: start `arena serve` on it once, which "
+                   "brings it up to date",
+                   path, (long long)version, migrations_newest());
 }

@@ -1,5 +1,6 @@
-/* The database's versions: schema/NNN_*.sql, built into the program, applied in order, each in its own
- * transaction. SQLite's user_version holds the number of the last one. Writer's thread or start-up. */
+/* The database's versions: schema/NNN_*.sql, built into the program, applied in order, each in
+ * its own transaction. SQLite's user_version holds the number of the last one. Writer's thread
+ * or start-up. */
 #ifndef ARENA_STORE_MIGRATIONS_H
 #define ARENA_STORE_MIGRATIONS_H
 
@@ -7,7 +8,8 @@
 
 int migrations_newest(void);
 
-/* Brings a database (an empty one too) to the newest version. Refuses one that is not arena's or is newer. */
+/* Brings a database (an empty one too) to the newest version. Refuses one that is not arena's or
+ * is newer. */
 bool migrations_apply(struct db *db, const char *path, struct err *err);
 
 /* The same look without changing anything: what a reader checks. */

@@ -1,6 +1,6 @@
-/* Opening is a row of steps, each with its own plain error: lock, file, version, check, writer. The
- * database file is made by us before SQLite sees it, so that it (and with it the log) is readable by its
- * owner only. */
+/* Opening is a row of steps, each with its own plain error: lock, file, version, check, writer.
+ * The database file is made by us before SQLite sees it, so that it (and with it the log) is
+ * readable by its owner only. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -33,8 +33,8 @@ static bool make_file(const char *path, struct err *err)
     return true;
 }
 
-/* Reads the whole database once, unless it is so large that the start would be slow; `arena verify` reads
- * any. */
+/* Reads the whole database once, unless it is so large that the start would be slow; `arena
+ * verify` reads any. */
 static bool quick_check(struct db *db, const char *path, struct err *err)
 {
     struct stat status;
@@ -49,7 +49,8 @@ static bool quick_check(struct db *db, const char *path, struct err *err)
     if (!db_end(&rows, err))
         return err_prefix(err, "checking %s", path);
     return strcmp(found, "ok") == 0 ||
-           err_set(err, ERR_STORE, "the database %s is damaged (%s): restore it from a copy", path, found);
+           err_set(err, ERR_STORE, "the database %s is damaged (%s): restore it from a copy", path,
+                   found);
 }
 
 static struct db *open_database(const char *path, struct err *err)
@@ -118,8 +119,8 @@ bool store_submit(struct store *store, const struct store_job *job, struct err *
     return writer_submit(store->writer, job, err);
 }
 
-bool store_apply(struct store *store, bool (*apply)(struct db *tx, void *data, struct err *err), void *data,
-                 struct err *err)
+bool store_apply(struct store *store, bool (*apply)(struct db *tx, void *data, struct err *err),
+                 void *data, struct err *err)
 {
     return writer_apply(store->writer, apply, data, err);
 }
@@ -140,9 +141,10 @@ struct db *store_read_open(const char *dir, struct err *err)
     }
     struct db *db = NULL;
     if (access(path, F_OK) != 0)
-        err_set(err, ERR_IO,
-                "there is no arena in %s (no %s): start `arena serve` or `arena import`, or use --data",
-                dir, DATABASE_FILE);
+        err_set(
+            err, ERR_IO,
+            "there is no arena in %s (no %s): start `arena serve` or `arena import`, or use --data",
+            dir, DATABASE_FILE);
     else
         db = db_open(path, DB_READ, err);
     if (db != NULL && !migrations_check(db, path, err)) {

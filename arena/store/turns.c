@@ -1,5 +1,5 @@
-/* A turn is stored twice: its prompt when it starts, its answers when both lanes have ended. The battle's
- * row counts the turns, so a turn out of order is refused by one UPDATE. */
+/* A turn is stored twice: its prompt when it starts, its answers when both lanes have ended. The
+ * battle's row counts the turns, so a turn out of order is refused by one UPDATE. */
 #include "store/turns.h"
 
 #include "store/answers_row.h"
@@ -14,14 +14,15 @@ static bool refuse_turn(struct db *tx, const char *battle, int turn, struct err 
                    record.turns, battle_state_word(record.state));
 }
 
-static bool count_turn(struct db *tx, const char *battle, int turn, struct text prompt, struct err *err)
+static bool count_turn(struct db *tx, const char *battle, int turn, struct text prompt,
+                       struct err *err)
 {
     struct db_value value = turn == 1 ? DB_INT((int64_t)votes_prompt_value(prompt)) : DB_NULL;
-    if (!db_run(
-            tx,
-            "UPDATE battles SET turns = turns + 1, prompt_value = coalesce(prompt_value, ?) WHERE id = ? AND"
-            " turns = ? AND state < 2",
-            DB_VALUES(value, DB_STRING(battle), DB_INT(turn - 1)), err))
+    if (!db_run(tx,
+                "UPDATE battles SET turns = turns + 1, prompt_value = coalesce(prompt_value, ?) "
+                "WHERE id = ? AND"
+                " turns = ? AND state < 2",
+                DB_VALUES(value, DB_STRING(battle), DB_INT(turn - 1)), err))
         return false;
     return db_changes(tx) == 1 || refuse_turn(tx, battle, turn, err);
 }
@@ -30,10 +31,10 @@ bool turns_insert(struct db *tx, const char *battle, int turn, struct text promp
                   struct err *err)
 {
     return count_turn(tx, battle, turn, prompt, err) &&
-           db_run(
-               tx,
-               "INSERT INTO turns (battle, turn, prompt, created_ms) SELECT number, ?, ?, ? FROM battles WHERE id = ?",
-               DB_VALUES(DB_INT(turn), DB_TEXT(prompt), DB_INT(now_ms), DB_STRING(battle)), err);
+           db_run(tx,
+                  "INSERT INTO turns (battle, turn, prompt, created_ms) SELECT number, ?, ?, ? "
+                  "FROM battles WHERE id = ?",
+                  DB_VALUES(DB_INT(turn), DB_TEXT(prompt), DB_INT(now_ms), DB_STRING(battle)), err);
 }
 
 bool turns_answer(struct db *tx, const char *battle, int turn, int64_t answer_a, int64_t answer_b,
@@ -41,7 +42,8 @@ bool turns_answer(struct db *tx, const char *battle, int turn, int64_t answer_a,
 {
     if (!db_run(
             tx,
-            "UPDATE turns SET answer_a = ?, answer_b = ?, first_ms_a = ?, first_ms_b = ?, ended_ms_a = ?,"
+            "UPDATE turns SET answer_a = ?, answer_b = ?, first_ms_a = ?, first_ms_b = ?, "
+            "ended_ms_a = ?,"
             " ended_ms_b = ?, released_ms = ?, answered_ms = ?"
             " WHERE turn = ? AND battle = (SELECT number FROM battles WHERE id = ? AND state < 2)",
             DB_VALUES(DB_INT(answer_a), DB_INT(answer_b), DB_KNOWN(timing->first_ms_a),
@@ -68,16 +70,19 @@ static struct turn_record turn_from_row(const struct db_rows *rows)
     return turn;
 }
 
-bool turns_each(struct db *db, const char *battle, bool (*each)(void *user, const struct turn_record *turn),
-                void *user, struct err *err)
+bool turns_each(struct db *db, const char *battle,
+                bool (*each)(void *user, const struct turn_record *turn), void *user,
+                struct err *err)
 {
     struct db_rows rows;
     if (!db_select(
             db, &rows,
-            "SELECT t.turn, t.prompt, t.answered_ms, t.first_ms_a, t.first_ms_b, t.ended_ms_a, t.ended_ms_b,"
+            "SELECT t.turn, t.prompt, t.answered_ms, t.first_ms_a, t.first_ms_b, t.ended_ms_a, "
+            "t.ended_ms_b,"
             " t.released_ms, " ANSWER_COLUMNS("a") ", " ANSWER_COLUMNS(
                 "b") " FROM turns t"
-                     " JOIN battles g ON g.number = t.battle LEFT JOIN answers a ON a.id = t.answer_a"
+                     " JOIN battles g ON g.number = t.battle LEFT JOIN answers a ON a.id = "
+                     "t.answer_a"
                      " LEFT JOIN answers b ON b.id = t.answer_b WHERE g.id = ? ORDER BY t.turn",
             DB_VALUES(DB_STRING(battle)), err))
         return false;

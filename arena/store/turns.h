@@ -1,4 +1,5 @@
-/* The turns of a battle, as stored: a prompt and two answers each. Turns follow one another without a gap. */
+/* The turns of a battle, as stored: a prompt and two answers each. Turns follow one another
+ * without a gap. */
 #ifndef ARENA_STORE_TURNS_H
 #define ARENA_STORE_TURNS_H
 
@@ -10,9 +11,11 @@
 bool turns_insert(struct db *tx, const char *battle, int turn, struct text prompt, int64_t now_ms,
                   struct err *err);
 
-/* The turn's two answers (ids); regenerating replaces them. Pacing: what the voter really saw, see below. */
+/* The turn's two answers (ids); regenerating replaces them. Pacing: what the voter really saw,
+ * see below. */
 struct turn_timing {
-    int64_t first_ms_a, first_ms_b; /* from the turn's start to the lane's first content; -1: none */
+    int64_t first_ms_a,
+        first_ms_b; /* from the turn's start to the lane's first content; -1: none */
     int64_t ended_ms_a, ended_ms_b; /* to the lane's end */
     int64_t released_ms;            /* to the first byte shown, both lanes */
 };
@@ -27,7 +30,8 @@ struct turn_record {
     struct turn_timing timing;
 };
 /* In order; borrowed for the call. */
-bool turns_each(struct db *db, const char *battle, bool (*each)(void *user, const struct turn_record *turn),
-                void *user, struct err *err);
+bool turns_each(struct db *db, const char *battle,
+                bool (*each)(void *user, const struct turn_record *turn), void *user,
+                struct err *err);
 
 #endif

@@ -10,7 +10,8 @@
 #include "store/battles.h"
 #include "store/votes.h"
 
-/* More voters than any file's busiest; the rest are looked up again. A longer name is not remembered. */
+/* More voters than any file's busiest; the rest are looked up again. A longer name is not
+ * remembered. */
 #define IMPORTER_NAMES 32768
 #define IMPORTER_NAME_BYTES 512
 

@@ -4,15 +4,18 @@
 
 #include "base/limits.h"
 
-#define COLUMNS \
-    "SELECT s.seq, s.at_ms, b.version_a, b.version_b, s.winner, s.counted, s.judge, b.source, s.voter," \
-    " b.prompt_value, s.turns, w.staff, f.recognised IS NOT NULL, s.delay_ms, s.read_ms, b.probability, b.tokens_a," \
+#define COLUMNS                                                                                    \
+    "SELECT s.seq, s.at_ms, b.version_a, b.version_b, s.winner, s.counted, s.judge, b.source, "    \
+    "s.voter,"                                                                                     \
+    " b.prompt_value, s.turns, w.staff, f.recognised IS NOT NULL, s.delay_ms, s.read_ms, "         \
+    "b.probability, b.tokens_a,"                                                                   \
     " b.headers_a, b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b"
 enum { TAGS = 24, IDS = 25 };
-#define FROM_WHERE \
+#define FROM_WHERE                                                                                 \
     " FROM votes s JOIN battles b ON b.number = s.battle LEFT JOIN voters w ON w.number = s.voter" \
-    " LEFT JOIN feedback f ON f.vote = s.seq WHERE s.seq > ?1 AND s.seq <= ?2 AND s.at_ms >= ?3 AND s.at_ms < ?4" \
-    " AND (?5 = 0 OR s.counted = 0) AND (?6 < 0 OR s.judge = ?6) AND (?7 < 0 OR b.source = ?7)" \
+    " LEFT JOIN feedback f ON f.vote = s.seq WHERE s.seq > ?1 AND s.seq <= ?2 AND s.at_ms >= ?3 "  \
+    "AND s.at_ms < ?4"                                                                             \
+    " AND (?5 = 0 OR s.counted = 0) AND (?6 < 0 OR s.judge = ?6) AND (?7 < 0 OR b.source = ?7)"    \
     " AND (?8 IS NULL OR b.campaign = ?8) AND (?9 IS NULL OR w.id = ?9) ORDER BY s.seq"
 
 static const char *statement_for(const struct vote_filter *filter)
@@ -52,7 +55,7 @@ static struct vote_row row_from(const struct db_rows *rows, const struct vote_fi
                            .style_b = style_from_row(rows, 20)};
     if (filter->with_tags || filter->with_ids)
         row.tags = db_text(rows, TAGS);
-    struct text *ids[] = {&row.battle_id, &row.voter_id, &row.campaign,       &row.cohort,
+    struct text *ids[] = {&row.battle_id, &row.voter_id, &row.campaign,        &row.cohort,
                           &row.reasons,   &row.comment,  &row.recognised_text, &row.import_key};
     for (int i = 0; filter->with_ids && i < (int)(sizeof ids / sizeof ids[0]); i++)
         *ids[i] = db_text(rows, IDS + i);
@@ -65,15 +68,17 @@ struct piece {
 };
 
 static bool read_piece(struct db *db, const struct vote_filter *filter, struct piece *piece,
-                       bool (*each)(void *user, const struct vote_row *row), void *user, struct err *err)
+                       bool (*each)(void *user, const struct vote_row *row), void *user,
+                       struct err *err)
 {
     struct db_rows rows;
     if (!db_select(db, &rows, statement_for(filter),
                    DB_VALUES(DB_INT(piece->after), DB_INT(piece->upto),
                              DB_INT(filter->from_ms > 0 ? filter->from_ms : INT64_MIN),
                              DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX),
-                             DB_INT(filter->counted_only), DB_INT(filter->judge), DB_INT(filter->source),
-                             DB_STRING(filter->campaign), DB_STRING(filter->voter)),
+                             DB_INT(filter->counted_only), DB_INT(filter->judge),
+                             DB_INT(filter->source), DB_STRING(filter->campaign),
+                             DB_STRING(filter->voter)),
                    err))
         return false;
     while (piece->more && db_next(&rows)) {

@@ -1,8 +1,9 @@
-/* Every vote in a row, in the order of seq: what the boards are fitted on and the exports are made of.
+/* Every vote in a row, in the order of seq: what the boards are fitted on and the exports are
+ * made of.
  *
- * Reads in pieces of LIMIT_READ_ROWS, so that a long export does not keep the write-ahead log from being
- * cut (inside store_read_begin it is one view and one read). Votes cast meanwhile are not seen. A million
- * take about a second. */
+ * Reads in pieces of LIMIT_READ_ROWS, so that a long export does not keep the write-ahead log
+ * from being cut (inside store_read_begin it is one view and one read). Votes cast meanwhile are
+ * not seen. A million take about a second. */
 #ifndef ARENA_STORE_VOTE_ROWS_H
 #define ARENA_STORE_VOTE_ROWS_H
 
@@ -28,18 +29,18 @@ struct vote_row {
     enum vote_counted counted;
     enum judge_kind judge;
     enum battle_source source;
-    int64_t voter;             /* opaque number; 0: unknown or erased */
-    uint64_t prompt;           /* equal prompts (normalised) have equal values; 0: unknown or erased */
-    int turns;                 /* 0: unknown */
-    bool staff, recognised;    /* recognised: the voter said so */
+    int64_t voter;          /* opaque number; 0: unknown or erased */
+    uint64_t prompt;        /* equal prompts (normalised) have equal values; 0: unknown or erased */
+    int turns;              /* 0: unknown */
+    bool staff, recognised; /* recognised: the voter said so */
     int64_t delay_ms, read_ms; /* -1: unknown */
     double probability;        /* of the draw; NaN: unknown */
     struct style_counts style_a, style_b;
     /* borrowed for the call */
-    struct text tags;                                  /* JSON object; data NULL: none, or not asked */
+    struct text tags; /* JSON object; data NULL: none, or not asked */
     struct text battle_id, voter_id, campaign, cohort; /* filled with_ids */
-    struct text import_key; /* filled with_ids; data NULL: not imported */
-    struct text reasons, comment, recognised_text;     /* filled with_ids */
+    struct text import_key;                        /* filled with_ids; data NULL: not imported */
+    struct text reasons, comment, recognised_text; /* filled with_ids */
 };
 /* Stops when `each` returns false (that is no error). */
 bool votes_each(struct db *db, const struct vote_filter *filter,

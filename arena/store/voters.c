@@ -34,13 +34,13 @@ static const char *or_null(const char *text)
 
 bool voters_insert(struct db *tx, const struct voter_record *record, struct err *err)
 {
-    return db_run(
-        tx,
-        "INSERT INTO voters (id, kind, role, name, cohort, staff, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        DB_VALUES(DB_STRING(record->id), DB_INT(record->kind), DB_INT(record->role),
-                  DB_STRING(or_null(record->name)), DB_STRING(or_null(record->cohort)),
-                  DB_INT(record->staff), DB_INT(record->created_ms)),
-        err);
+    return db_run(tx,
+                  "INSERT INTO voters (id, kind, role, name, cohort, staff, created_ms) VALUES (?, "
+                  "?, ?, ?, ?, ?, ?)",
+                  DB_VALUES(DB_STRING(record->id), DB_INT(record->kind), DB_INT(record->role),
+                            DB_STRING(or_null(record->name)), DB_STRING(or_null(record->cohort)),
+                            DB_INT(record->staff), DB_INT(record->created_ms)),
+                  err);
 }
 
 #define VOTER_COLUMNS "v.number, v.id, v.kind, v.role, v.name, v.cohort, v.staff, v.created_ms"
@@ -72,8 +72,8 @@ bool voters_find(struct db *db, const char *id, struct voter_record *out, struct
     return found || err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", id);
 }
 
-bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t now_ms, int64_t *number,
-                  struct err *err)
+bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t now_ms,
+                  int64_t *number, struct err *err)
 {
     struct db_value value = DB_TEXT(name);
     if (!db_one_int(tx, "SELECT number FROM voters WHERE kind = ? AND name = ? AND kind <> 0",
@@ -84,7 +84,8 @@ bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t
     char id[STORE_ID_SIZE];
     random_id(id);
     if (!db_run(tx, "INSERT INTO voters (id, kind, role, name, created_ms) VALUES (?, ?, ?, ?, ?)",
-                DB_VALUES(DB_STRING(id), DB_INT(kind), DB_INT(ROLE_VOTER), value, DB_INT(now_ms)), err))
+                DB_VALUES(DB_STRING(id), DB_INT(kind), DB_INT(ROLE_VOTER), value, DB_INT(now_ms)),
+                err))
         return false;
     *number = db_inserted(tx);
     return true;
@@ -102,7 +103,8 @@ bool voter_sessions_insert(struct db *tx, const struct session_record *record, s
                           DB_STRING(record->voter.id)),
                 err))
         return false;
-    return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->voter.id);
+    return db_changes(tx) == 1 ||
+           err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->voter.id);
 }
 
 bool voter_sessions_revoke(struct db *tx, const uint8_t token_hash[DIGEST_SIZE], struct err *err)
@@ -113,8 +115,9 @@ bool voter_sessions_revoke(struct db *tx, const uint8_t token_hash[DIGEST_SIZE],
 
 bool voter_sessions_revoke_all(struct db *tx, const char *voter, struct err *err)
 {
-    return db_run(tx, "DELETE FROM voter_sessions WHERE voter = (SELECT number FROM voters WHERE id = ?)",
-                  DB_VALUES(DB_STRING(voter)), err);
+    return db_run(
+        tx, "DELETE FROM voter_sessions WHERE voter = (SELECT number FROM voters WHERE id = ?)",
+        DB_VALUES(DB_STRING(voter)), err);
 }
 
 bool voter_sessions_each(struct db *db, int64_t now_ms, int64_t limit,
@@ -122,12 +125,13 @@ bool voter_sessions_each(struct db *db, int64_t now_ms, int64_t limit,
                          struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows,
-                   "SELECT s.token_hash, s.created_ms, s.expires_ms, " VOTER_COLUMNS
-                   " FROM voter_sessions s"
-                   " JOIN voters v ON v.number = s.voter WHERE s.expires_ms IS NULL OR s.expires_ms > ?"
-                   " ORDER BY s.created_ms DESC LIMIT ?",
-                   DB_VALUES(DB_INT(now_ms), DB_INT(limit)), err))
+    if (!db_select(
+            db, &rows,
+            "SELECT s.token_hash, s.created_ms, s.expires_ms, " VOTER_COLUMNS
+            " FROM voter_sessions s"
+            " JOIN voters v ON v.number = s.voter WHERE s.expires_ms IS NULL OR s.expires_ms > ?"
+            " ORDER BY s.created_ms DESC LIMIT ?",
+            DB_VALUES(DB_INT(now_ms), DB_INT(limit)), err))
         return false;
     while (db_next(&rows)) {
         struct session_record record = {.created_ms = db_int(&rows, 1),

@@ -1,5 +1,6 @@
-/* Voters and their sessions, as stored. A voter is a random id; what opens it (a session's token) is stored
- * only as a digest. Whether a voter may do something is the people room's question. */
+/* Voters and their sessions, as stored. A voter is a random id; what opens it (a session's
+ * token) is stored only as a digest. Whether a voter may do something is the people room's
+ * question. */
 #ifndef ARENA_STORE_VOTERS_H
 #define ARENA_STORE_VOTERS_H
 
@@ -7,9 +8,9 @@
 #include "store/store.h"
 
 /* Stored by number: append only. */
-#define VOTER_KIND_MAP(X) \
-    X(VOTER_HUMAN, "human") \
-    X(VOTER_MODEL, "model") \
+#define VOTER_KIND_MAP(X)                                                                          \
+    X(VOTER_HUMAN, "human")                                                                        \
+    X(VOTER_MODEL, "model")                                                                        \
     X(VOTER_IMPORTED, "imported")
 enum voter_kind {
 #define X(name, word) name,
@@ -17,9 +18,9 @@ enum voter_kind {
 #undef X
 };
 
-#define VOTER_ROLE_MAP(X) \
-    X(ROLE_VOTER, "voter") \
-    X(ROLE_ANALYST, "analyst") \
+#define VOTER_ROLE_MAP(X)                                                                          \
+    X(ROLE_VOTER, "voter")                                                                         \
+    X(ROLE_ANALYST, "analyst")                                                                     \
     X(ROLE_ADMIN, "admin")
 enum voter_role {
 #define X(name, word) name,
@@ -48,9 +49,10 @@ bool voters_insert(struct db *tx, const struct voter_record *record, struct err 
 bool voters_find(struct db *db, const char *id, struct voter_record *out,
                  struct err *err); /* ERR_NOT_FOUND */
 
-/* The voter that stands for an outside name (a judge model, a voter of an imported file), made where new. */
-bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t now_ms, int64_t *number,
-                  struct err *err);
+/* The voter that stands for an outside name (a judge model, a voter of an imported file), made
+ * where new. */
+bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t now_ms,
+                  int64_t *number, struct err *err);
 
 /* --- sessions --- */
 struct session_record {

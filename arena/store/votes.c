@@ -1,6 +1,6 @@
-/* Casting is a row of checks and three writes in the caller's transaction: the vote with its hash, the
- * ledger's end, the battle's state. The UNIQUE index stands behind the check for an earlier vote, whatever
- * else goes wrong. */
+/* Casting is a row of checks and three writes in the caller's transaction: the vote with its
+ * hash, the ledger's end, the battle's state. The UNIQUE index stands behind the check for an
+ * earlier vote, whatever else goes wrong. */
 #include "store/votes.h"
 
 #include <ctype.h>
@@ -47,8 +47,8 @@ const char *vote_counted_word(enum vote_counted counted)
     return WORDS[counted];
 }
 
-/* White space runs become one blank, those at the ends go; the hash is taken of chunks, so no memory is
- * needed. */
+/* White space runs become one blank, those at the ends go; the hash is taken of chunks, so no
+ * memory is needed. */
 uint64_t votes_prompt_value(struct text prompt)
 {
     uint8_t chunk[DIGEST_SIZE + 256], digest[DIGEST_SIZE] = {0};
@@ -82,8 +82,10 @@ uint64_t votes_prompt_value(struct text prompt)
 bool votes_judge_kinds(struct db *db, bool kinds[2], struct err *err)
 {
     int64_t human, model;
-    if (!db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 0)", DB_NONE, 0, &human, err) ||
-        !db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 1)", DB_NONE, 0, &model, err))
+    if (!db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 0)", DB_NONE, 0, &human,
+                    err) ||
+        !db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 1)", DB_NONE, 0, &model,
+                    err))
         return false;
     kinds[JUDGE_HUMAN] = human != 0;
     kinds[JUDGE_MODEL] = model != 0;
@@ -97,7 +99,8 @@ bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE], struct e
     struct db_rows rows;
     *seq = 0;
     memset(hash, 0, DIGEST_SIZE);
-    if (!db_select(db, &rows, "SELECT seq, hash FROM votes ORDER BY seq DESC LIMIT 1", DB_NONE, err))
+    if (!db_select(db, &rows, "SELECT seq, hash FROM votes ORDER BY seq DESC LIMIT 1", DB_NONE,
+                   err))
         return false;
     if (db_next(&rows)) {
         *seq = db_int(&rows, 0);
@@ -106,24 +109,28 @@ bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE], struct e
     return db_end(&rows, err);
 }
 
-static bool write_vote(struct db *tx, const struct vote_append *append, const struct ledger_vote *vote,
-                       const uint8_t *salt, const uint8_t hash[DIGEST_SIZE], struct err *err)
+static bool write_vote(struct db *tx, const struct vote_append *append,
+                       const struct ledger_vote *vote, const uint8_t *salt,
+                       const uint8_t hash[DIGEST_SIZE], struct err *err)
 {
-    return db_run(
-        tx,
-        "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, delay_ms, read_ms, salt,"
-        " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
-                  append->voter != 0 ? DB_INT(append->voter) : DB_NULL, DB_INT(vote->winner),
-                  DB_INT(vote->judge), DB_INT(vote->counted), DB_INT(vote->at_ms), DB_INT(vote->turns),
-                  DB_KNOWN(append->delay_ms), DB_KNOWN(append->read_ms), DB_BLOB(salt, LEDGER_SALT_SIZE),
-                  DB_BLOB(vote->voter, DIGEST_SIZE), DB_BLOB(vote->content, DIGEST_SIZE),
-                  DB_BLOB(vote->previous, DIGEST_SIZE), DB_BLOB(hash, DIGEST_SIZE)),
-        err);
+    return db_run(tx,
+                  "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, "
+                  "delay_ms, read_ms, salt,"
+                  " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+                  "?, ?, ?, ?, ?, ?, ?)",
+                  DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
+                            append->voter != 0 ? DB_INT(append->voter) : DB_NULL,
+                            DB_INT(vote->winner), DB_INT(vote->judge), DB_INT(vote->counted),
+                            DB_INT(vote->at_ms), DB_INT(vote->turns), DB_KNOWN(append->delay_ms),
+                            DB_KNOWN(append->read_ms), DB_BLOB(salt, LEDGER_SALT_SIZE),
+                            DB_BLOB(vote->voter, DIGEST_SIZE), DB_BLOB(vote->content, DIGEST_SIZE),
+                            DB_BLOB(vote->previous, DIGEST_SIZE), DB_BLOB(hash, DIGEST_SIZE)),
+                  err);
 }
 
 /* The version's digest as text in `out`. */
-static bool version_digest(struct db *db, int64_t version, char out[DIGEST_HEX + 1], struct err *err)
+static bool version_digest(struct db *db, int64_t version, char out[DIGEST_HEX + 1],
+                           struct err *err)
 {
     struct db_rows rows;
     out[0] = '\0';
@@ -135,7 +142,8 @@ static bool version_digest(struct db *db, int64_t version, char out[DIGEST_HEX +
     return db_end(&rows, err);
 }
 
-/* An imported battle has no turns of ours: its content is empty, whatever number of turns the file tells. */
+/* An imported battle has no turns of ours: its content is empty, whatever number of turns the
+ * file tells. */
 static bool content_digest(struct db *tx, const struct vote_append *append, const uint8_t *salt,
                            uint8_t out[DIGEST_SIZE], struct err *err)
 {
@@ -174,7 +182,8 @@ bool votes_end_ledger(struct db *tx, const struct vote_tail *tail, struct err *e
 }
 
 /* One vote at the end, as casting does it. */
-static bool append_one(struct db *tx, const struct vote_append *append, int64_t *seq, struct err *err)
+static bool append_one(struct db *tx, const struct vote_append *append, int64_t *seq,
+                       struct err *err)
 {
     uint8_t salt[LEDGER_SALT_SIZE];
     char digest_a[DIGEST_HEX + 1], digest_b[DIGEST_HEX + 1];
@@ -185,7 +194,8 @@ static bool append_one(struct db *tx, const struct vote_append *append, int64_t 
         !version_digest(tx, append->version_b, digest_b, err))
         return false;
     random_bytes(salt, sizeof salt);
-    if (!votes_append_to(tx, append, digests, salt, &tail, err) || !votes_end_ledger(tx, &tail, err))
+    if (!votes_append_to(tx, append, digests, salt, &tail, err) ||
+        !votes_end_ledger(tx, &tail, err))
         return false;
     *seq = tail.seq;
     return true;
@@ -211,8 +221,8 @@ static bool find_vote(struct db *db, struct vote_result *out, bool *there, struc
     return db_end(&rows, err);
 }
 
-static bool find_own_battle(struct db *tx, const char *battle, const char *voter, struct battle_record *out,
-                            struct err *err)
+static bool find_own_battle(struct db *tx, const char *battle, const char *voter,
+                            struct battle_record *out, struct err *err)
 {
     if (!battles_find(tx, battle, out, err))
         return false;
@@ -221,7 +231,8 @@ static bool find_own_battle(struct db *tx, const char *battle, const char *voter
            err_set(err, ERR_NOT_FOUND, "there is no battle %.40s", battle);
 }
 
-static bool may_vote(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)
+static bool may_vote(struct db *tx, const struct vote_cast *vote, struct vote_result *out,
+                     struct err *err)
 {
     bool there;
     if (!find_own_battle(tx, vote->battle, vote->voter, &out->battle, err) ||
@@ -235,7 +246,8 @@ static bool may_vote(struct db *tx, const struct vote_cast *vote, struct vote_re
                    battle_state_word(out->battle.state));
 }
 
-static enum vote_counted judge_counted(const struct vote_cast *vote, const struct battle_record *battle)
+static enum vote_counted judge_counted(const struct vote_cast *vote,
+                                       const struct battle_record *battle)
 {
     if (vote->counted != VOTE_COUNTED)
         return vote->counted;
@@ -270,7 +282,8 @@ static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote
     return append_one(tx, &append, &out->seq, err);
 }
 
-bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err)
+bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out,
+                struct err *err)
 {
     if (!may_vote(tx, vote, out, err) || !append_cast(tx, vote, out, err) ||
         !db_run(tx, "UPDATE battles SET state = 2, ended_ms = ? WHERE id = ? AND state = 1",
@@ -298,7 +311,8 @@ bool votes_feedback(struct db *tx, const char *battle, const char *voter,
     if (!votes_find(tx, battle, voter, &vote, err))
         return false;
     if (vote.battle.revealed)
-        return err_set(err, ERR_WRONG_STATE, "the names are shown already: remarks are taken before that");
+        return err_set(err, ERR_WRONG_STATE,
+                       "the names are shown already: remarks are taken before that");
     return db_run(
         tx,
         "INSERT INTO feedback (vote, reasons, comment, recognised, at_ms) VALUES (?, ?, ?, ?, ?)"
@@ -309,11 +323,12 @@ bool votes_feedback(struct db *tx, const char *battle, const char *voter,
         err);
 }
 
-bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64_t *count, struct err *err)
+bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64_t *count,
+                       struct err *err)
 {
-    return db_one_int(
-        db,
-        "SELECT count(*) FROM votes WHERE voter = (SELECT number FROM voters WHERE id = ?) AND at_ms >= ?"
-        " AND counted = 0",
-        DB_VALUES(DB_STRING(voter), DB_INT(since_ms)), 0, count, err);
+    return db_one_int(db,
+                      "SELECT count(*) FROM votes WHERE voter = (SELECT number FROM voters WHERE "
+                      "id = ?) AND at_ms >= ?"
+                      " AND counted = 0",
+                      DB_VALUES(DB_STRING(voter), DB_INT(since_ms)), 0, count, err);
 }

@@ -1,8 +1,9 @@
-/* Votes: cast once, chained, never changed. (vote_rows.h: all votes in a row; vote_import.h: votes from a
- * file.)
+/* Votes: cast once, chained, never changed. (vote_rows.h: all votes in a row; vote_import.h:
+ * votes from a file.)
  *
- * One vote a battle and voter is the database's own rule (UNIQUE). A cast vote and the battle's step to
- * "voted" are one transaction. Each vote carries the hash of the one before it (ledger.h). */
+ * One vote a battle and voter is the database's own rule (UNIQUE). A cast vote and the battle's
+ * step to "voted" are one transaction. Each vote carries the hash of the one before it
+ * (ledger.h). */
 #ifndef ARENA_STORE_VOTES_H
 #define ARENA_STORE_VOTES_H
 
@@ -11,10 +12,10 @@
 #include "store/store.h"
 
 /* Stored by number: append only. */
-#define WINNER_MAP(X) \
-    X(WINNER_A, "model_a") \
-    X(WINNER_B, "model_b") \
-    X(WINNER_TIE, "tie") \
+#define WINNER_MAP(X)                                                                              \
+    X(WINNER_A, "model_a")                                                                         \
+    X(WINNER_B, "model_b")                                                                         \
+    X(WINNER_TIE, "tie")                                                                           \
     X(WINNER_BOTH_BAD, "both_bad")
 enum winner {
 #define X(name, word) name,
@@ -28,11 +29,11 @@ enum judge_kind { JUDGE_HUMAN, JUDGE_MODEL };
 const char *judge_kind_word(enum judge_kind kind);
 
 /* Why a vote is kept but not counted. */
-#define VOTE_COUNTED_MAP(X) \
-    X(VOTE_COUNTED, "counted") \
-    X(VOTE_SELF_IDENTIFIED, "self_identified") \
-    X(VOTE_NOT_BLIND, "not_blind") \
-    X(VOTE_DAILY_CAP, "daily_cap") \
+#define VOTE_COUNTED_MAP(X)                                                                        \
+    X(VOTE_COUNTED, "counted")                                                                     \
+    X(VOTE_SELF_IDENTIFIED, "self_identified")                                                     \
+    X(VOTE_NOT_BLIND, "not_blind")                                                                 \
+    X(VOTE_DAILY_CAP, "daily_cap")                                                                 \
     X(VOTE_EXCLUDED, "excluded")
 enum vote_counted {
 #define X(name, word) name,
@@ -46,7 +47,7 @@ struct vote_cast {
     enum winner winner;
     enum judge_kind judge;
     enum vote_counted
-        counted;      /* what the caller knows; a self-identified or not blind battle is found here */
+        counted; /* what the caller knows; a self-identified or not blind battle is found here */
     int64_t delay_ms; /* from both lanes' end to the vote; -1: unknown */
     int64_t read_ms;  /* the shorter of the two lanes' time on screen; -1: unknown */
     int64_t now_ms;
@@ -59,21 +60,25 @@ struct vote_result {
     struct battle_record battle; /* as it is now: its versions are the names to reveal */
 };
 
-/* ERR_NOT_FOUND: no such battle, or another voter's. ERR_ALREADY_VOTED (`out` is filled). ERR_WRONG_STATE. */
-bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out, struct err *err);
+/* ERR_NOT_FOUND: no such battle, or another voter's. ERR_ALREADY_VOTED (`out` is filled).
+ * ERR_WRONG_STATE. */
+bool votes_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out,
+                struct err *err);
 
-/* What the voter adds afterwards, before the names are shown. ERR_WRONG_STATE before the vote or after the
- * reveal; again: replaces. */
+/* What the voter adds afterwards, before the names are shown. ERR_WRONG_STATE before the vote or
+ * after the reveal; again: replaces. */
 struct vote_feedback {
-    struct text reasons;    /* a JSON array; data NULL: none */
-    struct text comment;    /* data NULL: none */
-    struct text recognised; /* what the voter thinks it was, a JSON value; data NULL: not asked or no */
+    struct text reasons; /* a JSON array; data NULL: none */
+    struct text comment; /* data NULL: none */
+    struct text
+        recognised; /* what the voter thinks it was, a JSON value; data NULL: not asked or no */
 };
 bool votes_feedback(struct db *tx, const char *battle, const char *voter,
                     const struct vote_feedback *feedback, int64_t now_ms, struct err *err);
 
 /* Counted votes of a voter since a time: for the daily cap. */
-bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64_t *count, struct err *err);
+bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64_t *count,
+                       struct err *err);
 
 /* The voter's own committed vote; ERR_WRONG_STATE when there is none. */
 bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out,
@@ -101,14 +106,15 @@ struct vote_tail { /* the last vote: 0 and zeros before the first */
     int64_t seq;
     uint8_t hash[DIGEST_SIZE];
 };
-/* Adds one vote after `tail`, which becomes it. `digests`: of the two versions; `salt`: LEDGER_SALT_SIZE random
- * bytes. votes_end_ledger must follow in the same job, after the last one. */
+/* Adds one vote after `tail`, which becomes it. `digests`: of the two versions; `salt`:
+ * LEDGER_SALT_SIZE random bytes. votes_end_ledger must follow in the same job, after the last
+ * one. */
 bool votes_append_to(struct db *tx, const struct vote_append *append, const char *const digests[2],
                      const uint8_t *salt, struct vote_tail *tail, struct err *err);
 bool votes_end_ledger(struct db *tx, const struct vote_tail *tail, struct err *err);
 
-/* The value that equal prompts share: SHA-256 of the text with its white space folded, first 8 bytes; never
- * 0. */
+/* The value that equal prompts share: SHA-256 of the text with its white space folded, first 8
+ * bytes; never 0. */
 uint64_t votes_prompt_value(struct text prompt);
 
 #endif

@@ -1,9 +1,10 @@
-/* Group commit without a window: while one transaction goes to the disk, the next one's jobs gather, so the
- * batch grows with the load by itself. A job that fails is undone to its savepoint. When the transaction as
- * a whole is lost (the disk is full or fails; SQLite then rolls back by itself) every job of the batch is
- * told so, because none of them is stored. Checkpoints are run here and not by SQLite, whose automatic ones
- * fail silently: PASSIVE when there is nothing to do, TRUNCATE when the log grows past its limit, and never
- * waiting for a reader. */
+/* Group commit without a window: while one transaction goes to the disk, the next one's jobs
+ * gather, so the batch grows with the load by itself. A job that fails is undone to its
+ * savepoint. When the transaction as a whole is lost (the disk is full or fails; SQLite then
+ * rolls back by itself) every job of the batch is told so, because none of them is stored.
+ * Checkpoints are run here and not by SQLite, whose automatic ones fail silently: PASSIVE when
+ * there is nothing to do, TRUNCATE when the log grows past its limit, and never waiting for a
+ * reader. */
 #include "store/writer.h"
 
 #include <errno.h>
@@ -43,8 +44,9 @@ struct writer {
     bool stopping;
     struct store_stats stats;
     /* --- the writer thread's own --- */
-    int wal_pages;     /* pages in the log after the last commit */
-    int64_t commit_ns; /* how long the last COMMIT took: the writer's own, published with the rest */
+    int wal_pages; /* pages in the log after the last commit */
+    int64_t
+        commit_ns; /* how long the last COMMIT took: the writer's own, published with the rest */
     bool checkpointed; /* nothing was committed since the last checkpoint */
     int64_t next_truncate_ns;
 };
@@ -115,8 +117,8 @@ static void sleep_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* The loop's jobs go to it as one message, before any waiting thread goes on: after a store_apply, what was
- * submitted earlier is on its way. */
+/* The loop's jobs go to it as one message, before any waiting thread goes on: after a
+ * store_apply, what was submitted earlier is on its way. */
 static void answer(struct writer *writer, struct job *batch)
 {
     struct job *posted = NULL, *waited = NULL, **posted_end = &posted, **waited_end = &waited;
@@ -137,7 +139,8 @@ static void answer(struct writer *writer, struct job *batch)
     pthread_mutex_unlock(&writer->lock);
 }
 
-static void count(struct writer *writer, const struct job *batch, bool committed, const struct err *err)
+static void count(struct writer *writer, const struct job *batch, bool committed,
+                  const struct err *err)
 {
     int64_t jobs = 0, failed = 0;
     for (const struct job *job = batch; job != NULL; job = job->next) {
@@ -225,8 +228,8 @@ static struct timespec deadline_in(int ms)
     return at;
 }
 
-/* Takes every job that waits; waits for one when there is none. *idle is set when a while passed without
- * any. NULL and not idle: the end. */
+/* Takes every job that waits; waits for one when there is none. *idle is set when a while passed
+ * without any. NULL and not idle: the end. */
 static struct job *take_jobs(struct writer *writer, bool *idle)
 {
     *idle = false;
@@ -332,7 +335,8 @@ static bool enqueue(struct writer *writer, struct job *job, struct err *err)
             pthread_cond_signal(&writer->work);
     }
     pthread_mutex_unlock(&writer->lock);
-    return !full || err_set(err, ERR_BUSY, "the store has too much to write: try again in a second");
+    return !full ||
+           err_set(err, ERR_BUSY, "the store has too much to write: try again in a second");
 }
 
 bool writer_submit(struct writer *writer, const struct store_job *job, struct err *err)

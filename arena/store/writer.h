@@ -1,5 +1,5 @@
-/* The writer: one thread, one connection, all writes. store.h is its public face and says what it promises;
- * here is how the store hands it a connection and jobs. Any thread may submit. */
+/* The writer: one thread, one connection, all writes. store.h is its public face and says what
+ * it promises; here is how the store hands it a connection and jobs. Any thread may submit. */
 #ifndef ARENA_STORE_WRITER_H
 #define ARENA_STORE_WRITER_H
 

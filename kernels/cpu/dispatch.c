@@ -1,5 +1,5 @@
-/* The tables, best last to first, and whether this CPU can run them. A binary holds all of them; which one runs is
- * seen at start, so one build serves every x86-64 machine. */
+/* The tables, best last to first, and whether this CPU can run them. A binary holds all of them;
+ * which one runs is seen at start, so one build serves every x86-64 machine. */
 #include "kernels/cpu/tables.h"
 
 #include <string.h>
@@ -7,11 +7,11 @@
 #include <cpuid.h>
 #endif
 
-#define KERNEL_TABLE(set)                                                                                       \
-    {                                                                                                           \
-        #set, set##_quantize, set##_matmul, set##_rmsnorm, set##_rope, set##_kv_store, set##_attention,         \
-            set##_silu_multiply, set##_gelu_multiply, set##_add, set##_scale, set##_multiply_add, set##_softcap, \
-            set##_softmax, set##_argmax                                                                         \
+#define KERNEL_TABLE(set)                                                                          \
+    {                                                                                              \
+#set, set##_quantize, set##_matmul, set##_rmsnorm, set##_rope, set##_kv_store,             \
+            set##_attention, set##_silu_multiply, set##_gelu_multiply, set##_add, set##_scale,     \
+            set##_multiply_add, set##_softcap, set##_softmax, set##_argmax                         \
     }
 
 static bool always(void)

@@ -1,6 +1,6 @@
-/* A table of formats and one unpacking function each: what the GGUF specification and ggml's block structures say,
- * in bytes, so that no packed structs or alignment are needed. Word order is little-endian, as this engine's
- * machines. */
+/* A table of formats and one unpacking function each: what the GGUF specification and ggml's
+ * block structures say, in bytes, so that no packed structs or alignment are needed. Word order
+ * is little-endian, as this engine's machines. */
 #include "kernels/cpu/formats.h"
 
 #include <math.h>
@@ -106,8 +106,8 @@ static void unpack_q5_1(const uint8_t *p, int part, struct unpacked *u)
     fifth_bits(p + 4, u->codes);
 }
 
-/* A block's exponent byte e means 2^(e-127) for levels 0, 0.5, 1 … 6; with the levels doubled it is 2^(e-128), which
- * a bfloat16 holds exactly (the two lowest as denormals). */
+/* A block's exponent byte e means 2^(e-127) for levels 0, 0.5, 1 … 6; with the levels doubled it
+ * is 2^(e-128), which a bfloat16 holds exactly (the two lowest as denormals). */
 static void unpack_mxfp4(const uint8_t *p, int part, struct unpacked *u)
 {
     (void)part;
@@ -115,7 +115,8 @@ static void unpack_mxfp4(const uint8_t *p, int part, struct unpacked *u)
     nibbles(p + 1, u->codes);
 }
 
-/* Eight 6-bit scales and minima in 12 bytes: the first four of each whole, the other four in pieces. */
+/* Eight 6-bit scales and minima in 12 bytes: the first four of each whole, the other four in
+ * pieces. */
 static void super_scales(const uint8_t *p, int part, struct unpacked *u)
 {
     if (part < 4) {
@@ -155,14 +156,16 @@ static void unpack_q5_k(const uint8_t *p, int part, struct unpacked *u)
         u->codes[i] |= (uint8_t)((p[16 + i] >> part & 1) << 4);
 }
 
-/* Halves of 128 columns; in each, four parts of 32: low bits in two nibbles of 64 bytes, high bits two by two. */
+/* Halves of 128 columns; in each, four parts of 32: low bits in two nibbles of 64 bytes, high
+ * bits two by two. */
 static void unpack_q6_k(const uint8_t *p, int part, struct unpacked *u)
 {
     int half = part / 4, quarter = part % 4;
     const uint8_t *low = p + half * 64 + quarter % 2 * 32;
     const uint8_t *high = p + 128 + half * 32;
     for (int i = 0; i < FORMAT_BLOCK; i++)
-        u->codes[i] = (uint8_t)((low[i] >> quarter / 2 * 4 & 15) | (high[i] >> quarter * 2 & 3) << 4);
+        u->codes[i] =
+            (uint8_t)((low[i] >> quarter / 2 * 4 & 15) | (high[i] >> quarter * 2 & 3) << 4);
     u->scale[0] = p[192 + part * 2];
     u->scale[1] = p[192 + part * 2 + 1];
     u->d = word(p + 208);
@@ -170,7 +173,8 @@ static void unpack_q6_k(const uint8_t *p, int part, struct unpacked *u)
 
 /* ---- The table ---- */
 
-const int8_t FORMAT_LEVELS_IQ4_NL[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+const int8_t FORMAT_LEVELS_IQ4_NL[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                         1,    13,   25,  38,  53,  69,  89,  113};
 const int8_t FORMAT_LEVELS_MXFP4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 static const struct format FORMATS[] = {
@@ -185,7 +189,13 @@ static const struct format FORMATS[] = {
     {{KERNEL_Q4_K, "Q4_K", 256, 144}, FORMAT_SUPER, 4, 0, NULL, false, unpack_q4_k},
     {{KERNEL_Q5_K, "Q5_K", 256, 176}, FORMAT_SUPER, 5, 0, NULL, false, unpack_q5_k},
     {{KERNEL_Q6_K, "Q6_K", 256, 210}, FORMAT_HALVES, 6, 32, NULL, false, unpack_q6_k},
-    {{KERNEL_IQ4_NL, "IQ4_NL", 32, 18}, FORMAT_SCALE, 4, 0, FORMAT_LEVELS_IQ4_NL, false, unpack_q4_0},
+    {{KERNEL_IQ4_NL, "IQ4_NL", 32, 18},
+     FORMAT_SCALE,
+     4,
+     0,
+     FORMAT_LEVELS_IQ4_NL,
+     false,
+     unpack_q4_0},
     {{KERNEL_MXFP4, "MXFP4", 32, 17}, FORMAT_SCALE, 4, 0, FORMAT_LEVELS_MXFP4, true, unpack_mxfp4},
 };
 
@@ -212,9 +222,11 @@ struct factors format_factors(const struct format *f, const struct unpacked *u)
     case FORMAT_MIN:
         return (struct factors){{d, d}, half_float(u->m)};
     case FORMAT_SUPER:
-        return (struct factors){{d * (float)u->scale[0], d * (float)u->scale[0]}, -(half_float(u->m) * (float)u->min)};
+        return (struct factors){{d * (float)u->scale[0], d * (float)u->scale[0]},
+                                -(half_float(u->m) * (float)u->min)};
     case FORMAT_HALVES:
-        return (struct factors){{d * (float)(int8_t)u->scale[0], d * (float)(int8_t)u->scale[1]}, 0};
+        return (struct factors){{d * (float)(int8_t)u->scale[0], d * (float)(int8_t)u->scale[1]},
+                                0};
     default:
         return (struct factors){{d, d}, 0};
     }
@@ -230,14 +242,16 @@ void format_floats(const struct format *f, const struct unpacked *u, float *out)
             out[i] += k.min;
 }
 
-static void dequantize_floats(enum kernel_type type, const uint8_t *source, float *out, size_t count)
+static void dequantize_floats(enum kernel_type type, const uint8_t *source, float *out,
+                              size_t count)
 {
     if (type == KERNEL_F32) {
         memcpy(out, source, count * sizeof(float));
         return;
     }
     for (size_t i = 0; i < count; i++)
-        out[i] = type == KERNEL_F16 ? half_float(word(source + 2 * i)) : bfloat_float(word(source + 2 * i));
+        out[i] = type == KERNEL_F16 ? half_float(word(source + 2 * i))
+                                    : bfloat_float(word(source + 2 * i));
 }
 
 void kernel_dequantize(enum kernel_type type, const void *source, float *out, size_t count)

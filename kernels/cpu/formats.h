@@ -1,8 +1,9 @@
 /* The block formats of GGUF tensors, one place for all their facts.
  *
- * Every integer format is read through one shape: 32 codes of at most 8 bits with the raw scale words beside them
- * (struct unpacked). Dequantising, packing into panels and the scalar product all start from it, so a format is one
- * row of facts and one unpacking function. A code stands for the level code - bias, or for levels[code]. */
+ * Every integer format is read through one shape: 32 codes of at most 8 bits with the raw scale
+ * words beside them (struct unpacked). Dequantising, packing into panels and the scalar product
+ * all start from it, so a format is one row of facts and one unpacking function. A code stands
+ * for the level code - bias, or for levels[code]. */
 #ifndef KERNELS_CPU_FORMATS_H
 #define KERNELS_CPU_FORMATS_H
 
@@ -46,7 +47,8 @@ const struct format *format_find(uint32_t type);
 /* The 32 floats of an unpacked block, in the arithmetic its specification states. */
 void format_floats(const struct format *f, const struct unpacked *u, float *out);
 
-/* The float factors of an unpacked block as the products use them: scales of both halves and what is added. */
+/* The float factors of an unpacked block as the products use them: scales of both halves and
+ * what is added. */
 struct factors {
     float scale[2];
     float min;

@@ -1,11 +1,14 @@
-/* Packing writes a panel block by block from unpacked codes, four columns (one 32-bit lane) at a time; reading a
- * row back is its mirror image and serves the embedding look-up and the scalar product. */
+/* Packing writes a panel block by block from unpacked codes, four columns (one 32-bit lane) at a
+ * time; reading a row back is its mirror image and serves the embedding look-up and the scalar
+ * product. */
 #include "kernels/cpu/pack.h"
 
 struct layout pack_layout(const struct format *f)
 {
-    static const size_t SCALE_BYTES[] = {
-        [FORMAT_SCALE] = 2 * 32, [FORMAT_MIN] = 4 * 32, [FORMAT_SUPER] = 64 + 256, [FORMAT_HALVES] = 256 + 64};
+    static const size_t SCALE_BYTES[] = {[FORMAT_SCALE] = 2 * 32,
+                                         [FORMAT_MIN] = 4 * 32,
+                                         [FORMAT_SUPER] = 64 + 256,
+                                         [FORMAT_HALVES] = 256 + 64};
     struct layout l = {.group = f->info.block == 256 ? 8 : 2};
     l.quants = f->bits == 8 ? 512 : 256;
     l.high = f->bits == 5 ? 64 : f->bits == 6 ? 128 : 0;
@@ -108,8 +111,8 @@ static struct places scale_places(const struct format *f, const struct layout *l
     }
 }
 
-static void put_scales(const struct format *f, const struct layout *l, uint8_t *group, int row, int at,
-                       const struct unpacked *u)
+static void put_scales(const struct format *f, const struct layout *l, uint8_t *group, int row,
+                       int at, const struct unpacked *u)
 {
     struct places p = scale_places(f, l, at);
     memcpy(group + p.d + 2 * row, &u->d, 2);
@@ -124,8 +127,8 @@ static void put_scales(const struct format *f, const struct layout *l, uint8_t *
     }
 }
 
-static void get_scales(const struct format *f, const struct layout *l, const uint8_t *group, int row, int at,
-                       struct unpacked *u)
+static void get_scales(const struct format *f, const struct layout *l, const uint8_t *group,
+                       int row, int at, struct unpacked *u)
 {
     struct places p = scale_places(f, l, at);
     memcpy(&u->d, group + p.d + 2 * row, 2);
@@ -165,7 +168,8 @@ void pack_read(const struct format *f, const uint8_t *panel, int row, int block,
 
 /* ---- Whole panels ---- */
 
-static void pack_blocks(const struct format *f, const uint8_t *source, uint8_t *panel, int row, int blocks)
+static void pack_blocks(const struct format *f, const uint8_t *source, uint8_t *panel, int row,
+                        int blocks)
 {
     struct layout l = pack_layout(f);
     int parts = f->info.block / FORMAT_BLOCK;
@@ -180,7 +184,8 @@ static void pack_blocks(const struct format *f, const uint8_t *source, uint8_t *
     }
 }
 
-static void pack_floats(const struct format *f, const uint8_t *source, uint8_t *panel, int row, int columns)
+static void pack_floats(const struct format *f, const uint8_t *source, uint8_t *panel, int row,
+                        int columns)
 {
     if (f->info.bytes == 4)
         for (size_t c = 0; c < (size_t)columns; c++)

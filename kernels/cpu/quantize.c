@@ -1,5 +1,5 @@
-/* Floats to the file formats that weights may be converted to at load. Rounding follows ggml's reference
- * quantisers, so that a converted model equals one converted by its tools. */
+/* Floats to the file formats that weights may be converted to at load. Rounding follows ggml's
+ * reference quantisers, so that a converted model equals one converted by its tools. */
 #include "kernels/cpu/formats.h"
 
 #include <math.h>

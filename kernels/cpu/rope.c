@@ -1,11 +1,11 @@
-/* The table of rotary angles, in double precision: it is made once a position, not once a head. And the size of a KV
- * page, which allocation needs before any kernel runs. */
+/* The table of rotary angles, in double precision: it is made once a position, not once a head.
+ * And the size of a KV page, which allocation needs before any kernel runs. */
 #include "kernels/cpu/tables.h"
 
 #include <math.h>
 
-void kernel_rope_table(float *table, int position, int rotary, double base, double scale, const float *factors,
-                       double magnitude)
+void kernel_rope_table(float *table, int position, int rotary, double base, double scale,
+                       const float *factors, double magnitude)
 {
     for (int i = 0; i < rotary / 2; i++) {
         double angle = position * scale * pow(base, -2.0 * i / rotary);

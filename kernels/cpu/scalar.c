@@ -1,7 +1,7 @@
-/* The reference of every kernel but attention: plain C that says in which order things are added. The SIMD kernels
- * must give these bits. fmaf is a fused multiply-add (one rounding), as the SIMD ones use; FP contraction is off
- * for this folder, so nothing else is fused. A sum over a row is kept in 16 lanes (element i in lane i mod 16),
- * folded in halves. */
+/* The reference of every kernel but attention: plain C that says in which order things are
+ * added. The SIMD kernels must give these bits. fmaf is a fused multiply-add (one rounding), as
+ * the SIMD ones use; FP contraction is off for this folder, so nothing else is fused. A sum over
+ * a row is kept in 16 lanes (element i in lane i mod 16), folded in halves. */
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/scalar.h"
 #include "kernels/cpu/tables.h"
@@ -68,8 +68,8 @@ void scalar_quantize(const struct kernel_activations *x, int first, int last)
     for (int t = first; t < last; t++)
         for (int b = 0; b < blocks; b++) {
             size_t at = (size_t)t * (size_t)blocks + (size_t)b;
-            quantize_block(x->values + (size_t)t * x->stride + (size_t)b * FORMAT_BLOCK, x->quants + at * FORMAT_BLOCK,
-                           &x->blocks[at]);
+            quantize_block(x->values + (size_t)t * x->stride + (size_t)b * FORMAT_BLOCK,
+                           x->quants + at * FORMAT_BLOCK, &x->blocks[at]);
         }
 }
 
@@ -91,8 +91,8 @@ static float block_step(const struct format *f, const struct unpacked *u, const 
     return f->kind == FORMAT_SCALE ? total : fmaf(k.min, x->sum, total);
 }
 
-static void row_blocks(const struct kernel_matrix *w, const struct kernel_activations *x, int row, float *out,
-                       size_t stride)
+static void row_blocks(const struct kernel_matrix *w, const struct kernel_activations *x, int row,
+                       float *out, size_t stride)
 {
     const struct format *f = format_find(w->type);
     const uint8_t *panel = w->data + (size_t)(row / ROWS) * pack_panel_bytes(w);
@@ -104,13 +104,14 @@ static void row_blocks(const struct kernel_matrix *w, const struct kernel_activa
         pack_read(f, panel, row % ROWS, (int)b, &u);
         for (size_t t = 0; t < (size_t)x->tokens; t++) {
             size_t at = t * blocks + b;
-            out[t * stride] = block_step(f, &u, x->quants + at * FORMAT_BLOCK, &x->blocks[at], out[t * stride]);
+            out[t * stride] =
+                block_step(f, &u, x->quants + at * FORMAT_BLOCK, &x->blocks[at], out[t * stride]);
         }
     }
 }
 
-static void row_floats(const struct kernel_matrix *w, const struct kernel_activations *x, int row, float *out,
-                       size_t stride)
+static void row_floats(const struct kernel_matrix *w, const struct kernel_activations *x, int row,
+                       float *out, size_t stride)
 {
     const uint8_t *panel = w->data + (size_t)(row / ROWS) * pack_panel_bytes(w);
     for (int t = 0; t < x->tokens; t++)
@@ -122,8 +123,8 @@ static void row_floats(const struct kernel_matrix *w, const struct kernel_activa
     }
 }
 
-void scalar_matmul(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
-                   int first, int last)
+void scalar_matmul(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,
+                   size_t stride, int first, int last)
 {
     int end = last * ROWS < w->rows ? last * ROWS : w->rows;
     for (int row = first * ROWS; row < end; row++)
@@ -145,7 +146,8 @@ void scalar_rmsnorm(float *out, const float *x, const float *weight, int n, floa
         out[i] = weight ? x[i] * factor * weight[i] : x[i] * factor;
 }
 
-void scalar_rope(float *x, int heads, int head_dim, int rotary, const float *table, enum kernel_rope pairing)
+void scalar_rope(float *x, int heads, int head_dim, int rotary, const float *table,
+                 enum kernel_rope pairing)
 {
     int half = rotary / 2;
     int step = pairing == KERNEL_ROPE_NORM ? 2 : 1, other = pairing == KERNEL_ROPE_NORM ? 1 : half;

@@ -1,8 +1,9 @@
-/* The reference of paged attention. For one query and head, blocks of 32 positions in ascending order, each folded
- * into a running maximum, 16 lanes of weight and head_dim sums of values (online softmax): the order depends on the
- * query's position alone, so any cut of prefill over steps, tiles and threads gives the same bits. Positions that
- * the query does not see weigh exactly 0; those past the last query of a call are never read as values, since they
- * may be unwritten. */
+/* The reference of paged attention. For one query and head, blocks of 32 positions in ascending
+ * order, each folded into a running maximum, 16 lanes of weight and head_dim sums of values
+ * (online softmax): the order depends on the query's position alone, so any cut of prefill over
+ * steps, tiles and threads gives the same bits. Positions that the query does not see weigh
+ * exactly 0; those past the last query of a call are never read as values, since they may be
+ * unwritten. */
 #include "kernels/cpu/formats.h"
 #include "kernels/cpu/scalar.h"
 #include "kernels/cpu/tables.h"
@@ -15,11 +16,13 @@ static uint16_t stored_half(float x)
     return float_half(x < HALF_MAX ? x : HALF_MAX);
 }
 
-void scalar_kv_store(uint8_t *page, int slot, int kv_heads, int head_dim, const float *keys, const float *values)
+void scalar_kv_store(uint8_t *page, int slot, int kv_heads, int head_dim, const float *keys,
+                     const float *values)
 {
     for (int h = 0; h < kv_heads; h++, page += kv_head_bytes(head_dim)) {
         uint16_t *k = (uint16_t *)(void *)page + slot;
-        uint16_t *v = (uint16_t *)(void *)(page + kv_key_bytes(head_dim)) + slot * kv_padded(head_dim);
+        uint16_t *v =
+            (uint16_t *)(void *)(page + kv_key_bytes(head_dim)) + slot * kv_padded(head_dim);
         for (int d = 0; d < head_dim; d++) {
             k[d * KERNEL_KV_BLOCK] = stored_half(keys[h * head_dim + d]);
             v[d] = stored_half(values[h * head_dim + d]);
@@ -34,8 +37,8 @@ struct running {
 };
 
 /* Scores of the block's 32 positions; those outside [low, high] are minus infinity. */
-static void block_scores(const struct kernel_attention *a, const float *query, const uint16_t *keys, int base, int low,
-                         int high, float *scores)
+static void block_scores(const struct kernel_attention *a, const float *query, const uint16_t *keys,
+                         int base, int low, int high, float *scores)
 {
     for (int i = 0; i < KERNEL_KV_BLOCK; i++) {
         float s = 0;
@@ -48,8 +51,8 @@ static void block_scores(const struct kernel_attention *a, const float *query, c
     }
 }
 
-static void block_fold(const struct kernel_attention *a, struct running *r, const float *scores, const uint16_t *values,
-                       int used)
+static void block_fold(const struct kernel_attention *a, struct running *r, const float *scores,
+                       const uint16_t *values, int used)
 {
     float largest = r->largest;
     for (int i = 0; i < KERNEL_KV_BLOCK; i++)
@@ -65,23 +68,27 @@ static void block_fold(const struct kernel_attention *a, struct running *r, cons
     for (int i = 0; i < used; i++) {
         float weight = scalar_exp(scores[i] - largest);
         for (int d = 0; d < a->head_dim; d++)
-            r->sums[d] = fmaf(weight, half_float(values[i * kv_padded(a->head_dim) + d]), r->sums[d]);
+            r->sums[d] =
+                fmaf(weight, half_float(values[i * kv_padded(a->head_dim) + d]), r->sums[d]);
     }
 }
 
 static void attend(const struct kernel_attention *a, int kv_head, int head, int query)
 {
-    const float *q = a->queries + (size_t)query * a->query_stride + (size_t)head * (size_t)a->head_dim;
+    const float *q =
+        a->queries + (size_t)query * a->query_stride + (size_t)head * (size_t)a->head_dim;
     float *out = a->out + (size_t)query * a->out_stride + (size_t)head * (size_t)a->head_dim;
     int position = a->position + query, low = kv_first_visible(position, a->window);
     struct running r = {.largest = -FLT_MAX};
-    for (int base = low / KERNEL_KV_BLOCK * KERNEL_KV_BLOCK; base <= position; base += KERNEL_KV_BLOCK) {
+    for (int base = low / KERNEL_KV_BLOCK * KERNEL_KV_BLOCK; base <= position;
+         base += KERNEL_KV_BLOCK) {
         const uint8_t *keys = a->cache + (size_t)a->pages[base / KERNEL_KV_BLOCK] * a->page_stride +
                               (size_t)kv_head * kv_head_bytes(a->head_dim);
         float scores[KERNEL_KV_BLOCK];
         int used = position - base + 1 < KERNEL_KV_BLOCK ? position - base + 1 : KERNEL_KV_BLOCK;
         block_scores(a, q, (const uint16_t *)(const void *)keys, base, low, position, scores);
-        block_fold(a, &r, scores, (const uint16_t *)(const void *)(keys + kv_key_bytes(a->head_dim)), used);
+        block_fold(a, &r, scores,
+                   (const uint16_t *)(const void *)(keys + kv_key_bytes(a->head_dim)), used);
     }
     float inverse = 1 / scalar_fold(r.lanes);
     for (int d = 0; d < a->head_dim; d++)

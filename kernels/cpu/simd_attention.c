@@ -1,7 +1,8 @@
-/* Paged attention, flash style. A tile is a few rows (a row is one query under one head) that share a KV head: each
- * block of 32 positions is read once for all of them. Scores have positions in their lanes (keys are stored so),
- * sums of values have the head's dimension in theirs, so nothing is folded across lanes but the maximum and, at the
- * end, the weights. A row's steps are those of scalar_attention.c; a block that a row of the tile does not see
+/* Paged attention, flash style. A tile is a few rows (a row is one query under one head) that
+ * share a KV head: each block of 32 positions is read once for all of them. Scores have
+ * positions in their lanes (keys are stored so), sums of values have the head's dimension in
+ * theirs, so nothing is folded across lanes but the maximum and, at the end, the weights. A
+ * row's steps are those of scalar_attention.c; a block that a row of the tile does not see
  * leaves it as it is (its weights are 0, what it keeps is multiplied by 1). */
 #include "kernels/cpu/vector.h"
 
@@ -28,18 +29,21 @@ struct attention_tile {
     struct row rows[TILE_ROWS];
 };
 
-void SIMD(kv_store)(uint8_t *page, int slot, int kv_heads, int head_dim, const float *keys, const float *values)
+void SIMD(kv_store)(uint8_t *page, int slot, int kv_heads, int head_dim, const float *keys,
+                    const float *values)
 {
     v16 low = v_set(-HALF_MAX), high = v_set(HALF_MAX);
     for (int h = 0; h < kv_heads; h++, page += kv_head_bytes(head_dim)) {
-        uint8_t *value = page + kv_key_bytes(head_dim) + (size_t)slot * (size_t)kv_padded(head_dim) * 2;
+        uint8_t *value =
+            page + kv_key_bytes(head_dim) + (size_t)slot * (size_t)kv_padded(head_dim) * 2;
         for (int d = 0; d < head_dim; d += 16) {
             int lanes = head_dim - d < 16 ? head_dim - d : 16;
             uint16_t halves[16];
             v_store_half(halves, v_min(v_max(v_load_n(keys + h * head_dim + d, lanes), low), high));
             for (int i = 0; i < lanes; i++)
                 memcpy(page + ((size_t)(d + i) * BLOCK + (size_t)slot) * 2, &halves[i], 2);
-            v_store_half(value + d * 2, v_min(v_max(v_load_n(values + h * head_dim + d, lanes), low), high));
+            v_store_half(value + d * 2,
+                         v_min(v_max(v_load_n(values + h * head_dim + d, lanes), low), high));
         }
     }
 }
@@ -71,8 +75,8 @@ INLINE void weigh(struct attention_tile *tile, int r, v16 a, v16 b)
     v_store(tile->lanes[r], v_fma(v_load(tile->lanes[r]), v_set(tile->keep[r]), v_add(a, b)));
 }
 
-INLINE void score_block(const struct kernel_attention *a, struct attention_tile *tile, int rows, const uint8_t *keys,
-                        int base)
+INLINE void score_block(const struct kernel_attention *a, struct attention_tile *tile, int rows,
+                        const uint8_t *keys, int base)
 {
     v16 low[TILE_ROWS], high[TILE_ROWS];
     for (int r = 0; r < rows; r++)
@@ -99,8 +103,8 @@ INLINE void score_block(const struct kernel_attention *a, struct attention_tile 
 }
 
 /* Adds weighted values to `registers` x 16 of the sums, from dimension d. */
-INLINE void add_values(struct attention_tile *tile, int rows, const uint8_t *values, size_t row_bytes, int used, int d,
-                       int registers)
+INLINE void add_values(struct attention_tile *tile, int rows, const uint8_t *values,
+                       size_t row_bytes, int used, int d, int registers)
 {
     v16 sums[TILE_ROWS][CHUNK];
     for (int r = 0; r < rows; r++)
@@ -123,7 +127,8 @@ INLINE void add_values(struct attention_tile *tile, int rows, const uint8_t *val
 
 /* ---- A tile of rows, over all their positions ---- */
 
-INLINE void run_tile(const struct kernel_attention *a, struct attention_tile *tile, int kv_head, int rows)
+INLINE void run_tile(const struct kernel_attention *a, struct attention_tile *tile, int kv_head,
+                     int rows)
 {
     int last = tile->rows[rows - 1].position, padded = kv_padded(a->head_dim);
     for (int base = tile->rows[0].low / BLOCK * BLOCK; base <= last; base += BLOCK) {
@@ -148,7 +153,8 @@ static void finish_row(const struct attention_tile *tile, int r, int head_dim)
     }
 }
 
-static void start_row(const struct kernel_attention *a, struct attention_tile *tile, int r, int query, int head)
+static void start_row(const struct kernel_attention *a, struct attention_tile *tile, int r,
+                      int query, int head)
 {
     int position = a->position + query;
     size_t at = (size_t)head * (size_t)a->head_dim;
@@ -160,12 +166,13 @@ static void start_row(const struct kernel_attention *a, struct attention_tile *t
     tile->largest[r] = -FLT_MAX;
 }
 
-static void attend(const struct kernel_attention *a, struct attention_tile *tile, int kv_head, int rows)
+static void attend(const struct kernel_attention *a, struct attention_tile *tile, int kv_head,
+                   int rows)
 {
     switch (rows) {
-#define ROWS_CASE(n)                      \
-    case n:                               \
-        run_tile(a, tile, kv_head, n);    \
+#define ROWS_CASE(n)                                                                               \
+    case n:                                                                                        \
+        run_tile(a, tile, kv_head, n);                                                             \
         break
         ROWS_CASE(1);
         ROWS_CASE(2);
@@ -185,9 +192,11 @@ void SIMD(attention)(const struct kernel_attention *a, int kv_head, int first, i
     int tiles = (total + TILE_ROWS - 1) / TILE_ROWS;
     memset(tile.largest, 0, sizeof(tile.largest));
     for (int i = 0; i < tiles; i++) {
-        int from = (int)((int64_t)i * total / tiles), rows = (int)((int64_t)(i + 1) * total / tiles) - from;
+        int from = (int)((int64_t)i * total / tiles),
+            rows = (int)((int64_t)(i + 1) * total / tiles) - from;
         for (int r = 0; r < rows; r++)
-            start_row(a, &tile, r, first + (from + r) / group, kv_head * group + (from + r) % group);
+            start_row(a, &tile, r, first + (from + r) / group,
+                      kv_head * group + (from + r) % group);
         attend(a, &tile, kv_head, rows);
         for (int r = 0; r < rows; r++)
             finish_row(&tile, r, a->head_dim);

@@ -1,6 +1,6 @@
-/* Matrix products on float activations: F32, F16 and BF16 weights. Each output is one chain of fused steps over the
- * columns in ascending order, whatever the tile; several panels at once (few tokens) or panels by tokens (many) keep
- * enough chains going to hide the latency of one. */
+/* Matrix products on float activations: F32, F16 and BF16 weights. Each output is one chain of
+ * fused steps over the columns in ascending order, whatever the tile; several panels at once
+ * (few tokens) or panels by tokens (many) keep enough chains going to hide the latency of one. */
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/vector.h"
 
@@ -27,7 +27,8 @@ struct floats {
     size_t stride, panel_bytes;
 };
 
-INLINE void float_tile(enum kernel_type type, const struct floats *k, int panel, int panels, size_t token, int tokens)
+INLINE void float_tile(enum kernel_type type, const struct floats *k, int panel, int panels,
+                       size_t token, int tokens)
 {
     const uint8_t *data = k->w->data + (size_t)panel * k->panel_bytes;
     const float *x = k->x->values + token * k->x->stride;
@@ -60,9 +61,9 @@ INLINE void float_tokens(enum kernel_type type, const struct floats *k, int pane
     for (size_t i = 0; i < tiles; i++) {
         size_t token = i * tokens / tiles;
         switch ((i + 1) * tokens / tiles - token) {
-#define FLOAT_HEIGHT(n)                                   \
-    case n:                                               \
-        float_tile(type, k, panel, panels, token, n);     \
+#define FLOAT_HEIGHT(n)                                                                            \
+    case n:                                                                                        \
+        float_tile(type, k, panel, panels, token, n);                                              \
         break
             FLOAT_HEIGHT(1);
             FLOAT_HEIGHT(2);
@@ -97,8 +98,8 @@ static void panels_bf16(const struct floats *k, int first, int last)
     float_panels(KERNEL_BF16, k, first, last);
 }
 
-static void matmul_tokens(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
-                          int first, int last)
+static void matmul_tokens(const struct kernel_matrix *w, const struct kernel_activations *x,
+                          float *out, size_t stride, int first, int last)
 {
     struct floats k = {w, x, out, stride, pack_panel_bytes(w)};
     if (w->type == KERNEL_F32)
@@ -111,9 +112,10 @@ static void matmul_tokens(const struct kernel_matrix *w, const struct kernel_act
         SIMD(matmul_int8)(w, x, out, stride, first, last);
 }
 
-/* Many tokens are taken a few at a time, so that their activations and the pages of their outputs stay close. */
-void SIMD(matmul)(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
-                  int first, int last)
+/* Many tokens are taken a few at a time, so that their activations and the pages of their
+ * outputs stay close. */
+void SIMD(matmul)(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,
+                  size_t stride, int first, int last)
 {
     size_t columns = (size_t)x->columns;
     for (int t = 0; t < x->tokens; t += TOKEN_BLOCK) {

@@ -1,14 +1,16 @@
-/* Matrix products on int8 activations: a panel's blocks are decoded in registers and used at once for up to TILE_TOKENS
- * tokens; more tokens pass over the panel again while it is in the cache. The same code serves one token, where memory
- * is the limit, and hundreds, where arithmetic is; unpacking into the cache first was no faster.
+/* Matrix products on int8 activations: a panel's blocks are decoded in registers and used at
+ * once for up to TILE_TOKENS tokens; more tokens pass over the panel again while it is in the
+ * cache. The same code serves one token, where memory is the limit, and hundreds, where
+ * arithmetic is; unpacking into the cache first was no faster.
  *
- * For each output: blocks in ascending order, in each an exact int32 sum, then fused float steps (scalar.c,
- * block_step). */
+ * For each output: blocks in ascending order, in each an exact int32 sum, then fused float steps
+ * (scalar.c, block_step). */
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/vector.h"
 
 enum {
-    TILE_TOKENS = 6, /* 8 registers of codes and 6 float sums leave AVX-512 room for sums under way */
+    TILE_TOKENS =
+        6, /* 8 registers of codes and 6 float sums leave AVX-512 room for sums under way */
     PREFETCH = 4096, /* bytes ahead in a panel's stream; a panel ends where the next begins */
 };
 
@@ -60,7 +62,8 @@ struct decoded {
     v16 scale[2], min;
 };
 
-INLINE void decode_codes(enum kernel_type type, const uint8_t *quants, const uint8_t *high, b64 codes[8])
+INLINE void decode_codes(enum kernel_type type, const uint8_t *quants, const uint8_t *high,
+                         b64 codes[8])
 {
     const int8_t *levels = type == KERNEL_MXFP4 ? FORMAT_LEVELS_MXFP4 : FORMAT_LEVELS_IQ4_NL;
     const struct shape s = shape_of(type);
@@ -95,7 +98,8 @@ INLINE void decode_scales(enum kernel_type type, const uint8_t *scales, int at, 
         break;
     case FORMAT_SUPER:
         d->scale[0] = v_mul(v_half(scales), v_from_bytes(scales + 64 + 16 * at));
-        d->min = v_sub(v_set(-0.0f), v_mul(v_half(scales + 32), v_from_bytes(scales + 192 + 16 * at)));
+        d->min =
+            v_sub(v_set(-0.0f), v_mul(v_half(scales + 32), v_from_bytes(scales + 192 + 16 * at)));
         break;
     case FORMAT_HALVES:
         d->scale[0] = v_mul(v_half(scales + 256), v_from_signed(scales + 32 * at));
@@ -114,20 +118,22 @@ INLINE void decode(enum kernel_type type, const uint8_t *group, int at, struct d
     decode_scales(type, high + (size_t)s.group * s.high, at, d);
 }
 
-/* What a pass over a panel asks for, a share each block: the hardware's own prefetching falls behind as soon as a few
- * tokens share the read. One pass looks PREFETCH bytes ahead; each of several asks for its part of the next panel, so
- * that memory rests in none. */
+/* What a pass over a panel asks for, a share each block: the hardware's own prefetching falls
+ * behind as soon as a few tokens share the read. One pass looks PREFETCH bytes ahead; each of
+ * several asks for its part of the next panel, so that memory rests in none. */
 struct ahead {
     const char *from;
     size_t share; /* bytes a block */
 };
 
-INLINE struct ahead ahead_of(struct shape s, const uint8_t *panel, size_t blocks, size_t pass, size_t passes)
+INLINE struct ahead ahead_of(struct shape s, const uint8_t *panel, size_t blocks, size_t pass,
+                             size_t passes)
 {
     size_t share = s.bytes / (size_t)s.group, part = (share / passes + 63) / 64 * 64;
     if (passes == 1)
         return (struct ahead){(const char *)panel + PREFETCH, share};
-    return (struct ahead){(const char *)panel + (blocks * share / passes * pass + blocks * share) / 64 * 64, part};
+    return (struct ahead){
+        (const char *)panel + (blocks * share / passes * pass + blocks * share) / 64 * 64, part};
 }
 
 INLINE void prefetch_share(struct ahead *ahead)
@@ -160,7 +166,8 @@ INLINE v16 end_block(struct shape s, v16 part, v16 min, const struct kernel_bloc
 
 /* ---- A tile: one panel, a few tokens ---- */
 
-INLINE n16 block_sum(struct shape s, const struct decoded *d, const int8_t *quants, int from, int to, n16 sum)
+INLINE n16 block_sum(struct shape s, const struct decoded *d, const int8_t *quants, int from,
+                     int to, n16 sum)
 {
     n16 other = dot_start(0, -1, s.wide); /* two chains: their products take four cycles each */
     for (int j = from; j < to; j += 2) {
@@ -170,18 +177,20 @@ INLINE n16 block_sum(struct shape s, const struct decoded *d, const int8_t *quan
     return n_add(sum, other);
 }
 
-INLINE v16 block_total(struct shape s, const struct decoded *d, const int8_t *quants, const struct kernel_block *x,
-                       v16 total)
+INLINE v16 block_total(struct shape s, const struct decoded *d, const int8_t *quants,
+                       const struct kernel_block *x, v16 total)
 {
     bool halves = s.kind == FORMAT_HALVES;
-    v16 part = v_mul(v_from(block_sum(s, d, quants, 0, halves ? 4 : 8, first_start(s, x))), d->scale[0]);
+    v16 part =
+        v_mul(v_from(block_sum(s, d, quants, 0, halves ? 4 : 8, first_start(s, x))), d->scale[0]);
     if (halves)
         part = v_fma(v_from(block_sum(s, d, quants, 4, 8, second_start(s, x))), d->scale[1], part);
     return end_block(s, part, d->min, x, total);
 }
 
-INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel, const struct kernel_activations *x, size_t token,
-                         int tokens, struct ahead ahead, float *out, size_t stride, int rows)
+INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel,
+                         const struct kernel_activations *x, size_t token, int tokens,
+                         struct ahead ahead, float *out, size_t stride, int rows)
 {
     const struct shape s = shape_of(type);
     size_t blocks = (size_t)x->columns / FORMAT_BLOCK;
@@ -193,8 +202,10 @@ INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel, const stru
             struct decoded d;
             prefetch_share(&ahead);
             decode(type, panel, at, &d);
-            for (size_t t = 0, i = token * blocks + b + (size_t)at; t < (size_t)tokens; t++, i += blocks)
-                totals[t] = block_total(s, &d, x->quants + i * FORMAT_BLOCK, x->blocks + i, totals[t]);
+            for (size_t t = 0, i = token * blocks + b + (size_t)at; t < (size_t)tokens;
+                 t++, i += blocks)
+                totals[t] =
+                    block_total(s, &d, x->quants + i * FORMAT_BLOCK, x->blocks + i, totals[t]);
         }
     }
     for (size_t t = 0; t < (size_t)tokens; t++)
@@ -203,8 +214,9 @@ INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel, const stru
 
 /* ---- Each type's own code ---- */
 
-INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w, const struct kernel_activations *x,
-                        float *out, size_t stride, int first, int last)
+INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w,
+                        const struct kernel_activations *x, float *out, size_t stride, int first,
+                        int last)
 {
     size_t panel_bytes = pack_panel_bytes(w);
     size_t blocks = (size_t)x->columns / FORMAT_BLOCK;
@@ -217,9 +229,9 @@ INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w, co
             size_t token = i * tokens / tiles;
             struct ahead ahead = ahead_of(shape_of(type), panel, blocks, i, tiles);
             switch ((i + 1) * tokens / tiles - token) {
-#define TILE_HEIGHT(n)                                                   \
-    case n:                                                              \
-        panel_tokens(type, panel, x, token, n, ahead, to, stride, rows); \
+#define TILE_HEIGHT(n)                                                                             \
+    case n:                                                                                        \
+        panel_tokens(type, panel, x, token, n, ahead, to, stride, rows);                           \
         break
                 TILE_HEIGHT(1);
                 TILE_HEIGHT(2);
@@ -232,24 +244,25 @@ INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w, co
     }
 }
 
-#define FOR_TYPES(each) \
-    each(Q8_0) each(Q4_0) each(Q4_1) each(Q5_0) each(Q5_1) each(Q4_K) each(Q5_K) each(Q6_K) each(IQ4_NL) each(MXFP4)
+#define FOR_TYPES(each)                                                                            \
+    each(Q8_0) each(Q4_0) each(Q4_1) each(Q5_0) each(Q5_1) each(Q4_K) each(Q5_K) each(Q6_K)        \
+        each(IQ4_NL) each(MXFP4)
 
 /* A function of its own for each type, or the compiler's inlining budget would be one for all. */
-#define TYPE_FUNCTION(type)                                                                                        \
-    static void matmul_##type(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,       \
-                              size_t stride, int first, int last)                                                  \
-    {                                                                                                              \
-        type_panels(KERNEL_##type, w, x, out, stride, first, last);                                                \
+#define TYPE_FUNCTION(type)                                                                        \
+    static void matmul_##type(const struct kernel_matrix *w, const struct kernel_activations *x,   \
+                              float *out, size_t stride, int first, int last)                      \
+    {                                                                                              \
+        type_panels(KERNEL_##type, w, x, out, stride, first, last);                                \
     }
 FOR_TYPES(TYPE_FUNCTION)
 
-void SIMD(matmul_int8)(const struct kernel_matrix *w, const struct kernel_activations *x, float *out, size_t stride,
-                       int first, int last)
+void SIMD(matmul_int8)(const struct kernel_matrix *w, const struct kernel_activations *x,
+                       float *out, size_t stride, int first, int last)
 {
-#define TYPE_CASE(type)                                 \
-    case KERNEL_##type:                                 \
-        matmul_##type(w, x, out, stride, first, last);  \
+#define TYPE_CASE(type)                                                                            \
+    case KERNEL_##type:                                                                            \
+        matmul_##type(w, x, out, stride, first, last);                                             \
         return;
     switch (w->type) {
         FOR_TYPES(TYPE_CASE)

@@ -1,5 +1,5 @@
-/* Row kernels on sixteen lanes: the same steps in the same order as scalar.c, so that they give its bits. A row's
- * tail is read as zeros past its end and stored in part. */
+/* Row kernels on sixteen lanes: the same steps in the same order as scalar.c, so that they give
+ * its bits. A row's tail is read as zeros past its end and stored in part. */
 #include "kernels/cpu/vector.h"
 
 #include <math.h>
@@ -54,7 +54,8 @@ void SIMD(rmsnorm)(float *out, const float *x, const float *weight, int n, float
 }
 
 /* Left to the compiler's own vectors: a few thousand floats a token. */
-void SIMD(rope)(float *x, int heads, int head_dim, int rotary, const float *table, enum kernel_rope pairing)
+void SIMD(rope)(float *x, int heads, int head_dim, int rotary, const float *table,
+                enum kernel_rope pairing)
 {
     int half = rotary / 2;
     int step = pairing == KERNEL_ROPE_NORM ? 2 : 1, other = pairing == KERNEL_ROPE_NORM ? 1 : half;
@@ -142,7 +143,8 @@ void SIMD(multiply_add)(float *out, const float *a, float factor, int n)
 {
     for (int i = 0; i < n; i += 16) {
         int lanes = lanes_at(i, n);
-        v_store_n(out + i, v_fma(v_load_n(a + i, lanes), v_set(factor), v_load_n(out + i, lanes)), lanes);
+        v_store_n(out + i, v_fma(v_load_n(a + i, lanes), v_set(factor), v_load_n(out + i, lanes)),
+                  lanes);
     }
 }
 
@@ -150,6 +152,7 @@ void SIMD(softcap)(float *x, float cap, int n)
 {
     for (int i = 0; i < n; i += 16) {
         int lanes = lanes_at(i, n);
-        v_store_n(x + i, v_mul(v_set(cap), v_tanh(v_div(v_load_n(x + i, lanes), v_set(cap)))), lanes);
+        v_store_n(x + i, v_mul(v_set(cap), v_tanh(v_div(v_load_n(x + i, lanes), v_set(cap)))),
+                  lanes);
     }
 }

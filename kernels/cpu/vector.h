@@ -1,12 +1,15 @@
-/* Sixteen lanes, whatever the instruction set: the SIMD kernels (simd_*.c) are written once on these and compiled
- * once an instruction set. One 512-bit register, or two of 256 bits that work as one.
+/* Sixteen lanes, whatever the instruction set: the SIMD kernels (simd_*.c) are written once on
+ * these and compiled once an instruction set. One 512-bit register, or two of 256 bits that work
+ * as one.
  *
- *     v16  sixteen floats      n16  sixteen int32      b64  sixty-four bytes (sixteen lanes of four)
+ *     v16  sixteen floats      n16  sixteen int32      b64  sixty-four bytes (sixteen lanes of
+ * four)
  *
- * Two widths of codes are told apart by `wide` (a constant at every call): narrow ones are unsigned and below 64;
- * wide ones are any level + 128. VNNI multiplies unsigned by signed bytes, so a bias is undone by the start value
- * of the sum (dot_start); AVX2 sums pairs in 16 bits, which wide codes would overflow, so there they become signed
- * first (b_wide) and dot moves their sign over to the activation. */
+ * Two widths of codes are told apart by `wide` (a constant at every call): narrow ones are
+ * unsigned and below 64; wide ones are any level + 128. VNNI multiplies unsigned by signed
+ * bytes, so a bias is undone by the start value of the sum (dot_start); AVX2 sums pairs in 16
+ * bits, which wide codes would overflow, so there they become signed first (b_wide) and dot
+ * moves their sign over to the activation. */
 #ifndef KERNELS_CPU_VECTOR_H
 #define KERNELS_CPU_VECTOR_H
 

@@ -4,22 +4,52 @@
 
 #define VECTOR_SET avx2
 
-typedef struct { __m256 a, b; } v16;
-typedef struct { __m256i a, b; } n16;
-typedef struct { __m256i a, b; } b64;
+typedef struct {
+    __m256 a, b;
+} v16;
+typedef struct {
+    __m256i a, b;
+} n16;
+typedef struct {
+    __m256i a, b;
+} b64;
 
 /* ---- Floats ---- */
 
 #define V_BOTH(f) ((v16){f(x.a, y.a), f(x.b, y.b)})
 
-INLINE v16 v_set(float x) { return (v16){_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
-INLINE v16 v_load(const float *p) { return (v16){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
-INLINE v16 v_add(v16 x, v16 y) { return V_BOTH(_mm256_add_ps); }
-INLINE v16 v_sub(v16 x, v16 y) { return V_BOTH(_mm256_sub_ps); }
-INLINE v16 v_mul(v16 x, v16 y) { return V_BOTH(_mm256_mul_ps); }
-INLINE v16 v_div(v16 x, v16 y) { return V_BOTH(_mm256_div_ps); }
-INLINE v16 v_max(v16 x, v16 y) { return V_BOTH(_mm256_max_ps); } /* x > y ? x : y */
-INLINE v16 v_min(v16 x, v16 y) { return V_BOTH(_mm256_min_ps); } /* x < y ? x : y */
+INLINE v16 v_set(float x)
+{
+    return (v16){_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+INLINE v16 v_load(const float *p)
+{
+    return (v16){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+INLINE v16 v_add(v16 x, v16 y)
+{
+    return V_BOTH(_mm256_add_ps);
+}
+INLINE v16 v_sub(v16 x, v16 y)
+{
+    return V_BOTH(_mm256_sub_ps);
+}
+INLINE v16 v_mul(v16 x, v16 y)
+{
+    return V_BOTH(_mm256_mul_ps);
+}
+INLINE v16 v_div(v16 x, v16 y)
+{
+    return V_BOTH(_mm256_div_ps);
+}
+INLINE v16 v_max(v16 x, v16 y)
+{
+    return V_BOTH(_mm256_max_ps);
+} /* x > y ? x : y */
+INLINE v16 v_min(v16 x, v16 y)
+{
+    return V_BOTH(_mm256_min_ps);
+} /* x < y ? x : y */
 
 INLINE void v_store(float *p, v16 x)
 {
@@ -55,7 +85,8 @@ INLINE float v_largest(v16 x)
 /* All ones in the lanes from + i with low <= from + i <= high. */
 INLINE __m256i lanes_between(int low, int high, int from)
 {
-    __m256i i = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(from));
+    __m256i i =
+        _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(from));
     __m256i outside = _mm256_or_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(low), i),
                                       _mm256_cmpgt_epi32(i, _mm256_set1_epi32(high)));
     return _mm256_xor_si256(outside, _mm256_set1_epi32(-1));
@@ -95,7 +126,10 @@ INLINE __m256 add_exponent(__m256 x, __m256 n)
 }
 
 /* x * 2^n for a whole n that keeps it normal. */
-INLINE v16 v_add_exponent(v16 x, v16 n) { return (v16){add_exponent(x.a, n.a), add_exponent(x.b, n.b)}; }
+INLINE v16 v_add_exponent(v16 x, v16 n)
+{
+    return (v16){add_exponent(x.a, n.a), add_exponent(x.b, n.b)};
+}
 
 /* Lane i + lane i + 8, then + 4, + 2, + 1. */
 INLINE float v_fold(v16 x)
@@ -119,7 +153,10 @@ INLINE __m256 bfloats(const __m128i *p)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
 }
 
-INLINE v16 v_bfloat(const void *p) { return (v16){bfloats(p), bfloats((const __m128i *)p + 1)}; }
+INLINE v16 v_bfloat(const void *p)
+{
+    return (v16){bfloats(p), bfloats((const __m128i *)p + 1)};
+}
 
 INLINE void v_store_half(void *p, v16 x)
 {
@@ -130,8 +167,14 @@ INLINE void v_store_half(void *p, v16 x)
 
 /* ---- Integers ---- */
 
-INLINE n16 n_add(n16 x, n16 y) { return (n16){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
-INLINE v16 v_from(n16 x) { return (v16){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
+INLINE n16 n_add(n16 x, n16 y)
+{
+    return (n16){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+INLINE v16 v_from(n16 x)
+{
+    return (v16){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
 
 INLINE v16 v_from_bytes(const uint8_t *p)
 {
@@ -150,7 +193,8 @@ INLINE int32_t v_store_int8(int8_t *p, v16 x)
 {
     __m256i a = _mm256_cvtps_epi32(x.a), b = _mm256_cvtps_epi32(x.b);
     __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
-    _mm_storeu_si128((void *)p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+    _mm_storeu_si128((void *)p, _mm_packs_epi16(_mm256_castsi256_si128(words),
+                                                _mm256_extracti128_si256(words, 1)));
     __m256i pairs = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
     s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
@@ -170,14 +214,21 @@ INLINE b64 b_and(b64 x, int bits)
     return (b64){_mm256_and_si256(x.a, mask), _mm256_and_si256(x.b, mask)};
 }
 
-INLINE b64 b_low(b64 x) { return b_and(x, 15); }
-INLINE b64 b_high(b64 x) { return b_and((b64){_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)}, 15); }
+INLINE b64 b_low(b64 x)
+{
+    return b_and(x, 15);
+}
+INLINE b64 b_high(b64 x)
+{
+    return b_and((b64){_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)}, 15);
+}
 
 INLINE __m256i fifth_bits(const uint8_t *word)
 {
     int32_t bits;
     memcpy(&bits, word, sizeof(bits));
-    __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    __m256i spread =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
     __m256i each = _mm256_set1_epi64x((long long)0x8040201008040201ull);
     __m256i bytes = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), spread), each);
     return _mm256_and_si256(_mm256_cmpeq_epi8(bytes, each), _mm256_set1_epi8(16));
@@ -186,14 +237,16 @@ INLINE __m256i fifth_bits(const uint8_t *word)
 /* Byte i of x gains 16 where bit i of the word is set. */
 INLINE b64 b_fifth(b64 x, const uint8_t *word)
 {
-    return (b64){_mm256_or_si256(x.a, fifth_bits(word)), _mm256_or_si256(x.b, fifth_bits(word + 4))};
+    return (b64){_mm256_or_si256(x.a, fifth_bits(word)),
+                 _mm256_or_si256(x.b, fifth_bits(word + 4))};
 }
 
 /* Bits 2k and 2k + 1 of every byte of `high` as bits 4 and 5 of x. */
 INLINE b64 b_sixth(b64 x, b64 high, int k)
 {
-    b64 moved = k < 2 ? (b64){_mm256_slli_epi16(high.a, 4 - 2 * k), _mm256_slli_epi16(high.b, 4 - 2 * k)}
-                      : (b64){_mm256_srli_epi16(high.a, 2 * k - 4), _mm256_srli_epi16(high.b, 2 * k - 4)};
+    b64 moved =
+        k < 2 ? (b64){_mm256_slli_epi16(high.a, 4 - 2 * k), _mm256_slli_epi16(high.b, 4 - 2 * k)}
+              : (b64){_mm256_srli_epi16(high.a, 2 * k - 4), _mm256_srli_epi16(high.b, 2 * k - 4)};
     moved = b_and(moved, 0x30);
     return (b64){_mm256_or_si256(x.a, moved.a), _mm256_or_si256(x.b, moved.b)};
 }

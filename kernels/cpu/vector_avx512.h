@@ -10,23 +10,71 @@ typedef __m512i b64;
 
 /* ---- Floats ---- */
 
-INLINE v16 v_set(float x) { return _mm512_set1_ps(x); }
-INLINE v16 v_load(const float *p) { return _mm512_loadu_ps(p); }
-INLINE void v_store(float *p, v16 x) { _mm512_storeu_ps(p, x); }
-INLINE v16 v_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
-INLINE v16 v_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
-INLINE v16 v_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
-INLINE v16 v_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
-INLINE v16 v_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
-INLINE v16 v_max(v16 a, v16 b) { return _mm512_max_ps(a, b); } /* a > b ? a : b */
-INLINE v16 v_min(v16 a, v16 b) { return _mm512_min_ps(a, b); } /* a < b ? a : b */
-INLINE v16 v_abs(v16 x) { return _mm512_abs_ps(x); }
-INLINE v16 v_round(v16 x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-INLINE float v_largest(v16 x) { return _mm512_reduce_max_ps(x); }
+INLINE v16 v_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+INLINE v16 v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+INLINE void v_store(float *p, v16 x)
+{
+    _mm512_storeu_ps(p, x);
+}
+INLINE v16 v_add(v16 a, v16 b)
+{
+    return _mm512_add_ps(a, b);
+}
+INLINE v16 v_sub(v16 a, v16 b)
+{
+    return _mm512_sub_ps(a, b);
+}
+INLINE v16 v_mul(v16 a, v16 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+INLINE v16 v_div(v16 a, v16 b)
+{
+    return _mm512_div_ps(a, b);
+}
+INLINE v16 v_fma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+INLINE v16 v_max(v16 a, v16 b)
+{
+    return _mm512_max_ps(a, b);
+} /* a > b ? a : b */
+INLINE v16 v_min(v16 a, v16 b)
+{
+    return _mm512_min_ps(a, b);
+} /* a < b ? a : b */
+INLINE v16 v_abs(v16 x)
+{
+    return _mm512_abs_ps(x);
+}
+INLINE v16 v_round(v16 x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+INLINE float v_largest(v16 x)
+{
+    return _mm512_reduce_max_ps(x);
+}
 
-INLINE __mmask16 lanes_below(int n) { return (__mmask16)((1u << n) - 1); }
-INLINE v16 v_load_part(const float *p, int n) { return _mm512_maskz_loadu_ps(lanes_below(n), p); }
-INLINE void v_store_part(float *p, v16 x, int n) { _mm512_mask_storeu_ps(p, lanes_below(n), x); }
+INLINE __mmask16 lanes_below(int n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+INLINE v16 v_load_part(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(lanes_below(n), p);
+}
+INLINE void v_store_part(float *p, v16 x, int n)
+{
+    _mm512_mask_storeu_ps(p, lanes_below(n), x);
+}
 
 /* Lanes i with low <= i <= high; the others are `other`. */
 INLINE v16 v_keep(v16 x, int low, int high, float other)
@@ -59,7 +107,10 @@ INLINE float v_fold(v16 x)
 
 /* ---- Half floats ---- */
 
-INLINE v16 v_half(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+INLINE v16 v_half(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
 
 INLINE v16 v_bfloat(const void *p)
 {
@@ -73,10 +124,22 @@ INLINE void v_store_half(void *p, v16 x)
 
 /* ---- Integers ---- */
 
-INLINE n16 n_add(n16 a, n16 b) { return _mm512_add_epi32(a, b); }
-INLINE v16 v_from(n16 x) { return _mm512_cvtepi32_ps(x); }
-INLINE v16 v_from_bytes(const uint8_t *p) { return v_from(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p))); }
-INLINE v16 v_from_signed(const uint8_t *p) { return v_from(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p))); }
+INLINE n16 n_add(n16 a, n16 b)
+{
+    return _mm512_add_epi32(a, b);
+}
+INLINE v16 v_from(n16 x)
+{
+    return _mm512_cvtepi32_ps(x);
+}
+INLINE v16 v_from_bytes(const uint8_t *p)
+{
+    return v_from(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)));
+}
+INLINE v16 v_from_signed(const uint8_t *p)
+{
+    return v_from(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)));
+}
 
 /* Rounds to int8 (values within -127..127), stores them and returns their sum. */
 INLINE int32_t v_store_int8(int8_t *p, v16 x)
@@ -88,9 +151,18 @@ INLINE int32_t v_store_int8(int8_t *p, v16 x)
 
 /* ---- Bytes and their products ---- */
 
-INLINE b64 b_load(const uint8_t *p) { return _mm512_load_si512(p); }
-INLINE b64 b_low(b64 x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
-INLINE b64 b_high(b64 x) { return b_low(_mm512_srli_epi16(x, 4)); }
+INLINE b64 b_load(const uint8_t *p)
+{
+    return _mm512_load_si512(p);
+}
+INLINE b64 b_low(b64 x)
+{
+    return _mm512_and_si512(x, _mm512_set1_epi8(15));
+}
+INLINE b64 b_high(b64 x)
+{
+    return b_low(_mm512_srli_epi16(x, 4));
+}
 
 /* Byte i of x gains 16 where bit i of the word is set. */
 INLINE b64 b_fifth(b64 x, const uint8_t *word)
@@ -104,7 +176,8 @@ INLINE b64 b_fifth(b64 x, const uint8_t *word)
 INLINE b64 b_sixth(b64 x, b64 high, int k)
 {
     __m512i moved = k < 2 ? _mm512_slli_epi16(high, 4 - 2 * k) : _mm512_srli_epi16(high, 2 * k - 4);
-    return _mm512_ternarylogic_epi32(x, moved, _mm512_set1_epi8(0x30), 0xf8); /* x | (moved & 0x30) */
+    return _mm512_ternarylogic_epi32(x, moved, _mm512_set1_epi8(0x30),
+                                     0xf8); /* x | (moved & 0x30) */
 }
 
 /* Narrow codes to wide ones, by the table of 16 levels. */
@@ -114,7 +187,10 @@ INLINE b64 b_lookup(b64 codes, const int8_t levels[16])
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), codes);
 }
 
-INLINE b64 b_wide(b64 codes) { return codes; }
+INLINE b64 b_wide(b64 codes)
+{
+    return codes;
+}
 
 /* The start of a sum of (code - 2^shift) * x; shift < 0: of code * x. */
 INLINE n16 dot_start(int32_t minus_sum, int shift, bool wide)

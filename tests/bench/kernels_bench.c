@@ -1,9 +1,10 @@
-/* How fast the matrix products and attention are, as shares of what this machine can do, measured in the same run:
- * decode against the read rate over a buffer of the same size, prefill against the int8 peak. Best of many short
- * runs, since neighbours disturb. Usage: bench_kernels [SET] [TYPE] [THREADS].
+/* How fast the matrix products and attention are, as shares of what this machine can do,
+ * measured in the same run: decode against the read rate over a buffer of the same size, prefill
+ * against the int8 peak. Best of many short runs, since neighbours disturb. Usage: bench_kernels
+ * [SET] [TYPE] [THREADS].
  *
- * The matrices are SmolLM2-135M's: a layer's four shapes, each as often as the model has it, so that a pass over
- * them reads what one token of decode reads. */
+ * The matrices are SmolLM2-135M's: a layer's four shapes, each as often as the model has it, so
+ * that a pass over them reads what one token of decode reads. */
 #include "kernels/kernels.h"
 #include "tests/bench/kernels_peak.h"
 
@@ -16,13 +17,17 @@
 
 enum { THREADS_MOST = 16, LAYERS = 30, SHAPES = 5, TOKENS_MOST = 512 };
 
-static const struct shape { const char *name; int rows, columns, count; } SHAPE[SHAPES] = {
-    {"qkv    960 x  576", 960, 576, LAYERS},   {"out    576 x  576", 576, 576, LAYERS},
-    {"up    3072 x  576", 3072, 576, LAYERS},  {"down   576 x 1536", 576, 1536, LAYERS},
+static const struct shape {
+    const char *name;
+    int rows, columns, count;
+} SHAPE[SHAPES] = {
+    {"qkv    960 x  576", 960, 576, LAYERS},  {"out    576 x  576", 576, 576, LAYERS},
+    {"up    3072 x  576", 3072, 576, LAYERS}, {"down   576 x 1536", 576, 1536, LAYERS},
     {"logits 49152 x 576", 49152, 576, 1},
 };
 
-/* Time that this thread ran: what it waited for a core that others held is not the kernels' doing. */
+/* Time that this thread ran: what it waited for a core that others held is not the kernels'
+ * doing. */
 static double now(void)
 {
     struct timespec t;
@@ -127,8 +132,8 @@ static void run_work(void *data, int thread, int threads)
         int panels = kernel_matrix_panels(&work->w[i]);
         x.columns = work->w[i].columns;
         x.stride = (size_t)x.columns;
-        work->k->matmul(&work->w[i], &x, work->out, (size_t)work->w[i].rows, panels * thread / threads,
-                        panels * (thread + 1) / threads);
+        work->k->matmul(&work->w[i], &x, work->out, (size_t)work->w[i].rows,
+                        panels * thread / threads, panels * (thread + 1) / threads);
     }
 }
 
@@ -166,8 +171,9 @@ static void bench_decode(struct work *all, int threads)
     for (size_t i = 0; i < sizeof(TOKENS) / sizeof(TOKENS[0]); i++) {
         all->x.tokens = TOKENS[i];
         double seconds = best_seconds(run_work, all, threads, 20);
-        printf("  %3d tokens: %7.1f tok/s, %5.1f GB/s, %3.0f %% of the read rate\n", TOKENS[i], TOKENS[i] / seconds,
-               (double)bytes / seconds / 1e9, 100 * (double)bytes / seconds / rate);
+        printf("  %3d tokens: %7.1f tok/s, %5.1f GB/s, %3.0f %% of the read rate\n", TOKENS[i],
+               TOKENS[i] / seconds, (double)bytes / seconds / 1e9,
+               100 * (double)bytes / seconds / rate);
     }
 }
 
@@ -182,15 +188,15 @@ static void bench_prefill(struct work *all, int threads, double peak)
         one.x.tokens = TOKENS_MOST;
         double seconds = best_seconds(run_work, &one, threads, SHAPE[s].rows > 10000 ? 5 : 40);
         double work = 2.0 * SHAPE[s].rows * SHAPE[s].columns * TOKENS_MOST;
-        printf("  %d tokens, %s: %7.1f GOPS, %3.0f %% of the peak\n", TOKENS_MOST, SHAPE[s].name, work / seconds / 1e9,
-               100 * work / seconds / peak);
+        printf("  %d tokens, %s: %7.1f GOPS, %3.0f %% of the peak\n", TOKENS_MOST, SHAPE[s].name,
+               work / seconds / 1e9, 100 * work / seconds / peak);
         if (SHAPE[s].count > 1) {
             total += seconds * SHAPE[s].count;
             operations += work * SHAPE[s].count;
         }
     }
-    printf("  prefill without logits: %.0f tok/s, %.0f GOPS, %.0f %% of the peak\n", TOKENS_MOST / total,
-           operations / total / 1e9, 100 * operations / total / peak);
+    printf("  prefill without logits: %.0f tok/s, %.0f GOPS, %.0f %% of the peak\n",
+           TOKENS_MOST / total, operations / total / 1e9, 100 * operations / total / peak);
 }
 
 static void activations_init(const struct kernels *k, struct kernel_activations *x)
@@ -199,8 +205,9 @@ static void activations_init(const struct kernels *k, struct kernel_activations 
     float *values = buffer(count * sizeof(float));
     for (size_t i = 0; i < count; i++)
         values[i] = (float)(i * 2654435761u >> 8 & 0xffff) / 65536 - 0.5f;
-    *x = (struct kernel_activations){TOKENS_MOST, 1536, values, 1536, buffer(count),
-                                     buffer(count / 32 * sizeof(struct kernel_block))};
+    *x = (struct kernel_activations){
+        TOKENS_MOST, 1536,          values,
+        1536,        buffer(count), buffer(count / 32 * sizeof(struct kernel_block))};
     k->quantize(x, 0, TOKENS_MOST);
 }
 
@@ -211,10 +218,12 @@ static void bench_type(const struct kernels *k, enum kernel_type type, int threa
     int block = kernel_type_info((uint32_t)type)->block;
     for (int s = 0; s < SHAPES; s++)
         for (int i = 0; i < SHAPE[s].count; i++) /* K-quants: the next width that they can have */
-            w[all.matrices++] = matrix_new(type, SHAPE[s].rows, (SHAPE[s].columns + block - 1) / block * block);
+            w[all.matrices++] =
+                matrix_new(type, SHAPE[s].rows, (SHAPE[s].columns + block - 1) / block * block);
     activations_init(k, &all.x);
     all.out = buffer((size_t)TOKENS_MOST * 49152 * sizeof(float));
-    printf("%s, %s, %d thread%s: ", k->name, kernel_type_info((uint32_t)type)->name, threads, threads > 1 ? "s" : "");
+    printf("%s, %s, %d thread%s: ", k->name, kernel_type_info((uint32_t)type)->name, threads,
+           threads > 1 ? "s" : "");
     bench_decode(&all, threads);
     if (block == 32)
         bench_prefill(&all, threads, peak);
@@ -241,7 +250,8 @@ static void run_attention(void *data, int thread, int threads)
     for (int layer = 0; layer < LAYERS; layer++)
         for (int i = thread; i < KV_HEADS * 8; i += threads) {
             int count = work->a.count;
-            work->k->attention(&work->a, i % KV_HEADS, count * (i / KV_HEADS) / 8, count * (i / KV_HEADS + 1) / 8);
+            work->k->attention(&work->a, i % KV_HEADS, count * (i / KV_HEADS) / 8,
+                               count * (i / KV_HEADS + 1) / 8);
         }
 }
 
@@ -257,12 +267,13 @@ static void bench_attention(const struct kernels *k, int threads)
         pages[p / 32] = p / 32;
         k->kv_store(cache + (size_t)(p / 32) * bytes, p % 32, KV_HEADS, HEAD_DIM, q, q);
     }
-    struct attention_work work = {k, {HEADS, KV_HEADS, HEAD_DIM, 0, 0.125f, 0, 0, TOKENS_MOST, q, out, HEADS * HEAD_DIM,
-                                      HEADS * HEAD_DIM, cache, bytes, pages}};
+    struct attention_work work = {k,
+                                  {HEADS, KV_HEADS, HEAD_DIM, 0, 0.125f, 0, 0, TOKENS_MOST, q, out,
+                                   HEADS * HEAD_DIM, HEADS * HEAD_DIM, cache, bytes, pages}};
     double seconds = best_seconds(run_attention, &work, threads, 5);
     double operations = 4.0 * HEADS * HEAD_DIM * TOKENS_MOST * (TOKENS_MOST + 1) / 2 * LAYERS;
-    printf("%s, attention, %d thread%s: prefill of %d %.1f ms, %.0f GFLOPS; ", k->name, threads, threads > 1 ? "s" : "",
-           TOKENS_MOST, seconds * 1e3, operations / seconds / 1e9);
+    printf("%s, attention, %d thread%s: prefill of %d %.1f ms, %.0f GFLOPS; ", k->name, threads,
+           threads > 1 ? "s" : "", TOKENS_MOST, seconds * 1e3, operations / seconds / 1e9);
     work.a.position = CONTEXT - 1;
     work.a.count = 1;
     seconds = best_seconds(run_attention, &work, threads, 10);
@@ -285,7 +296,8 @@ int main(int argc, char **argv)
         if (only && only != threads)
             continue;
         int64_t rounds = 2000000;
-        double peak = threads * 12.0 * 128 * (double)rounds / best_seconds(run_products, &rounds, threads, 10);
+        double peak = threads * 12.0 * 128 * (double)rounds /
+                      best_seconds(run_products, &rounds, threads, 10);
         printf("%d thread%s: int8 peak %.0f GOPS\n", threads, threads > 1 ? "s" : "", peak / 1e9);
         bench_attention(k, threads);
         for (uint32_t type = 0; type < 64; type++) {

@@ -1,10 +1,11 @@
-/* The machine's own limits, to state figures against: int8 products a second of one core, and how fast memory of a
- * given size can be read. */
+/* The machine's own limits, to state figures against: int8 products a second of one core, and
+ * how fast memory of a given size can be read. */
 #include "tests/bench/kernels_peak.h"
 
 #include <immintrin.h>
 
-/* Twelve independent chains hide the latency; written in assembler, for compilers move such loops through memory. */
+/* Twelve independent chains hide the latency; written in assembler, for compilers move such
+ * loops through memory. */
 double peak_products(int64_t rounds)
 {
     int64_t left = rounds;
@@ -17,8 +18,8 @@ double peak_products(int64_t rounds)
                      "dec %0\n jnz 1b\n"
                      : "+r"(left)
                      :
-                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-                       "xmm11", "xmm12", "xmm13", "cc");
+                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "cc");
     return 12.0 * 128 * (double)rounds;
 }
 

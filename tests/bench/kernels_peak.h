@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-double peak_products(int64_t rounds); /* returns the operations done (a multiply and an add are two) */
+double
+peak_products(int64_t rounds); /* returns the operations done (a multiply and an add are two) */
 void peak_read(const uint8_t *from, size_t bytes);
 
 #endif

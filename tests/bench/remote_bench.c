@@ -1,10 +1,11 @@
 /* The remote client under load: what an event costs from the socket to the lane.
  *
- *     bench_remote [STREAMS] [EVENTS_A_SECOND] [SECONDS]      500 50 10 by default; 0 events a second: idle streams
- *     bench_remote serve [EVENTS_A_SECOND] [SECONDS]          the stand-in alone, for another client; prints its port
+ *     bench_remote [STREAMS] [EVENTS_A_SECOND] [SECONDS]      500 50 10 by default; 0 events a
+ * second: idle streams bench_remote serve [EVENTS_A_SECOND] [SECONDS]          the stand-in alone,
+ * for another client; prints its port
  *
- * The stand-in is a process of its own that sends every stream the same recorded bytes, one event a write, as providers
- * do. CPU time is the client's alone, user and system. */
+ * The stand-in is a process of its own that sends every stream the same recorded bytes, one
+ * event a write, as providers do. CPU time is the client's alone, user and system. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,11 +28,16 @@
 
 enum { STREAMS_A_KEY = 20 /* where the limiter of a key begins */, MOST_STREAMS = 4000 };
 
-static const char HEAD[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-request-id: r\r\n\r\n";
-#define CHUNK(delta, finish) \
-    "data: {\"id\":\"chatcmpl-DPTMjXC4ucHgeUZnBD9Yid0GDGoR9\",\"object\":\"chat.completion.chunk\",\"created\":" \
-    "1774979051,\"model\":\"gpt-4.1-mini-2025-04-14\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_7d\"," \
-    "\"choices\":[{\"index\":0,\"delta\":" delta ",\"logprobs\":null,\"finish_reason\":" finish "}],\"usage\":null," \
+static const char HEAD[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-request-id: r\r\n\r\n";
+#define CHUNK(delta, finish)                                                                       \
+    "data: "                                                                                       \
+    "{\"id\":\"chatcmpl-DPTMjXC4ucHgeUZnBD9Yid0GDGoR9\",\"object\":\"chat.completion.chunk\","     \
+    "\"created\":"                                                                                 \
+    "1774979051,\"model\":\"gpt-4.1-mini-2025-04-14\",\"service_tier\":\"default\",\"system_"      \
+    "fingerprint\":\"fp_7d\","                                                                     \
+    "\"choices\":[{\"index\":0,\"delta\":" delta ",\"logprobs\":null,\"finish_reason\":" finish    \
+    "}],\"usage\":null,"                                                                           \
     "\"obfuscation\":\"0eNKBfTq\"}\n\n"
 static const char EVENT[] = CHUNK("{\"content\":\" standing\"}", "null");
 static const char LAST[] = CHUNK("{}", "\"stop\"") "data: [DONE]\n\n";
@@ -143,8 +149,9 @@ static json_t *rows(size_t streams, int port)
         char name[32], url[64];
         snprintf(name, sizeof name, "rival %zu", i);
         snprintf(url, sizeof url, "http://127.0.0.1:%d/v1/%zu", port, i);
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:i}", "name", name, "provider", "openai-compatible",
-                                              "model", "m", "base_url", url, "retries", 0));
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:i}", "name", name, "provider",
+                                              "openai-compatible", "model", "m", "base_url", url,
+                                              "retries", 0));
     }
     return list;
 }
@@ -222,7 +229,8 @@ int main(int argc, char **argv)
 {
     bool alone = argc > 1 && strcmp(argv[1], "serve") == 0;
     size_t streams = argc > 1 && !alone ? strtoul(argv[1], NULL, 10) : 500;
-    double rate = argc > 2 ? strtod(argv[2], NULL) : 50, seconds = argc > 3 ? strtod(argv[3], NULL) : 10;
+    double rate = argc > 2 ? strtod(argv[2], NULL) : 50,
+           seconds = argc > 3 ? strtod(argv[3], NULL) : 10;
     int port, listener = listen_anywhere(&port);
     if (alone) {
         printf("%d\n", port);

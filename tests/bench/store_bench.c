@@ -1,5 +1,6 @@
-/* How many votes a second are stored durably: VOTERS at once, each waiting for its answer before it votes
- * again, as voters do. Every vote is a real one: a ready battle, the ledger's hash, COMMIT with a sync.
+/* How many votes a second are stored durably: VOTERS at once, each waiting for its answer before
+ * it votes again, as voters do. Every vote is a real one: a ready battle, the ledger's hash,
+ * COMMIT with a sync.
  *
  *     bench_store DIR [VOTERS [SECONDS]]     DIR on the disk to be measured
  *     bench_store DIR read [VOTES]           then reads that many imported votes in a row */
@@ -59,7 +60,8 @@ static bool prepare(struct db *tx, void *data, struct err *err)
     if (!competitors_register(tx, &record, 1, &bench->version_a, err))
         return false;
     record.name = "two";
-    return competitors_register(tx, &record, 1, &bench->version_b, err) && voters_insert(tx, &voter, err);
+    return competitors_register(tx, &record, 1, &bench->version_b, err) &&
+           voters_insert(tx, &voter, err);
 }
 
 static bool make_battle(struct db *tx, struct bench *bench, char id[STORE_ID_SIZE], struct err *err)
@@ -142,9 +144,10 @@ static void bench_votes(struct bench *bench, int voters, double seconds)
     store_stats(bench->store, &after);
     int64_t kept = bench->votes < LATENCIES_MAX ? bench->votes : LATENCIES_MAX;
     qsort(bench->latencies, (size_t)kept, sizeof *bench->latencies, compare);
-    printf("%d voters: %.0f votes/s in %.0f commits/s; p50 %.2f ms, p99 %.2f ms, max %.2f ms\n", voters,
-           (double)bench->votes / took, (double)(after.commits - before.commits) / took,
-           (double)bench->latencies[kept / 2] / 1e6, (double)bench->latencies[kept * 99 / 100] / 1e6,
+    printf("%d voters: %.0f votes/s in %.0f commits/s; p50 %.2f ms, p99 %.2f ms, max %.2f ms\n",
+           voters, (double)bench->votes / took, (double)(after.commits - before.commits) / took,
+           (double)bench->latencies[kept / 2] / 1e6,
+           (double)bench->latencies[kept * 99 / 100] / 1e6,
            (double)bench->latencies[kept - 1] / 1e6);
 }
 
@@ -194,7 +197,8 @@ static void time_rows(struct db *db, const struct vote_filter *filter, const cha
     struct err err;
     int64_t rows = 0, began = clock_mono_ns();
     must(votes_each(db, filter, count_row, &rows, &err), &err);
-    printf("%s: %lld rows in %.3f s\n", what, (long long)rows, (double)(clock_mono_ns() - began) / 1e9);
+    printf("%s: %lld rows in %.3f s\n", what, (long long)rows,
+           (double)(clock_mono_ns() - began) / 1e9);
 }
 
 static void bench_reads(struct bench *bench, int64_t votes)
@@ -203,7 +207,8 @@ static void bench_reads(struct bench *bench, int64_t votes)
     int64_t began = clock_mono_ns();
     for (struct importing part = {0, 10000}; part.from < votes; part.from += part.count)
         must(store_apply(bench->store, import_some, &part, &err), &err);
-    printf("imported %lld votes in %.1f s\n", (long long)votes, (double)(clock_mono_ns() - began) / 1e9);
+    printf("imported %lld votes in %.1f s\n", (long long)votes,
+           (double)(clock_mono_ns() - began) / 1e9);
     struct db *db = store_read_open(store_dir(bench->store), &err);
     must(db != NULL, &err);
     struct vote_filter filter = VOTE_FILTER_ALL;

@@ -1,6 +1,7 @@
 """Real pages of the real server in Debian's Chromium, without a network: whatever asks for another host fails its test.
 
 `arena` is a server with two scripted models whose names appear nowhere else; `visit` opens browsers of a size."""
+
 import os
 import pathlib
 import shutil
@@ -53,8 +54,13 @@ def visit(chromium, arena):
 
     def start(size="desktop", theme="light", server=None):
         width, height = SIZES[size]
-        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme,
-                                       has_touch=size == "phone", is_mobile=size == "phone", reduced_motion="reduce")
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            has_touch=size == "phone",
+            is_mobile=size == "phone",
+            reduced_motion="reduce",
+        )
         open_visits.append(Visit(context, (server or arena).origin, size))
         return open_visits[-1]
 
@@ -73,4 +79,5 @@ def size(request):
 @pytest.fixture(scope="session")
 def axe():
     import axe_playwright_python
+
     return (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()

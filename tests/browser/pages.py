@@ -1,4 +1,5 @@
 """One browser of one voter, and the words in which tests speak of its page."""
+
 import re
 
 from fake_provider import Script
@@ -11,8 +12,13 @@ PATIENCE_MS = 20000
 NAMES = ("zephyr-quill", "obsidian-larch")
 ORGANISATIONS = ("Zephyr Works", "Larch Institute")
 ANSWERS = {
-    NAMES[0]: "### Why\n\nBecause **air** scatters short waves most.\n\n1. Sunlight is a mix.\n2. Blue is scattered.\n",
-    NAMES[1]: "Imagine crayons. The *blue* one bounces around the most, so it comes from everywhere.\n\n- So the sky is blue.\n",
+    NAMES[
+        0
+    ]: "### Why\n\nBecause **air** scatters short waves most.\n\n1. Sunlight is a mix.\n2. Blue is scattered.\n",
+    NAMES[
+        1
+    ]: "Imagine crayons. The *blue* one bounces around the most, so it comes from everywhere.\n\n"
+    "- So the sky is blue.\n",
 }
 
 
@@ -109,8 +115,11 @@ class Visit:
 
     def everything(self):
         """All that the page and its storage hold, as one text."""
-        return self.page.evaluate("""() => [document.documentElement.outerHTML, document.title, location.href, document.cookie,
-            JSON.stringify({...localStorage}), JSON.stringify({...sessionStorage}), JSON.stringify(history.state)].join("\\n")""")
+        return self.page.evaluate(
+            """() => [document.documentElement.outerHTML, document.title, location.href, document.cookie,
+            JSON.stringify({...localStorage}), JSON.stringify({...sessionStorage}),
+            JSON.stringify(history.state)].join("\\n")"""
+        )
 
     def overflow(self):
         """By how many pixels the page is wider than its window."""

@@ -1,4 +1,5 @@
 """axe-core finds nothing to object to, on any page in any state, on a desk and on a phone, in light and in dark."""
+
 import pytest
 
 from pages import ANSWER, NAMES, OVER, READY, STREAMING, asking, script
@@ -12,20 +13,27 @@ def theme(request):
 def check(voter, axe, state):
     voter.page.evaluate(axe)
     found = voter.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    said = [(rule["id"], rule["impact"], [node["target"] for node in rule["nodes"]][:5]) for rule in found["violations"]]
+    said = [
+        (rule["id"], rule["impact"], [node["target"] for node in rule["nodes"]][:5]) for rule in found["violations"]
+    ]
     assert said == [], f"{state}: {said}"
     assert voter.overflow() == 0, state
 
 
 def small_targets(voter):
     """Buttons and links of the page itself that are smaller than a fingertip."""
-    return voter.page.evaluate("""() => [...document.querySelectorAll("header button, header a, .dock button, .pill, dialog[open] button")]
-        .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 44).map((node) => node.outerHTML.slice(0, 80))""")
+    return voter.page.evaluate(
+        """() => [...document.querySelectorAll("header button, header a, .dock button, .pill, dialog[open] button")]
+        .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 44)
+        .map((node) => node.outerHTML.slice(0, 80))"""
+    )
 
 
 def test_the_states_of_a_battle(visit, axe, size, theme, models):
     for name in NAMES:
-        models.scripts[name] = script(name, text=models.scripts[name].text + "\n\n```sh\nls # all\n```\n\n|a|\n|-|\n|1|\n\n$x^2$", gap=0.05)
+        models.scripts[name] = script(
+            name, text=models.scripts[name].text + "\n\n```sh\nls # all\n```\n\n|a|\n|-|\n|1|\n\n$x^2$", gap=0.05
+        )
     voter = visit(size, theme).open()
     check(voter, axe, "empty")
     voter.page.click("#open-help")

@@ -1,4 +1,5 @@
 """A whole battle, as a voter has it: by mouse and by keyboard, on a desk and on a phone."""
+
 import pytest
 
 from pages import ANSWER, NAMES, OVER, READY, STREAMING, script
@@ -45,8 +46,17 @@ def test_by_keyboard(visit, size):
     assert voter.page.evaluate("document.activeElement.id") == "prompt"
 
 
-@pytest.mark.parametrize("key, said", [("1", "You chose A"), ("ArrowLeft", "You chose A"), ("b", "You chose B"),
-                                       ("ArrowRight", "You chose B"), ("2", "You called it a tie"), ("x", "You found both bad")])
+@pytest.mark.parametrize(
+    "key, said",
+    [
+        ("1", "You chose A"),
+        ("ArrowLeft", "You chose A"),
+        ("b", "You chose B"),
+        ("ArrowRight", "You chose B"),
+        ("2", "You called it a tie"),
+        ("x", "You found both bad"),
+    ],
+)
 def test_every_key_votes_for_what_it_says(visit, key, said):
     voter = visit().open().ready()
     voter.page.keyboard.press(key)

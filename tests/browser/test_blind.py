@@ -1,4 +1,5 @@
 """Before the vote no byte, node or storage of the browser names a model; after it all of them may."""
+
 import re
 
 from pages import NAMES, ORGANISATIONS, READY, STREAMING
@@ -39,7 +40,8 @@ def test_both_lanes_open_together(visit, models):
     voter.page.evaluate("""() => {
         window.seen = [];
         const look = () => {
-            const filled = [...document.querySelectorAll(".lane")].map((lane) => lane.querySelector(".answer") !== null);
+            const lanes = [...document.querySelectorAll(".lane")];
+            const filled = lanes.map((lane) => lane.querySelector(".answer") !== null);
             if (filled.length) window.seen.push(filled.join());
             if (!window.over) requestAnimationFrame(look);
         };
@@ -64,9 +66,17 @@ def test_one_lane_alone_is_not_shown(visit):
     """The server releases both together; the page would wait even if it did not."""
     voter = visit()
     voter.allowed += ["Failed to load", "ERR_"]
-    events = "".join(f'id: {i}\nevent: delta\ndata: {{"turn":1,"lane":"a","text":"early "}}\n\n' for i in range(1, 20))
-    voter.page.route("**/events", lambda route: route.abort() if route.request.headers.get("last-event-id")
-                     else route.fulfill(status=200, headers={"Content-Type": "text/event-stream"}, body=events))
+    events = "".join(
+        f'id: {i}\nevent: delta\ndata: {{"turn":1,"lane":"a","text":"early "}}\n\n' for i in range(1, 20)
+    )
+    voter.page.route(
+        "**/events",
+        lambda route: (
+            route.abort()
+            if route.request.headers.get("last-event-id")
+            else route.fulfill(status=200, headers={"Content-Type": "text/event-stream"}, body=events)
+        ),
+    )
     voter.open().ask()
     voter.page.wait_for_selector("#banner:not([hidden])")
     assert voter.page.locator(".skeleton").count() == 2

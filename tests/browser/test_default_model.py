@@ -1,4 +1,5 @@
 """The arena as a stranger first meets it: no configuration, the default model under its two presets, a browser."""
+
 import os
 import pathlib
 

@@ -1,4 +1,5 @@
 """What a model writes is hostile: it runs nothing, asks for nothing, and cannot stop the page."""
+
 from pages import NAMES, script
 
 HOSTILE = r"""<script>window.pwned = 1</script><img src=x onerror="window.pwned = 1">
@@ -19,8 +20,19 @@ $\href{javascript:window.pwned=1}{x}$ $\includegraphics{http://evil.example/i.pn
 <svg onload="window.pwned=1"><set attributeName=href to=javascript:1></svg> <math><mtext></mtext></math>
 """
 WIDE = "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n" + ("|" + "b|" * 200 + "\n") * 60
-DEEP = "> " * 1500 + "deep\n\n" + "\n".join(" " * (2 * i) + "- a" for i in range(100)) + "\n\n" + "[" * 6000 + "\n\n" + "*a " * 6000
-FORBIDDEN = "script, img, iframe, style, form, object, embed, svg[onload], video, audio, link, [onclick], [onerror], [style*=url]"
+DEEP = (
+    "> " * 1500
+    + "deep\n\n"
+    + "\n".join(" " * (2 * i) + "- a" for i in range(100))
+    + "\n\n"
+    + "[" * 6000
+    + "\n\n"
+    + "*a " * 6000
+)
+FORBIDDEN = (
+    "script, img, iframe, style, form, object, embed, svg[onload], video, audio, link, [onclick], [onerror], "
+    "[style*=url]"
+)
 
 
 def say(models, text):
@@ -36,11 +48,15 @@ def test_nothing_runs_and_nothing_is_asked_for(visit, models):
     assert page.evaluate("window.pwned") is None
     assert page.locator("#turns").locator(FORBIDDEN).count() == 0
     assert "<script>window.pwned = 1</script>" in voter.answer("a"), "raw HTML stands as text"
-    addresses = page.eval_on_selector_all("#turns a", "nodes => nodes.map((node) => [node.protocol, node.rel, node.target])")
+    addresses = page.eval_on_selector_all(
+        "#turns a", "nodes => nodes.map((node) => [node.protocol, node.rel, node.target])"
+    )
     assert addresses and all(protocol in ("http:", "https:", "mailto:") for protocol, _, _ in addresses)
     assert all(set(rel.split()) == {"noopener", "noreferrer", "nofollow"} for _, rel, _ in addresses)
     assert "Image: remote (evil.example)" in voter.answer("a")
-    page.eval_on_selector_all("#turns a", "nodes => nodes.forEach((node) => node.addEventListener('click', (e) => e.preventDefault()))")
+    page.eval_on_selector_all(
+        "#turns a", "nodes => nodes.forEach((node) => node.addEventListener('click', (e) => e.preventDefault()))"
+    )
     for node in page.locator(".lane.a a").all():
         node.dispatch_event("click")
     assert page.evaluate("window.pwned") is None
@@ -65,14 +81,24 @@ def test_deep_and_pathological_text_leaves_the_page_alive(visit, models, size):
 
 
 def test_markdown_is_what_it_was_meant_to_be(visit, models):
-    say(models, "# One\n\n#### Four\n\n*em* **strong** ~~gone~~ `a<b` &amp; &lt; \\* x  \nnext\n\n> quote\n\n3. three\n4. four\n\n"
-        "- [x] done\n- [ ] not yet\n\n| a | b |\n|:-:|--:|\n| 1 | `2` |\n\n```python\ndef f():\n    return 'x'  # why\n```\n\n"
-        "$E = mc^2$ costs $5 and $6.\n\n$$\n\\frac{1}{2}\n$$\n\n```js\nlet open = 1;")
+    say(
+        models,
+        "# One\n\n#### Four\n\n*em* **strong** ~~gone~~ `a<b` &amp; &lt; \\* x  \nnext\n\n> quote\n\n"
+        "3. three\n4. four\n\n"
+        "- [x] done\n- [ ] not yet\n\n| a | b |\n|:-:|--:|\n| 1 | `2` |\n\n"
+        "```python\ndef f():\n    return 'x'  # why\n```\n\n"
+        "$E = mc^2$ costs $5 and $6.\n\n$$\n\\frac{1}{2}\n$$\n\n```js\nlet open = 1;",
+    )
     voter = visit().open().ready()
     lane = voter.page.locator(".lane.a .answer")
     voter.page.wait_for_selector(".lane.a .katex")
     assert lane.locator("h3").all_inner_texts() == ["One", "Four"]
-    assert [lane.locator(tag).first.inner_text() for tag in ("em", "strong", "del", "p code")] == ["em", "strong", "gone", "a<b"]
+    assert [lane.locator(tag).first.inner_text() for tag in ("em", "strong", "del", "p code")] == [
+        "em",
+        "strong",
+        "gone",
+        "a<b",
+    ]
     assert "& < * x" in lane.inner_text() and "costs $5 and $6." in lane.inner_text()
     assert lane.locator("ol").get_attribute("start") == "3"
     assert lane.locator("li.task input").evaluate_all("nodes => nodes.map((node) => node.checked)") == [True, False]

@@ -1,4 +1,5 @@
 """An invited voter, from the link to the first counted vote; and what the consent page says and stores."""
+
 import subprocess
 import time
 
@@ -18,7 +19,9 @@ def house(models):
 
 
 def invite(server):
-    done = subprocess.run([binary(), "invite", "--data", str(server.data)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [binary(), "invite", "--data", str(server.data)], capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 

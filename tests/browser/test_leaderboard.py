@@ -1,4 +1,5 @@
 """The leaderboard: empty, with its first vote, and with enough of them to rank."""
+
 import pytest
 
 from arena_server import ArenaServer
@@ -62,9 +63,16 @@ def test_intervals_are_drawn_to_scale(visit, fresh):
     page = board(visit(server=fresh))
     page.wait_for_selector("#ranked:not([hidden])")
     models = fresh.voter().get("/api/leaderboard").json["models"]
-    drawn = page.eval_on_selector_all(".ranked tbody .interval", """charts => charts.map((chart) => [".span x1", ".span x2", ".estimate cx"]
-        .map((part) => parseFloat(chart.querySelector(part.split(" ")[0]).getAttribute(part.split(" ")[1]))))""")
-    points = [(drawn[i][j], models[i][key]) for i in range(2) for j, key in enumerate(("rating_lower", "rating_upper", "rating"))]
+    drawn = page.eval_on_selector_all(
+        ".ranked tbody .interval",
+        """charts => charts.map((chart) => [".span x1", ".span x2", ".estimate cx"]
+        .map((part) => parseFloat(chart.querySelector(part.split(" ")[0]).getAttribute(part.split(" ")[1]))))""",
+    )
+    points = [
+        (drawn[i][j], models[i][key])
+        for i in range(2)
+        for j, key in enumerate(("rating_lower", "rating_upper", "rating"))
+    ]
     (x0, r0), (x1, r1) = min(points), max(points)
     for x, rating in points:
         assert abs((x - x0) - (x1 - x0) * (rating - r0) / (r1 - r0)) < 0.05

@@ -1,4 +1,5 @@
 """Between the choice and the names: what may be added, what reaches the store, and how fast it is left out."""
+
 import json
 import sqlite3
 
@@ -10,8 +11,11 @@ from pages import NAMES, ORGANISATIONS, OVER, RATE, asking
 def stored(arena, battle):
     """The feedback on a battle's vote as the store has it; None where there is none."""
     with sqlite3.connect(f"file:{arena.data}/arena.db?mode=ro", uri=True) as db:
-        row = db.execute("SELECT f.reasons, f.comment, f.recognised FROM feedback f JOIN votes v ON v.seq = f.vote "
-                         "JOIN battles b ON b.number = v.battle WHERE b.id = ?", (battle,)).fetchone()
+        row = db.execute(
+            "SELECT f.reasons, f.comment, f.recognised FROM feedback f JOIN votes v ON v.seq = f.vote "
+            "JOIN battles b ON b.number = v.battle WHERE b.id = ?",
+            (battle,),
+        ).fetchone()
     return row and (json.loads(row[0]) if row[0] else None, row[1], row[2])
 
 
@@ -40,7 +44,10 @@ def test_what_is_added_is_stored_before_the_names(visit, arena, size):
     voter.page.click("#rate-done")
     voter.page.wait_for_selector(OVER)
     assert stored(arena, voter.battle_id()) == (
-        {"a": ["incorrect"], "b": ["useful", "clear_formatting"]}, "A names the <wrong> colour", '"a"')
+        {"a": ["incorrect"], "b": ["useful", "clear_formatting"]},
+        "A names the <wrong> colour",
+        '"a"',
+    )
     assert len(told(voter)) == 4 and sorted(voter.names()) == sorted(NAMES)
 
 

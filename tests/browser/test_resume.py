@@ -1,4 +1,5 @@
 """A battle outlives its page and its connection: everything comes back from the server."""
+
 import re
 import urllib.request
 
@@ -78,7 +79,11 @@ def test_a_stream_that_breaks_goes_on_where_it_was(visit, models):
     def cut(route):
         came_with.append(route.request.headers.get("last-event-id"))
         if len(came_with) == 1:
-            route.fulfill(status=200, headers={"Content-Type": "text/event-stream"}, body=first_bytes(voter, route.request.url, 1500))
+            route.fulfill(
+                status=200,
+                headers={"Content-Type": "text/event-stream"},
+                body=first_bytes(voter, route.request.url, 1500),
+            )
         elif len(came_with) <= 4:
             route.abort()
         else:

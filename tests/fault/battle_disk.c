@@ -1,6 +1,7 @@
-/* The battle room on a disk that fails, once and for good, at every moment of a battle: what cannot be stored is
- * refused and not acknowledged, a turn is stored when the disk comes back, a battle whose turn cannot be stored ends as
- * void, and a vote that was refused can be given again. */
+/* The battle room on a disk that fails, once and for good, at every moment of a battle: what
+ * cannot be stored is refused and not acknowledged, a turn is stored when the disk comes back, a
+ * battle whose turn cannot be stored ends as void, and a vote that was refused can be given
+ * again. */
 #include "unit/battle/world.h"
 
 #include "fault/fault_vfs.h"
@@ -51,7 +52,8 @@ static void test_a_turn_is_stored_when_the_disk_is_back(void **state)
     assert_true(saw(&watcher, "\"state\":\"done\""));
     assert_false(saw(&watcher, "event: ready"));
     struct answer_got vote;
-    world_send(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, &vote);
+    world_send(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"},
+               &vote);
     fault_set(FAULT_NONE, 0, 0, 1);
     world_pass(world, 1500);
     world_settle(world);
@@ -76,7 +78,8 @@ static void test_a_turn_that_cannot_be_stored_ends_as_void(void **state)
         world_settle(world);
     }
     assert_true(watcher.ended && saw(&watcher, "event: void\ndata: {\"code\":\"failed\"}"));
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, 409, "wrong_state");
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"},
+                 409, "wrong_state");
     fault_set(FAULT_NONE, 0, 0, 1);
     world_stop_hall(world);
     world_open_hall(world);
@@ -85,14 +88,15 @@ static void test_a_turn_that_cannot_be_stored_ends_as_void(void **state)
     world_free(world);
 }
 
-/* The disk fails at operation `at` while a vote is given, which is then given again: once with its key, once without.
- */
+/* The disk fails at operation `at` while a vote is given, which is then given again: once with
+ * its key, once without. / */
 static bool vote_under_fault(int at, bool keyed)
 {
     struct world *world = new_world();
     struct watcher watcher;
     char id[STORE_ID_SIZE];
-    struct question vote = {.battle = id, .body = "{\"winner\":\"model_b\"}", .key = keyed ? "k" : NULL};
+    struct question vote = {
+        .battle = id, .body = "{\"winner\":\"model_b\"}", .key = keyed ? "k" : NULL};
     stream(world, id, &watcher);
     world_pass(world, 900);
     world_settle(world);
@@ -142,7 +146,8 @@ static bool turn_under_fault(int at)
     world_settle(world);
     assert_true(watcher.ended || saw(&watcher, "event: ready"));
     fault_set(FAULT_NONE, 0, 0, 1);
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, 200, "");
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"},
+                 200, "");
     unwatch(&watcher);
     world_free(world);
     return failed;

@@ -124,7 +124,8 @@ static struct heard hear(const struct sample *sample, size_t step)
     reader_status(&reader, sample->status);
     bool ok = true;
     for (size_t at = 0; ok && at < body.length; at += step)
-        ok = reader_feed(&reader, (struct text){body.data + at, body.length - at < step ? body.length - at : step});
+        ok = reader_feed(&reader, (struct text){body.data + at,
+                                                body.length - at < step ? body.length - at : step});
     heard.finish = reader_end(&reader, true, NULL);
     heard.input = reader.reply.usage.input;
     reader_done(&reader);
@@ -133,7 +134,8 @@ static struct heard hear(const struct sample *sample, size_t step)
 
 static bool same(const struct heard *a, const struct heard *b)
 {
-    return a->finish == b->finish && a->input == b->input && memcmp(a->text, b->text, sizeof a->text) == 0;
+    return a->finish == b->finish && a->input == b->input &&
+           memcmp(a->text, b->text, sizeof a->text) == 0;
 }
 
 static void sweep(size_t sample, size_t step, bool sticky)
@@ -147,8 +149,8 @@ static void sweep(size_t sample, size_t step, bool sticky)
         struct heard heard = hear(&SAMPLES[sample], step);
         memory_set(0, false);
         if (!same(&heard, &expected) && !chat_finish_failed(heard.finish))
-            fail_msg("sample %zu, allocation %ld: %s, heard \"%s\"", sample, at, chat_finish_word(heard.finish),
-                     heard.text[CHAT_TEXT]);
+            fail_msg("sample %zu, allocation %ld: %s, heard \"%s\"", sample, at,
+                     chat_finish_word(heard.finish), heard.text[CHAT_TEXT]);
     }
 }
 
@@ -165,14 +167,16 @@ static void what_is_read_is_whole_or_has_failed(void **state)
 static bool write_all(const struct dialect *dialect, struct buf *body, struct buf *sent)
 {
     static const char *const STOP[] = {"END"};
-    const struct chat_message messages[] = {{CHAT_SYSTEM, TEXT("Be brief.")}, {CHAT_USER, TEXT("hi")}};
+    const struct chat_message messages[] = {{CHAT_SYSTEM, TEXT("Be brief.")},
+                                            {CHAT_USER, TEXT("hi")}};
     struct chat_params params = CHAT_PARAMS_UNSET;
     params.temperature = 0.5;
     params.max_tokens = 64;
     params.reasoning = "low";
     params.stop = STOP;
     params.stops = 1;
-    struct dialect_request request = {"m", messages, 2, &params, &provider_find("openai")->quirks, 0, true};
+    struct dialect_request request = {"m", messages, 2, &params, &provider_find("openai")->quirks,
+                                      0,   true};
     buf_init(body, 1 << 20);
     buf_init(sent, 1 << 20);
     dialect->write(&request, body, sent);
@@ -181,8 +185,8 @@ static bool write_all(const struct dialect *dialect, struct buf *body, struct bu
 
 static void what_is_sent_is_whole_or_marked(void **state)
 {
-    static const struct dialect *const ALL[] = {&dialect_openai_chat, &dialect_openai_responses, &dialect_anthropic,
-                                                &dialect_gemini};
+    static const struct dialect *const ALL[] = {&dialect_openai_chat, &dialect_openai_responses,
+                                                &dialect_anthropic, &dialect_gemini};
     struct buf body, sent, whole, whole_sent;
     (void)state;
     for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++) {

@@ -1,10 +1,11 @@
-/* A SQLite VFS that fails on purpose, over the real one. Writes, truncations and syncs of the database, its
- * log and its journal are counted; at a chosen one the machine loses power or the disk reports an error.
+/* A SQLite VFS that fails on purpose, over the real one. Writes, truncations and syncs of the
+ * database, its log and its journal are counted; at a chosen one the machine loses power or the
+ * disk reports an error.
  *
- * Power loss: what was synced is there; each later write is applied, dropped, or torn at a 512-byte sector,
- * as drawn from a seed; the files are rewritten so and the process is gone. Errors: the operation is half
- * done and reports `code`, once or from then on. Shared memory and directory entries are not modelled. One
- * test process, one set of faults: static state. */
+ * Power loss: what was synced is there; each later write is applied, dropped, or torn at a
+ * 512-byte sector, as drawn from a seed; the files are rewritten so and the process is gone.
+ * Errors: the operation is half done and reports `code`, once or from then on. Shared memory and
+ * directory entries are not modelled. One test process, one set of faults: static state. */
 #ifndef ARENA_TESTS_FAULT_VFS_H
 #define ARENA_TESTS_FAULT_VFS_H
 
@@ -110,7 +111,8 @@ static inline void fault_synced(struct fault_image *image)
     fault_forget_ops(image);
 }
 
-static inline void fault_record(struct fault_image *image, int64_t at, const void *bytes, size_t length)
+static inline void fault_record(struct fault_image *image, int64_t at, const void *bytes,
+                                size_t length)
 {
     if (image->count == image->room) {
         image->room = image->room == 0 ? 64 : image->room * 2;
@@ -199,7 +201,8 @@ static inline void fault_lose_power(void)
 static inline bool fault_now(void)
 {
     fault.operations++;
-    bool hit = fault.mode == FAULT_STICKY ? fault.operations >= fault.at : fault.operations == fault.at;
+    bool hit =
+        fault.mode == FAULT_STICKY ? fault.operations >= fault.at : fault.operations == fault.at;
     if (fault.mode == FAULT_NONE || !hit)
         return false;
     if (fault.mode == FAULT_POWER)
@@ -298,7 +301,8 @@ static inline int fault_characteristics(sqlite3_file *file)
     return 0; /* promises nothing: no atomic writes, no safe append, no safe overwrite */
 }
 
-static inline int fault_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **out)
+static inline int fault_shm_map(sqlite3_file *file, int page, int size, int extend,
+                                void volatile **out)
 {
     return FAULT_REAL(file)->pMethods->xShmMap(FAULT_REAL(file), page, size, extend, out);
 }
@@ -348,7 +352,8 @@ static inline int fault_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f
     if (wrapped->real->pMethods == NULL)
         return result;
     wrapped->base.pMethods = &FAULT_METHODS;
-    if (path != NULL && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0) {
+    if (path != NULL &&
+        (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0) {
         wrapped->image = fault_image_of(path);
         fault_load(wrapped->image);
     }

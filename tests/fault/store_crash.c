@@ -1,8 +1,8 @@
-/* Power loss at every kind of moment: no acknowledged vote may be lost, no vote be half there. And the test
- * of the test: the same with synchronous=NORMAL must lose some.
+/* Power loss at every kind of moment: no acknowledged vote may be lost, no vote be half there.
+ * And the test of the test: the same with synchronous=NORMAL must lose some.
  *
- * A child process votes with the failing VFS and tells each acknowledgement through a pipe; after its power
- * loss this process opens what is left with the real one. */
+ * A child process votes with the failing VFS and tells each acknowledgement through a pipe;
+ * after its power loss this process opens what is left with the real one. */
 #include "fault/store_votes.h"
 
 #include "fault/fault_vfs.h"
@@ -18,14 +18,16 @@ enum { POINTS = 12 }; /* forking is slow there, and races are not what is looked
 enum { POINTS = 110 };
 #endif
 
-/* The executable's own sqlite3_exec stands before the library's: it changes the one setting under test. */
+/* The executable's own sqlite3_exec stands before the library's: it changes the one setting
+ * under test. */
 static const char *synchronous = "FULL";
 
 __attribute__((visibility("default"))) int sqlite3_exec(sqlite3 *db, const char *sql,
                                                         int (*row)(void *, int, char **, char **),
                                                         void *user, char **message)
 {
-    static int (*real)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **);
+    static int (*real)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *,
+                       char **);
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_exec");
     int result = real(db, sql, row, user, message);
@@ -65,8 +67,8 @@ static void vote_in_pairs(struct arena_copy *copy, int first, int pipe)
         int open = 2;
         struct waiting pair[2];
         for (int j = 0; j < 2; j++) {
-            pair[j] = (struct waiting){pipe, i + j, &open,
-                                       fixture_vote(&copy->fixture, copy->battles[i + j], WINNER_A)};
+            pair[j] = (struct waiting){
+                pipe, i + j, &open, fixture_vote(&copy->fixture, copy->battles[i + j], WINNER_A)};
             struct store_job job = {vote, acknowledge, &pair[j]};
             if (!store_submit(copy->fixture.store, &job, &err))
                 _exit(43);
@@ -82,7 +84,8 @@ static void child(struct arena_copy *copy, int64_t at, uint64_t seed, int pipe)
     fault_install();
     fault_set(at > 0 ? FAULT_POWER : FAULT_NONE, at, 0, seed);
     copy->fixture.loop = loop_new(&err);
-    for (int sitting = 0; sitting < 2; sitting++) { /* closing checkpoints, so the sweep meets that too */
+    for (int sitting = 0; sitting < 2;
+         sitting++) { /* closing checkpoints, so the sweep meets that too */
         copy->fixture.store = store_open(copy->fixture.dir, copy->fixture.loop, &err);
         if (copy->fixture.store == NULL)
             _exit(44);
@@ -94,9 +97,9 @@ static void child(struct arena_copy *copy, int64_t at, uint64_t seed, int pipe)
     _exit(0);
 }
 
-/* Runs a child that loses power at operation `at` (0: never); gives what came through the pipe. The number
- * of operations varies a little, as two votes share a transaction or not, so a late point may not be
- * reached: then it lost nothing. */
+/* Runs a child that loses power at operation `at` (0: never); gives what came through the pipe.
+ * The number of operations varies a little, as two votes share a transaction or not, so a late
+ * point may not be reached: then it lost nothing. */
 static size_t run_child(struct arena_copy *copy, int64_t at, uint64_t seed, char *out, size_t size)
 {
     int ends[2], status;
@@ -161,13 +164,15 @@ static struct sweep run_sweep(struct arena_copy *copy, const char *setting, int 
         rng_init(&rng, 20261123, (uint64_t)seed);
         for (int i = 0; i < points; i++) {
             int64_t low = 1 + i * operations / points, high = 1 + (i + 1) * operations / points;
-            crash_at(copy, low + (int64_t)rng_below(&rng, (uint64_t)(high - low)), (uint64_t)seed, &sweep);
+            crash_at(copy, low + (int64_t)rng_below(&rng, (uint64_t)(high - low)), (uint64_t)seed,
+                     &sweep);
         }
     }
     synchronous = "FULL";
-    print_message(
-        "%s: %d crash points of %lld operations: %d lost an acknowledged vote, %d kept an unacknowledged one\n",
-        setting, sweep.points, (long long)operations, sweep.points_lost, sweep.points_unacknowledged);
+    print_message("%s: %d crash points of %lld operations: %d lost an acknowledged vote, %d kept "
+                  "an unacknowledged one\n",
+                  setting, sweep.points, (long long)operations, sweep.points_lost,
+                  sweep.points_unacknowledged);
     return sweep;
 }
 

@@ -1,6 +1,7 @@
-/* Disk errors and a full disk at every kind of moment, once and for good: nothing is acknowledged that is
- * not stored, nothing is half there, reading goes on, and when the disk is well again the same store stores
- * again, so that every vote can be given (or turns out to be there already). */
+/* Disk errors and a full disk at every kind of moment, once and for good: nothing is
+ * acknowledged that is not stored, nothing is half there, reading goes on, and when the disk is
+ * well again the same store stores again, so that every vote can be given (or turns out to be
+ * there already). */
 #include "fault/store_votes.h"
 
 #include "fault/fault_vfs.h"
@@ -13,7 +14,8 @@ struct sweep {
     int runs, reported, unreported, unacknowledged;
 };
 
-/* A failing disk must not keep anybody from reading. The check reads past the failing VFS's writes only. */
+/* A failing disk must not keep anybody from reading. The check reads past the failing VFS's
+ * writes only. */
 static void read_something(const struct arena_copy *copy)
 {
     struct err err = ERR_INIT;
@@ -39,7 +41,8 @@ static int vote_all(struct arena_copy *copy, bool acknowledged[BATTLES])
 }
 
 /* Every vote that was refused is given again; it counts, or it is there already. */
-static void vote_again(struct arena_copy *copy, const bool acknowledged[BATTLES], struct sweep *sweep)
+static void vote_again(struct arena_copy *copy, const bool acknowledged[BATTLES],
+                       struct sweep *sweep)
 {
     for (int i = 0; i < BATTLES; i++) {
         enum err_code code = copy_vote(copy, i);
@@ -102,9 +105,10 @@ static void run_sweep(struct arena_copy *copy, enum fault_mode mode, int code, c
         int64_t low = 1 + i * operations / POINTS, high = 1 + (i + 1) * operations / POINTS;
         fail_at(copy, mode, low + (int64_t)rng_below(&rng, (uint64_t)(high - low)), code, &sweep);
     }
-    print_message(
-        "%s: %d runs over %lld operations, %d refused votes, %d went unnoticed, %d votes stored but refused\n",
-        what, sweep.runs, (long long)operations, sweep.reported, sweep.unreported, sweep.unacknowledged);
+    print_message("%s: %d runs over %lld operations, %d refused votes, %d went unnoticed, %d votes "
+                  "stored but refused\n",
+                  what, sweep.runs, (long long)operations, sweep.reported, sweep.unreported,
+                  sweep.unacknowledged);
     assert_int_equal(sweep.unreported,
                      0); /* only a commit writes here, and a commit's error is always told */
 }

@@ -1,6 +1,6 @@
-/* kill -9 in the middle of voting, again and again, over one and the same folder: what was acknowledged is
- * there, once, the ledger verifies, and the next owner starts at once. (It says nothing of power loss:
- * store_crash.c does.) */
+/* kill -9 in the middle of voting, again and again, over one and the same folder: what was
+ * acknowledged is there, once, the ledger verifies, and the next owner starts at once. (It says
+ * nothing of power loss: store_crash.c does.) */
 #include "fault/store_votes.h"
 
 #include <poll.h>
@@ -23,7 +23,8 @@ static void vote_for_ever(struct fixture *fixture, int pipe)
     fixture->store = store_open(fixture->dir, NULL, &err);
     for (;;) {
         struct fixture_battle battle = {.fixture = fixture, .prompt = "?", .state = BATTLE_READY};
-        if (fixture->store == NULL || !store_apply(fixture->store, fixture_battle_apply, &battle, &err))
+        if (fixture->store == NULL ||
+            !store_apply(fixture->store, fixture_battle_apply, &battle, &err))
             _exit(43);
         struct fixture_vote vote = fixture_vote(fixture, battle.id, WINNER_A);
         if (!store_apply(fixture->store, fixture_vote_apply, &vote, &err))
@@ -103,7 +104,8 @@ static void no_acknowledged_vote_is_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(no_acknowledged_vote_is_lost, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(no_acknowledged_vote_is_lost, fixture_setup,
+                                        fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

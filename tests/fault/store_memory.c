@@ -1,6 +1,7 @@
-/* No memory, at every allocation in turn, once and from then on: ours (the linker's --wrap sends our
- * objects' calls here) and SQLite's. A vote is then either stored and acknowledged or refused, the store
- * goes on when memory is back, and nothing leaks (AddressSanitizer's build looks). */
+/* No memory, at every allocation in turn, once and from then on: ours (the linker's --wrap sends
+ * our objects' calls here) and SQLite's. A vote is then either stored and acknowledged or
+ * refused, the store goes on when memory is back, and nothing leaks (AddressSanitizer's build
+ * looks). */
 #include "fault/store_votes.h"
 
 #include <pthread.h>
@@ -102,7 +103,8 @@ static void read_all(const struct arena_copy *copy, int at_least)
     db_close(db);
 }
 
-static void round_of_votes(struct arena_copy *copy, int64_t at, bool sticky, bool acknowledged[BATTLES])
+static void round_of_votes(struct arena_copy *copy, int64_t at, bool sticky,
+                           bool acknowledged[BATTLES])
 {
     struct err err = ERR_INIT;
     int stored = 0;

@@ -1,5 +1,5 @@
-/* What the fault tests of the store have in common: a folder with battles that wait for their votes,
- * casting them, and the questions afterwards. */
+/* What the fault tests of the store have in common: a folder with battles that wait for their
+ * votes, casting them, and the questions afterwards. */
 #ifndef ARENA_TESTS_FAULT_STORE_VOTES_H
 #define ARENA_TESTS_FAULT_STORE_VOTES_H
 
@@ -76,8 +76,10 @@ static inline int64_t copy_votes_of(struct db *db, const char *battle)
 {
     struct err err = ERR_INIT;
     int64_t count;
-    need(db_one_int(db, "SELECT count(*) FROM votes s JOIN battles b ON b.number = s.battle WHERE b.id = ?",
-                    DB_VALUES(DB_STRING(battle)), 0, &count, &err),
+    need(db_one_int(
+             db,
+             "SELECT count(*) FROM votes s JOIN battles b ON b.number = s.battle WHERE b.id = ?",
+             DB_VALUES(DB_STRING(battle)), 0, &count, &err),
          &err);
     return count;
 }
@@ -95,8 +97,10 @@ static inline void copy_problem(void *user, const char *line)
     state->problems++;
 }
 
-/* Looks at the folder as a new owner would. A vote is half there when an invariant or the ledger says so. */
-static inline struct copy_state copy_look(const struct arena_copy *copy, const bool acknowledged[BATTLES])
+/* Looks at the folder as a new owner would. A vote is half there when an invariant or the ledger
+ * says so. */
+static inline struct copy_state copy_look(const struct arena_copy *copy,
+                                          const bool acknowledged[BATTLES])
 {
     struct copy_state state = {0};
     struct err err = ERR_INIT;

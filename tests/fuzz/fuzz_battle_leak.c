@@ -1,5 +1,5 @@
-/* The leak detector on any name, organisation, alias and answer: it never crashes, and finds a name that stands alone.
- */
+/* The leak detector on any name, organisation, alias and answer: it never crashes, and finds a
+ * name that stands alone. / */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,8 @@ static char *take_line(const uint8_t **data, size_t *size)
 {
     const uint8_t *end = memchr(*data, '\n', *size);
     size_t length = end ? (size_t)(end - *data) : *size;
-    char *line = strndup((const char *)*data, length < LIMIT_NAME_BYTES ? length : LIMIT_NAME_BYTES);
+    char *line =
+        strndup((const char *)*data, length < LIMIT_NAME_BYTES ? length : LIMIT_NAME_BYTES);
     *data += length + (end != NULL);
     *size -= length + (end != NULL);
     return line;
@@ -23,8 +24,10 @@ static char *take_line(const uint8_t **data, size_t *size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *name = take_line(&data, &size), *organisation = take_line(&data, &size), *alias = take_line(&data, &size);
-    struct competitor_config config = {.name = name, .organisation = organisation, .aliases = &alias, .alias_count = 1};
+    char *name = take_line(&data, &size), *organisation = take_line(&data, &size),
+         *alias = take_line(&data, &size);
+    struct competitor_config config = {
+        .name = name, .organisation = organisation, .aliases = &alias, .alias_count = 1};
     struct err err = ERR_INIT;
     struct buf answer;
     buf_init(&answer, LIMIT_ANSWER_BYTES);

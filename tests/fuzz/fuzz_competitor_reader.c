@@ -1,5 +1,5 @@
-/* A provider's response: first byte the dialect and whether it is a stream, second where it is cut. Whatever the bytes,
- * cutting them elsewhere must not change what was heard or the verdict. */
+/* A provider's response: first byte the dialect and whether it is a stream, second where it is
+ * cut. Whatever the bytes, cutting them elsewhere must not change what was heard or the verdict. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@ static void on_delta(void *user, enum chat_channel channel, struct text text)
     buf_add_text(&((struct heard *)user)->text[channel], text);
 }
 
-static void read_all(struct heard *heard, const struct dialect *dialect, bool stream, struct text body, size_t step)
+static void read_all(struct heard *heard, const struct dialect *dialect, bool stream,
+                     struct text body, size_t step)
 {
     struct reader reader;
     for (int i = 0; i < 3; i++)

@@ -1,4 +1,5 @@
-/* An OpenAI stream, through the short way and around it: what was heard and the verdict must be the same. */
+/* An OpenAI stream, through the short way and around it: what was heard and the verdict must be
+ * the same. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hear(&whole_heard, &whole, body);
     struct reply *a = &quick_heard.reader.reply, *b = &whole_heard.reader.reply;
     if (quick_heard.finish != whole_heard.finish || a->error.class != b->error.class ||
-        memcmp(&a->usage, &b->usage, sizeof a->usage) != 0 || strcmp(a->error.message, b->error.message) != 0)
+        memcmp(&a->usage, &b->usage, sizeof a->usage) != 0 ||
+        strcmp(a->error.message, b->error.message) != 0)
         abort();
     for (int i = 0; i < 3; i++) {
         if (!text_equal(buf_text(&quick_heard.text[i]), buf_text(&whole_heard.text[i])))

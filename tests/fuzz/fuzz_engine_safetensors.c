@@ -1,5 +1,5 @@
-/* A checkpoint's files: any bytes as safetensors and as JSON. What opens must be readable to its last byte.
- */
+/* A checkpoint's files: any bytes as safetensors and as JSON. What opens must be readable to its
+ * last byte. / */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

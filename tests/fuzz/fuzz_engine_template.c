@@ -1,5 +1,6 @@
-/* Chat templates: a GGUF's template is somebody else's program. The input is a template, a zero byte, and a message;
- * it must parse or be refused, render or be refused, and never let the message form a special token. */
+/* Chat templates: a GGUF's template is somebody else's program. The input is a template, a zero
+ * byte, and a message; it must parse or be refused, render or be refused, and never let the
+ * message form a special token. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ static void require(bool truth)
 
 static struct tokenizer *make(void)
 {
-    static const char *const none[] = {NULL}, *const specials[] = {"<|im_start|>", "<|im_end|>", NULL};
+    static const char *const none[] = {NULL}, *const specials[] = {"<|im_start|>", "<|im_end|>",
+                                                                   NULL};
     struct made_gguf made;
     made_init(&made);
     made_bpe(&made, "gpt-2", none, specials);

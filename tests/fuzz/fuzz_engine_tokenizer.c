@@ -1,6 +1,7 @@
-/* Two faces of the tokenizer: the first byte chooses. Even: the input is a GGUF file whose vocabulary is loaded and
- * used. Odd: the input is text (and trust, byte by byte) for two small vocabularies made once, in every pre-tokenizer.
- * What comes back must be in the vocabulary, and plain text must never hold a control token. */
+/* Two faces of the tokenizer: the first byte chooses. Even: the input is a GGUF file whose
+ * vocabulary is loaded and used. Odd: the input is text (and trust, byte by byte) for two small
+ * vocabularies made once, in every pre-tokenizer. What comes back must be in the vocabulary, and
+ * plain text must never hold a control token. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const pres[] = {"gpt-2", "smollm", "llama-bpe", "qwen2", "tekken", "gpt-4o", "deepseek-llm",
-                                   "deepseek-coder", "deepseek-v3", "falcon", "default", "bloom", "tiny_aya", "qwen35"};
+static const char *const pres[] = {
+    "gpt-2",          "smollm",      "llama-bpe", "qwen2",   "tekken", "gpt-4o",   "deepseek-llm",
+    "deepseek-coder", "deepseek-v3", "falcon",    "default", "bloom",  "tiny_aya", "qwen35"};
 enum { PRES = sizeof pres / sizeof *pres };
 
 static void require(bool truth)
@@ -70,7 +72,8 @@ static struct tokenizer *make(const char *pre)
 {
     static const char *const words[] = {"he", "ll", "hell", "\xC4\xA0he", "\xC4\xA0\xC4\xA0", NULL};
     static const char *const specials[] = {"<|im_start|>", "<|im_end|>", "<|", NULL};
-    static const char *const merges[] = {"h e", "l l", "he ll", "\xC4\xA0 he", "\xC4\xA0 \xC4\xA0", NULL};
+    static const char *const merges[] = {"h e", "l l", "he ll", "\xC4\xA0 he", "\xC4\xA0 \xC4\xA0",
+                                         NULL};
     struct made_gguf made;
     made_init(&made);
     made_bpe(&made, pre, words, specials);

@@ -1,5 +1,5 @@
-/* Replays a fuzzer's corpus without a fuzzer: each file whole, and cut at up to 64 places, so that every test run on
- * every machine covers what a long fuzzing run once found. */
+/* Replays a fuzzer's corpus without a fuzzer: each file whole, and cut at up to 64 places, so
+ * that every test run on every machine covers what a long fuzzing run once found. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

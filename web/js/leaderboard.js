@@ -1,5 +1,5 @@
-// The leaderboard page: what the votes say, how sure they are, and what they cannot say yet. What is shown stands in the
-// address, and the board is read again when the page comes back into view or a vote was cast in another tab.
+// The leaderboard page: what the votes say, how sure they are, and what they cannot say yet. What is shown stands in
+// the address, and the board is read again when the page comes back into view or a vote was cast in another tab.
 import { announce, byId, el } from "./dom.js";
 import { get } from "./api.js";
 import { errorSentence } from "./words.js";

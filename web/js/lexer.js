@@ -11,7 +11,8 @@ const FORMULAS_MAX = 300; // lines that may open a formula
 const displayMath = /^(?:\$\$([^$]{1,2000}?)\$\$|\\\[([^]{1,2000}?)\\\])/;
 // A closing dollar stands right after the formula and before no digit: "$5 and $10" is money.
 const dollars = /\$((?:\\.|[^$\\\s])(?:(?:\\.|[^$\\\n])*?(?:\\.|[^$\\\s]))??)\$(?!\d)/;
-const inlineMath = new RegExp(String.raw`^(?:\$\$([^$\n]+?)\$\$|\\\[([^\n]+?)\\\]|${dollars.source}|\\\(([^\n]+?)\\\))`);
+const inlineMath = new RegExp(
+  String.raw`^(?:\$\$([^$\n]+?)\$\$|\\\[([^\n]+?)\\\]|${dollars.source}|\\\(([^\n]+?)\\\))`);
 
 function mathStart(src) {
   const at = src.search(/\$|\\\(|\\\[/);

@@ -34,7 +34,8 @@ function safeAddress(href) {
 }
 
 function link(url, ...children) {
-  return el("a", { href: url.href, title: url.href, target: "_blank", rel: "noopener noreferrer nofollow" }, ...children);
+  const rel = "noopener noreferrer nofollow";
+  return el("a", { href: url.href, title: url.href, target: "_blank", rel }, ...children);
 }
 
 function image(token) {

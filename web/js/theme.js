@@ -5,7 +5,7 @@
   const NAMES = { system: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let choice = "system";
-  try { choice = localStorage.getItem("theme") || "system"; } catch { /* storage may be forbidden: the system decides */ }
+  try { choice = localStorage.getItem("theme") || "system"; } catch { /* storage is forbidden: the system decides */ }
   if (!ORDER.includes(choice)) choice = "system";
 
   function apply() {

@@ -17,7 +17,8 @@ export class Turn {
     this.lanes = {};
     for (const lane of LANES) {
       const answer = new Answer();
-      const node = el("section", { class: `lane ${lane}`, "aria-label": `Answer ${lane.toUpperCase()}, turn ${number}` });
+      const label = `Answer ${lane.toUpperCase()}, turn ${number}`;
+      const node = el("section", { class: `lane ${lane}`, "aria-label": label });
       this.lanes[lane] = { node, answer, text: "", heard: "" };
     }
     // The first prompt stands over the lanes' heads, later ones between the answers: the page places it.

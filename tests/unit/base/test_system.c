@@ -107,8 +107,10 @@ static void files_are_written_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_ids_differ_and_fill_their_alphabet), cmocka_unit_test(a_generator_repeats_itself),
-        cmocka_unit_test(digests_match_the_standard), cmocka_unit_test(clocks_can_stand_still),
+        cmocka_unit_test(random_ids_differ_and_fill_their_alphabet),
+        cmocka_unit_test(a_generator_repeats_itself),
+        cmocka_unit_test(digests_match_the_standard),
+        cmocka_unit_test(clocks_can_stand_still),
         cmocka_unit_test(files_are_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,8 @@ static void assert_repaired(const char *bytes, size_t length, const char *expect
 static void utf8_is_checked_and_repaired(void **state)
 {
     (void)state;
-    static const char *const BAD[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff", "\x80", "\xf0\x80\x80\x80"};
+    static const char *const BAD[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82",
+                                      "\xff",     "\x80",         "\xf0\x80\x80\x80"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         assert_false(utf8_valid(BAD[i], strlen(BAD[i])));
     assert_true(utf8_valid("h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10));
@@ -85,7 +86,8 @@ static void utf8_is_checked_and_repaired(void **state)
             assert_int_equal(utf8_complete_prefix(bytes, cut), 0);
     }
     assert_int_equal(utf8_complete_prefix("ab\xe2\x82", 4), 2);
-    assert_int_equal(utf8_complete_prefix("ab\xff", 3), 3); /* never completes: nothing to wait for */
+    assert_int_equal(utf8_complete_prefix("ab\xff", 3),
+                     3); /* never completes: nothing to wait for */
     assert_int_equal(utf8_count("h\xc3\xa9\xff", 4), 3);
 }
 
@@ -98,7 +100,8 @@ static void json_is_read_within_limits(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
-    static const char *const BAD[] = {"{", "{\"a\":1,\"a\":2}", "[1,]", "{\"a\":\"\\u0000\"}", "1 2", "\"\xff\"", ""};
+    static const char *const BAD[] = {"{",   "{\"a\":1,\"a\":2}", "[1,]", "{\"a\":\"\\u0000\"}",
+                                      "1 2", "\"\xff\"",          ""};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         assert_null(read_text(BAD[i], &err));
     char deep[200];
@@ -143,16 +146,20 @@ static void json_is_written(void **state)
     json_put_close(&out, '}');
     json_put_bool(&out, "yes", true);
     json_put_close(&out, '}');
-    assert_string_equal(buf.data, "{\"text\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\",\"list\":[-7,0.1,2.3,null],"
-                                  "\"empty\":{},\"yes\":true}");
+    assert_string_equal(
+        buf.data,
+        "{\"text\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\",\"list\":[-7,0.1,2.3,null],"
+        "\"empty\":{},\"yes\":true}");
     buf_done(&buf);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(errors_carry_code_and_place), cmocka_unit_test(a_buffer_keeps_its_maximum),
-        cmocka_unit_test(utf8_is_checked_and_repaired), cmocka_unit_test(json_is_read_within_limits),
+        cmocka_unit_test(errors_carry_code_and_place),
+        cmocka_unit_test(a_buffer_keeps_its_maximum),
+        cmocka_unit_test(utf8_is_checked_and_repaired),
+        cmocka_unit_test(json_is_read_within_limits),
         cmocka_unit_test(json_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

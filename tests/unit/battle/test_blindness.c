@@ -1,5 +1,6 @@
-/* Blindness, measured on the bytes and times that a viewer gets: without the answers' own text nothing tells who is
- * who, whatever the two competitors' speed, chunking, length and failures; and with the pacer off everything does. */
+/* Blindness, measured on the bytes and times that a viewer gets: without the answers' own text
+ * nothing tells who is who, whatever the two competitors' speed, chunking, length and failures;
+ * and with the pacer off everything does. */
 #include "world.h"
 
 enum { STEPS = 64 };
@@ -12,7 +13,8 @@ struct manner {
 static const struct manner FAST = {30, 15, 40}, SLOW = {400, 90, 7}, BURSTS = {900, 700, 300};
 
 /* Cuts `text` into a script in that manner; the pieces live in `room`. */
-static void write_script(struct step script[STEPS], char *room, const char *text, const struct manner *manner)
+static void write_script(struct step script[STEPS], char *room, const char *text,
+                         const struct manner *manner)
 {
     size_t length = strlen(text), piece = (size_t)manner->piece, at = 0, count = 0;
     if (piece < length / (STEPS - 2) + 1)
@@ -21,13 +23,16 @@ static void write_script(struct step script[STEPS], char *room, const char *text
         size_t take = length - at < piece ? length - at : piece;
         memcpy(room, text + at, take);
         room[take] = '\0';
-        script[count] = (struct step){manner->begins_ms + (int)count * manner->every_ms, SAY, room, 0};
+        script[count] =
+            (struct step){manner->begins_ms + (int)count * manner->every_ms, SAY, room, 0};
         room += take + 1;
     }
-    script[count] = (struct step){manner->begins_ms + (int)count * manner->every_ms, END, NULL, CHAT_STOP};
+    script[count] =
+        (struct step){manner->begins_ms + (int)count * manner->every_ms, END, NULL, CHAT_STOP};
 }
 
-/* What one battle looked like to its viewer. `first` speaks as the first competitor of the roster. */
+/* What one battle looked like to its viewer. `first` speaks as the first competitor of the
+ * roster. */
 static void run_battle(struct world *world, struct watcher *watcher, char id[STORE_ID_SIZE])
 {
     struct answer_got answer;
@@ -36,7 +41,10 @@ static void run_battle(struct world *world, struct watcher *watcher, char id[STO
     snprintf(id, STORE_ID_SIZE, "%s", member(&answer, "battle_id"));
     answer_drop(&answer);
     watch(world, id, watcher);
-    for (int i = 0; i < 40 && !saw(watcher, "event: lane\ndata: {\"turn\":1,\"lane\":\"a\",\"state\":\"done\"}"); i++)
+    for (int i = 0;
+         i < 40 &&
+         !saw(watcher, "event: lane\ndata: {\"turn\":1,\"lane\":\"a\",\"state\":\"done\"}");
+         i++)
         world_pass(world, 500);
     world_settle(world);
     assert_true(saw(watcher, "event: ready"));
@@ -44,8 +52,8 @@ static void run_battle(struct world *world, struct watcher *watcher, char id[STO
 
 static bool first_is_left(struct world *world, const char *id)
 {
-    struct answer_got voted =
-        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got voted = world_ask(
+        world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     const json_t *a = json_object_get(json_object_get(voted.json, "models"), "a");
     bool left = strcmp(json_string_value(json_object_get(a, "name")), ACTOR_NAMES[0]) == 0;
     answer_drop(&voted);
@@ -108,10 +116,12 @@ static char *long_text(const char *unit, int times)
     return buf_take(&text, NULL);
 }
 
-/* Both say the same, one fast and one slow: whoever stands left, a viewer gets the same bytes at the same times. */
+/* Both say the same, one fast and one slow: whoever stands left, a viewer gets the same bytes at
+ * the same times. */
 static void test_swapping_sides_changes_nothing(void **state)
 {
-    static const struct manner *const PAIRS[][2] = {{&FAST, &SLOW}, {&SLOW, &BURSTS}, {&BURSTS, &FAST}};
+    static const struct manner *const PAIRS[][2] = {
+        {&FAST, &SLOW}, {&SLOW, &BURSTS}, {&BURSTS, &FAST}};
     char *text = long_text("Größe und «Maß» 😀", 30);
     (void)state;
     for (size_t i = 0; i < 3; i++) {
@@ -141,11 +151,13 @@ static void test_swapping_sides_changes_nothing(void **state)
     free(text);
 }
 
-/* Different texts, lengths and manners: take the text out, and both lanes are the same at every event. */
+/* Different texts, lengths and manners: take the text out, and both lanes are the same at every
+ * event. */
 static void test_without_text_the_lanes_are_alike(void **state)
 {
     char *text = long_text("A long answer", 60), *other = long_text("Kurz", 9);
-    static const struct manner *const PAIRS[][2] = {{&FAST, &SLOW}, {&SLOW, &FAST}, {&BURSTS, &SLOW}, {&FAST, &BURSTS}};
+    static const struct manner *const PAIRS[][2] = {
+        {&FAST, &SLOW}, {&SLOW, &FAST}, {&BURSTS, &SLOW}, {&FAST, &BURSTS}};
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         struct world *world = world_of(text, other, PAIRS[i][0], PAIRS[i][1], i + 1, false);
@@ -172,7 +184,8 @@ static void test_unpaced_is_not_blind(void **state)
         char id[STORE_ID_SIZE];
         run_battle(world, &watcher, id);
         bool a_first =
-            strncmp(strstr(watcher.bytes.data, "event: delta\ndata: {\"turn\":1,\"lane\":\"") + 37, "a", 1) == 0;
+            strncmp(strstr(watcher.bytes.data, "event: delta\ndata: {\"turn\":1,\"lane\":\"") + 37,
+                    "a", 1) == 0;
         assert_int_equal(a_first, first_is_left(world, id));
         unwatch(&watcher);
         world_free(world);
@@ -180,11 +193,13 @@ static void test_unpaced_is_not_blind(void **state)
     free(text);
 }
 
-/* Not a byte of what was planted: names, organisation, aliases, model ids, request ids, error texts. */
+/* Not a byte of what was planted: names, organisation, aliases, model ids, request ids, error
+ * texts. */
 static void test_nothing_planted_comes_through(void **state)
 {
-    static const char *const PLANTED[] = {"zephyrine", "obsidian", "Quillworks", "Planted", "planted", "returned-model",
-                                          "req-1",     "secret",   "finish",     "usage",   "version"};
+    static const char *const PLANTED[] = {"zephyrine", "obsidian",       "Quillworks", "Planted",
+                                          "planted",   "returned-model", "req-1",      "secret",
+                                          "finish",    "usage",          "version"};
     static const struct step FAILING[] = {{20, SAY, "Half", 0}, {60, END, NULL, CHAT_ERROR}};
     static const struct step GOOD[] = {
         {300, THINK, "planted thought", 0}, {400, SAY, "Fine.", 0}, {450, END, NULL, CHAT_LENGTH}};

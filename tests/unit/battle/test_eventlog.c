@@ -1,4 +1,5 @@
-/* The event log: rendering, cursors, Last-Event-ID, limits, viewers that leave at awkward moments. */
+/* The event log: rendering, cursors, Last-Event-ID, limits, viewers that leave at awkward
+ * moments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +41,8 @@ static void test_rendering_and_places(void **state)
 {
     struct eventlog *log = eventlog_new(1, 10000);
     struct eventlog_viewer viewer;
-    const char *one = "id: 1\nevent: delta\ndata: {\"x\":1}\n\n", *two = "id: 2\nevent: ready\ndata: {}\n\n";
+    const char *one = "id: 1\nevent: delta\ndata: {\"x\":1}\n\n",
+               *two = "id: 2\nevent: ready\ndata: {}\n\n";
     char both[128];
     (void)state;
     snprintf(both, sizeof both, "%s%s", one, two);
@@ -92,11 +94,13 @@ static void test_limits(void **state)
     memset(data, 'x', 150);
     data[150] = '\0';
     assert_int_equal(eventlog_room(log), 200);
-    assert_false(eventlog_append(log, "delta", text_of(data), false)); /* with its frame it is too long */
+    assert_false(
+        eventlog_append(log, "delta", text_of(data), false)); /* with its frame it is too long */
     data[100] = '\0';
     append(log, "delta", data);
     assert_false(eventlog_append(log, "delta", text_of(data), false));
-    assert_true(eventlog_append(log, "void", TEXT("{}"), true)); /* the reserve is for the last words */
+    assert_true(
+        eventlog_append(log, "void", TEXT("{}"), true)); /* the reserve is for the last words */
     for (int i = 0; i < LIMIT_VIEWERS; i++)
         attach(log, &viewers[i], 0);
     assert_false(eventlog_attach(log, &one_more, 0, &err));

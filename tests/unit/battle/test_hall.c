@@ -1,10 +1,11 @@
-/* Whole battles through the hall: every state and every wrong step, failing lanes in every phase, swaps, retries,
- * restarts. */
+/* Whole battles through the hall: every state and every wrong step, failing lanes in every
+ * phase, swaps, retries, restarts. */
 #include "world.h"
 
 #include "store/vote_rows.h"
 
-static const struct step HELLO[] = {{10, SAY, "Hello there, reader.", 0}, {40, END, NULL, CHAT_STOP}};
+static const struct step HELLO[] = {{10, SAY, "Hello there, reader.", 0},
+                                    {40, END, NULL, CHAT_STOP}};
 static const struct step SLOW[] = {
     {300, SAY, "Well, ", 0}, {600, SAY, "let me think.", 0}, {900, END, NULL, CHAT_STOP}};
 static const struct step NEXT[] = {{10, SAY, "And again.", 0}, {20, END, NULL, CHAT_STOP}};
@@ -13,11 +14,16 @@ static const struct step HANGS[] = {{10, SAY, "I will", 0}, HANG};
 static const struct step MUTE[] = {HANG};
 static const struct step FAILS[] = {{20, END, NULL, CHAT_ERROR}};
 static const struct step BREAKS[] = {{10, SAY, "Half of ", 0}, {700, END, NULL, CHAT_TRUNCATED}};
-static const struct step BREAKS_EARLY[] = {{10, SAY, "Half of ", 0}, {100, END, NULL, CHAT_TRUNCATED}};
-static const struct step RETRIES[] = {
-    {10, SAY, "Lost words", 0}, {50, AGAIN, NULL, 0}, {400, SAY, "Found words", 0}, {450, END, NULL, CHAT_STOP}};
-static const struct step TELLS[] = {{10, SAY, "I am Planted  Alias.", 0}, {20, END, NULL, CHAT_STOP}};
-static const struct step REFUSES[] = {{10, REFUSE, "I cannot help with that.", 0}, {20, END, NULL, CHAT_REFUSED}};
+static const struct step BREAKS_EARLY[] = {{10, SAY, "Half of ", 0},
+                                           {100, END, NULL, CHAT_TRUNCATED}};
+static const struct step RETRIES[] = {{10, SAY, "Lost words", 0},
+                                      {50, AGAIN, NULL, 0},
+                                      {400, SAY, "Found words", 0},
+                                      {450, END, NULL, CHAT_STOP}};
+static const struct step TELLS[] = {{10, SAY, "I am Planted  Alias.", 0},
+                                    {20, END, NULL, CHAT_STOP}};
+static const struct step REFUSES[] = {{10, REFUSE, "I cannot help with that.", 0},
+                                      {20, END, NULL, CHAT_REFUSED}};
 static const struct step THINKS[] = {
     {10, THINK, "SECRET THOUGHT", 0}, {200, SAY, "Done.", 0}, {210, END, NULL, CHAT_STOP}};
 
@@ -39,7 +45,8 @@ static void make_ready(struct world *world, char id[STORE_ID_SIZE])
 
 static void vote(struct world *world, const char *id)
 {
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"model_a\"}"}, 200, "");
+    world_expect(world, HALL_VOTE,
+                 (struct question){.battle = id, .body = "{\"winner\":\"model_a\"}"}, 200, "");
 }
 
 struct tagged {
@@ -62,8 +69,8 @@ static bool take_tags(void *user, const struct vote_row *row)
 /* What a board selects and controls by is stored with the turn: it is there when the vote is. */
 static void test_a_vote_finds_its_battle_tagged(void **state)
 {
-    static const struct step CODE[] = {
-        {10, SAY, "# So\n- **this**\n```c\nint x;\n```", 0}, {20, END, NULL, CHAT_STOP}};
+    static const struct step CODE[] = {{10, SAY, "# So\n- **this**\n```c\nint x;\n```", 0},
+                                       {20, END, NULL, CHAT_STOP}};
     struct world *world = new_world(2, CODE, CODE);
     struct tagged tagged = {0};
     struct err err = ERR_INIT;
@@ -71,7 +78,8 @@ static void test_a_vote_finds_its_battle_tagged(void **state)
     (void)state;
     make_ready(world, id);
     world_expect(world, HALL_TURN,
-                 (struct question){.battle = id, .body = "{\"prompt\":\"and what is 2 + 2?\"}"}, 200, "");
+                 (struct question){.battle = id, .body = "{\"prompt\":\"and what is 2 + 2?\"}"},
+                 200, "");
     world_pass(world, 3000);
     world_settle(world);
     struct answer_got before = world_ask(world, HALL_GET, (struct question){.battle = id});
@@ -114,22 +122,25 @@ static void test_whole_battle(void **state)
     assert_null(strstr(before.text, "zephyrine"));
     assert_null(strstr(before.text, "obsidian"));
     assert_null(strstr(before.text, "finish"));
-    struct answer_got voted =
-        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"model_b\"}"});
+    struct answer_got voted = world_ask(
+        world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"model_b\"}"});
     assert_int_equal(voted.status, 200);
     assert_string_equal(member(&voted, "winner"), "model_b");
     assert_true(json_is_true(json_object_get(voted.json, "counted")));
     assert_non_null(strstr(voted.text, "zephyrine-9"));
     assert_non_null(strstr(voted.text, "obsidian-7"));
     assert_true(watcher.ended && saw(&watcher, "event: voted\ndata: {}"));
-    assert_false(saw(&watcher, "zephyrine") || saw(&watcher, "planted") || saw(&watcher, "returned-model-id"));
+    assert_false(saw(&watcher, "zephyrine") || saw(&watcher, "planted") ||
+                 saw(&watcher, "returned-model-id"));
 
     /* the commitment sent before is opened by the nonce */
     char opened[DIGEST_HEX + 1], text[512];
     uint8_t digest[DIGEST_SIZE];
     const json_t *models = json_object_get(voted.json, "models");
-    snprintf(text, sizeof text, "%s\n%s\n%s", json_string_value(json_object_get(json_object_get(models, "a"), "name")),
-             json_string_value(json_object_get(json_object_get(models, "b"), "name")), member(&voted, "nonce"));
+    snprintf(text, sizeof text, "%s\n%s\n%s",
+             json_string_value(json_object_get(json_object_get(models, "a"), "name")),
+             json_string_value(json_object_get(json_object_get(models, "b"), "name")),
+             member(&voted, "nonce"));
     digest_of(text, strlen(text), digest);
     hex_encode(digest, sizeof digest, opened);
     assert_string_equal(opened, member(&before, "commitment"));
@@ -143,7 +154,8 @@ static void test_wrong_steps(void **state)
 {
     struct world *world = new_world(2, HELLO, HELLO);
     char id[STORE_ID_SIZE];
-    struct question vote_a = {.battle = id, .body = "{\"winner\":\"model_a\"}"}, none = {.battle = id};
+    struct question vote_a = {.battle = id, .body = "{\"winner\":\"model_a\"}"},
+                    none = {.battle = id};
     struct question turn = {.battle = id, .body = "{\"prompt\":\"more\"}"};
     (void)state;
     world_start(world, id);
@@ -151,15 +163,18 @@ static void test_wrong_steps(void **state)
     world_expect(world, HALL_TURN, turn, 409, "wrong_state");
     world_expect(world, HALL_REGENERATE, none, 409, "wrong_state");
     world_expect(world, HALL_REVEAL, none, 409, "wrong_state");
-    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"comment\":\"x\"}"}, 409,
+    world_expect(world, HALL_FEEDBACK,
+                 (struct question){.battle = id, .body = "{\"comment\":\"x\"}"}, 409,
                  "wrong_state");
     world_pass(world, 3000);
     world_settle(world);
     world_expect(world, HALL_REVEAL, none, 409, "wrong_state");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"left\"}"}, 400,
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"left\"}"},
+                 400, "bad_request");
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{}"}, 400,
                  "bad_request");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{}"}, 400, "bad_request");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\",\"x\":1}"}, 400,
+    world_expect(world, HALL_VOTE,
+                 (struct question){.battle = id, .body = "{\"winner\":\"tie\",\"x\":1}"}, 400,
                  "bad_request");
     world_expect(world, HALL_STOP, none, 200, "");
     vote(world, id);
@@ -167,8 +182,8 @@ static void test_wrong_steps(void **state)
     world_expect(world, HALL_SKIP, none, 409, "already_voted");
     world_expect(world, HALL_TURN, turn, 409, "already_voted");
     world_expect(world, HALL_REGENERATE, none, 409, "already_voted");
-    struct answer_got second =
-        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got second = world_ask(
+        world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     assert_int_equal(second.status, 409);
     assert_string_equal(error_word(&second), "already_voted");
     assert_string_equal(member(&second, "winner"), "model_a");
@@ -184,12 +199,15 @@ static void test_bad_input(void **state)
     (void)state;
     world_expect(world, HALL_START, (struct question){.body = "{}"}, 400, "bad_request");
     world_expect(world, HALL_START, (struct question){0}, 400, "bad_request");
-    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":7}"}, 400, "bad_request");
-    world_expect(world, HALL_START, (struct question){.body = "[]"}, 400, "bad_request");
-    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"\"}"}, 400, "prompt_empty");
-    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\" \\n\"}"}, 400, "prompt_empty");
-    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"x\",\"model\":\"y\"}"}, 400,
+    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":7}"}, 400,
                  "bad_request");
+    world_expect(world, HALL_START, (struct question){.body = "[]"}, 400, "bad_request");
+    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"\"}"}, 400,
+                 "prompt_empty");
+    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\" \\n\"}"}, 400,
+                 "prompt_empty");
+    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"x\",\"model\":\"y\"}"},
+                 400, "bad_request");
     memcpy(big, "{\"prompt\":\"", 11);
     memset(big + 11, 'x', LIMIT_PROMPT_BYTES + 1);
     memcpy(big + 11 + LIMIT_PROMPT_BYTES + 1, "\"}", 3);
@@ -197,14 +215,19 @@ static void test_bad_input(void **state)
     memcpy(big + 11 + LIMIT_PROMPT_BYTES, "\"}", 3);
     world_expect(world, HALL_START, (struct question){.body = big}, 201, "");
     world_expect(world, HALL_GET, (struct question){.battle = "nope"}, 404, "not_found");
-    world_expect(world, HALL_GET, (struct question){.battle = "00000000000000000000000000000000000"}, 404, "not_found");
+    world_expect(world, HALL_GET,
+                 (struct question){.battle = "00000000000000000000000000000000000"}, 404,
+                 "not_found");
     world_expect(world, HALL_GET, (struct question){.battle = ""}, 404, "not_found");
     make_ready(world, id);
-    world_expect(world, HALL_GET, (struct question){.battle = id, .voter = world->other_voter}, 404, "not_found");
-    world_expect(world, HALL_VOTE,
-                 (struct question){.battle = id, .voter = world->other_voter, .body = "{\"winner\":\"tie\"}"}, 404,
+    world_expect(world, HALL_GET, (struct question){.battle = id, .voter = world->other_voter}, 404,
                  "not_found");
-    world_expect(world, HALL_GET, (struct question){.battle = id, .voter = ""}, 401, "unauthorized");
+    world_expect(world, HALL_VOTE,
+                 (struct question){
+                     .battle = id, .voter = world->other_voter, .body = "{\"winner\":\"tie\"}"},
+                 404, "not_found");
+    world_expect(world, HALL_GET, (struct question){.battle = id, .voter = ""}, 401,
+                 "unauthorized");
     free(big);
     world_free(world);
 }
@@ -218,7 +241,8 @@ static void test_turns_and_regenerate(void **state)
     world->actor[0].next_script = world->actor[1].next_script = NEXT;
     make_ready(world, id);
     watch(world, id, &watcher);
-    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"}, 200, "");
+    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"},
+                 200, "");
     world_pass(world, 1000);
     world_settle(world);
     assert_true(saw(&watcher, "event: ready\ndata: {\"turn\":2}"));
@@ -272,7 +296,8 @@ static void test_skip(void **state)
     assert_null(strstr(skipped.text, "zephyrine"));
     assert_true(watcher.ended && saw(&watcher, "event: void\ndata: {\"code\":\"skipped\"}"));
     world_expect(world, HALL_SKIP, (struct question){.battle = id}, 200, "");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, 409, "wrong_state");
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"},
+                 409, "wrong_state");
     struct answer_got after = world_ask(world, HALL_GET, (struct question){.battle = id});
     assert_null(strstr(after.text, "zephyrine"));
     answer_drop(&after);
@@ -292,7 +317,8 @@ static void test_vote_without_reveal(void **state)
     (void)state;
     make_ready(world, id);
     struct answer_got voted = world_ask(
-        world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"both_bad\",\"reveal\":false}"});
+        world, HALL_VOTE,
+        (struct question){.battle = id, .body = "{\"winner\":\"both_bad\",\"reveal\":false}"});
     assert_int_equal(voted.status, 200);
     assert_null(strstr(voted.text, "zephyrine"));
     assert_null(strstr(voted.text, "nonce"));
@@ -302,7 +328,8 @@ static void test_vote_without_reveal(void **state)
     assert_null(strstr(second.text, "zephyrine"));
     assert_string_equal(member(&second, "winner"), "both_bad");
     answer_drop(&second);
-    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"reasons\":\"x\"}"}, 400,
+    world_expect(world, HALL_FEEDBACK,
+                 (struct question){.battle = id, .body = "{\"reasons\":\"x\"}"}, 400,
                  "bad_request");
     world_expect(world, HALL_FEEDBACK,
                  (struct question){.battle = id,
@@ -313,7 +340,8 @@ static void test_vote_without_reveal(void **state)
     assert_non_null(strstr(revealed.text, "zephyrine-9"));
     answer_drop(&revealed);
     world_expect(world, HALL_REVEAL, (struct question){.battle = id}, 200, "");
-    world_expect(world, HALL_FEEDBACK, (struct question){.battle = id, .body = "{\"comment\":\"late\"}"}, 409,
+    world_expect(world, HALL_FEEDBACK,
+                 (struct question){.battle = id, .body = "{\"comment\":\"late\"}"}, 409,
                  "wrong_state");
     world_free(world);
 }
@@ -326,8 +354,8 @@ static void test_self_identified(void **state)
     make_ready(world, id);
     struct answer_got before = world_ask(world, HALL_GET, (struct question){.battle = id});
     assert_null(strstr(before.text, "self_identified"));
-    struct answer_got voted =
-        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got voted = world_ask(
+        world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     assert_int_equal(voted.status, 200);
     assert_true(json_is_false(json_object_get(voted.json, "counted")));
     assert_string_equal(member(&voted, "reason"), "self_identified");
@@ -345,8 +373,8 @@ static void test_refusal_and_empty_are_answers(void **state)
     struct answer_got before = world_ask(world, HALL_GET, (struct question){.battle = id});
     assert_non_null(strstr(before.text, "I cannot help with that."));
     assert_null(strstr(before.text, "refusal"));
-    struct answer_got voted =
-        world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+    struct answer_got voted = world_ask(
+        world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
     struct answer_got after = world_ask(world, HALL_GET, (struct question){.battle = id});
     assert_non_null(strstr(after.text, "\"finish\":\"refusal\",\"refusal\":true"));
     answer_drop(&before);
@@ -381,7 +409,8 @@ static void expect_void(struct world *world, const char *id, const struct watche
     assert_true(watcher->ended && saw(watcher, "event: void\ndata: {\"code\":\"failed\"}"));
     assert_false(saw(watcher, "secret provider words"));
     world_state(world, id, "void");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, 409, "wrong_state");
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"},
+                 409, "wrong_state");
     world_expect(world, HALL_SKIP, (struct question){.battle = id}, 409, "wrong_state");
     assert_int_equal(hall_figures(world->hall).voided, 1);
 }
@@ -391,8 +420,8 @@ static bool read_incidents(struct db *tx, void *data, struct err *err)
     return db_one_int(tx, "SELECT count(*) FROM incidents", DB_NONE, 0, data, err);
 }
 
-/* Either side failing before the first token, with nobody to take its place; both failing; failing after some was
- * shown. */
+/* Either side failing before the first token, with nobody to take its place; both failing;
+ * failing after some was shown. */
 static void test_failures_make_it_void(void **state)
 {
     static const struct {
@@ -425,8 +454,8 @@ static void test_a_failed_lane_is_swapped(void **state)
     (void)state;
     for (int i = 0; i < 8; i++) { /* whichever pair is drawn */
         make_ready(world, id);
-        struct answer_got voted =
-            world_ask(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
+        struct answer_got voted = world_ask(
+            world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"});
         assert_null(strstr(voted.text, "zephyrine-9"));
         assert_non_null(strstr(voted.text, "obsidian-7"));
         assert_non_null(strstr(voted.text, "marigold-3"));
@@ -473,7 +502,8 @@ static void test_a_later_turn_is_not_swapped(void **state)
     for (int i = 0; i < 3; i++)
         world->actor[i].next_script = FAILS;
     make_ready(world, id);
-    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"}, 200, "");
+    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"},
+                 200, "");
     world_pass(world, 1000);
     world_settle(world);
     world_state(world, id, "void");
@@ -574,7 +604,8 @@ static void test_turns_have_a_limit(void **state)
     world_free(world);
 }
 
-/* Text that grows sixfold in JSON, more than a log can hold: it stops for both, and what was seen is the answer. */
+/* Text that grows sixfold in JSON, more than a log can hold: it stops for both, and what was
+ * seen is the answer. */
 static void test_an_endless_answer(void **state)
 {
     static struct step script[8];
@@ -633,7 +664,8 @@ static bool count_votes(struct db *tx, void *data, struct err *err)
     return db_one_int(tx, "SELECT count(*) FROM votes", DB_NONE, 0, data, err);
 }
 
-/* Two hundred voters at once: every battle comes to its vote, every vote to its answer and into the store. */
+/* Two hundred voters at once: every battle comes to its vote, every vote to its answer and into
+ * the store. */
 static void test_a_full_house(void **state)
 {
     struct world *world = new_world(4, HELLO, SLOW);
@@ -642,7 +674,8 @@ static void test_a_full_house(void **state)
     (void)state;
     fixture_apply(&world->base, admit_crowd, crowd);
     for (int i = 0; i < CROWD; i++)
-        world_send(world, HALL_START, (struct question){.voter = crowd->voter[i], .body = "{\"prompt\":\"x\"}"},
+        world_send(world, HALL_START,
+                   (struct question){.voter = crowd->voter[i], .body = "{\"prompt\":\"x\"}"},
                    &crowd->answer[i]);
     for (int i = 0; i < CROWD; i++) {
         world_await(world, &crowd->answer[i]);
@@ -655,10 +688,11 @@ static void test_a_full_house(void **state)
     world_settle(world);
     assert_int_equal(hall_figures(world->hall).streaming, 0);
     for (int i = 0; i < CROWD; i++)
-        world_send(
-            world, HALL_VOTE,
-            (struct question){.voter = crowd->voter[i], .battle = crowd->battle[i], .body = "{\"winner\":\"tie\"}"},
-            &crowd->answer[i]);
+        world_send(world, HALL_VOTE,
+                   (struct question){.voter = crowd->voter[i],
+                                     .battle = crowd->battle[i],
+                                     .body = "{\"winner\":\"tie\"}"},
+                   &crowd->answer[i]);
     for (int i = 0; i < CROWD; i++) {
         world_await(world, &crowd->answer[i]);
         assert_int_equal(crowd->answer[i].status, 200);
@@ -678,7 +712,8 @@ static void test_idempotency(void **state)
     struct question start = {.body = "{\"prompt\":\"x\"}", .key = "k1"};
     char id[STORE_ID_SIZE];
     (void)state;
-    struct answer_got one = world_ask(world, HALL_START, start), two = world_ask(world, HALL_START, start);
+    struct answer_got one = world_ask(world, HALL_START, start),
+                      two = world_ask(world, HALL_START, start);
     assert_int_equal(two.status, 201);
     assert_true(two.replayed && !one.replayed);
     assert_string_equal(one.text, two.text);
@@ -719,7 +754,8 @@ static void test_parallel_votes(void **state)
     (void)state;
     make_ready(world, id);
     for (int i = 0; i < many; i++)
-        world_send(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, &answers[i]);
+        world_send(world, HALL_VOTE,
+                   (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, &answers[i]);
     for (int i = 0; i < many; i++) {
         world_await(world, &answers[i]);
         won += answers[i].status == 200;
@@ -763,7 +799,8 @@ static void test_restart(void **state)
     world_free(world);
 }
 
-/* Freed while a lane has not ended and a job is with the writer: both come back to nobody, without harm. */
+/* Freed while a lane has not ended and a job is with the writer: both come back to nobody,
+ * without harm. */
 static void test_freed_too_early(void **state)
 {
     struct world *world = new_world(2, HANGS, HANGS);
@@ -794,14 +831,16 @@ static void test_requests_while_stopping(void **state)
     (void)state;
     make_ready(world, id);
     for (int i = 0; i < 3; i++)
-        world_send(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, &votes[i]);
+        world_send(world, HALL_VOTE,
+                   (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, &votes[i]);
     hall_stop(world->hall, world_stopped, world);
     world_send(world, HALL_GET, (struct question){.battle = id}, &late);
     assert_int_equal(late.status, 503);
     for (int i = 0; i < 3; i++) {
         world_await(world, &votes[i]);
         assert_int_equal(votes[i].status,
-                         i ? 503 : 200); /* the one under way is committed, those in line are not begun */
+                         i ? 503
+                           : 200); /* the one under way is committed, those in line are not begun */
         answer_drop(&votes[i]);
     }
     answer_drop(&late);
@@ -822,15 +861,16 @@ static void test_turn_after_a_restart(void **state)
     make_ready(world, id);
     world_stop_hall(world);
     world_open_hall(world);
-    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"}, 200, "");
+    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"},
+                 200, "");
     world_pass(world, 2000);
     world_settle(world);
     assert_string_equal(world->actor[0].last_history, "Why?|Hello there, reader.|more");
     world_stop_hall(world);
     memset(roster_at(world->roster, 0)->version, 'f', DIGEST_HEX); /* reconfigured meanwhile */
     world_open_hall(world);
-    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"}, 409,
-                 "wrong_state");
+    world_expect(world, HALL_TURN, (struct question){.battle = id, .body = "{\"prompt\":\"more\"}"},
+                 409, "wrong_state");
     vote(world, id);
     world_free(world);
 }
@@ -848,7 +888,8 @@ static void test_expiry(void **state)
     world_settle(world);
     assert_true(watcher.ended && saw(&watcher, "event: void\ndata: {\"code\":\"expired\"}"));
     world_state(world, id, "expired");
-    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"}, 409, "wrong_state");
+    world_expect(world, HALL_VOTE, (struct question){.battle = id, .body = "{\"winner\":\"tie\"}"},
+                 409, "wrong_state");
     unwatch(&watcher);
     world_free(world);
 }
@@ -882,7 +923,8 @@ static void test_list(void **state)
     struct answer_got page = world_ask(world, HALL_LIST, (struct question){.limit = 2});
     const json_t *battles = json_object_get(page.json, "battles");
     assert_int_equal(json_array_size(battles), 2);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(battles, 0), "battle_id")), id[2]);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(battles, 0), "battle_id")),
+                        id[2]);
     assert_null(json_object_get(json_array_get(battles, 0), "models"));
     assert_true(json_is_object(json_object_get(json_array_get(battles, 1), "models")));
     assert_string_equal(member(&page, "next"), id[1]);
@@ -890,7 +932,8 @@ static void test_list(void **state)
     assert_int_equal(json_array_size(json_object_get(rest.json, "battles")), 1);
     assert_true(json_is_null(json_object_get(rest.json, "next")));
     assert_null(strstr(rest.text, "zephyrine"));
-    struct answer_got none = world_ask(world, HALL_LIST, (struct question){.voter = world->other_voter});
+    struct answer_got none =
+        world_ask(world, HALL_LIST, (struct question){.voter = world->other_voter});
     assert_int_equal(json_array_size(json_object_get(none.json, "battles")), 0);
     answer_drop(&page);
     answer_drop(&rest);

@@ -61,7 +61,8 @@ static void test_not_found(void **state)
 {
     static const struct sample SAMPLES[] = {
         {"smollm2-creative", NULL, NULL, "Be creative. A smollm is small."},
-        {"smollm2-creative", NULL, NULL, "smollm2-creatively, xsmollm2-creative, smollm2-creative2"},
+        {"smollm2-creative", NULL, NULL,
+         "smollm2-creatively, xsmollm2-creative, smollm2-creative2"},
         {"rivalry", NULL, NULL, "rival, arrivalry, rivalryless"},
         {"gpt-4", NULL, NULL, "gpt-4o and gpt-4.1 and gpt-40"},
         {"x9", "our lab", NULL, "in our lab we tested the lab"},

@@ -25,7 +25,8 @@ static int setup(void **state)
     for (int i = 0; i < COUNT; i++) {
         pool[i].config.weight = WEIGHTS[i];
         pool[i].availability = COMPETITOR_ACTIVE;
-        memset(pool[i].version, 'a' + (i == 4 ? 3 : i), DIGEST_HEX); /* 3 and 4 are the same version */
+        memset(pool[i].version, 'a' + (i == 4 ? 3 : i),
+               DIGEST_HEX); /* 3 and 4 are the same version */
         list[i] = &pool[i];
     }
     return 0;
@@ -102,7 +103,8 @@ static void test_too_few(void **state)
     rng_init(&rng, 1, 1);
     assert_false(matchmaker_draw(&match, list, 0, &MATCHMAKER_BY_WEIGHT, &rng, &err));
     assert_false(matchmaker_draw(&match, list, 1, &MATCHMAKER_BY_WEIGHT, &rng, &err));
-    assert_false(matchmaker_draw(&match, list + 3, 2, &MATCHMAKER_BY_WEIGHT, &rng, &err)); /* one version twice */
+    assert_false(matchmaker_draw(&match, list + 3, 2, &MATCHMAKER_BY_WEIGHT, &rng,
+                                 &err)); /* one version twice */
     assert_int_equal(err.code, ERR_BUSY);
     pool[1].availability = COMPETITOR_PAUSED;
     assert_false(matchmaker_draw(&match, list, 2, &MATCHMAKER_BY_WEIGHT, &rng, &err));

@@ -10,7 +10,8 @@
 #include "base/random.h"
 #include "battle/pacer.h"
 
-/* A lane as its competitor fills it: begins, gives pieces of up to `burst` characters at random, ends. */
+/* A lane as its competitor fills it: begins, gives pieces of up to `burst` characters at random,
+ * ends. */
 struct source {
     size_t total, burst;
     int begins, every; /* ticks */
@@ -51,7 +52,8 @@ static void test_symmetric_and_never_ahead(void **state)
             assert_true(tick < 100000); /* it ends */
             feed(&source[0], tick, &rng);
             feed(&source[1], tick, &rng);
-            struct pacer_supply supply[2] = {source[0].supply, source[1].supply}, swapped[2] = {supply[1], supply[0]};
+            struct pacer_supply supply[2] = {source[0].supply, source[1].supply},
+                                swapped[2] = {supply[1], supply[0]};
             assert_int_equal(pacer_open(&pacer, supply), pacer_open(&mirrored, swapped));
             assert_int_equal(pacer_tick(&pacer, supply), pacer_tick(&mirrored, swapped));
             for (int i = 0; i < 2; i++)
@@ -96,11 +98,13 @@ static void test_added_latency_is_small(void **state)
     }
 }
 
-/* When one lane has ended, the other goes on at the pace that there was: no jump says "this one was ready long ago". */
+/* When one lane has ended, the other goes on at the pace that there was: no jump says "this one
+ * was ready long ago". */
 static void test_no_jump_when_one_ends(void **state)
 {
     struct pacer pacer;
-    struct pacer_supply supply[2] = {{0, false}, {5000, false}}; /* slow, and fast with much to show */
+    struct pacer_supply supply[2] = {{0, false},
+                                     {5000, false}}; /* slow, and fast with much to show */
     size_t most_before = 0;
     (void)state;
     pacer_init(&pacer);

@@ -1,5 +1,5 @@
-/* Adaptive draws: the probabilities that are logged are the true ones, dividing by them undoes the adaption, no pair is
- * ever out of the game, and what is drawn is what tells most. */
+/* Adaptive draws: the probabilities that are logged are the true ones, dividing by them undoes
+ * the adaption, no pair is ever out of the game, and what is drawn is what tells most. */
 #include "testing.h"
 
 #include <math.h>
@@ -19,9 +19,10 @@ struct simulation {
     struct sampling *sampling;
     struct sampling_options options;
     struct rng rng;
-    double drawn[PAIRS], told[PAIRS], variance[PAIRS]; /* how often, how often it was said, of the difference */
-    double left[PAIRS];                                /* the lower number stood on the left */
-    double weighted[PAIRS], square[PAIRS];             /* sum of y / P, of its square */
+    double drawn[PAIRS], told[PAIRS],
+        variance[PAIRS];                   /* how often, how often it was said, of the difference */
+    double left[PAIRS];                    /* the lower number stood on the left */
+    double weighted[PAIRS], square[PAIRS]; /* sum of y / P, of its square */
 };
 
 static size_t place(size_t i, size_t j)
@@ -84,7 +85,8 @@ static void draw_and_vote(struct simulation *simulation, const double chance[PAI
     assert_true(matchmaker_draw(&match, list, MODELS, &rule, &simulation->rng, &err));
     size_t a = (size_t)(match.side[0] - pool), b = (size_t)(match.side[1] - pool), k = place(a, b);
     size_t low = a < b ? a : b, high = a < b ? b : a;
-    assert_true(fabs(match.pair_probability - chance[k]) < 1e-12); /* what is logged is what it was */
+    assert_true(fabs(match.pair_probability - chance[k]) <
+                1e-12); /* what is logged is what it was */
     assert_true(match.side_probability == 0.5);
     bool low_wins = rng_uniform(&simulation->rng) < truth(low, high);
     simulation->drawn[k]++;
@@ -117,15 +119,19 @@ static void done(struct simulation *simulation)
     tally_done(&simulation->tally);
 }
 
-/* drawn - told is a martingale, and so is the inverse-probability estimate minus the truth: five standard errors. */
+/* drawn - told is a martingale, and so is the inverse-probability estimate minus the truth: five
+ * standard errors. */
 static void check(const struct simulation *simulation)
 {
     for (size_t j = 1; j < MODELS; j++) {
         for (size_t i = 0; i < j; i++) {
             size_t k = place(i, j);
-            assert_true(fabs(simulation->drawn[k] - simulation->told[k]) < 5 * sqrt(simulation->variance[k]));
-            assert_true(fabs(simulation->left[k] - simulation->drawn[k] / 2) < 2.5 * sqrt(simulation->drawn[k]));
-            double mean = simulation->weighted[k] / DRAWS, error = sqrt(simulation->square[k]) / DRAWS;
+            assert_true(fabs(simulation->drawn[k] - simulation->told[k]) <
+                        5 * sqrt(simulation->variance[k]));
+            assert_true(fabs(simulation->left[k] - simulation->drawn[k] / 2) <
+                        2.5 * sqrt(simulation->drawn[k]));
+            double mean = simulation->weighted[k] / DRAWS,
+                   error = sqrt(simulation->square[k]) / DRAWS;
             assert_true(fabs(mean - truth(i, j)) < 5 * error);
             assert_true(error < 0.1);
         }
@@ -151,7 +157,8 @@ static void a_target_is_drawn_more_and_stays_unbiased(void **state)
     for (size_t j = 1; j < MODELS; j++)
         for (size_t i = 0; i < j; i++)
             *(i == 2 || j == 2 ? &with : &others) += simulation.drawn[place(i, j)];
-    print_message("a pair with the target is drawn %.2f times as often as one without\n", 2 * with / others);
+    print_message("a pair with the target is drawn %.2f times as often as one without\n",
+                  2 * with / others);
     assert_true(2 * with > 1.5 * others);
     done(&simulation);
 }
@@ -165,7 +172,8 @@ static void what_never_met_comes_first(void **state)
     work_out(&simulation);
     for (int i = 0; i < MODELS; i++)
         for (int j = 0; j < i; j++)
-            assert_true(fabs(sampling_chance(simulation.sampling, i, j) - 1.0 / PAIRS) < 1e-12); /* no votes: uniform */
+            assert_true(fabs(sampling_chance(simulation.sampling, i, j) - 1.0 / PAIRS) <
+                        1e-12); /* no votes: uniform */
     for (size_t a = 0; a < MODELS; a++)
         for (size_t b = 0; b < a; b++)
             if (a != 5 || b != 0)
@@ -175,20 +183,23 @@ static void what_never_met_comes_first(void **state)
     done(&simulation);
 }
 
-/* A competitor that the votes do not know yet: that draw is by weight alone. An inactive one is no matter. */
+/* A competitor that the votes do not know yet: that draw is by weight alone. An inactive one is
+ * no matter. */
 static void an_unknown_competitor_makes_it_uniform(void **state)
 {
     struct simulation simulation = {0};
     struct matchmaker_informed informed;
     (void)state;
     simulate(&simulation, 100);
-    assert_true(matchmaker_inform(&informed, simulation.sampling, list, MODELS).weight != MATCHMAKER_BY_WEIGHT.weight);
+    assert_true(matchmaker_inform(&informed, simulation.sampling, list, MODELS).weight !=
+                MATCHMAKER_BY_WEIGHT.weight);
     assert_true(matchmaker_inform(&informed, simulation.sampling, list, MODELS + 1).weight ==
                 MATCHMAKER_BY_WEIGHT.weight);
     pool[MODELS].availability = COMPETITOR_ACTIVE + 1;
     assert_true(matchmaker_inform(&informed, simulation.sampling, list, MODELS + 1).weight !=
                 MATCHMAKER_BY_WEIGHT.weight);
-    assert_true(matchmaker_inform(&informed, NULL, list, MODELS).weight == MATCHMAKER_BY_WEIGHT.weight);
+    assert_true(matchmaker_inform(&informed, NULL, list, MODELS).weight ==
+                MATCHMAKER_BY_WEIGHT.weight);
     done(&simulation);
 }
 

@@ -1,5 +1,6 @@
-/* A whole arena below HTTP, for the battle room's tests: a real store in a folder of its own, a real loop and workers,
- * and competitors that say what a script tells them, on a clock that stands still until a test moves it. */
+/* A whole arena below HTTP, for the battle room's tests: a real store in a folder of its own, a
+ * real loop and workers, and competitors that say what a script tells them, on a clock that
+ * stands still until a test moves it. */
 #ifndef ARENA_TESTS_BATTLE_WORLD_H
 #define ARENA_TESTS_BATTLE_WORLD_H
 
@@ -26,17 +27,18 @@ struct step {
     enum chat_finish finish; /* END */
 };
 /* The end of a script that does not end: the lane hangs. */
-#define HANG                                                                                                           \
-    {                                                                                                                  \
-        -1, SAY, NULL, CHAT_STOP                                                                                       \
+#define HANG                                                                                       \
+    {                                                                                              \
+        -1, SAY, NULL, CHAT_STOP                                                                   \
     }
 
 struct actor {
     const struct step *script;
     const struct step *next_script; /* from the second question on; NULL: the same */
     int asked, cancelled, restarts_refused;
-    bool refuses_to_start, ends_late; /* ends_late: a cancel is answered on a later turn of the loop */
-    char *last_history;               /* what it was asked, joined */
+    bool refuses_to_start,
+        ends_late;      /* ends_late: a cancel is answered on a later turn of the loop */
+    char *last_history; /* what it was asked, joined */
     struct loop *loop;
 };
 
@@ -69,7 +71,8 @@ static inline void chat_end(struct chat *chat, enum chat_finish finish)
 
 static inline bool chat_step(struct chat *chat, const struct step *step)
 {
-    static const enum chat_channel CHANNEL[] = {[SAY] = CHAT_TEXT, [THINK] = CHAT_REASONING, [REFUSE] = CHAT_REFUSAL};
+    static const enum chat_channel CHANNEL[] = {
+        [SAY] = CHAT_TEXT, [THINK] = CHAT_REASONING, [REFUSE] = CHAT_REFUSAL};
     if (step->kind == END) {
         chat_end(chat, step->finish);
         return false;
@@ -90,7 +93,8 @@ static inline void chat_run(void *user)
         return;
     }
     int cancelled = actor->cancelled;
-    while (chat->next->at_ms >= 0 && chat->asked_ns + chat->next->at_ms * CLOCK_MS <= clock_mono_ns()) {
+    while (chat->next->at_ms >= 0 &&
+           chat->asked_ns + chat->next->at_ms * CLOCK_MS <= clock_mono_ns()) {
         if (!chat_step(chat, chat->next++) || (actor->cancelled != cancelled && !actor->ends_late))
             return; /* gone */
     }
@@ -98,18 +102,22 @@ static inline void chat_run(void *user)
         loop_timer_start(actor->loop, &chat->timer, chat->asked_ns + chat->next->at_ms * CLOCK_MS);
 }
 
-static inline void keep_history(struct actor *actor, const struct chat_message *messages, size_t count)
+static inline void keep_history(struct actor *actor, const struct chat_message *messages,
+                                size_t count)
 {
     struct buf text;
     buf_init(&text, 1 << 20);
     for (size_t i = 0; i < count; i++)
-        buf_printf(&text, "%s%.*s", i ? "|" : "", (int)messages[i].text.length, messages[i].text.data);
+        buf_printf(&text, "%s%.*s", i ? "|" : "", (int)messages[i].text.length,
+                   messages[i].text.data);
     free(actor->last_history);
     actor->last_history = buf_take(&text, NULL);
 }
 
-static inline struct chat *actor_chat(struct competitor *competitor, const struct chat_message *messages, size_t count,
-                                      const struct chat_params *params, const struct chat_sink *sink, struct err *err)
+static inline struct chat *actor_chat(struct competitor *competitor,
+                                      const struct chat_message *messages, size_t count,
+                                      const struct chat_params *params,
+                                      const struct chat_sink *sink, struct err *err)
 {
     struct actor *actor = competitor->state;
     (void)params;
@@ -120,8 +128,10 @@ static inline struct chat *actor_chat(struct competitor *competitor, const struc
     }
     struct chat *chat = calloc(1, sizeof *chat);
     bool again = actor->asked++ > 0 && actor->next_script;
-    *chat = (struct chat){
-        .actor = actor, .sink = *sink, .next = again ? actor->next_script : actor->script, .asked_ns = clock_mono_ns()};
+    *chat = (struct chat){.actor = actor,
+                          .sink = *sink,
+                          .next = again ? actor->next_script : actor->script,
+                          .asked_ns = clock_mono_ns()};
     chat->timer = (struct loop_timer){.expired = chat_run, .user = chat};
     loop_timer_start(actor->loop, &chat->timer, clock_mono_ns());
     return chat;
@@ -149,7 +159,8 @@ static const struct competitor_adapter ACTOR = {actor_chat, actor_cancel, actor_
 /* --- the world --- */
 
 enum { ACTORS = 4 };
-static const char *const ACTOR_NAMES[ACTORS] = {"zephyrine-9", "obsidian-7", "marigold-3", "tourmaline-5"};
+static const char *const ACTOR_NAMES[ACTORS] = {"zephyrine-9", "obsidian-7", "marigold-3",
+                                                "tourmaline-5"};
 
 struct world {
     struct fixture base;
@@ -199,9 +210,10 @@ static inline void world_roster(struct world *world, size_t count)
     struct err err = ERR_INIT;
     json_t *rows = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "name", ACTOR_NAMES[i], "provider", "openai",
-                                              "model", "planted-model-id", "organisation", "Quillworks Foundry",
-                                              "aliases", "Planted Alias"));
+        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "name", ACTOR_NAMES[i],
+                                              "provider", "openai", "model", "planted-model-id",
+                                              "organisation", "Quillworks Foundry", "aliases",
+                                              "Planted Alias"));
     world->roster = roster_open(world->base.loop, rows, &options, &err);
     need(world->roster != NULL, &err);
     json_decref(rows);
@@ -324,8 +336,8 @@ struct question {
 };
 
 /* Sends a request; the answer may come later. */
-static inline void world_send(struct world *world, enum hall_action action, struct question question,
-                              struct answer_got *answer)
+static inline void world_send(struct world *world, enum hall_action action,
+                              struct question question, struct answer_got *answer)
 {
     struct err err = ERR_INIT;
     json_t *body = question.body ? json_read(text_of(question.body), "body", &err) : NULL;
@@ -349,7 +361,8 @@ static inline void world_await(struct world *world, const struct answer_got *ans
     assert_int_equal(answer->count, 1);
 }
 
-static inline struct answer_got world_ask(struct world *world, enum hall_action action, struct question question)
+static inline struct answer_got world_ask(struct world *world, enum hall_action action,
+                                          struct question question)
 {
     struct answer_got answer;
     world_send(world, action, question, &answer);
@@ -365,13 +378,14 @@ static inline const char *member(const struct answer_got *answer, const char *ke
 
 static inline const char *error_word(const struct answer_got *answer)
 {
-    const char *word = json_string_value(json_object_get(json_object_get(answer->json, "error"), "code"));
+    const char *word =
+        json_string_value(json_object_get(json_object_get(answer->json, "error"), "code"));
     return word ? word : "";
 }
 
 /* Status and error word of a request whose reply does not matter otherwise. */
-static inline void world_expect(struct world *world, enum hall_action action, struct question question, int status,
-                                const char *word)
+static inline void world_expect(struct world *world, enum hall_action action,
+                                struct question question, int status, const char *word)
 {
     struct answer_got answer = world_ask(world, action, question);
     assert_int_equal(answer.status, status);
@@ -381,7 +395,8 @@ static inline void world_expect(struct world *world, enum hall_action action, st
 
 static inline void world_start(struct world *world, char id[STORE_ID_SIZE])
 {
-    struct answer_got answer = world_ask(world, HALL_START, (struct question){.body = "{\"prompt\":\"Why?\"}"});
+    struct answer_got answer =
+        world_ask(world, HALL_START, (struct question){.body = "{\"prompt\":\"Why?\"}"});
     assert_int_equal(answer.status, 201);
     snprintf(id, STORE_ID_SIZE, "%s", member(&answer, "battle_id"));
     answer_drop(&answer);
@@ -396,11 +411,13 @@ static inline void world_state(struct world *world, const char *id, const char *
 }
 
 /* Text that stands on a page for a turn (from 1) and side. */
-static inline void world_text(struct world *world, const char *id, size_t turn, const char *side, const char *text)
+static inline void world_text(struct world *world, const char *id, size_t turn, const char *side,
+                              const char *text)
 {
     struct answer_got answer = world_ask(world, HALL_GET, (struct question){.battle = id});
     const json_t *of = json_array_get(json_object_get(answer.json, "turns"), turn - 1);
-    assert_string_equal(json_string_value(json_object_get(json_object_get(of, side), "text")), text);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(of, side), "text")),
+                        text);
     answer_drop(&answer);
 }
 
@@ -436,7 +453,8 @@ static inline void watcher_opened(void *user, struct eventlog *log, const struct
     watcher->log = log;
 }
 
-static inline void watch_from(struct world *world, const char *id, uint64_t last_id, struct watcher *watcher)
+static inline void watch_from(struct world *world, const char *id, uint64_t last_id,
+                              struct watcher *watcher)
 {
     struct err err = ERR_INIT;
     *watcher = (struct watcher){.world = world, .viewer = {.more = watcher_more, .user = watcher}};

@@ -136,7 +136,8 @@ static void anchored(void **state)
         double shift = row->rating - plain->models[k].rating;
         assert_true(fabs(shift - (board->models[0].rating - plain->models[0].rating)) < 1e-9);
         if (strcmp(row->name, "b") == 0)
-            assert_true(row->rating == 1114 && row->rating_lower == 1114 && row->rating_upper == 1114);
+            assert_true(row->rating == 1114 && row->rating_lower == 1114 &&
+                        row->rating_upper == 1114);
     }
     leaderboard_free(board);
     leaderboard_free(plain);
@@ -221,7 +222,8 @@ static void renderings(void **state)
                      json_integer_value(json_object_get(first, "votes")));
     assert_string_equal(json_string_value(json_object_get(json_array_get(unranked, 0), "model")),
                         NAMES[3]);
-    assert_int_equal(json_array_size(json_object_get(json_object_get(root, "head_to_head"), "wins")), 3);
+    assert_int_equal(
+        json_array_size(json_object_get(json_object_get(root, "head_to_head"), "wins")), 3);
     json_decref(root);
     assert_null(strstr(text[RENDER_HTML].data, "<d>"));
     assert_null(strstr(text[RENDER_HTML].data, "<b>"));

@@ -1,4 +1,5 @@
-/* The live board: made from the store, following the votes, agreeing with what a fresh reading gives. */
+/* The live board: made from the store, following the votes, agreeing with what a fresh reading
+ * gives. */
 #include "../store/fixture.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -20,7 +21,7 @@ struct winner_of {
     struct world *world;
     const char *a, *b;
     enum winner winner;
-    const char *tags;        /* NULL: none */
+    const char *tags; /* NULL: none */
     struct style_counts style[2];
 };
 
@@ -41,7 +42,8 @@ static bool import(struct db *tx, void *data, struct err *err)
                               .style_a = vote->style[0],
                               .style_b = vote->style[1]};
     struct vote_importer *importer = vote_importer_new(tx, NOW, err);
-    bool ok = importer && vote_importer_add(importer, &row, &added, err) && vote_importer_finish(importer, err);
+    bool ok = importer && vote_importer_add(importer, &row, &added, err) &&
+              vote_importer_finish(importer, err);
     vote_importer_free(importer);
     return ok;
 }
@@ -158,8 +160,8 @@ static void test_a_vote_is_on_the_board_at_once(void **state)
         struct asked asked = ask(world, (struct live_query){0});
         json_t *json = board_of(asked.snapshot);
         assert_int_equal(json_integer_value(json_object_get(json, "votes")), i);
-        size_t listed =
-            json_array_size(json_object_get(json, "models")) + json_array_size(json_object_get(json, "unranked"));
+        size_t listed = json_array_size(json_object_get(json, "models")) +
+                        json_array_size(json_object_get(json, "unranked"));
         assert_int_equal(listed, 2);
         assert_string_not_equal(asked.snapshot->etag, before.snapshot->etag);
         live_release(before.snapshot);
@@ -182,7 +184,8 @@ static void test_following_gives_what_reading_gives(void **state)
         if (i % 17 == 0)
             loop_turn(world->base.loop, 1);
     }
-    static const struct live_query QUERIES[] = {{0}, {.method = "elo"}, {.category = "multiturn"}, {.style = true}};
+    static const struct live_query QUERIES[] = {
+        {0}, {.method = "elo"}, {.category = "multiturn"}, {.style = true}};
     for (size_t i = 0; i < sizeof QUERIES / sizeof QUERIES[0]; i++) {
         struct asked followed = ask(world, QUERIES[i]);
         assert_int_equal(followed.code, ERR_NONE);
@@ -199,12 +202,17 @@ static void test_following_gives_what_reading_gives(void **state)
     }
 }
 
-/* Two equal models of which the second writes at length, and voters who like length: style control takes it off. */
+/* Two equal models of which the second writes at length, and voters who like length: style
+ * control takes it off. */
 static void cast_styled(struct world *world, int i)
 {
     bool long_b = i % 8 != 0, likes_length = i % 5 != 0;
-    struct winner_of vote = {world, "terse", "wordy", long_b == likes_length ? WINNER_B : WINNER_A,
-                             i % 4 ? "{\"is_code\":true,\"language\":\"en\"}" : "{\"language\":\"de\"}",
+    struct winner_of vote = {world,
+                             "terse",
+                             "wordy",
+                             long_b == likes_length ? WINNER_B : WINNER_A,
+                             i % 4 ? "{\"is_code\":true,\"language\":\"en\"}"
+                                   : "{\"language\":\"de\"}",
                              {{100, 0, i % 3, 1}, {long_b ? 300 : 50, i % 2, 0, 1}}};
     fixture_apply(&world->base, import, &vote);
     live_changed(world->live, world->votes);
@@ -238,7 +246,8 @@ static void test_style_is_controlled_for(void **state)
     assert_true(controlled < plain - 50);
     cast(world, "terse", "wordy", WINNER_A); /* an imported vote that tells nothing of style */
     struct asked asked = ask(world, (struct live_query){.style = true});
-    assert_non_null(memmem(asked.snapshot->json.data, asked.snapshot->json.length, "1 votes do not say", 18));
+    assert_non_null(
+        memmem(asked.snapshot->json.data, asked.snapshot->json.length, "1 votes do not say", 18));
     live_release(asked.snapshot);
 }
 
@@ -257,8 +266,9 @@ static void test_categories_select_votes(void **state)
         json_t *json = board_of(asked.snapshot);
         assert_int_equal(json_integer_value(json_object_get(json, "votes")), EXPECTED[i].votes);
         char *offered = json_dumps(json_object_get(json, "categories"), JSON_COMPACT);
-        assert_string_equal(offered, "[{\"name\":\"coding\",\"votes\":30},{\"name\":\"no_tie\",\"votes\":40},"
-                                     "{\"name\":\"en\",\"votes\":30},{\"name\":\"de\",\"votes\":10}]");
+        assert_string_equal(
+            offered, "[{\"name\":\"coding\",\"votes\":30},{\"name\":\"no_tie\",\"votes\":40},"
+                     "{\"name\":\"en\",\"votes\":30},{\"name\":\"de\",\"votes\":10}]");
         free(offered);
         json_decref(json);
         live_release(asked.snapshot);
@@ -272,7 +282,8 @@ static void test_style_needs_no_vote(void **state)
     assert_int_equal(asked.code, ERR_NONE);
     live_release(asked.snapshot);
     for (int i = 0; i < 12; i++)
-        cast(world, "left", "right", i % 3 ? WINNER_A : WINNER_B); /* no vote says how its answers look */
+        cast(world, "left", "right",
+             i % 3 ? WINNER_A : WINNER_B); /* no vote says how its answers look */
     asked = ask(world, (struct live_query){.style = true});
     assert_int_equal(asked.code, ERR_NONE);
     live_release(asked.snapshot);
@@ -309,7 +320,8 @@ static bool count_boards(void *user, const struct board_record *record)
     int *count = user;
     assert_true(record->last_seq > 0);
     assert_non_null(strstr(record->filter, "\"category\":\"overall\""));
-    assert_null(memmem(record->json.data, record->json.length, "categories", 10)); /* the bare board */
+    assert_null(
+        memmem(record->json.data, record->json.length, "categories", 10)); /* the bare board */
     ++*count;
     return true;
 }

@@ -1,5 +1,5 @@
-/* Which stored votes a board is made of: the day's cap, draws with a known probability, and that following the votes
- * gives what reading them gives. */
+/* Which stored votes a board is made of: the day's cap, draws with a known probability, and that
+ * following the votes gives what reading them gives. */
 #include "../store/fixture.h"
 #include "board/aside.h"
 #include "board/stored.h"
@@ -28,7 +28,8 @@ static bool import_apply(struct db *tx, void *data, struct err *err)
                               .style_b = {-1, -1, -1, -1}};
     bool added;
     struct vote_importer *importer = vote_importer_new(tx, NOW, err);
-    bool ok = importer && vote_importer_add(importer, &row, &added, err) && vote_importer_finish(importer, err);
+    bool ok = importer && vote_importer_add(importer, &row, &added, err) &&
+              vote_importer_finish(importer, err);
     vote_importer_free(importer);
     return ok;
 }
@@ -47,17 +48,21 @@ static void a_day_has_its_cap(void **state)
 {
     struct fixture *fixture = *state;
     for (int i = 0; i < 12; i++)
-        cast_on(fixture, i / 6, i % 6 < 4 ? WINNER_A : WINNER_B); /* two days, six votes each: four A, then two B */
+        cast_on(fixture, i / 6,
+                i % 6 < 4 ? WINNER_A : WINNER_B); /* two days, six votes each: four A, then two B */
     struct stored_votes *all = load(fixture, (struct stored_filter){.judge = -1});
     assert_int_equal(all->votes, 12);
     assert_null(all->notes[0]);
-    struct stored_votes *capped = load(fixture, (struct stored_filter){.judge = -1, .daily_votes = 4});
+    struct stored_votes *capped =
+        load(fixture, (struct stored_filter){.judge = -1, .daily_votes = 4});
     assert_int_equal(capped->votes, 8);
     assert_int_equal(capped->over_cap, 4);
     assert_int_equal(tally_record(&capped->tally, 0).wins, 8); /* the first ones count */
     assert_int_equal(capped->ballots.count, 8);
     assert_int_equal(capped->last_seq, 12);
-    assert_string_equal(capped->notes[0], "4 votes were left out: a voter's votes beyond the day's number do not count");
+    assert_string_equal(
+        capped->notes[0],
+        "4 votes were left out: a voter's votes beyond the day's number do not count");
     assert_null(capped->notes[1]);
     stored_votes_free(all);
     stored_votes_free(capped);
@@ -82,7 +87,8 @@ static void following_keeps_the_cap(void **state)
     assert_int_equal(votes->over_cap, 1);
     struct stored_votes *read = load(fixture, filter);
     assert_int_equal(read->votes, votes->votes);
-    assert_memory_equal(read->ballots.rows, votes->ballots.rows, votes->ballots.count * sizeof *votes->ballots.rows);
+    assert_memory_equal(read->ballots.rows, votes->ballots.rows,
+                        votes->ballots.count * sizeof *votes->ballots.rows);
     stored_votes_free(read);
     stored_votes_free(votes);
 }
@@ -95,7 +101,8 @@ static void imports_have_no_cap(void **state)
         snprintf(keys[i], sizeof keys[i], "key %d", i);
         fixture_apply(fixture, import_apply, keys[i]);
     }
-    struct stored_votes *votes = load(fixture, (struct stored_filter){.judge = -1, .daily_votes = 2});
+    struct stored_votes *votes =
+        load(fixture, (struct stored_filter){.judge = -1, .daily_votes = 2});
     assert_int_equal(votes->votes, 10);
     int64_t number[4] = {0};
     assert_int_equal(votes->ballots.voters, 1);
@@ -110,10 +117,12 @@ static void weights_undo_the_draw(void **state)
     cast_on(fixture, 0, WINNER_A);
     cast_on(fixture, 1, WINNER_B);
     fixture_apply(fixture, import_apply, (char[]){"one"}); /* nobody drew it */
-    struct stored_votes *votes = load(fixture, (struct stored_filter){.judge = -1, .weighted = true});
+    struct stored_votes *votes =
+        load(fixture, (struct stored_filter){.judge = -1, .weighted = true});
     assert_int_equal(votes->votes, 2);
     assert_int_equal(votes->undrawn, 1);
-    assert_non_null(strstr(votes->notes[0], "1 votes were left out: nobody knows with which probability"));
+    assert_non_null(
+        strstr(votes->notes[0], "1 votes were left out: nobody knows with which probability"));
     for (size_t k = 0; k < 2; k++) {
         assert_true(votes->ballots.weight[k] == 4); /* drawn with 0.25 */
         assert_int_equal(votes->ballots.rows[k].day, NOW / DAY + (int64_t)k);
@@ -131,19 +140,23 @@ static void reliability_waits_for_the_end(void **state)
     struct buf json;
     fixture_battle(fixture, BATTLE_READY, id); /* answered, not yet voted on */
     cast_on(fixture, 0, WINNER_A);
-    struct stored_votes *votes = load(fixture, (struct stored_filter){.judge = -1, .catalogue = true});
+    struct stored_votes *votes =
+        load(fixture, (struct stored_filter){.judge = -1, .catalogue = true});
     struct db *db = fixture_reader(fixture);
     need(reliability_refresh(&reliability, db, &err), &err);
     db_close(db);
     buf_init(&json, 4096);
     buf_add_string(&json, "{\"votes\":1}\n");
     assert_true(aside_append(&json, votes, &reliability));
-    assert_string_equal(json.data,
-                        "{\"votes\":1,\"categories\":[{\"name\":\"no_tie\",\"votes\":1}],\"reliability\":["
-                        "{\"model\":\"model one\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
-                        "\"length_stops\":0},"
-                        "{\"model\":\"model two\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
-                        "\"length_stops\":0}]}");
+    assert_string_equal(
+        json.data,
+        "{\"votes\":1,\"categories\":[{\"name\":\"no_tie\",\"votes\":1}],\"reliability\":["
+        "{\"model\":\"model "
+        "one\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
+        "\"length_stops\":0},"
+        "{\"model\":\"model "
+        "two\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
+        "\"length_stops\":0}]}");
     buf_done(&json);
     reliability_done(&reliability);
     stored_votes_free(votes);

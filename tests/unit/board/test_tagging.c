@@ -1,5 +1,6 @@
-/* What rules say of prompts and answers: languages, mathematics, code, the counts, and the names that boards select by.
- * The agreement with labelled sets is measured on the fixtures where they are there. */
+/* What rules say of prompts and answers: languages, mathematics, code, the counts, and the names
+ * that boards select by. The agreement with labelled sets is measured on the fixtures where they
+ * are there. */
 #include "testing.h"
 
 #include <stdio.h>
@@ -57,7 +58,8 @@ static const struct {
     {"und", "12345"},
     {"und", ""},
     {"und", "Kubernetes"},
-    {"de", "Erkläre bitte:\n```python\nfor x in the_list: print(\"what is this and why\")\n```\nWas macht das?"},
+    {"de", "Erkläre bitte:\n```python\nfor x in the_list: print(\"what is this and "
+           "why\")\n```\nWas macht das?"},
 };
 
 static void tells_languages(void **state)
@@ -85,10 +87,15 @@ static void survives_bytes_that_are_no_text(void **state)
 static void tells_mathematics(void **state)
 {
     static const char *const MATH[] = {
-        "Solve for x: 3x + 5 = 20", "What is 17 * 23?", "Compute $\\frac{3}{4}$ of this",
-        "Prove that the square root of two is irrational.", "Was ist die Ableitung von x^2?",
-        "A train goes 60 km in 45 minutes. How many kilometres does it go in 3 hours?", "求方程的解"};
-    static const char *const OTHER[] = {"Write a poem about the sea.", "What happened on 2024-11-23?",
+        "Solve for x: 3x + 5 = 20",
+        "What is 17 * 23?",
+        "Compute $\\frac{3}{4}$ of this",
+        "Prove that the square root of two is irrational.",
+        "Was ist die Ableitung von x^2?",
+        "A train goes 60 km in 45 minutes. How many kilometres does it go in 3 hours?",
+        "求方程的解"};
+    static const char *const OTHER[] = {"Write a poem about the sea.",
+                                        "What happened on 2024-11-23?",
                                         "How many people live in Berlin?", "Is C++ better than C?",
                                         "Summarise this in 3 bullet points: * one * two"};
     (void)state;
@@ -124,10 +131,11 @@ static void writes_the_names_that_boards_select_by(void **state)
     assert_false(tagging.is_code || tagging.is_math || tagging.is_refusal);
     tagging_add_turn(&tagging, TEXT("What is 2 + 2?"), second, true);
     json_t *root = written(&tagging);
-    assert_int_equal(json_unpack(root, "{s:s, s:b, s:b, s:{s:{s:b}}, s:{s:i, s:i, s:i, s:i}}", "language", &language,
-                                 "is_code", &code, "is_refusal", &refusal, "category_tag", "math_v0.1", "math", &math,
-                                 "conv_metadata", "turns", &turns, "sum_user_tokens", &user, "sum_assistant_a_tokens",
-                                 &a, "sum_assistant_b_tokens", &b),
+    assert_int_equal(json_unpack(root, "{s:s, s:b, s:b, s:{s:{s:b}}, s:{s:i, s:i, s:i, s:i}}",
+                                 "language", &language, "is_code", &code, "is_refusal", &refusal,
+                                 "category_tag", "math_v0.1", "math", &math, "conv_metadata",
+                                 "turns", &turns, "sum_user_tokens", &user,
+                                 "sum_assistant_a_tokens", &a, "sum_assistant_b_tokens", &b),
                      0);
     assert_string_equal(language, "fr");
     assert_true(code && refusal && math);
@@ -147,11 +155,13 @@ struct agreement {
     int both, rule_only, label_only, neither;
 };
 
-static void count_line(struct agreement *agreement, const char *line, bool (*labelled)(const json_t *row))
+static void count_line(struct agreement *agreement, const char *line,
+                       bool (*labelled)(const json_t *row))
 {
     json_t *row = json_loads(line, 0, NULL);
     const json_t *turns = json_object_get(row, "turns");
-    const char *prompt = json_string_value(turns ? json_array_get(turns, 0) : json_object_get(row, "prompt"));
+    const char *prompt =
+        json_string_value(turns ? json_array_get(turns, 0) : json_object_get(row, "prompt"));
     assert_non_null(prompt);
     bool rule = !strstr(prompt, "```") && tagging_is_math(text_of(prompt)), label = labelled(row);
     int *cell = rule ? (label ? &agreement->both : &agreement->rule_only)
@@ -176,8 +186,8 @@ static struct agreement agreement_on(const char *name, bool (*labelled)(const js
         count_line(&agreement, line, labelled);
     free(line);
     fclose(file);
-    print_message("%s: both %d, rule alone %d, label alone %d, neither %d\n", name, agreement.both, agreement.rule_only,
-                  agreement.label_only, agreement.neither);
+    print_message("%s: both %d, rule alone %d, label alone %d, neither %d\n", name, agreement.both,
+                  agreement.rule_only, agreement.label_only, agreement.neither);
     return agreement;
 }
 
@@ -203,8 +213,8 @@ static void agrees_with_labels_of_arena_hard(void **state)
 {
     (void)state;
     struct agreement got = agreement_on("arena_hard_v2.jsonl", arena_hard_math);
-    /* its "math" holds physics, puzzles and finance too, which the rule does not look for: two fifths are found, and
-     * what is found is mostly so */
+    /* its "math" holds physics, puzzles and finance too, which the rule does not look for: two
+     * fifths are found, and what is found is mostly so */
     assert_true(got.both * 5 >= 2 * (got.both + got.label_only));
     assert_true(got.both >= 2 * got.rule_only);
 }

@@ -1,4 +1,5 @@
-/* A stored board computed again: the same on the votes it stood on, found out when it was touched. */
+/* A stored board computed again: the same on the votes it stood on, found out when it was
+ * touched. */
 #include "unit/store/fixture.h"
 
 #include "board/leaderboard.h"
@@ -27,8 +28,9 @@ static char *make_board(struct fixture *fixture, int64_t *last_seq)
     struct leaderboard_options options;
     leaderboard_options_init(&options);
     options.min_votes = 1;
-    struct leaderboard_votes input = {
-        .tally = &votes->tally, .names = (const char *const *)votes->names, .ballots = &votes->ballots};
+    struct leaderboard_votes input = {.tally = &votes->tally,
+                                      .names = (const char *const *)votes->names,
+                                      .ballots = &votes->ballots};
     struct leaderboard *board = leaderboard_fit(&input, &options, &err);
     need(board != NULL, &err);
     struct buf text;
@@ -41,15 +43,14 @@ static char *make_board(struct fixture *fixture, int64_t *last_seq)
     return buf_take(&text, NULL);
 }
 
-static enum board_verdict recompute_as(struct fixture *fixture, const char *filter, const char *method,
-                                       const char *json, int64_t last_seq, char problem[160])
+static enum board_verdict recompute_as(struct fixture *fixture, const char *filter,
+                                       const char *method, const char *json, int64_t last_seq,
+                                       char problem[160])
 {
     struct err err = ERR_INIT;
     enum board_verdict verdict;
-    struct board_record record = {.filter = filter,
-                                  .method = method,
-                                  .last_seq = last_seq,
-                                  .json = text_of(json)};
+    struct board_record record = {
+        .filter = filter, .method = method, .last_seq = last_seq, .json = text_of(json)};
     struct db *db = fixture_reader(fixture);
     need(board_recompute(db, &record, &verdict, problem, 160, &err), &err);
     db_close(db);
@@ -66,12 +67,14 @@ static enum board_verdict recompute(struct fixture *fixture, const char *method,
 
 static bool newer_version(struct db *tx, void *data, struct err *err)
 {
-    struct version_record record = {.name = "model one", .digest = data, .effective = "{\"new\":1}"};
+    struct version_record record = {
+        .name = "model one", .digest = data, .effective = "{\"new\":1}"};
     int64_t version;
     return competitors_register(tx, &record, NOW, &version, err);
 }
 
-/* What was "model one" then is "model one@aaaaaaaa" now: told apart by the versions that the board knew. */
+/* What was "model one" then is "model one@aaaaaaaa" now: told apart by the versions that the
+ * board knew. */
 static void a_board_keeps_its_names(void **state)
 {
     struct fixture *fixture = *state;
@@ -81,12 +84,16 @@ static void a_board_keeps_its_names(void **state)
     char *json = make_board(fixture, &last_seq);
     digest_text(digest, 'c');
     fixture_apply(fixture, newer_version, digest);
-    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem), BOARD_SAME);
+    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem),
+                     BOARD_SAME);
     snprintf(filter, sizeof filter, FILTER ",\"versions\":%d}", (int)fixture->version_b);
-    assert_int_equal(recompute_as(fixture, filter, "bt/" LEADERBOARD_VERSION, json, last_seq, problem), BOARD_SAME);
+    assert_int_equal(
+        recompute_as(fixture, filter, "bt/" LEADERBOARD_VERSION, json, last_seq, problem),
+        BOARD_SAME);
     snprintf(filter, sizeof filter, FILTER ",\"versions\":%d}", (int)fixture->version_b + 1);
-    assert_int_equal(recompute_as(fixture, filter, "bt/" LEADERBOARD_VERSION, json, last_seq, problem),
-                     BOARD_DIFFERS);
+    assert_int_equal(
+        recompute_as(fixture, filter, "bt/" LEADERBOARD_VERSION, json, last_seq, problem),
+        BOARD_DIFFERS);
     free(json);
 }
 
@@ -97,11 +104,11 @@ static void a_board_with_a_cap_is_computed_with_it(void **state)
     int64_t last_seq;
     cast_votes(fixture, 12); /* all on one day, by one voter */
     char *json = make_board(fixture, &last_seq);
-    assert_int_equal(recompute_as(fixture, FILTER ",\"daily_votes\":12}", "bt/" LEADERBOARD_VERSION, json, last_seq,
-                                  problem),
+    assert_int_equal(recompute_as(fixture, FILTER ",\"daily_votes\":12}", "bt/" LEADERBOARD_VERSION,
+                                  json, last_seq, problem),
                      BOARD_SAME);
-    assert_int_equal(recompute_as(fixture, FILTER ",\"daily_votes\":11}", "bt/" LEADERBOARD_VERSION, json, last_seq,
-                                  problem),
+    assert_int_equal(recompute_as(fixture, FILTER ",\"daily_votes\":11}", "bt/" LEADERBOARD_VERSION,
+                                  json, last_seq, problem),
                      BOARD_DIFFERS);
     free(json);
 }
@@ -115,7 +122,8 @@ static void a_board_is_the_same_later_too(void **state)
     char *json = make_board(fixture, &last_seq);
     assert_int_equal(last_seq, 12);
     cast_votes(fixture, 5);
-    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem), BOARD_SAME);
+    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem),
+                     BOARD_SAME);
     assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq + 5, problem),
                      BOARD_DIFFERS);
     assert_int_equal(recompute(fixture, "bt/arena-0", json, last_seq, problem), BOARD_UNKNOWN);
@@ -132,7 +140,8 @@ static void a_touched_board_is_found_out(void **state)
     assert_non_null(rating);
     char *digit = rating + strcspn(rating, "123456789");
     *digit = *digit == '9' ? '1' : (char)(*digit + 1);
-    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem), BOARD_DIFFERS);
+    assert_int_equal(recompute(fixture, "bt/" LEADERBOARD_VERSION, json, last_seq, problem),
+                     BOARD_DIFFERS);
     if (strstr(problem, "rating") == NULL)
         fail_msg("%s", problem);
     free(json);

@@ -27,7 +27,8 @@ static void takes_the_usual(void **state)
         {EVENT("{\"content\":\"Hi\"}"), "Hi", ""},
         {EVENT("{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}"), "", ""},
         {EVENT("{\"content\":null,\"reasoning\":\"Hm\"}"), "", "Hm"},
-        {EVENT("{ \"content\" : \"a\\\"b\\\\c\\n\\u00e9\\u20ac\\/\" }"), "a\"b\\c\n\xc3\xa9\xe2\x82\xac/", ""},
+        {EVENT("{ \"content\" : \"a\\\"b\\\\c\\n\\u00e9\\u20ac\\/\" }"),
+         "a\"b\\c\n\xc3\xa9\xe2\x82\xac/", ""},
         {EVENT("{\"content\":\"\xf0\x9f\x98\x80\"}"), "\xf0\x9f\x98\x80", ""},
         {EVENT("{}"), "", ""},
     };

@@ -67,7 +67,8 @@ static void assert_count(const char *name, const json_t *usage, const char *key,
 {
     const json_t *expected = json_object_get(usage, key);
     if (json_is_integer(expected) && json_integer_value(expected) != got)
-        fail_msg("%s: %s: expected %lld, got %lld", name, key, (long long)json_integer_value(expected), (long long)got);
+        fail_msg("%s: %s: expected %lld, got %lld", name, key,
+                 (long long)json_integer_value(expected), (long long)got);
 }
 
 static void assert_as_expected(const char *name, const json_t *expect, const struct reader *reader,
@@ -77,15 +78,18 @@ static void assert_as_expected(const char *name, const json_t *expect, const str
     const char *norm = json_string_value(json_object_get(expect, "finish_norm"));
     for (int i = 0; i < 3; i++) {
         struct text got = buf_text(&heard->channels[i]);
-        if (json_object_get(expect, CHANNELS[i]) && !text_equal(got, text_of(string_of(expect, CHANNELS[i]))))
+        if (json_object_get(expect, CHANNELS[i]) &&
+            !text_equal(got, text_of(string_of(expect, CHANNELS[i]))))
             fail_msg("%s: %s is \"%.300s\", expected \"%.300s\"", name, CHANNELS[i], got.data,
                      string_of(expect, CHANNELS[i]));
     }
     const char *word = chat_finish_word(finish);
-    bool same = norm ? strcmp(word, norm) == 0 || (finish == CHAT_EMPTY && strcmp(norm, "stop") == 0)
-                     : finish == CHAT_TRUNCATED || finish == CHAT_ERROR;
+    bool same = norm
+                    ? strcmp(word, norm) == 0 || (finish == CHAT_EMPTY && strcmp(norm, "stop") == 0)
+                    : finish == CHAT_TRUNCATED || finish == CHAT_ERROR;
     if (!same)
-        fail_msg("%s: finish %s, expected %s (%s)", name, word, norm ? norm : "none", reader->reply.error.message);
+        fail_msg("%s: finish %s, expected %s (%s)", name, word, norm ? norm : "none",
+                 reader->reply.error.message);
     const json_t *usage = json_object_get(expect, "usage");
     assert_count(name, usage, "input", reader->reply.usage.input);
     assert_count(name, usage, "output", reader->reply.usage.output);
@@ -93,7 +97,8 @@ static void assert_as_expected(const char *name, const json_t *expect, const str
     assert_count(name, usage, "cached", reader->reply.usage.cached);
     const char *class = json_string_value(json_object_get(expect, "class"));
     if (class && strcmp(class, chat_error_word(reader->reply.error.class)) != 0)
-        fail_msg("%s: class %s, expected %s", name, chat_error_word(reader->reply.error.class), class);
+        fail_msg("%s: class %s, expected %s", name, chat_error_word(reader->reply.error.class),
+                 class);
     const char *message = string_of(json_object_get(expect, "error"), "message");
     if (*message && strncmp(message, reader->reply.error.message, 200) != 0)
         fail_msg("%s: message \"%s\", expected \"%s\"", name, reader->reply.error.message, message);
@@ -108,7 +113,8 @@ static void check_split(const char *name, const json_t *expect, struct text body
     const struct dialect *dialect = dialect_find(dialect_of(string_of(expect, "dialect")));
     assert_non_null(dialect);
     int status = (int)json_integer_value(json_object_get(expect, "http_status"));
-    enum chat_finish finish = read_body(&reader, &heard, dialect, stream, status, body, first, rest);
+    enum chat_finish finish =
+        read_body(&reader, &heard, dialect, stream, status, body, first, rest);
     assert_as_expected(name, expect, &reader, &heard, finish);
     reader_done(&reader);
     heard_done(&heard);
@@ -132,7 +138,8 @@ static void check_fixture(const char *folder, const char *file)
     struct text bytes = buf_text(&body);
     check_split(name, expect, bytes, stream, bytes.length, bytes.length);
     check_split(name, expect, bytes, stream, 1, 1);
-    size_t step = bytes.length < 200 ? 1 : bytes.length / 100; /* every place, or a hundred of them */
+    size_t step =
+        bytes.length < 200 ? 1 : bytes.length / 100; /* every place, or a hundred of them */
     for (size_t cut = 1; cut < bytes.length; cut += step)
         check_split(name, expect, bytes, stream, cut, bytes.length);
     json_decref(expect);
@@ -240,13 +247,14 @@ static void verdicts_follow_the_rules(void **state)
             struct reader reader;
             struct heard heard;
             heard_init(&heard);
-            enum chat_finish finish = read_body(&reader, &heard, dialect_find(v->dialect), v->stream, v->status,
-                                                text_of(v->body), rest, rest);
+            enum chat_finish finish = read_body(&reader, &heard, dialect_find(v->dialect),
+                                                v->stream, v->status, text_of(v->body), rest, rest);
             if (strcmp(chat_finish_word(finish), v->finish) ||
                 strcmp(chat_error_word(reader.reply.error.class), v->class) ||
                 !text_equal(buf_text(&heard.channels[CHAT_TEXT]), text_of(v->text)))
                 fail_msg("case %zu: %s %s \"%s\" (%s)", i, chat_finish_word(finish),
-                         chat_error_word(reader.reply.error.class), heard.channels[0].data, reader.reply.error.message);
+                         chat_error_word(reader.reply.error.class), heard.channels[0].data,
+                         reader.reply.error.message);
             reader_done(&reader);
             heard_done(&heard);
         }

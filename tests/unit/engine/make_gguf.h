@@ -1,5 +1,5 @@
-/* Small GGUF files made in memory, for tests that need no fixtures. Values are appended in order; the counts
- * in the header are filled in by gguf_made. */
+/* Small GGUF files made in memory, for tests that need no fixtures. Values are appended in
+ * order; the counts in the header are filled in by gguf_made. */
 #ifndef TESTS_MAKE_GGUF_H
 #define TESTS_MAKE_GGUF_H
 
@@ -78,7 +78,8 @@ static inline void made_boolean(struct made_gguf *made, const char *key, bool va
     made_put(made, &value, 1);
 }
 
-static inline void made_array(struct made_gguf *made, const char *key, uint32_t kind, uint64_t count)
+static inline void made_array(struct made_gguf *made, const char *key, uint32_t kind,
+                              uint64_t count)
 {
     made_key(made, key, GGUF_ARRAY);
     made_u32(made, kind);
@@ -116,8 +117,9 @@ static inline size_t made_alphabet(char *out, int byte)
     return 0;
 }
 
-/* A byte-level BPE vocabulary: the 256 bytes (ids 0 to 255), then `words`, then `specials` (control tokens).
- * Merges build each word from its first bytes to its last, so a word is one token when it stands alone. */
+/* A byte-level BPE vocabulary: the 256 bytes (ids 0 to 255), then `words`, then `specials`
+ * (control tokens). Merges build each word from its first bytes to its last, so a word is one
+ * token when it stands alone. */
 static inline void made_bpe(struct made_gguf *made, const char *pre, const char *const *words,
                             const char *const *specials)
 {

@@ -137,7 +137,7 @@ static void test_every_type_gives_the_goldens(void **state)
 
 /* ---- Facts
  * ------------------------------------------------------------------------------------------------------
- */
+ * / */
 
 static void swap_pairing(struct architecture *a)
 {

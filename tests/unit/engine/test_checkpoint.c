@@ -1,6 +1,6 @@
-/* Hugging Face checkpoints: a tiny GGUF model is written out as one (names, rows of rotary heads, experts one
- * by one, tokenizer.json), read back, and must compute the very same logits and tokens. Then each way of
- * being wrong. */
+/* Hugging Face checkpoints: a tiny GGUF model is written out as one (names, rows of rotary
+ * heads, experts one by one, tokenizer.json), read back, and must compute the very same logits
+ * and tokens. Then each way of being wrong. */
 #include "testing.h"
 
 #include <sys/stat.h>
@@ -25,10 +25,12 @@ struct folder {
     int count;
 };
 
-/* ---- Writing a checkpoint -------------------------------------------------------------------------------
- */
+/* ---- Writing a checkpoint
+ * -------------------------------------------------------------------------------
+ * / */
 
-static void write_file(const struct folder *folder, const char *name, const void *bytes, size_t length)
+static void write_file(const struct folder *folder, const char *name, const void *bytes,
+                       size_t length)
 {
     char path[200];
     snprintf(path, sizeof path, "%s/%s", folder->path, name);
@@ -56,13 +58,20 @@ static struct exported *add(struct folder *folder, const char *name, int rows, i
 }
 
 static const char *const names[][2] = {
-    {"attn_norm", "input_layernorm"},       {"attn_q", "self_attn.q_proj"},
-    {"attn_k", "self_attn.k_proj"},         {"attn_v", "self_attn.v_proj"},
-    {"attn_output", "self_attn.o_proj"},    {"ffn_norm", "post_attention_layernorm"},
-    {"ffn_gate", "mlp.gate_proj"},          {"ffn_up", "mlp.up_proj"},
-    {"ffn_down", "mlp.down_proj"},          {"ffn_gate_inp", "block_sparse_moe.gate"},
-    {"ffn_gate_exps", "w1"},                {"ffn_up_exps", "w3"},
-    {"ffn_down_exps", "w2"},                {"token_embd", "model.embed_tokens"},
+    {"attn_norm", "input_layernorm"},
+    {"attn_q", "self_attn.q_proj"},
+    {"attn_k", "self_attn.k_proj"},
+    {"attn_v", "self_attn.v_proj"},
+    {"attn_output", "self_attn.o_proj"},
+    {"ffn_norm", "post_attention_layernorm"},
+    {"ffn_gate", "mlp.gate_proj"},
+    {"ffn_up", "mlp.up_proj"},
+    {"ffn_down", "mlp.down_proj"},
+    {"ffn_gate_inp", "block_sparse_moe.gate"},
+    {"ffn_gate_exps", "w1"},
+    {"ffn_up_exps", "w3"},
+    {"ffn_down_exps", "w2"},
+    {"token_embd", "model.embed_tokens"},
     {"output_norm", "model.norm"},
 };
 
@@ -78,7 +87,8 @@ static const char *their_name(const char *ours)
 /* Rows (head, pair, half) back to (head, half, pair). */
 static void copy_rows(unsigned char *out, const struct gguf_tensor *tensor, int heads)
 {
-    size_t rows = (size_t)tensor->size[1], row = tensor->bytes / rows, dim = heads ? rows / (size_t)heads : 0;
+    size_t rows = (size_t)tensor->size[1], row = tensor->bytes / rows,
+           dim = heads ? rows / (size_t)heads : 0;
     for (size_t i = 0; i < rows; i++) {
         size_t to = heads ? i / dim * dim + i % 2 * (dim / 2) + i % dim / 2 : i;
         memcpy(out + to * row, (const unsigned char *)tensor->data + i * row, row);
@@ -97,8 +107,8 @@ static void export_tensor(struct folder *folder, const struct gguf_tensor *tenso
     int planes = tensor->dims > 2 ? (int)tensor->size[2] : 0;
     size_t plane = tensor->bytes / (size_t)(planes ? planes : 1);
     for (int i = 0; i < planes; i++) {
-        snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.%s.weight", layer, i,
-                 their_name(ours));
+        snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.%s.weight", layer,
+                 i, their_name(ours));
         memcpy(add(folder, name, rows, columns)->data,
                (const unsigned char *)tensor->data + (size_t)i * plane, plane);
     }
@@ -109,7 +119,9 @@ static void export_tensor(struct folder *folder, const struct gguf_tensor *tenso
     else
         snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer, their_name(ours));
     struct exported *out = add(folder, name, rows, columns);
-    int heads = strcmp(ours, "attn_q") == 0 ? tiny->heads : strcmp(ours, "attn_k") == 0 ? tiny->kv_heads : 0;
+    int heads = strcmp(ours, "attn_q") == 0   ? tiny->heads
+                : strcmp(ours, "attn_k") == 0 ? tiny->kv_heads
+                                              : 0;
     if (rows)
         copy_rows(out->data, tensor, heads);
     else
@@ -126,9 +138,10 @@ static void write_shard(const struct folder *folder, const char *name, int from,
         char shape[40];
         snprintf(shape, sizeof shape, t->rows ? "[%d,%d]" : "[%d]", t->rows ? t->rows : t->columns,
                  t->columns);
-        used += (size_t)snprintf(header + used, sizeof header - used,
-                                 "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
-                                 i > from ? "," : "", t->name, shape, offset, offset + t->bytes);
+        used +=
+            (size_t)snprintf(header + used, sizeof header - used,
+                             "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+                             i > from ? "," : "", t->name, shape, offset, offset + t->bytes);
         offset += t->bytes;
     }
     used += (size_t)snprintf(header + used, sizeof header - used, "}");
@@ -150,51 +163,56 @@ static void write_shards(const struct folder *folder)
     int half = folder->count / 2;
     size_t used = (size_t)snprintf(index, sizeof index, "{\"weight_map\":{");
     for (int i = 0; i < folder->count; i++)
-        used += (size_t)snprintf(index + used, sizeof index - used, "%s\"%s\":\"part-%d.safetensors\"",
-                                 i ? "," : "", folder->tensors[i].name, i < half ? 1 : 2);
+        used +=
+            (size_t)snprintf(index + used, sizeof index - used, "%s\"%s\":\"part-%d.safetensors\"",
+                             i ? "," : "", folder->tensors[i].name, i < half ? 1 : 2);
     snprintf(index + used, sizeof index - used, "}}");
     write_text(folder, "model.safetensors.index.json", index);
     write_shard(folder, "part-1.safetensors", 0, half);
     write_shard(folder, "part-2.safetensors", half, folder->count);
 }
 
-static void write_config(const struct folder *folder, const struct tiny_model *tiny, const char *more)
+static void write_config(const struct folder *folder, const struct tiny_model *tiny,
+                         const char *more)
 {
     char text[1000];
     snprintf(text, sizeof text,
-             "{\"model_type\":\"%s\",\"num_hidden_layers\":%d,\"hidden_size\":%d,\"intermediate_size\":%d,"
+             "{\"model_type\":\"%s\",\"num_hidden_layers\":%d,\"hidden_size\":%d,\"intermediate_"
+             "size\":%d,"
              "\"num_attention_heads\":%d,\"num_key_value_heads\":%d,\"max_position_embeddings\":%d,"
-             "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"num_local_experts\":%d,"
+             "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"num_local_"
+             "experts\":%d,"
              "\"num_experts_per_tok\":2,\"eos_token_id\":[258,256]%s}",
-             tiny->experts ? "mixtral" : "llama", tiny->layers, tiny->width, tiny->feed_forward, tiny->heads,
-             tiny->kv_heads, tiny->context, tiny->experts, more);
+             tiny->experts ? "mixtral" : "llama", tiny->layers, tiny->width, tiny->feed_forward,
+             tiny->heads, tiny->kv_heads, tiny->context, tiny->experts, more);
     write_text(folder, "config.json", text);
 }
 
 static void write_tokenizer(const struct folder *folder)
 {
     static char text[16384];
-    size_t used =
-        (size_t)snprintf(text, sizeof text,
-                         "{\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"special\":true},"
-                         "{\"id\":257,\"content\":\"<|im_start|>\",\"special\":true},"
-                         "{\"id\":258,\"content\":\"<|im_end|>\",\"special\":true}],"
-                         "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
-                         "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+    size_t used = (size_t)snprintf(
+        text, sizeof text,
+        "{\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"special\":true},"
+        "{\"id\":257,\"content\":\"<|im_start|>\",\"special\":true},"
+        "{\"id\":258,\"content\":\"<|im_end|>\",\"special\":true}],"
+        "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+        "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
     for (int byte = 0; byte < 256; byte++) {
         char piece[8] = "";
         size_t length = made_alphabet(piece, byte);
         bool escaped = piece[0] == '"' || piece[0] == '\\';
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%s%.*s\":%d", byte ? "," : "",
-                                 escaped ? "\\" : "", (int)length, piece, byte);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%s%.*s\":%d",
+                                 byte ? "," : "", escaped ? "\\" : "", (int)length, piece, byte);
     }
     snprintf(text + used, sizeof text - used, "}}}");
     write_text(folder, "tokenizer.json", text);
-    write_text(
-        folder, "tokenizer_config.json",
-        "{\"bos_token\":\"<|im_start|>\",\"eos_token\":{\"content\":\"<|im_end|>\"},\"chat_template\":"
-        "\"{% for m in messages %}{{ '<|im_start|>' + m.role + '\\\\n' + m.content + '<|im_end|>\\\\n' }}"
-        "{% endfor %}{{ '<|im_start|>assistant\\\\n' }}\"}");
+    write_text(folder, "tokenizer_config.json",
+               "{\"bos_token\":\"<|im_start|>\",\"eos_token\":{\"content\":\"<|im_end|>\"},\"chat_"
+               "template\":"
+               "\"{% for m in messages %}{{ '<|im_start|>' + m.role + '\\\\n' + m.content + "
+               "'<|im_end|>\\\\n' }}"
+               "{% endfor %}{{ '<|im_start|>assistant\\\\n' }}\"}");
 }
 
 /* The tensors of a tiny model, and a folder with all but the weights in it. */
@@ -238,8 +256,9 @@ static void free_folder(struct folder *folder)
     free(folder);
 }
 
-/* ---- Reading it back ------------------------------------------------------------------------------------
- */
+/* ---- Reading it back
+ * ------------------------------------------------------------------------------------
+ * / */
 
 static const struct tiny_model dense = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 0, 1};
 static const struct tiny_model experts = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 4, 2};
@@ -264,7 +283,8 @@ static void compare(const struct tiny_model *tiny, bool sharded)
         write_shard(folder, "model.safetensors", 0, folder->count);
     struct engine *engine = engine_new(&(struct engine_options){.threads = 1}, &error);
     assert_non_null(engine);
-    struct engine_model *own = load(engine, tiny_file(tiny, path)), *theirs = load(engine, folder->path);
+    struct engine_model *own = load(engine, tiny_file(tiny, path)),
+                        *theirs = load(engine, folder->path);
     const struct engine_message hello = {"user", "Hello <|im_end|>", 16};
     size_t own_count, their_count;
     int32_t *own_ids = engine_render(own, &hello, 1, &own_count, &error);
@@ -299,8 +319,9 @@ static void test_experts_in_shards(void **state)
     compare(&experts, true);
 }
 
-/* ---- What is refused ------------------------------------------------------------------------------------
- */
+/* ---- What is refused
+ * ------------------------------------------------------------------------------------
+ * / */
 
 static void expect_refused(const struct folder *folder, const char *part)
 {
@@ -347,13 +368,16 @@ static void test_files_that_are_missing_or_damaged(void **state)
     (void)state;
     struct folder *folder = make_folder(&experts);
     expect_refused(folder, "holds neither model.safetensors");
-    write_text(folder, "model.safetensors.index.json", "{\"weight_map\":{\"a\":\"../../etc/passwd\"}}");
+    write_text(folder, "model.safetensors.index.json",
+               "{\"weight_map\":{\"a\":\"../../etc/passwd\"}}");
     expect_refused(folder, "cannot be one");
-    write_text(folder, "model.safetensors.index.json", "{\"weight_map\":{\"a\":\"part-1.safetensors\"}}");
+    write_text(folder, "model.safetensors.index.json",
+               "{\"weight_map\":{\"a\":\"part-1.safetensors\"}}");
     expect_refused(folder, "part-1.safetensors: cannot read");
     write_shard(folder, "model.safetensors", 0, folder->count - 3); /* less the last expert too */
     expect_refused(folder, "experts for");
-    snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name, "model.layers.0.mixer.weight");
+    snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name,
+             "model.layers.0.mixer.weight");
     write_shard(folder, "model.safetensors", 0, folder->count);
     expect_refused(folder, "has no place");
     snprintf(folder->tensors[0].name, sizeof folder->tensors[0].name,
@@ -376,12 +400,15 @@ static void test_tokenizers_that_are_not_supported(void **state)
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1e9}}}", "sensible id"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}", "no merges"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}}", "two sides"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{\"id\":5}]}",
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{"
+         "\"id\":5}]}",
          "no content"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":"
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{"
+         "\"type\":"
          "\"Magic\"}}",
          "step that is not supported"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":"
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{"
+         "\"type\":"
          "\"Split\","
          "\"behavior\":\"MergedWithNext\"}}",
          "Split step"},

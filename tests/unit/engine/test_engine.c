@@ -95,17 +95,17 @@ static const char *default_model(void)
 /* How near the reference each step's logits are when its own answer is what came before.
  *
  * Int8 activations make a model of this depth chaotic: where a value lies on the border of two
- * quants, the last bit of a sum decides, and what it decides grows from layer to layer. One ulp on
- * the factor of the norms moves these gaps by 0.13 on average, and so does the reference's own other
- * attention path (flash attention off: 0.129, 12 steps where its choice changes although the gap was
- * above 0.1). So a bound of 0.1 on single steps holds only for the reference's bits, which change
- * with the length of its prompt; what can be promised is that this engine is no further from the
- * reference than the reference is from itself. A wrong fact (an epsilon, a rotary base, a scale)
- * moves the averages several times over. */
+ * quants, the last bit of a sum decides, and what it decides grows from layer to layer. One ulp
+ * on the factor of the norms moves these gaps by 0.13 on average, and so does the reference's
+ * own other attention path (flash attention off: 0.129, 12 steps where its choice changes
+ * although the gap was above 0.1). So a bound of 0.1 on single steps holds only for the
+ * reference's bits, which change with the length of its prompt; what can be promised is that
+ * this engine is no further from the reference than the reference is from itself. A wrong fact
+ * (an epsilon, a rotary base, a scale) moves the averages several times over. */
 struct nearness {
     int steps, other, other_above; /* another token was likelier; although the gap was above 0.1 */
-    double gap, top;               /* sums of the differences: of gaps, of first log-probabilities */
-    double widest;                 /* gap of a step with another token */
+    double gap, top; /* sums of the differences: of gaps, of first log-probabilities */
+    double widest;   /* gap of a step with another token */
     int tops;
 };
 
@@ -175,11 +175,12 @@ static void test_the_default_model_is_as_near_the_reference_as_that_to_itself(vo
     for (const char *at = json; (at = strstr(at, "\"prompt_tokens\"")); at++)
         compare_case(model, at, &n);
     free(json);
-    print_message("%d steps: gaps %.4f away, first top ten %.4f; %d other tokens, %d above 0.1, at most %.3f\n",
+    print_message("%d steps: gaps %.4f away, first top ten %.4f; %d other tokens, %d above 0.1, at "
+                  "most %.3f\n",
                   n.steps, n.gap / n.steps, n.top / n.tops, n.other, n.other_above, n.widest);
     assert_true(n.steps >= 700 && n.tops >= 190);
-    assert_true(n.gap / n.steps < 0.16); /* 0.125; the reference from itself: 0.129 */
-    assert_true(n.top / n.tops < 0.15);  /* 0.107; 0.087 */
+    assert_true(n.gap / n.steps < 0.16);       /* 0.125; the reference from itself: 0.129 */
+    assert_true(n.top / n.tops < 0.15);        /* 0.107; 0.087 */
     assert_true(n.other_above * 40 < n.steps); /* 14 of 736; 12 */
     assert_true(n.widest < 0.6);
 }

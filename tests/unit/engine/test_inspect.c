@@ -1,5 +1,5 @@
-/* What a file holds: a tiny model's exact figures, and files that this engine does not run, described all the
- * same. */
+/* What a file holds: a tiny model's exact figures, and files that this engine does not run,
+ * described all the same. */
 #include "testing.h"
 
 #include "engine/inspect.h"

@@ -1,5 +1,5 @@
-/* The engine's JSON reader: what RFC 8259 allows and forbids, its limits, and that a cut text is always
- * refused. */
+/* The engine's JSON reader: what RFC 8259 allows and forbids, its limits, and that a cut text is
+ * always refused. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,8 +24,8 @@ static struct json_tree *parse(const char *text)
 static void test_values(void **state)
 {
     (void)state;
-    struct json_tree *json =
-        parse(" {\"a\": [1, -2.5e1, true, null, \"x\"], \"b\": {}, \"n\": 9007199254740993, \"a\": 0} ");
+    struct json_tree *json = parse(
+        " {\"a\": [1, -2.5e1, true, null, \"x\"], \"b\": {}, \"n\": 9007199254740993, \"a\": 0} ");
     const struct json_tree_value *root = json_tree_root(json), *list = json_tree_get(root, "a");
     assert_int_equal(root->length, 4);
     assert_int_equal(list->length, 5);
@@ -48,7 +48,8 @@ static void test_strings(void **state)
     struct json_tree *json =
         parse("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u6F22\\uD83D\\uDE00\\ud800x\\u0000\xC3\xA9\"");
     const struct json_tree_value *root = json_tree_root(json);
-    const char want[] = "\"\\/\b\f\n\r\t\xC3\xA9\xE6\xBC\xA2\xF0\x9F\x98\x80\xEF\xBF\xBDx\0\xC3\xA9";
+    const char want[] =
+        "\"\\/\b\f\n\r\t\xC3\xA9\xE6\xBC\xA2\xF0\x9F\x98\x80\xEF\xBF\xBDx\0\xC3\xA9";
     assert_int_equal(root->length, sizeof want - 1);
     assert_memory_equal(root->text, want, sizeof want - 1);
     json_tree_free(json);

@@ -1,5 +1,5 @@
-/* The safetensors reader: one sound file made here, every kind of damage by name, and each cut of the file
- * refused. */
+/* The safetensors reader: one sound file made here, every kind of damage by name, and each cut
+ * of the file refused. */
 #include "testing.h"
 
 #include "engine/safetensors.h"
@@ -68,7 +68,8 @@ static void test_damage_by_name(void **state)
         const char *part;
     } bad[] = {
         {"[]", 0, "no object"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "behind its last tensor"},
+        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8,
+         "behind its last tensor"},
         {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "hole"},
         {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
          "\"u\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
@@ -76,7 +77,8 @@ static void test_damage_by_name(void **state)
         {"{\"t\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "of type I8"},
         {"{\"t\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "\"t\" has no dtype"},
         {"{\"t\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "no shape"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "4 dimensions"},
+        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+         "4 dimensions"},
         {"{\"t\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "makes no sense"},
         {"{\"t\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}", 4,
          "makes no sense"},

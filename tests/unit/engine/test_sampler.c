@@ -1,6 +1,6 @@
-/* The sampler against a naive one that sorts everything in double precision, and against what its header
- * promises: the order of the settings, draws that depend on (seed, position) alone, frequencies as the
- * softmax says, speed. */
+/* The sampler against a naive one that sorts everything in double precision, and against what
+ * its header promises: the order of the settings, draws that depend on (seed, position) alone,
+ * frequencies as the softmax says, speed. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,8 +46,9 @@ static struct sampler *make(const struct engine_sampling *sampling, int vocabula
     return sampler;
 }
 
-/* ---- The naive one ----------------------------------------------------------------------------------------
- */
+/* ---- The naive one
+ * ----------------------------------------------------------------------------------------
+ * / */
 
 struct item {
     double logit, weight;
@@ -81,7 +82,8 @@ static size_t naive_filter(struct item *items, size_t count, const struct engine
     return count;
 }
 
-/* Is the draw one that the naive sampler makes with this uniform, give or take rounding at a border? */
+/* Is the draw one that the naive sampler makes with this uniform, give or take rounding at a
+ * border? */
 static void check_draw(const struct item *items, size_t count, double uniform, int32_t token)
 {
     double total = 0, sum = 0;
@@ -108,7 +110,8 @@ static void compare(struct engine_sampling sampling, int vocabulary, uint64_t se
         items[i] = (struct item){(double)logits[i], 0, i};
     size_t count = naive_filter(items, (size_t)vocabulary, &sampling);
     for (uint64_t position = 0; position < 50; position++)
-        check_draw(items, count, sampler_uniform(seed, position), sampler_draw(sampler, logits, position));
+        check_draw(items, count, sampler_uniform(seed, position),
+                   sampler_draw(sampler, logits, position));
     free(items);
     free(logits);
     sampler_free(sampler);
@@ -134,8 +137,9 @@ static void test_filters_as_the_naive_sampler(void **state)
             compare(settings[i], vocabularies[k], 100 * i + k);
 }
 
-/* ---- Promises ---------------------------------------------------------------------------------------------
- */
+/* ---- Promises
+ * ---------------------------------------------------------------------------------------------
+ * / */
 
 static void test_temperature_zero_takes_the_first_of_equals(void **state)
 {
@@ -178,7 +182,8 @@ static void test_frequencies_follow_the_softmax(void **state)
     (void)state;
     enum { DRAWS = 40000, TOKENS = 6 };
     const float logits[TOKENS] = {0, 1, 2, -1, 0.5f, -INFINITY};
-    struct sampler *sampler = make(&(struct engine_sampling){.temperature = 0.8, .seed = 3}, TOKENS);
+    struct sampler *sampler =
+        make(&(struct engine_sampling){.temperature = 0.8, .seed = 3}, TOKENS);
     int counts[TOKENS] = {0};
     for (uint64_t i = 0; i < DRAWS; i++)
         counts[sampler_draw(sampler, logits, i)]++;
@@ -199,7 +204,8 @@ static void test_penalties_and_biases(void **state)
     (void)state;
     const struct engine_bias bias = {2, 100};
     float logits[4] = {1, 2, 0, -1};
-    struct sampler *sampler = make(&(struct engine_sampling){.logit_bias = &bias, .logit_biases = 1}, 4);
+    struct sampler *sampler =
+        make(&(struct engine_sampling){.logit_bias = &bias, .logit_biases = 1}, 4);
     assert_int_equal(sampler_draw(sampler, logits, 0), 2);
     sampler_free(sampler);
 
@@ -233,7 +239,8 @@ static void test_logprobs_are_the_models_own(void **state)
     float *logits = make_logits(TOKENS, 5);
     const struct engine_bias bias = {9, -50};
     struct sampler *sampler =
-        make(&(struct engine_sampling){.temperature = 0.1, .logit_bias = &bias, .logit_biases = 1}, TOKENS);
+        make(&(struct engine_sampling){.temperature = 0.1, .logit_bias = &bias, .logit_biases = 1},
+             TOKENS);
     double sum = 0;
     for (int i = 0; i < TOKENS; i++)
         sum += exp((double)logits[i]);
@@ -243,10 +250,11 @@ static void test_logprobs_are_the_models_own(void **state)
     for (int i = 0; i < 5; i++) {
         int better = 0;
         for (int k = 0; k < TOKENS; k++)
-            better +=
-                logits[k] > logits[top[i].token] || (logits[k] == logits[top[i].token] && k < top[i].token);
+            better += logits[k] > logits[top[i].token] ||
+                      (logits[k] == logits[top[i].token] && k < top[i].token);
         assert_int_equal(better, i);
-        assert_true(fabs((double)top[i].logprob - ((double)logits[top[i].token] - log(sum))) < 1e-5);
+        assert_true(fabs((double)top[i].logprob - ((double)logits[top[i].token] - log(sum))) <
+                    1e-5);
     }
     free(logits);
     sampler_free(sampler);
@@ -257,9 +265,16 @@ static void test_refusals(void **state)
     (void)state;
     const struct engine_bias outside = {100, 1}, strong = {1, 101};
     const struct engine_sampling bad[] = {
-        {.temperature = -1}, {.temperature = NAN}, {.top_p = 1.5}, {.min_p = -0.1}, {.top_k = -1},
-        {.repetition_penalty = 11}, {.presence_penalty = NAN}, {.frequency_penalty = -11},
-        {.logit_bias = &outside, .logit_biases = 1}, {.logit_bias = &strong, .logit_biases = 1},
+        {.temperature = -1},
+        {.temperature = NAN},
+        {.top_p = 1.5},
+        {.min_p = -0.1},
+        {.top_k = -1},
+        {.repetition_penalty = 11},
+        {.presence_penalty = NAN},
+        {.frequency_penalty = -11},
+        {.logit_bias = &outside, .logit_biases = 1},
+        {.logit_bias = &strong, .logit_biases = 1},
         {.logit_biases = SAMPLER_MAX_BIASES + 1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -310,10 +325,12 @@ static void test_speed(void **state)
             sampler_draw(sampler, logits, k);
         clock_gettime(CLOCK_MONOTONIC, &end);
         double each =
-            ((double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9) / ROUNDS;
+            ((double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9) /
+            ROUNDS;
         printf("  settings %zu: %.0f us a draw from %d tokens\n", i, each * 1e6, VOCABULARY);
-        assert_true(each <
-                    0.02); /* far above what it takes (0.1 ms): sanitizers and busy machines run this too */
+        assert_true(
+            each <
+            0.02); /* far above what it takes (0.1 ms): sanitizers and busy machines run this too */
         sampler_free(sampler);
     }
     free(logits);

@@ -1,4 +1,5 @@
-/* Pieces are aligned, apart from one another, writable to their end, and larger than a chunk where asked. */
+/* Pieces are aligned, apart from one another, writable to their end, and larger than a chunk
+ * where asked. */
 #include "engine/slab.h"
 
 #include "kernels/kernels.h"

@@ -1,5 +1,5 @@
-/* The text stream, against a plain model of it: cut the bytes anywhere, and the same text must come out, in
- * whole characters, without the first stop string and what follows it. */
+/* The text stream, against a plain model of it: cut the bytes anywhere, and the same text must
+ * come out, in whole characters, without the first stop string and what follows it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -50,12 +50,15 @@ static struct outcome run(const char *const *stops, size_t count, const char *by
 }
 
 /* Whatever the cuts, this comes out. */
-static void expect(const char *const *stops, size_t count, const char *bytes, size_t length, const char *want,
-                   enum stream_state state)
+static void expect(const char *const *stops, size_t count, const char *bytes, size_t length,
+                   const char *want, enum stream_state state)
 {
     uint64_t cuts = 1;
     for (int round = 0; round < 300; round++) {
-        struct outcome got = run(stops, count, bytes, length, round == 0 ? 0 : round == 1 ? ~0ull : cuts);
+        struct outcome got = run(stops, count, bytes, length,
+                                 round == 0   ? 0
+                                 : round == 1 ? ~0ull
+                                              : cuts);
         assert_int_equal(got.length, strlen(want));
         assert_memory_equal(got.text, want, got.length);
         assert_int_equal(got.state, state);
@@ -74,8 +77,14 @@ static void test_broken_bytes_become_one_mark_a_part(void **state)
 {
     (void)state;
 #define MARK "\xEF\xBF\xBD"
-    expect(NULL, 0, "a\xFF" "b", 3, "a" MARK "b", STREAM_OPEN);
-    expect(NULL, 0, "\xE2\x82" "b", 3, MARK "b", STREAM_OPEN);
+    expect(NULL, 0,
+           "a\xFF"
+           "b",
+           3, "a" MARK "b", STREAM_OPEN);
+    expect(NULL, 0,
+           "\xE2\x82"
+           "b",
+           3, MARK "b", STREAM_OPEN);
     expect(NULL, 0, "\xF0\x9F\x98", 3, MARK, STREAM_OPEN);
     expect(NULL, 0, "\xE2\x82\xE2\x82\xAC", 5, MARK "\xE2\x82\xAC", STREAM_OPEN);
     expect(NULL, 0, "\xC0\xAF\xED\xA0\x80\xF5", 6, MARK MARK MARK MARK MARK MARK, STREAM_OPEN);

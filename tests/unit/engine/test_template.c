@@ -1,6 +1,6 @@
-/* Chat templates against Jinja2 itself: the fixtures' templates on conversations of all shapes (goldens made
- * by tests/data/chat_templates/render.py), Jinja's semantics one by one, the default model's prompts token by
- * token; and the promise that no message forms a special token. */
+/* Chat templates against Jinja2 itself: the fixtures' templates on conversations of all shapes
+ * (goldens made by tests/data/chat_templates/render.py), Jinja's semantics one by one, the
+ * default model's prompts token by token; and the promise that no message forms a special token. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,8 +21,9 @@ struct conversation {
     char *tokens; /* the line that begins with =, or NULL */
 };
 
-/* ---- Files ----------------------------------------------------------------------------------------------
- */
+/* ---- Files
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 static char *read_file(const char *path)
 {
@@ -46,7 +47,8 @@ static char *read_data(const char *name)
     char path[4096];
     const char *end = strstr(__FILE__, "unit/engine/test_template.c");
     assert_non_null(end);
-    snprintf(path, sizeof path, "%.*sdata/chat_templates/%s", (int)(end - __FILE__), __FILE__, name);
+    snprintf(path, sizeof path, "%.*sdata/chat_templates/%s", (int)(end - __FILE__), __FILE__,
+             name);
     char *text = read_file(path);
     if (!text)
         fail_msg("%s cannot be read", path);
@@ -84,7 +86,8 @@ static bool next_conversation(char **at, struct conversation *conversation)
             *bar = '\0';
             size_t length = undo_escapes(bar + 1);
             assert_true(conversation->count < MAX_MESSAGES);
-            conversation->messages[conversation->count++] = (struct engine_message){line, bar + 1, length};
+            conversation->messages[conversation->count++] =
+                (struct engine_message){line, bar + 1, length};
         } else if (*line == '\0' && conversation->count > 0) {
             return true;
         }
@@ -92,8 +95,9 @@ static bool next_conversation(char **at, struct conversation *conversation)
     return conversation->count > 0;
 }
 
-/* ---- A model to hang templates on -----------------------------------------------------------------------
- */
+/* ---- A model to hang templates on
+ * -----------------------------------------------------------------------
+ * / */
 
 struct model {
     struct made_gguf made;
@@ -152,8 +156,9 @@ static char *text_of(struct model *model, const struct engine_message *messages,
     return template_text(model->template, messages, count, &length, &model->error);
 }
 
-/* ---- Jinja ----------------------------------------------------------------------------------------------
- */
+/* ---- Jinja
+ * ----------------------------------------------------------------------------------------------
+ * / */
 
 /* Sources and what Jinja2 3.1 makes of them, with the messages user: hi, assistant: ho. */
 static const struct {
@@ -167,29 +172,36 @@ static const struct {
     {"{{ 'abc'[1] }}{{ 'abc'[-1] }}{{ 'h\\u00e9llo'[1:3] }}{{ 'abc'[:-1] }}", "bc\303\251lab"},
     {"{% for i in [1,2,3][::-1] %}{{ i }}{{ ',' if not loop.last }}{% endfor %}", "3,2,1"},
     {"{% for k, v in {'a': 1, 'b': 2}.items() %}{{ k }}={{ v }};{% endfor %}", "a=1;b=2;"},
-    {"{% set ns = namespace(n=0) %}{% for i in range(5) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
+    {"{% set ns = namespace(n=0) %}{% for i in range(5) %}{% set ns.n = ns.n + i %}{% endfor %}{{ "
+     "ns.n }}",
      "10"},
     {"{% set x = 1 %}{% for i in [2] %}{% set x = i %}{% endfor %}{{ x }}", "1"},
-    {"{% for i in range(10) if i is odd %}{% if i == 7 %}{% break %}{% endif %}{% if i == 3 %}{% continue "
+    {"{% for i in range(10) if i is odd %}{% if i == 7 %}{% break %}{% endif %}{% if i == 3 %}{% "
+     "continue "
      "%}{% endif %}{{ i }}{% endfor %}",
      "15"},
     {"{% for i in [] %}x{% else %}empty{% endfor %}", "empty"},
-    {"{% macro f(a, b='B') %}<{{ a }}{{ b }}>{% endmacro %}{{ f('x') }}{{ f('y', b='z') }}", "<xB><yz>"},
+    {"{% macro f(a, b='B') %}<{{ a }}{{ b }}>{% endmacro %}{{ f('x') }}{{ f('y', b='z') }}",
+     "<xB><yz>"},
     {"{% set t %}block {{ 1 }}{% endset %}{{ t|upper }}", "BLOCK 1"},
-    {"{{ '  a b  '|trim }}|{{ '  a '.lstrip() }}|{{ 'xxaxx'.strip('x') }}|{{ '\\n\\na\\n'.rstrip('\\n') }}",
+    {"{{ '  a b  '|trim }}|{{ '  a '.lstrip() }}|{{ 'xxaxx'.strip('x') }}|{{ "
+     "'\\n\\na\\n'.rstrip('\\n') }}",
      "a b|a |a|\n\na"},
-    {"{{ 'a,b,,c'.split(',')|join('-') }}|{{ ' a  b '.split()|join('-') }}|{{ 'a-b-c'.split('-', 1)[1] }}",
+    {"{{ 'a,b,,c'.split(',')|join('-') }}|{{ ' a  b '.split()|join('-') }}|{{ 'a-b-c'.split('-', "
+     "1)[1] }}",
      "a-b--c|a-b|b-c"},
     {"{{ [1,2,3]|length }}{{ 'h\\u00e9'|length }}{{ [1,2]|first }}{{ [1,2]|last }}", "3212"},
     {"{{ messages|selectattr('role', 'equalto', 'user')|list|length }}{{ "
      "messages|map(attribute='role')|join(',') }}",
      "1user,assistant"},
-    {"{{ x is defined }}{{ x is not defined }}{{ none is none }}{{ 'a' is string }}{{ {} is mapping }}{{ [] "
+    {"{{ x is defined }}{{ x is not defined }}{{ none is none }}{{ 'a' is string }}{{ {} is "
+     "mapping }}{{ [] "
      "is iterable }}",
      "FalseTrueTrueTrueTrueTrue"},
     {"{{ undefined_thing|default('d') }}{{ ''|default('e', true) }}", "de"},
     {"{{ {'a': [1, true, none, 'q\\\"']}|tojson }}", "{\"a\": [1, true, null, \"q\\\"\"]}"},
-    {"{{ 'abc'.startswith('ab') }}{{ 'abc'.endswith('bc') }}{{ 'Abc'.upper() }}{{ 'aXbX'.replace('X', 'y') "
+    {"{{ 'abc'.startswith('ab') }}{{ 'abc'.endswith('bc') }}{{ 'Abc'.upper() }}{{ "
+     "'aXbX'.replace('X', 'y') "
      "}}",
      "TrueTrueABCayby"},
     {"a\n  {% if true %}\n  b\n  {% endif %}\nc\n", "a\n  b\nc"},
@@ -202,7 +214,8 @@ static const struct {
     {"{% set a, b = 1, 2 %}{{ a }}{{ b }}", "12"},
     {"{{ [1] + [2] == [1, 2] }}{{ 3 is divisibleby 3 }}{{ 'x' is in ['x'] }}", "TrueTrueTrue"},
     {"{{ not 1 is none }}{{ 1 if 2 > 1 else 3 }}{{ 5 - 2 - 1 }}", "True12"},
-    {"{% for m in messages %}{{ loop.index }}{{ loop.first }}{{ loop.previtem.role if loop.previtem is "
+    {"{% for m in messages %}{{ loop.index }}{{ loop.first }}{{ loop.previtem.role if "
+     "loop.previtem is "
      "defined }}{{ loop.revindex0 }} {% endfor %}",
      "1True1 2Falseuser0 "},
     {"{% generation %}g{% endgeneration %}", "g"},
@@ -250,7 +263,8 @@ static void test_what_is_not_understood_is_refused(void **state)
         {"{{ raise_exception('no ' + 'way') }}", "no way"},
         {"{{ 1.5 }}", "fractions"},
         {"no message at all", "leaves the message out"},
-        {"{% for i in range(100000) %}{% for j in range(100000) %}{% set x = i %}{% endfor %}{% endfor %}",
+        {"{% for i in range(100000) %}{% for j in range(100000) %}{% set x = i %}{% endfor %}{% "
+         "endfor %}",
          "too m"},
         {"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "too deeply"},
         {"", "carries no chat template"},
@@ -273,8 +287,9 @@ static void test_what_is_not_understood_is_refused(void **state)
     free_model(&model);
 }
 
-/* ---- Templates by name ----------------------------------------------------------------------------------
- */
+/* ---- Templates by name
+ * ----------------------------------------------------------------------------------
+ * / */
 
 static const struct engine_message chat[] = {
     {"system", "S", 1}, {"user", "U1", 2}, {"assistant", "A1", 2}, {"user", "U2", 2}};
@@ -289,20 +304,24 @@ static void test_templates_by_name(void **state)
                    "assistant\nA1<|im_end|>\n"
                    "<|im_start|>user\nU2<|im_end|>\n<|im_start|>assistant\n"},
         {"llama2", "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU1 [/INST] A1 </s><s>[INST] U2 [/INST]"},
-        {"llama3", "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_"
-                   "header_id|>"
-                   "\n\nU1<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA1<|eot_id|>"
-                   "<|start_header_id|>user<|end_header_id|>\n\nU2<|eot_id|>"
-                   "<|start_header_id|>assistant<|end_header_id|>\n\n"},
+        {"llama3",
+         "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_"
+         "header_id|>"
+         "\n\nU1<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA1<|eot_id|>"
+         "<|start_header_id|>user<|end_header_id|>\n\nU2<|eot_id|>"
+         "<|start_header_id|>assistant<|end_header_id|>\n\n"},
         {"mistral", "<s>[INST] S\n\nU1 [/INST] A1</s>[INST] U2 [/INST]"},
         {"mistral-tekken", "<s>[INST]U1[/INST]A1</s>[INST]S\n\nU2[/INST]"},
-        {"gemma", "<s><start_of_turn>user\nS\n\nU1<end_of_turn>\n<start_of_turn>model\nA1<end_of_turn>\n"
-                  "<start_of_turn>user\nU2<end_of_turn>\n<start_of_turn>model\n"},
-        {"phi3", "<|system|>\nS<|end|>\n<|user|>\nU1<|end|>\n<|assistant|>\nA1<|end|>\n<|user|>\nU2<|end|>\n<"
+        {"gemma",
+         "<s><start_of_turn>user\nS\n\nU1<end_of_turn>\n<start_of_turn>model\nA1<end_of_turn>\n"
+         "<start_of_turn>user\nU2<end_of_turn>\n<start_of_turn>model\n"},
+        {"phi3", "<|system|>\nS<|end|>\n<|user|>\nU1<|end|>\n<|assistant|>\nA1<|end|>\n<|user|>"
+                 "\nU2<|end|>\n<"
                  "|assistant|>\n"},
-        {"zephyr",
-         "<|system|>\nS</s>\n<|user|>\nU1</s>\n<|assistant|>\nA1</s>\n<|user|>\nU2</s>\n<|assistant|>\n"},
-        {"tulu", "<s><|system|>\nS\n<|user|>\nU1\n<|assistant|>\nA1\n</s>\n<|user|>\nU2\n<|assistant|>\n"},
+        {"zephyr", "<|system|>\nS</s>\n<|user|>\nU1</s>\n<|assistant|>\nA1</s>\n<|user|>\nU2</"
+                   "s>\n<|assistant|>\n"},
+        {"tulu",
+         "<s><|system|>\nS\n<|user|>\nU1\n<|assistant|>\nA1\n</s>\n<|user|>\nU2\n<|assistant|>\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct model model = make_model(NULL, cases[i].name);
@@ -342,7 +361,8 @@ static void test_a_name_and_the_models_own(void **state)
     free_model(&model);
 }
 
-static size_t count_specials(struct model *model, const struct engine_message *messages, size_t count)
+static size_t count_specials(struct model *model, const struct engine_message *messages,
+                             size_t count)
 {
     struct token_list list = {0};
     if (!template_render(model->template, messages, count, &list, &model->error))
@@ -354,7 +374,8 @@ static size_t count_specials(struct model *model, const struct engine_message *m
     return specials;
 }
 
-/* Whatever a message holds, in any role and through every filter, the special tokens stay the template's. */
+/* Whatever a message holds, in any role and through every filter, the special tokens stay the
+ * template's. */
 static void test_no_message_forms_a_special_token(void **state)
 {
     (void)state;
@@ -400,8 +421,9 @@ static void test_conversations_that_make_no_sense(void **state)
     free_model(&model);
 }
 
-/* ---- The fixtures ---------------------------------------------------------------------------------------
- */
+/* ---- The fixtures
+ * ---------------------------------------------------------------------------------------
+ * / */
 
 static void check_template(const char *folder, const char *name, const char *called)
 {
@@ -414,7 +436,8 @@ static void check_template(const char *folder, const char *name, const char *cal
         fail_msg("%s: %s", name, model.error.message);
     assert_string_equal(template_name(model.template), called);
     snprintf(path, sizeof path, "%s.expected", name);
-    char *expected = read_data(path), *conversations = read_data("conversations.txt"), *at = conversations;
+    char *expected = read_data(path), *conversations = read_data("conversations.txt"),
+         *at = conversations;
     struct conversation conversation;
     for (char *want = expected, *next; want; want = next) {
         next = strstr(want, "\n@@@@\n");
@@ -458,7 +481,10 @@ static void test_the_default_models_prompts(void **state)
     (void)state;
     char path[1024];
     const char *models = getenv("ARENA_MODELS"), *home = getenv("HOME");
-    snprintf(path, sizeof path, "%s%s/SmolLM2-135M-Instruct.Q4_1.gguf", models ? models : home ? home : "",
+    snprintf(path, sizeof path, "%s%s/SmolLM2-135M-Instruct.Q4_1.gguf",
+             models ? models
+             : home ? home
+                    : "",
              models ? "" : "/.cache/arena");
     struct engine_error error = {0};
     struct gguf *file = gguf_open(path, &error);
@@ -474,7 +500,8 @@ static void test_the_default_models_prompts(void **state)
     int count = 0;
     for (; next_conversation(&at, &conversation); count++) {
         struct token_list list = {0};
-        assert_true(template_render(template, conversation.messages, conversation.count, &list, &error));
+        assert_true(
+            template_render(template, conversation.messages, conversation.count, &list, &error));
         char *ids = conversation.tokens;
         assert_non_null(ids);
         for (size_t i = 0; i < list.count; i++)

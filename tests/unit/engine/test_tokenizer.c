@@ -1,6 +1,6 @@
-/* The tokenizers against llama.cpp's vectors (every vocabulary in the fixtures), the default model's prompts,
- * and the promises of the header: nothing a user writes forms a special token, byte-level text comes back
- * byte for byte, a long run of one letter takes no time. */
+/* The tokenizers against llama.cpp's vectors (every vocabulary in the fixtures), the default
+ * model's prompts, and the promises of the header: nothing a user writes forms a special token,
+ * byte-level text comes back byte for byte, a long run of one letter takes no time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,8 +153,9 @@ static void test_every_vector(void **state)
     assert_int_equal(failures, 0);
 }
 
-/* ---- A small vocabulary made here -----------------------------------------------------------------------
- */
+/* ---- A small vocabulary made here
+ * -----------------------------------------------------------------------
+ * / */
 
 /* Ids 256 and on. */
 enum { ID_LO = 256, ID_HE, ID_HELLO_SPACE, ID_START, ID_END };
@@ -247,7 +248,11 @@ static void test_invalid_bytes_are_replaced(void **state)
     struct made_gguf made;
     struct tokenizer *tokenizer = make_small(&made);
     const int32_t replaced[] = {'a', 0xEF, 0xBF, 0xBD, 0xEF, 0xBF, 0xBD, 'b'};
-    assert_ids(encode(tokenizer, "a\xFF\xE2" "b", 4, TOKENIZER_PLAIN), replaced, 8);
+    assert_ids(encode(tokenizer,
+                      "a\xFF\xE2"
+                      "b",
+                      4, TOKENIZER_PLAIN),
+               replaced, 8);
     tokenizer_free(tokenizer);
     free(made.bytes);
 }
@@ -291,8 +296,9 @@ static void test_refusals(void **state)
     expect_refused(&made, "merge 0");
 }
 
-/* ---- Real vocabularies ----------------------------------------------------------------------------------
- */
+/* ---- Real vocabularies
+ * ----------------------------------------------------------------------------------
+ * / */
 
 static uint64_t random_next(uint64_t *state)
 {
@@ -306,9 +312,10 @@ static uint64_t random_next(uint64_t *state)
 /* A random character, with a liking for what tokenizers trip over. */
 static uint32_t random_point(uint64_t *state)
 {
-    static const uint32_t odd[] = {' ',    '\n', '\r',   '\t',   '\'',   's',     'S',     0x17F, 0x212A,
-                                   0x180E, 0xA0, 0x3000, 0x200D, 0x301,  0xFE0F,  '0',     '9',   0x661,
-                                   0x2581, '<',  '|',    '>',    0xFFFD, 0x1F600, 0x10FFFF};
+    static const uint32_t odd[] = {' ',    '\n',   '\r',    '\t',    '\'',   's',    'S',
+                                   0x17F,  0x212A, 0x180E,  0xA0,    0x3000, 0x200D, 0x301,
+                                   0xFE0F, '0',    '9',     0x661,   0x2581, '<',    '|',
+                                   '>',    0xFFFD, 0x1F600, 0x10FFFF};
     uint64_t draw = random_next(state);
     switch (draw % 4) {
     case 0:
@@ -322,8 +329,8 @@ static uint32_t random_point(uint64_t *state)
     }
 }
 
-/* What comes back must be the text; a vocabulary that lacks some bytes (starcoder has 242) may lose those
- * alone. */
+/* What comes back must be the text; a vocabulary that lacks some bytes (starcoder has 242) may
+ * lose those alone. */
 static void check_round_trip(const struct tokenizer *tokenizer, const char *text, size_t length)
 {
     struct token_list list = encode(tokenizer, text, length, TOKENIZER_PLAIN);

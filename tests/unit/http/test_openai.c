@@ -161,10 +161,8 @@ static void reads_details(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_everything),
-        cmocka_unit_test(refuses_by_name),
-        cmocka_unit_test(writes_chunks),
-        cmocka_unit_test(writes_logprobs),
+        cmocka_unit_test(reads_everything), cmocka_unit_test(refuses_by_name),
+        cmocka_unit_test(writes_chunks),    cmocka_unit_test(writes_logprobs),
         cmocka_unit_test(reads_details),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Test data for the kernels: a small random generator, random tensors of every type, and the error measure. */
+/* Test data for the kernels: a small random generator, random tensors of every type, and the
+ * error measure. */
 #ifndef TESTS_UNIT_KERNELS_KERNEL_DATA_H
 #define TESTS_UNIT_KERNELS_KERNEL_DATA_H
 

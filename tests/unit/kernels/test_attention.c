@@ -1,5 +1,5 @@
-/* Paged attention: right against a plain softmax in double precision, the reference's bits from every set, and the
- * same bits however a prompt is cut into calls and ranges. */
+/* Paged attention: right against a plain softmax in double precision, the reference's bits from
+ * every set, and the same bits however a prompt is cut into calls and ranges. */
 #include "tests/unit/kernels/kernel_data.h"
 
 struct sequence {
@@ -11,16 +11,19 @@ struct sequence {
 };
 
 /* A sequence of `length` positions whose pages lie in a shuffled cache full of other bytes. */
-static void sequence_init(struct sequence *s, int heads, int kv_heads, int head_dim, int length, float size)
+static void sequence_init(struct sequence *s, int heads, int kv_heads, int head_dim, int length,
+                          float size)
 {
     int pages = (length + 31) / 32;
-    size_t stride = kernel_kv_page_bytes(kv_heads, head_dim) + 64, kv = (size_t)(kv_heads * head_dim);
+    size_t stride = kernel_kv_page_bytes(kv_heads, head_dim) + 64,
+           kv = (size_t)(kv_heads * head_dim);
     s->length = length;
     s->queries = random_floats((size_t)(length * heads * head_dim), size);
     s->keys = random_floats((size_t)length * kv, size);
     s->values = random_floats((size_t)length * kv, 1);
     s->cache = aligned_new((size_t)(pages + 2) * stride);
-    memset(s->cache, 0xff, (size_t)(pages + 2) * stride); /* NaNs: whatever is read unwritten shows */
+    memset(s->cache, 0xff,
+           (size_t)(pages + 2) * stride); /* NaNs: whatever is read unwritten shows */
     s->pages = malloc((size_t)pages * sizeof(*s->pages));
     assert_non_null(s->pages);
     for (int i = 0; i < pages; i++)
@@ -31,8 +34,10 @@ static void sequence_init(struct sequence *s, int heads, int kv_heads, int head_
         s->pages[j] = page;
     }
     size_t width = (size_t)(heads * head_dim);
-    s->a = (struct kernel_attention){heads, kv_heads, head_dim, 0, 1 / sqrtf((float)head_dim), 0, 0, length,
-                                     s->queries, NULL, width, width, s->cache, stride, s->pages};
+    s->a =
+        (struct kernel_attention){heads, kv_heads, head_dim, 0,          1 / sqrtf((float)head_dim),
+                                  0,     0,        length,   s->queries, NULL,
+                                  width, width,    s->cache, stride,     s->pages};
 }
 
 static void sequence_done(struct sequence *s)
@@ -48,12 +53,13 @@ static void store(const struct kernels *k, struct sequence *s, int first, int la
 {
     size_t kv = (size_t)(s->a.kv_heads * s->a.head_dim);
     for (int p = first; p < last; p++)
-        k->kv_store(s->cache + (size_t)s->pages[p / 32] * s->a.page_stride, p % 32, s->a.kv_heads, s->a.head_dim,
-                    s->keys + (size_t)p * kv, s->values + (size_t)p * kv);
+        k->kv_store(s->cache + (size_t)s->pages[p / 32] * s->a.page_stride, p % 32, s->a.kv_heads,
+                    s->a.head_dim, s->keys + (size_t)p * kv, s->values + (size_t)p * kv);
 }
 
 /* Runs positions [first, last), already stored, cut at random. */
-static void attend(const struct kernels *k, const struct sequence *s, int first, int last, float *out)
+static void attend(const struct kernels *k, const struct sequence *s, int first, int last,
+                   float *out)
 {
     struct kernel_attention a = s->a;
     a.position = first;
@@ -95,7 +101,8 @@ static double score(const struct sequence *s, int query, int head, int position)
 static void exact_row(const struct sequence *s, int query, int head, double *out)
 {
     const struct kernel_attention *a = &s->a;
-    int low = a->window && query >= a->window ? query - a->window + 1 : 0, kv_head = head / (a->heads / a->kv_heads);
+    int low = a->window && query >= a->window ? query - a->window + 1 : 0,
+        kv_head = head / (a->heads / a->kv_heads);
     double total = 0, largest = -1e300;
     memset(out, 0, (size_t)a->head_dim * sizeof(double));
     for (int p = low; p <= query; p++)
@@ -125,10 +132,14 @@ static void check_exact(const struct sequence *s, const float *out)
     free(want);
 }
 
-static const struct { int heads, kv_heads, head_dim, length, window; float softcap, size; } CASES[] = {
-    {9, 3, 64, 100, 0, 0, 1},  {8, 4, 8, 70, 0, 0, 1},    {4, 1, 80, 33, 0, 0, 1},   {2, 2, 128, 65, 40, 0, 1},
-    {4, 2, 256, 40, 0, 50, 1}, {7, 1, 20, 200, 33, 30, 1}, {6, 2, 96, 97, 1, 0, 1},   {3, 3, 48, 1, 0, 0, 1},
-    {5, 1, 64, 64, 32, 0, 30}, {1, 1, 512, 34, 0, 0, 1},   {2, 1, 16, 260, 64, 0, 0},
+static const struct {
+    int heads, kv_heads, head_dim, length, window;
+    float softcap, size;
+} CASES[] = {
+    {9, 3, 64, 100, 0, 0, 1},  {8, 4, 8, 70, 0, 0, 1},    {4, 1, 80, 33, 0, 0, 1},
+    {2, 2, 128, 65, 40, 0, 1}, {4, 2, 256, 40, 0, 50, 1}, {7, 1, 20, 200, 33, 30, 1},
+    {6, 2, 96, 97, 1, 0, 1},   {3, 3, 48, 1, 0, 0, 1},    {5, 1, 64, 64, 32, 0, 30},
+    {1, 1, 512, 34, 0, 0, 1},  {2, 1, 16, 260, 64, 0, 0},
 };
 
 static void check_case(size_t i)
@@ -136,7 +147,8 @@ static void check_case(size_t i)
     const struct kernels *sets[2], *scalar = kernels_choose("scalar");
     int count = simd_sets(sets);
     struct sequence s;
-    sequence_init(&s, CASES[i].heads, CASES[i].kv_heads, CASES[i].head_dim, CASES[i].length, CASES[i].size);
+    sequence_init(&s, CASES[i].heads, CASES[i].kv_heads, CASES[i].head_dim, CASES[i].length,
+                  CASES[i].size);
     s.a.window = CASES[i].window;
     s.a.softcap = CASES[i].softcap;
     size_t bytes = (size_t)s.length * s.a.out_stride * sizeof(float);
@@ -179,7 +191,8 @@ static void test_in_place(void **state)
     sequence_done(&s);
 }
 
-/* What F16 cannot hold is stored as the largest it can, so that one overflow does not become NaN for all. */
+/* What F16 cannot hold is stored as the largest it can, so that one overflow does not become NaN
+ * for all. */
 static void test_store_clamps(void **state)
 {
     (void)state;

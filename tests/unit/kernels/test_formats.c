@@ -14,11 +14,17 @@ static void expect(enum kernel_type type, const uint8_t *block, const float *wan
 static void test_sizes(void **state)
 {
     (void)state;
-    static const struct { enum kernel_type type; const char *name; int block, bytes; } WANT[] = {
-        {KERNEL_F32, "F32", 1, 4},        {KERNEL_F16, "F16", 1, 2},       {KERNEL_BF16, "BF16", 1, 2},
-        {KERNEL_Q8_0, "Q8_0", 32, 34},    {KERNEL_Q4_0, "Q4_0", 32, 18},   {KERNEL_Q4_1, "Q4_1", 32, 20},
-        {KERNEL_Q5_0, "Q5_0", 32, 22},    {KERNEL_Q5_1, "Q5_1", 32, 24},   {KERNEL_Q4_K, "Q4_K", 256, 144},
-        {KERNEL_Q5_K, "Q5_K", 256, 176},  {KERNEL_Q6_K, "Q6_K", 256, 210}, {KERNEL_IQ4_NL, "IQ4_NL", 32, 18},
+    static const struct {
+        enum kernel_type type;
+        const char *name;
+        int block, bytes;
+    } WANT[] = {
+        {KERNEL_F32, "F32", 1, 4},       {KERNEL_F16, "F16", 1, 2},
+        {KERNEL_BF16, "BF16", 1, 2},     {KERNEL_Q8_0, "Q8_0", 32, 34},
+        {KERNEL_Q4_0, "Q4_0", 32, 18},   {KERNEL_Q4_1, "Q4_1", 32, 20},
+        {KERNEL_Q5_0, "Q5_0", 32, 22},   {KERNEL_Q5_1, "Q5_1", 32, 24},
+        {KERNEL_Q4_K, "Q4_K", 256, 144}, {KERNEL_Q5_K, "Q5_K", 256, 176},
+        {KERNEL_Q6_K, "Q6_K", 256, 210}, {KERNEL_IQ4_NL, "IQ4_NL", 32, 18},
         {KERNEL_MXFP4, "MXFP4", 32, 17},
     };
     for (size_t i = 0; i < sizeof(WANT) / sizeof(WANT[0]); i++) {
@@ -50,9 +56,9 @@ static void test_halves(void **state)
     }
     assert_int_equal(float_half(65519.996f), 0x7bff);
     assert_int_equal(float_half(65520), 0x7c00);
-    assert_int_equal(float_half(1 + 0x1p-11f), 0x3c00);         /* a tie, to even */
-    assert_int_equal(float_half(1 + 3 * 0x1p-11f), 0x3c02);     /* a tie, to even */
-    assert_int_equal(float_half(0x1p-25f), 0);                  /* a tie, to even */
+    assert_int_equal(float_half(1 + 0x1p-11f), 0x3c00);     /* a tie, to even */
+    assert_int_equal(float_half(1 + 3 * 0x1p-11f), 0x3c02); /* a tie, to even */
+    assert_int_equal(float_half(0x1p-25f), 0);              /* a tie, to even */
     assert_int_equal(float_half(-0x1.8p-25f), 0x8001);
     assert_int_equal(float_bfloat(1 + 0x1p-8f), 0x3f80);
     assert_int_equal(float_bfloat(1 + 3 * 0x1p-8f), 0x3f82);
@@ -89,7 +95,8 @@ static void test_four_bits(void **state)
         want[i] = (float)(counting(i) - 8) * d;
     expect(KERNEL_Q4_0, block, want);
 
-    static const float LEVELS[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    static const float LEVELS[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                     1,    13,   25,  38,  53,  69,  89,  113};
     for (int i = 0; i < 32; i++)
         want[i] = LEVELS[counting(i)] * d;
     expect(KERNEL_IQ4_NL, block, want);
@@ -98,7 +105,8 @@ static void test_four_bits(void **state)
 static void test_mxfp4(void **state)
 {
     (void)state;
-    static const float LEVELS[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, 0, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    static const float LEVELS[16] = {0, 0.5f,  1,  1.5f,  2,  3,  4,  6,
+                                     0, -0.5f, -1, -1.5f, -2, -3, -4, -6};
     for (int e = 0; e < 255; e++) {
         uint8_t block[17] = {(uint8_t)e};
         float want[32];
@@ -145,8 +153,9 @@ static void test_q8_0(void **state)
     expect(KERNEL_Q8_0, block, want);
 }
 
-/* Scales 6 s + 3 (mod 64) and minima 63 - 7 s (mod 64) of the eight parts, packed as the K-quants do: the low four
- * bits of parts 4..7 in the last four bytes, their high two bits above those of parts 0..3. */
+/* Scales 6 s + 3 (mod 64) and minima 63 - 7 s (mod 64) of the eight parts, packed as the
+ * K-quants do: the low four bits of parts 4..7 in the last four bytes, their high two bits above
+ * those of parts 0..3. */
 static int part_scale(int s)
 {
     return (6 * s + 35) % 64;
@@ -216,8 +225,14 @@ static void test_q6_k(void **state)
 static void test_quantize_weights(void **state)
 {
     (void)state;
-    static const struct { enum kernel_type type; double error; } WANT[] = {
-        {KERNEL_F32, 1e-30}, {KERNEL_F16, 1e-7}, {KERNEL_BF16, 1e-5}, {KERNEL_Q8_0, 1e-4}, {KERNEL_Q4_1, 1e-2}};
+    static const struct {
+        enum kernel_type type;
+        double error;
+    } WANT[] = {{KERNEL_F32, 1e-30},
+                {KERNEL_F16, 1e-7},
+                {KERNEL_BF16, 1e-5},
+                {KERNEL_Q8_0, 1e-4},
+                {KERNEL_Q4_1, 1e-2}};
     float *values = random_floats(1024, 0.05f), back[1024];
     double want[1024];
     uint8_t out[4096];

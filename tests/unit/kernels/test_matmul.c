@@ -1,5 +1,6 @@
-/* Matrix products of every type: right against double precision, the same bits from every instruction set, and the
- * same bits whatever the number of tokens and however the panels are cut. */
+/* Matrix products of every type: right against double precision, the same bits from every
+ * instruction set, and the same bits whatever the number of tokens and however the panels are
+ * cut. */
 #include "tests/unit/kernels/kernel_data.h"
 
 struct product {
@@ -9,8 +10,8 @@ struct product {
     float *values;
 };
 
-static void product_init(struct product *p, enum kernel_type type, int rows, int columns, int tokens, float weight_size,
-                         float value_size)
+static void product_init(struct product *p, enum kernel_type type, int rows, int columns,
+                         int tokens, float weight_size, float value_size)
 {
     p->tensor = random_tensor(type, rows, columns, weight_size);
     p->w = (struct kernel_matrix){type, rows, columns, NULL};
@@ -52,7 +53,9 @@ static double *exact(const struct product *p)
     double *out = calloc((size_t)p->x.tokens * rows, sizeof(double));
     assert_non_null(out);
     for (size_t r = 0; r < rows; r++) {
-        kernel_dequantize(p->w.type, p->tensor + r * columns / (size_t)info->block * (size_t)info->bytes, row, columns);
+        kernel_dequantize(p->w.type,
+                          p->tensor + r * columns / (size_t)info->block * (size_t)info->bytes, row,
+                          columns);
         for (int t = 0; t < p->x.tokens; t++)
             for (size_t c = 0; c < columns; c++)
                 out[(size_t)t * rows + r] += row[c] * seen(p, t, (int)c);
@@ -61,7 +64,9 @@ static double *exact(const struct product *p)
     return out;
 }
 
-static const struct { int rows, columns; } SHAPES[] = {{1, 32}, {16, 64}, {17, 96}, {40, 576}, {33, 544}, {100, 1056}};
+static const struct {
+    int rows, columns;
+} SHAPES[] = {{1, 32}, {16, 64}, {17, 96}, {40, 576}, {33, 544}, {100, 1056}};
 
 /* K-quants need rows of whole super-blocks; float types take any width. */
 static int columns_for(enum kernel_type type, int columns)
@@ -77,13 +82,16 @@ static void test_against_exact(void **state)
         for (size_t s = 0; s < sizeof(SHAPES) / sizeof(SHAPES[0]); s++) {
             struct product p;
             int rows = SHAPES[s].rows;
-            product_init(&p, ALL_TYPES[i], rows, columns_for(ALL_TYPES[i], SHAPES[s].columns), 3, 0.02f, 1);
+            product_init(&p, ALL_TYPES[i], rows, columns_for(ALL_TYPES[i], SHAPES[s].columns), 3,
+                         0.02f, 1);
             float *out = aligned_new(3 * (size_t)rows * sizeof(float));
             double *want = exact(&p);
-            kernels_choose("scalar")->matmul(&p.w, &p.x, out, (size_t)rows, 0, kernel_matrix_panels(&p.w));
+            kernels_choose("scalar")->matmul(&p.w, &p.x, out, (size_t)rows, 0,
+                                             kernel_matrix_panels(&p.w));
             double error = nmse(out, want, 3 * (size_t)rows);
             if (!(error < 1e-11))
-                fail_msg("%s %d x %d: nmse %g", kernel_type_info(ALL_TYPES[i])->name, rows, p.w.columns, error);
+                fail_msg("%s %d x %d: nmse %g", kernel_type_info(ALL_TYPES[i])->name, rows,
+                         p.w.columns, error);
             free(want);
             free(out);
             product_done(&p);
@@ -111,14 +119,15 @@ static void test_activation_error(void **state)
 static const int TOKENS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 24, 35};
 enum { TOKEN_COUNTS = sizeof(TOKENS) / sizeof(TOKENS[0]), MOST_TOKENS = 35 };
 
-/* Each set, any number of tokens from any first token, panels cut anywhere: the reference's bits, nothing else
- * written. */
+/* Each set, any number of tokens from any first token, panels cut anywhere: the reference's
+ * bits, nothing else written. */
 static void check_bits(const struct kernels *k, const struct product *p, const float *want)
 {
     size_t rows = (size_t)p->w.rows, stride = rows + 5, columns = (size_t)p->w.columns;
     float *out = aligned_new(MOST_TOKENS * stride * sizeof(float));
     for (int n = 0; n < TOKEN_COUNTS; n++) {
-        int from = random_below(MOST_TOKENS - TOKENS[n] + 1), cut = random_below(kernel_matrix_panels(&p->w) + 1);
+        int from = random_below(MOST_TOKENS - TOKENS[n] + 1),
+            cut = random_below(kernel_matrix_panels(&p->w) + 1);
         struct kernel_activations x = p->x;
         x.tokens = TOKENS[n];
         x.values += (size_t)from * x.stride;
@@ -130,9 +139,10 @@ static void check_bits(const struct kernels *k, const struct product *p, const f
         k->matmul(&p->w, &x, out, stride, cut, kernel_matrix_panels(&p->w));
         k->matmul(&p->w, &x, out, stride, 0, cut);
         for (size_t t = 0; t < (size_t)x.tokens; t++) {
-            if (memcmp(out + t * stride, want + ((size_t)from + t) * rows, rows * sizeof(float)) != 0)
-                fail_msg("%s %s %d x %d: %d tokens differ", k->name, kernel_type_info(p->w.type)->name, p->w.rows,
-                         p->w.columns, x.tokens);
+            if (memcmp(out + t * stride, want + ((size_t)from + t) * rows, rows * sizeof(float)) !=
+                0)
+                fail_msg("%s %s %d x %d: %d tokens differ", k->name,
+                         kernel_type_info(p->w.type)->name, p->w.rows, p->w.columns, x.tokens);
             for (size_t i = rows; i < stride; i++)
                 assert_int_equal(float_bits(out[t * stride + i]), 0xa5a5a5a5);
         }
@@ -140,7 +150,8 @@ static void check_bits(const struct kernels *k, const struct product *p, const f
     free(out);
 }
 
-static void check_type(enum kernel_type type, int rows, int columns, float weight_size, float value_size)
+static void check_type(enum kernel_type type, int rows, int columns, float weight_size,
+                       float value_size)
 {
     const struct kernels *sets[2];
     int count = simd_sets(sets);
@@ -159,7 +170,8 @@ static void test_same_bits(void **state)
     (void)state;
     for (size_t i = 0; i < TYPE_COUNT; i++)
         for (size_t s = 0; s < sizeof(SHAPES) / sizeof(SHAPES[0]); s++)
-            check_type(ALL_TYPES[i], SHAPES[s].rows, columns_for(ALL_TYPES[i], SHAPES[s].columns), 0.02f, 1);
+            check_type(ALL_TYPES[i], SHAPES[s].rows, columns_for(ALL_TYPES[i], SHAPES[s].columns),
+                       0.02f, 1);
 }
 
 static void test_extreme_sizes(void **state)
@@ -167,14 +179,15 @@ static void test_extreme_sizes(void **state)
     (void)state;
     for (size_t i = 0; i < TYPE_COUNT; i++) {
         int columns = columns_for(ALL_TYPES[i], 96);
-        check_type(ALL_TYPES[i], 20, columns, 0, 1);         /* zero scales */
-        check_type(ALL_TYPES[i], 20, columns, 3000, 1e25f);  /* near overflow */
+        check_type(ALL_TYPES[i], 20, columns, 0, 1);          /* zero scales */
+        check_type(ALL_TYPES[i], 20, columns, 3000, 1e25f);   /* near overflow */
         check_type(ALL_TYPES[i], 20, columns, 6e-8f, 1e-29f); /* half denormals, tiny activations */
-        check_type(ALL_TYPES[i], 20, columns, 1, 1e-40f);    /* denormal activations: zeros as int8 */
+        check_type(ALL_TYPES[i], 20, columns, 1, 1e-40f); /* denormal activations: zeros as int8 */
     }
 }
 
-/* -128 codes, which no quantiser makes but a file may hold, against +-127: the largest sums there can be. */
+/* -128 codes, which no quantiser makes but a file may hold, against +-127: the largest sums
+ * there can be. */
 static void test_largest_codes(void **state)
 {
     (void)state;
@@ -202,7 +215,8 @@ static void test_largest_codes(void **state)
     product_done(&p);
 }
 
-/* Packing keeps every value: a row read back out of its panel is the row of the file, bit for bit. */
+/* Packing keeps every value: a row read back out of its panel is the row of the file, bit for
+ * bit. */
 static void test_rows_read_back(void **state)
 {
     (void)state;
@@ -232,7 +246,8 @@ static void test_pack_ranges(void **state)
         struct product p;
         product_init(&p, ALL_TYPES[i], 70, 512, 1, 0.3f, 1);
         const struct kernel_type_info *info = kernel_type_info(ALL_TYPES[i]);
-        size_t file = (size_t)(70 * 512 / info->block * info->bytes), bytes = kernel_matrix_bytes(&p.w);
+        size_t file = (size_t)(70 * 512 / info->block * info->bytes),
+               bytes = kernel_matrix_bytes(&p.w);
         uint8_t *odd = aligned_new(file + 1);
         memcpy(odd + 1, p.tensor, file);
         struct kernel_matrix again = p.w;
@@ -250,9 +265,9 @@ static void test_pack_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_exact),  cmocka_unit_test(test_activation_error),
-        cmocka_unit_test(test_same_bits),      cmocka_unit_test(test_extreme_sizes),
-        cmocka_unit_test(test_largest_codes),  cmocka_unit_test(test_rows_read_back),
+        cmocka_unit_test(test_against_exact), cmocka_unit_test(test_activation_error),
+        cmocka_unit_test(test_same_bits),     cmocka_unit_test(test_extreme_sizes),
+        cmocka_unit_test(test_largest_codes), cmocka_unit_test(test_rows_read_back),
         cmocka_unit_test(test_pack_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

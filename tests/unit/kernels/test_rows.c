@@ -1,4 +1,5 @@
-/* The kernels that work on a row: right against libm in double precision, and the reference's bits from every set. */
+/* The kernels that work on a row: right against libm in double precision, and the reference's
+ * bits from every set. */
 #include "tests/unit/kernels/kernel_data.h"
 
 #include <float.h>
@@ -9,15 +10,31 @@ enum { LENGTH_COUNT = sizeof(LENGTHS) / sizeof(LENGTHS[0]), MOST = 1000, ROOM = 
 /* Values of every kind a row may hold: normal, zero of both signs, tiny, huge. */
 static void mixed_values(float *x, int n, float size)
 {
-    static const float SPECIAL[] = {0, -0.0f, 1e-40f, -1e-40f, 1e-20f, 80, -80, 100, -100, 1e4f, -1e4f, 1, -1};
+    static const float SPECIAL[] = {0,   -0.0f, 1e-40f, -1e-40f, 1e-20f, 80, -80,
+                                    100, -100,  1e4f,   -1e4f,   1,      -1};
     for (int i = 0; i < n; i++)
-        x[i] = i % 5 == 3 ? SPECIAL[random_below(sizeof(SPECIAL) / sizeof(SPECIAL[0]))] : size * random_normal();
+        x[i] = i % 5 == 3 ? SPECIAL[random_below(sizeof(SPECIAL) / sizeof(SPECIAL[0]))]
+                          : size * random_normal();
 }
 
 /* One call of each kernel, all writing to out. */
-enum op { RMSNORM, RMSNORM_PLAIN, SILU, GELU, ADD, SCALE, MULTIPLY_ADD, SOFTCAP, SOFTMAX, ROPE_NORM, ROPE_NEOX, OPS };
+enum op {
+    RMSNORM,
+    RMSNORM_PLAIN,
+    SILU,
+    GELU,
+    ADD,
+    SCALE,
+    MULTIPLY_ADD,
+    SOFTCAP,
+    SOFTMAX,
+    ROPE_NORM,
+    ROPE_NEOX,
+    OPS
+};
 
-static void run(const struct kernels *k, enum op op, float *out, const float *a, const float *b, int n)
+static void run(const struct kernels *k, enum op op, float *out, const float *a, const float *b,
+                int n)
 {
     memcpy(out, a, (size_t)n * sizeof(float));
     switch (op) {
@@ -99,7 +116,8 @@ static double exact_one(enum op op, double a, double b, double factor)
 static void test_against_libm(void **state)
 {
     (void)state;
-    static const enum op OPERATIONS[] = {RMSNORM, SILU, GELU, ADD, SCALE, MULTIPLY_ADD, SOFTCAP, SOFTMAX};
+    static const enum op OPERATIONS[] = {RMSNORM, SILU,         GELU,    ADD,
+                                         SCALE,   MULTIPLY_ADD, SOFTCAP, SOFTMAX};
     static float a[MOST], b[MOST], got[MOST];
     static double want[MOST];
     for (size_t o = 0; o < sizeof(OPERATIONS) / sizeof(OPERATIONS[0]); o++)
@@ -122,7 +140,8 @@ static void test_against_libm(void **state)
         }
 }
 
-/* The exponential through softmax of two: relative error below 3 units in the last place over its whole range. */
+/* The exponential through softmax of two: relative error below 3 units in the last place over
+ * its whole range. */
 static void test_exponential(void **state)
 {
     (void)state;
@@ -144,14 +163,17 @@ static void test_rope(void **state)
     kernel_rope_table(table, 1000, 8, 10000, 0.5, factors, 1.25);
     for (int i = 0; i < 4; i++) {
         double angle = 500 * pow(10000, -i / 4.0) / factors[i];
-        assert_true(fabs(table[2 * i] - 1.25 * cos(angle)) < 1e-6 && fabs(table[2 * i + 1] - 1.25 * sin(angle)) < 1e-6);
+        assert_true(fabs(table[2 * i] - 1.25 * cos(angle)) < 1e-6 &&
+                    fabs(table[2 * i + 1] - 1.25 * sin(angle)) < 1e-6);
     }
     float norm[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, neox[10] = {1, 3, 5, 7, 2, 4, 6, 8, 9, 10};
     kernels_choose(NULL)->rope(norm, 1, 10, 8, table, KERNEL_ROPE_NORM);
     kernels_choose(NULL)->rope(neox, 1, 10, 8, table, KERNEL_ROPE_NEOX);
     for (int i = 0; i < 4; i++) {
-        float c = table[2 * i], s = table[2 * i + 1], u = (float)(2 * i + 1), v = (float)(2 * i + 2);
-        assert_true(fabsf(norm[2 * i] - (u * c - v * s)) < 1e-5f && fabsf(norm[2 * i + 1] - (u * s + v * c)) < 1e-5f);
+        float c = table[2 * i], s = table[2 * i + 1], u = (float)(2 * i + 1),
+              v = (float)(2 * i + 2);
+        assert_true(fabsf(norm[2 * i] - (u * c - v * s)) < 1e-5f &&
+                    fabsf(norm[2 * i + 1] - (u * s + v * c)) < 1e-5f);
         assert_true(neox[i] == norm[2 * i] && neox[i + 4] == norm[2 * i + 1]);
     }
     assert_true(norm[8] == 9 && norm[9] == 10 && neox[8] == 9 && neox[9] == 10);
@@ -206,7 +228,8 @@ static void check_quantize(const struct kernels *k, const float *values, int tok
             first += i < 16 ? quants[b * 32 + i] : 0;
             assert_true(quants[b * 32 + i] > -128);
             if (blocks[b].scale > 0)
-                assert_true(fabs((double)quants[b * 32 + i] * blocks[b].scale - v[i]) <= blocks[b].scale * 0.5001);
+                assert_true(fabs((double)quants[b * 32 + i] * blocks[b].scale - v[i]) <=
+                            blocks[b].scale * 0.5001);
         }
         assert_true(blocks[b].minus_sum == -sum && blocks[b].minus_first == -first);
     }
@@ -255,9 +278,14 @@ static void test_choose(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_against_libm), cmocka_unit_test(test_exponential),
-        cmocka_unit_test(test_rope),      cmocka_unit_test(test_argmax),       cmocka_unit_test(test_quantize),
-        cmocka_unit_test(test_quantize_infinite), cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_against_libm),
+        cmocka_unit_test(test_exponential),
+        cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_argmax),
+        cmocka_unit_test(test_quantize),
+        cmocka_unit_test(test_quantize_infinite),
+        cmocka_unit_test(test_choose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,8 @@ static char trace[256];
 
 static void note(void *data)
 {
-    strcat(trace, data);
+    size_t used = strlen(trace);
+    snprintf(trace + used, sizeof trace - used, "%s", (const char *)data);
 }
 
 static void timers_run_in_order_and_can_be_stopped(void **state)
@@ -95,7 +96,8 @@ static void a_stopped_descriptor_is_never_called(void **state)
     }
     loop_turn(loop, 100);
     loop_turn(loop, 0);
-    assert_int_equal(ends[0].calls + ends[1].calls, 1); /* both were ready; the first stopped the second */
+    assert_int_equal(ends[0].calls + ends[1].calls,
+                     1); /* both were ready; the first stopped the second */
     for (int i = 0; i < 2; i++) {
         close(pipes[i][0]);
         close(pipes[i][1]);
@@ -205,9 +207,11 @@ static void workers_do_every_job_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(timers_run_in_order_and_can_be_stopped), cmocka_unit_test(many_timers_keep_the_heap),
+        cmocka_unit_test(timers_run_in_order_and_can_be_stopped),
+        cmocka_unit_test(many_timers_keep_the_heap),
         cmocka_unit_test(a_stopped_descriptor_is_never_called),
-        cmocka_unit_test(messages_of_two_threads_all_arrive_in_order), cmocka_unit_test(workers_do_every_job_once),
+        cmocka_unit_test(messages_of_two_threads_all_arrive_in_order),
+        cmocka_unit_test(workers_do_every_job_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,8 @@ struct let_in {
     struct err err;
 };
 
-static void note_redeemed(void *user, const struct voter *voter, const char *session, const struct err *err)
+static void note_redeemed(void *user, const struct voter *voter, const char *session,
+                          const struct err *err)
 {
     struct let_in *let_in = user;
     let_in->replies++;
@@ -76,8 +77,8 @@ static void an_invitation_lets_in_once(void **state)
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
     struct sessions *sessions = sessions_new(fixture->store, AUTH_INVITE, &err);
-    struct invite made =
-        invite(fixture, (struct invite_wish){.role = ROLE_ANALYST, .cohort = "raters", .staff = true});
+    struct invite made = invite(
+        fixture, (struct invite_wish){.role = ROLE_ANALYST, .cohort = "raters", .staff = true});
     struct let_in first = redeem(fixture, sessions, made.token);
     assert_true(first.in);
     assert_int_equal(first.voter.role, ROLE_ANALYST);
@@ -212,7 +213,8 @@ static void a_key_opens_until_it_is_revoked(void **state)
     keys_free(keys);
     keys = open_keys(fixture);
     assert_null(keys_admit(keys, text_of(made.secret), NULL, &err));
-    assert_int_equal(create(fixture, keys, (struct key_wish){.name = ""}).err.code, ERR_BAD_REQUEST);
+    assert_int_equal(create(fixture, keys, (struct key_wish){.name = ""}).err.code,
+                     ERR_BAD_REQUEST);
     keys_free(keys);
 }
 

@@ -54,7 +54,8 @@ static void the_wait_is_told(void **state)
     assert_false(rates_take(rates, RATE_LOGIN, "x", &retry, &err));
     assert_int_equal(retry, 30);
     assert_int_equal(err.code, ERR_TOO_MANY);
-    assert_string_equal(err.message, "too many attempts to log in: at most 2 a minute; try again in 30 s");
+    assert_string_equal(err.message,
+                        "too many attempts to log in: at most 2 a minute; try again in 30 s");
     rates_set(rates, RATE_LOGIN, 0, 0);
     assert_int_equal(take_all(rates, RATE_LOGIN, "x", &retry), 1000);
     clock_freeze(-1, -1);

@@ -88,7 +88,8 @@ static void an_ended_session_is_gone_from_the_disk_too(void **state)
 {
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
-    char one[SESSION_TOKEN_LENGTH + 1], two[SESSION_TOKEN_LENGTH + 1], three[SESSION_TOKEN_LENGTH + 1];
+    char one[SESSION_TOKEN_LENGTH + 1], two[SESSION_TOKEN_LENGTH + 1],
+        three[SESSION_TOKEN_LENGTH + 1];
     struct sessions *sessions = open_sessions(fixture, AUTH_LOCAL);
     struct voter voter = *sessions_start(sessions, one, &err);
     need(sessions_add(sessions, &voter, two, &err) != NULL, &err);

@@ -1,5 +1,5 @@
-/* A store in a folder of its own with two competitors and a voter, for the tests of the store and of what
- * stands on it. Everything is written through store_apply, as the arena would. */
+/* A store in a folder of its own with two competitors and a voter, for the tests of the store
+ * and of what stands on it. Everything is written through store_apply, as the arena would. */
 #ifndef ARENA_TESTS_STORE_FIXTURE_H
 #define ARENA_TESTS_STORE_FIXTURE_H
 
@@ -46,7 +46,8 @@ static inline void fixture_dir(struct fixture *fixture)
 {
     /* In memory where that is possible: none of these tests is about how fast the disk is. */
     bool memory = access("/dev/shm", W_OK) == 0;
-    snprintf(fixture->dir, sizeof fixture->dir, "%s/arena-store-XXXXXX", memory ? "/dev/shm" : "/tmp");
+    snprintf(fixture->dir, sizeof fixture->dir, "%s/arena-store-XXXXXX",
+             memory ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(fixture->dir));
 }
 
@@ -95,8 +96,8 @@ static inline bool fixture_fill(struct db *tx, void *data, struct err *err)
            voters_insert(tx, &voter, err);
 }
 
-static inline void fixture_apply(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *),
-                                 void *data)
+static inline void fixture_apply(struct fixture *fixture,
+                                 bool (*apply)(struct db *, void *, struct err *), void *data)
 {
     struct err err = ERR_INIT;
     need(store_apply(fixture->store, apply, data, &err), &err);
@@ -133,8 +134,8 @@ struct fixture_battle {
     enum battle_state state;
 };
 
-static inline bool fixture_answer(struct db *tx, const char *battle, int64_t version, const char *text,
-                                  int64_t *id, struct err *err)
+static inline bool fixture_answer(struct db *tx, const char *battle, int64_t version,
+                                  const char *text, int64_t *id, struct err *err)
 {
     struct answer_record answer = {.version = version,
                                    .text = text_of(text),
@@ -176,9 +177,11 @@ static inline bool fixture_battle_apply(struct db *tx, void *data, struct err *e
            battles_change(tx, battle.id, BATTLE_STREAMING, BATTLE_READY, NULL, NOW, err);
 }
 
-static inline void fixture_battle(struct fixture *fixture, enum battle_state state, char id[STORE_ID_SIZE])
+static inline void fixture_battle(struct fixture *fixture, enum battle_state state,
+                                  char id[STORE_ID_SIZE])
 {
-    struct fixture_battle new = {.fixture = fixture, .prompt = "Why is  the sky\nblue? ", .state = state};
+    struct fixture_battle new = {
+        .fixture = fixture, .prompt = "Why is  the sky\nblue? ", .state = state};
     fixture_apply(fixture, fixture_battle_apply, &new);
     copy_id(id, new.id);
 }

@@ -45,8 +45,8 @@ struct change {
 static bool change(struct db *tx, void *data, struct err *err)
 {
     struct change *step = data;
-    return battles_change(tx, step->id, step->from, step->to, step->to == BATTLE_VOID ? "network" : NULL,
-                          NOW + 5, err);
+    return battles_change(tx, step->id, step->from, step->to,
+                          step->to == BATTLE_VOID ? "network" : NULL, NOW + 5, err);
 }
 
 static void expect_error(struct fixture *fixture, bool (*apply)(struct db *, void *, struct err *),
@@ -62,8 +62,10 @@ static void a_state_changes_only_from_where_it_is(void **state)
     struct fixture *fixture = *state;
     char id[STORE_ID_SIZE];
     fixture_battle(fixture, BATTLE_READY, id);
-    struct change wrong = {id, BATTLE_STREAMING, BATTLE_VOID}, right = {id, BATTLE_READY, BATTLE_VOID};
-    struct change voted = {id, BATTLE_READY, BATTLE_VOTED}, nowhere = {"x", BATTLE_READY, BATTLE_VOID};
+    struct change wrong = {id, BATTLE_STREAMING, BATTLE_VOID},
+                  right = {id, BATTLE_READY, BATTLE_VOID};
+    struct change voted = {id, BATTLE_READY, BATTLE_VOTED},
+                  nowhere = {"x", BATTLE_READY, BATTLE_VOID};
     expect_error(fixture, change, &wrong, ERR_WRONG_STATE);
     expect_error(fixture, change, &voted, ERR_INTERNAL);
     expect_error(fixture, change, &nowhere, ERR_NOT_FOUND);
@@ -80,11 +82,13 @@ static bool swap_and_flag(struct db *tx, void *data, struct err *err)
     const struct fixture_battle *battle = data;
     struct style_counts a = {1, 2, 3, 4}, b = {-1, 6, 7, 8};
     return battles_swap(tx, battle->id, 'a', battle->fixture->version_b, err) &&
-           incidents_add(tx, battle->id, battle->fixture->version_a, INCIDENT_SWAP, "timeout", NOW, err) &&
+           incidents_add(tx, battle->id, battle->fixture->version_a, INCIDENT_SWAP, "timeout", NOW,
+                         err) &&
            battles_flag_self_identified(tx, battle->id, err) &&
            battles_set_private(tx, battle->id, true, err) &&
            battles_set_tags(tx, battle->id, TEXT("{\"language\":\"en\"}"), err) &&
-           battles_set_style(tx, battle->id, &a, &b, err) && battles_set_revealed(tx, battle->id, NOW, err);
+           battles_set_style(tx, battle->id, &a, &b, err) &&
+           battles_set_revealed(tx, battle->id, NOW, err);
 }
 
 static void sides_are_swapped_only_while_streaming(void **state)
@@ -130,7 +134,8 @@ static void incidents_are_counted_by_version(void **state)
     struct db *db = fixture_reader(fixture);
     struct count_check check = {.version = fixture->version_a};
     need(incidents_each(db, check_count, &check, &err), &err);
-    assert_int_equal(check.swaps, 0); /* a battle under way moves nothing: that would name who answers */
+    assert_int_equal(check.swaps,
+                     0); /* a battle under way moves nothing: that would name who answers */
     fixture_apply(fixture, make_void, &battle);
     need(incidents_each(db, check_count, &check, &err), &err);
     assert_int_equal(check.swaps, 1);
@@ -180,7 +185,8 @@ static bool see_turn(void *user, const struct turn_record *turn)
         return true;
     }
     assert_true(text_equal(turn->prompt, TEXT("Why is  the sky\nblue? ")));
-    assert_true(text_equal(turn->a.text, TEXT("answer A")) && text_equal(turn->b.text, TEXT("answer B")));
+    assert_true(text_equal(turn->a.text, TEXT("answer A")) &&
+                text_equal(turn->b.text, TEXT("answer B")));
     assert_string_equal(turn->a.finish, "stop");
     assert_null(turn->a.error_class);
     assert_null(turn->a.reasoning.data);
@@ -333,7 +339,8 @@ static bool insert_orphan(struct db *tx, void *data, struct err *err)
 static void a_battle_needs_its_voter_and_versions(void **state)
 {
     struct fixture *fixture = *state;
-    struct battle_record record = {.version_a = fixture->version_a, .version_b = 99, .probability = NAN};
+    struct battle_record record = {
+        .version_a = fixture->version_a, .version_b = 99, .probability = NAN};
     random_id(record.id);
     expect_error(fixture, insert_orphan, &record, ERR_NOT_FOUND);
     copy_id(record.voter, fixture->voter);

@@ -16,7 +16,8 @@ static bool register_one(struct db *tx, void *data, struct err *err)
     return competitors_register(tx, &new->record, NOW, &new->version, err);
 }
 
-static int64_t version_of(struct fixture *fixture, const char *name, char digest, const char *licence)
+static int64_t version_of(struct fixture *fixture, const char *name, char digest,
+                          const char *licence)
 {
     struct registration new = {.record = {.name = name, .effective = "{}", .licence = licence}};
     digest_text(new.digest, digest);
@@ -30,7 +31,8 @@ static void a_change_is_a_new_version(void **state)
     struct err err = ERR_INIT;
     int64_t first = version_of(fixture, "m", '1', NULL);
     assert_true(version_of(fixture, "m", '1', "MIT") == first);
-    int64_t second = version_of(fixture, "m", '2', "MIT"), other = version_of(fixture, "n", '1', NULL);
+    int64_t second = version_of(fixture, "m", '2', "MIT"),
+            other = version_of(fixture, "n", '1', NULL);
     assert_true(second != first && other != first && other != second);
     struct db *db = fixture_reader(fixture);
     struct versions versions;
@@ -86,10 +88,11 @@ static void states_are_kept(void **state)
     fixture_apply(fixture, set_state, &(struct state_change){"model one", "paused"});
     need(competitors_state(db, "model one", word, &err), &err);
     assert_string_equal(word, "paused");
-    assert_false(
-        store_apply(fixture->store, set_state, &(struct state_change){"model one", "asleep"}, &err));
+    assert_false(store_apply(fixture->store, set_state,
+                             &(struct state_change){"model one", "asleep"}, &err));
     assert_int_equal(err.code, ERR_CONFLICT);
-    assert_false(store_apply(fixture->store, set_state, &(struct state_change){"nobody", "paused"}, &err));
+    assert_false(
+        store_apply(fixture->store, set_state, &(struct state_change){"nobody", "paused"}, &err));
     assert_int_equal(err.code, ERR_NOT_FOUND);
     need(competitors_state(db, "nobody", word, &err), &err);
     assert_string_equal(word, "");
@@ -177,8 +180,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-        TEST(a_change_is_a_new_version),   TEST(an_imported_name_is_one_version), TEST(states_are_kept),
-        TEST(named_voters_are_one_a_kind), TEST(boards_come_newest_first),
+        TEST(a_change_is_a_new_version), TEST(an_imported_name_is_one_version),
+        TEST(states_are_kept),           TEST(named_voters_are_one_a_kind),
+        TEST(boards_come_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

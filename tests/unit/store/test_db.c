@@ -21,8 +21,8 @@ static void values_come_back_as_they_went(void **state)
     struct db *db = open_db(fixture);
     struct db_rows rows;
     need(db_run(db, "INSERT INTO v VALUES (?, ?, ?, ?, ?)",
-                DB_VALUES(DB_INT(INT64_MIN), DB_REAL(0.1), DB_TEXT(TEXT("a\0b")), DB_BLOB("\0\1", 2),
-                          DB_REAL(NAN)),
+                DB_VALUES(DB_INT(INT64_MIN), DB_REAL(0.1), DB_TEXT(TEXT("a\0b")),
+                          DB_BLOB("\0\1", 2), DB_REAL(NAN)),
                 &err),
          &err);
     need(db_select(db, &rows, "SELECT i, r, t, b, n, '' FROM v", DB_NONE, &err), &err);
@@ -34,7 +34,8 @@ static void values_come_back_as_they_went(void **state)
     assert_false(db_bytes(&rows, 3, bytes, 1));
     assert_true(db_is_null(&rows, 4) && isnan(db_real(&rows, 4)) && db_text(&rows, 4).data == NULL);
     assert_int_equal(db_int_or(&rows, 4, -7), -7);
-    assert_true(db_text(&rows, 5).data != NULL && db_text(&rows, 5).length == 0); /* empty is not absent */
+    assert_true(db_text(&rows, 5).data != NULL &&
+                db_text(&rows, 5).length == 0); /* empty is not absent */
     db_copy(&rows, 2, cut, sizeof cut);
     assert_memory_equal(cut, "a\0\0", 3);
     assert_false(db_next(&rows));

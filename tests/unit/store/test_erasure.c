@@ -1,4 +1,5 @@
-/* Erasing a voter and old text: nothing of the person or the text is left, counts and ledger stay. */
+/* Erasing a voter and old text: nothing of the person or the text is left, counts and ledger
+ * stay. */
 #include "unit/store/fixture.h"
 
 #include "store/erasure.h"
@@ -28,13 +29,15 @@ struct erasing {
 static bool erase(struct db *tx, void *data, struct err *err)
 {
     struct erasing *erasing = data;
-    return erasing->voter != NULL ? erasure_voter(tx, erasing->voter, NOW + 9, &erasing->report, err)
-                                  : erasure_before(tx, NOW + 2, &erasing->report, err);
+    return erasing->voter != NULL
+               ? erasure_voter(tx, erasing->voter, NOW + 9, &erasing->report, err)
+               : erasure_before(tx, NOW + 2, &erasing->report, err);
 }
 
 static bool remark(struct db *tx, void *data, struct err *err)
 {
-    struct vote_feedback feedback = {.comment = TEXT("I know this one"), .recognised = TEXT("\"gpt\"")};
+    struct vote_feedback feedback = {.comment = TEXT("I know this one"),
+                                     .recognised = TEXT("\"gpt\"")};
     struct fixture_vote *vote = data;
     return votes_feedback(tx, vote->cast.battle, vote->cast.voter, &feedback, NOW, err);
 }
@@ -93,7 +96,8 @@ static void a_voter_is_erased(void **state)
     copy_id(fixture->voter, berta);
     cast(fixture, id);
     read_prompts(fixture, before);
-    struct erasing berta_goes = {.voter = berta}, anna_goes = {.voter = anna}, nobody = {.voter = "nobody"};
+    struct erasing berta_goes = {.voter = berta}, anna_goes = {.voter = anna},
+                   nobody = {.voter = "nobody"};
     fixture_apply(fixture, erase, &berta_goes);
     assert_int_equal(berta_goes.report.votes, 1);
     assert_int_equal(berta_goes.report.answers, 2);
@@ -109,9 +113,10 @@ static void a_voter_is_erased(void **state)
     assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text NOTNULL"), 0);
     assert_int_equal(number(fixture, "SELECT count(*) FROM feedback WHERE comment NOTNULL"), 0);
     assert_int_equal(number(fixture, "SELECT count(*) FROM feedback WHERE recognised = 'true'"), 1);
-    assert_int_equal(number(fixture, "SELECT count(*) FROM voters WHERE name = 'Berta' OR cohort NOTNULL"),
-                     0);
-    assert_int_equal(number(fixture, "SELECT count(DISTINCT voter) FROM votes"), 2); /* clusters stay */
+    assert_int_equal(
+        number(fixture, "SELECT count(*) FROM voters WHERE name = 'Berta' OR cohort NOTNULL"), 0);
+    assert_int_equal(number(fixture, "SELECT count(DISTINCT voter) FROM votes"),
+                     2); /* clusters stay */
     assert_int_equal(number(fixture, "SELECT count(*) FROM battles WHERE state = 3"), 1);
     struct err err = ERR_INIT;
     assert_false(store_apply(fixture->store, erase, &nobody, &err));
@@ -134,11 +139,11 @@ static void a_prompt_that_nobody_else_asked_is_hidden(void **state)
 
 static bool share_answers(struct db *tx, void *data, struct err *err)
 {
-    return db_run(
-        tx,
-        "UPDATE turns SET answer_a = (SELECT min(answer_a) FROM turns), answer_b = (SELECT min(answer_b) FROM"
-        " turns) WHERE battle = (SELECT number FROM battles WHERE id = ?)",
-        DB_VALUES(DB_STRING(data)), err);
+    return db_run(tx,
+                  "UPDATE turns SET answer_a = (SELECT min(answer_a) FROM turns), answer_b = "
+                  "(SELECT min(answer_b) FROM"
+                  " turns) WHERE battle = (SELECT number FROM battles WHERE id = ?)",
+                  DB_VALUES(DB_STRING(data)), err);
 }
 
 /* A queue shows the same answers to several voters. */
@@ -155,7 +160,8 @@ static void what_others_were_shown_too_stays(void **state)
     struct fixture_vote vote = fixture_vote(fixture, second, WINNER_B);
     fixture_apply(fixture, fixture_vote_apply, &vote);
     fixture_apply(fixture, erase, &(struct erasing){.voter = anna});
-    assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text NOTNULL AND id <= 2"), 2);
+    assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text NOTNULL AND id <= 2"),
+                     2);
     expect_whole(fixture, 2, 1);
 }
 

@@ -25,7 +25,8 @@ static void tamper(const struct fixture *fixture, const char *sql)
     sqlite3 *handle;
     snprintf(path, sizeof path, "%s/arena.db", fixture->dir);
     assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    sqlite3_exec(handle, "DROP TRIGGER IF EXISTS votes_are_final; DROP TRIGGER IF EXISTS votes_stay", NULL,
+    sqlite3_exec(handle,
+                 "DROP TRIGGER IF EXISTS votes_are_final; DROP TRIGGER IF EXISTS votes_stay", NULL,
                  NULL, NULL);
     if (sqlite3_exec(handle, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s", message);
@@ -77,7 +78,8 @@ static const struct tampering TAMPERINGS[] = {
     {"UPDATE votes SET at_ms = at_ms + 1 WHERE seq = 6", 6, "changed"},
     {"UPDATE votes SET judge = 1 WHERE seq = 2", 2, "changed"},
     {"UPDATE votes SET winner = 3, hash = zeroblob(32) WHERE seq = 2", 2, "changed"},
-    {"UPDATE battles SET version_a = version_b, version_b = version_a WHERE number = 4", 4, "changed"},
+    {"UPDATE battles SET version_a = version_b, version_b = version_a WHERE number = 4", 4,
+     "changed"},
     {"UPDATE votes SET battle = 99 WHERE seq = 4", 4, "changed"},
     {"UPDATE turns SET prompt = 'another' WHERE battle = 4", 4, "the prompt"},
     {"UPDATE answers SET text = 'better' WHERE id = 7", 4, "an answer"},
@@ -88,7 +90,8 @@ static const struct tampering TAMPERINGS[] = {
     {"DELETE FROM votes WHERE seq = 1", 1, "removed"},
     {"DELETE FROM votes WHERE seq = 6", 6, "removed"},
     {"DELETE FROM votes WHERE seq = 4; UPDATE votes SET seq = seq - 1 WHERE seq > 4", 4, "changed"},
-    {"INSERT INTO votes SELECT 7, battle + 100, voter, winner, judge, counted, at_ms, turns, delay_ms, read_ms, salt,"
+    {"INSERT INTO votes SELECT 7, battle + 100, voter, winner, judge, counted, at_ms, turns, "
+     "delay_ms, read_ms, salt,"
      " voter_digest, content_digest, prev_hash, hash FROM votes WHERE seq = 6",
      7, "changed"},
     {"UPDATE ledger SET votes = 7", 7, "removed"},
@@ -109,8 +112,8 @@ static void tampering_is_found_at_the_first_vote(void **state)
     }
 }
 
-/* A forger who knows the format writes a vote anew, hash and all: the next vote gives it away; so does the
- * end. */
+/* A forger who knows the format writes a vote anew, hash and all: the next vote gives it away;
+ * so does the end. */
 static void forge(const struct fixture *fixture, int64_t seq)
 {
     struct err err = ERR_INIT;
@@ -161,9 +164,9 @@ static void erased_text_and_voter_still_verify(void **state)
 {
     struct fixture *fixture = *state;
     cast_votes(fixture);
-    tamper(fixture,
-           "UPDATE votes SET salt = NULL, voter = NULL WHERE seq IN (2, 6); UPDATE turns SET prompt = NULL"
-           " WHERE battle = 2; UPDATE answers SET text = NULL WHERE id = 3");
+    tamper(fixture, "UPDATE votes SET salt = NULL, voter = NULL WHERE seq IN (2, 6); UPDATE turns "
+                    "SET prompt = NULL"
+                    " WHERE battle = 2; UPDATE answers SET text = NULL WHERE id = 3");
     struct ledger_report report = verify(fixture);
     assert_string_equal(report.problem, "");
     assert_int_equal(report.erased, 2);
@@ -188,8 +191,9 @@ static void the_encoding_is_as_documented(void **state)
                                .source = BATTLE_QUEUED,
                                .at_ms = 258,
                                .turns = 1};
-    static const char *const FRONT[] = {"battle"}, *const WORDS[] = {"va",    "vb",        "both_bad",
-                                                                     "model", "not_blind", "queued"};
+    static const char *const FRONT[] = {"battle"}, *const WORDS[] = {"va",        "vb",
+                                                                     "both_bad",  "model",
+                                                                     "not_blind", "queued"};
     memset(vote.voter, 1, DIGEST_SIZE);
     memset(vote.content, 2, DIGEST_SIZE);
     struct digest *digest = digest_new();
@@ -238,13 +242,15 @@ static int64_t invariants(const struct fixture *fixture, struct told *told)
 }
 
 static const struct tampering BROKEN[] = {
-    {"UPDATE battles SET state = 1, ended_ms = NULL WHERE number = 2", 1, "has a vote but is not voted"},
+    {"UPDATE battles SET state = 1, ended_ms = NULL WHERE number = 2", 1,
+     "has a vote but is not voted"},
     {"UPDATE battles SET ended_ms = NULL WHERE number = 2", 1, "wrong end"},
     {"UPDATE battles SET mode = 1 WHERE number = 2", 1, "not blind"},
     {"UPDATE battles SET turns = 4 WHERE number = 2", 1, "as many turns"},
     {"UPDATE turns SET answered_ms = NULL WHERE battle = 2", 1, "no answers"},
     {"DELETE FROM votes WHERE seq = 2", 1, "has no vote"},
-    {"PRAGMA foreign_keys = OFF; DELETE FROM answers WHERE id = 3", 1, "a row of turns points at nothing"},
+    {"PRAGMA foreign_keys = OFF; DELETE FROM answers WHERE id = 3", 1,
+     "a row of turns points at nothing"},
 };
 
 static void broken_invariants_are_told(void **state)

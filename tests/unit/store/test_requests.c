@@ -17,8 +17,8 @@ struct decision {
 static bool decide(struct db *tx, void *data, struct err *err)
 {
     const struct decision *decision = data;
-    return access_requests_decide(tx, decision->id, decision->state, decision->reason, decision->key,
-                                  NOW + 1, err);
+    return access_requests_decide(tx, decision->id, decision->state, decision->reason,
+                                  decision->key, NOW + 1, err);
 }
 
 static void count_request(void *user, const struct access_request *request)

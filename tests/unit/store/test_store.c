@@ -23,7 +23,8 @@ struct number {
 
 static bool insert_number(struct db *tx, void *data, struct err *err)
 {
-    return db_run(tx, "INSERT INTO t VALUES (?)", DB_VALUES(DB_INT(((struct number *)data)->value)), err);
+    return db_run(tx, "INSERT INTO t VALUES (?)", DB_VALUES(DB_INT(((struct number *)data)->value)),
+                  err);
 }
 
 static void note(void *data, const struct err *err)
@@ -58,7 +59,8 @@ static void answers_come_in_order_and_one_fails_alone(void **state)
     }
     while (order < 5)
         loop_turn(fixture->loop, 1000);
-    static const enum err_code EXPECTED[] = {ERR_NONE, ERR_NONE, ERR_CONFLICT, ERR_NONE, ERR_CONFLICT};
+    static const enum err_code EXPECTED[] = {ERR_NONE, ERR_NONE, ERR_CONFLICT, ERR_NONE,
+                                             ERR_CONFLICT};
     for (int i = 0; i < 5; i++) {
         assert_int_equal(numbers[i].answered, i + 1);
         assert_int_equal(numbers[i].err.code, EXPECTED[i]);
@@ -121,7 +123,8 @@ static void closing_answers_what_waits(void **state)
     fixture_apply(fixture, make_table, NULL);
     for (int i = 0; i < 50; i++) {
         numbers[i] = (struct number){.value = i, .order = &order};
-        need(store_submit(fixture->store, &(struct store_job){insert_number, note, &numbers[i]}, &err),
+        need(store_submit(fixture->store, &(struct store_job){insert_number, note, &numbers[i]},
+                          &err),
              &err);
     }
     store_close(fixture->store);
@@ -187,10 +190,11 @@ static void an_older_version_is_brought_up(void **state)
     struct fixture_vote vote = fixture_vote(fixture, id, WINNER_A);
     fixture_apply(fixture, fixture_vote_apply, &vote);
     store_close(fixture->store);
-    set_pragma(fixture,
-               "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
-               "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
-               "PRAGMA user_version = 1");
+    set_pragma(
+        fixture,
+        "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
+        "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
+        "PRAGMA user_version = 1");
     assert_null(store_read_open(fixture->dir, &err));
     assert_int_equal(err.code, ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "arena serve"));
@@ -284,7 +288,8 @@ static void a_read_can_be_one_view(void **state)
 
 static bool insert_blob(struct db *tx, void *data, struct err *err)
 {
-    return db_run(tx, "INSERT INTO big VALUES (zeroblob(?))", DB_VALUES(DB_INT(*(int64_t *)data)), err);
+    return db_run(tx, "INSERT INTO big VALUES (zeroblob(?))", DB_VALUES(DB_INT(*(int64_t *)data)),
+                  err);
 }
 
 static bool make_big(struct db *tx, void *data, struct err *err)

@@ -107,7 +107,8 @@ struct remark {
 static bool remark(struct db *tx, void *data, struct err *err)
 {
     struct remark *on = data;
-    struct vote_feedback feedback = {.reasons = TEXT("[\"clear\"]"), .recognised = TEXT("\"model one\"")};
+    struct vote_feedback feedback = {.reasons = TEXT("[\"clear\"]"),
+                                     .recognised = TEXT("\"model one\"")};
     return votes_feedback(tx, on->battle, on->voter, &feedback, NOW, err);
 }
 
@@ -197,7 +198,8 @@ static bool gather(void *user, const struct vote_row *row)
     gathered->last = *row;
     snprintf(gathered->battle, sizeof gathered->battle, "%.*s", (int)row->battle_id.length,
              row->battle_id.data != NULL ? row->battle_id.data : "");
-    snprintf(gathered->recognised, sizeof gathered->recognised, "%.*s", (int)row->recognised_text.length,
+    snprintf(gathered->recognised, sizeof gathered->recognised, "%.*s",
+             (int)row->recognised_text.length,
              row->recognised_text.data != NULL ? row->recognised_text.data : "");
     return true;
 }
@@ -239,17 +241,23 @@ static void rows_tell_all_of_a_vote(void **state)
     assert_int_equal(got.last.read_ms, -1);
     assert_true(got.last.prompt == votes_prompt_value(TEXT("  Why is the\tsky blue?")));
     assert_int_equal(
-        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .counted_only = true}).count, 1);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = JUDGE_MODEL, .source = -1}).count, 0);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = BATTLE_IMPORT}).count, 0);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .after = 1}).count,
-                     1);
-    assert_int_equal(rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .to_ms = NOW}).count,
-                     0);
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .counted_only = true})
+            .count,
+        1);
     assert_int_equal(
-        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = "nobody"}).count, 0);
+        rows_of(fixture, (struct vote_filter){.judge = JUDGE_MODEL, .source = -1}).count, 0);
     assert_int_equal(
-        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = fixture->voter}).count,
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = BATTLE_IMPORT}).count, 0);
+    assert_int_equal(
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .after = 1}).count, 1);
+    assert_int_equal(
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .to_ms = NOW}).count, 0);
+    assert_int_equal(
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = "nobody"}).count,
+        0);
+    assert_int_equal(
+        rows_of(fixture, (struct vote_filter){.judge = -1, .source = -1, .voter = fixture->voter})
+            .count,
         2);
 }
 
@@ -320,7 +328,8 @@ static void a_file_is_imported_once(void **state)
     assert_int_equal(got.last.at_ms, 77);
     assert_int_equal(got.last.style_a.bold, 4);
     assert_int_equal(got.last.style_b.bold, -1);
-    assert_true(got.last.version_b != fixture->version_a); /* an imported name is a version of its own */
+    assert_true(got.last.version_b !=
+                fixture->version_a); /* an imported name is a version of its own */
     filter.judge = JUDGE_MODEL;
     assert_int_equal(rows_of(fixture, filter).last.voter, 0);
 }
