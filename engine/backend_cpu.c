@@ -44,9 +44,7 @@ static struct cpu_backend *cpu_of(struct backend *backend)
     return (struct cpu_backend *)backend;
 }
 
-/* ---- Drawing
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Drawing --- */
 
 /* One draw of a slice, from the logits after its token `index`. */
 static void draw(struct backend_slice *slice, int index, const float *logits)
@@ -89,9 +87,7 @@ static void take_rows(void *context, int first, int last, int thread)
     }
 }
 
-/* ---- A step
- * -----------------------------------------------------------------------------------------------------
- * / */
+/* --- A step --- */
 
 static void list_wanted(struct cpu_model *m, int rows[])
 {
@@ -140,9 +136,7 @@ static bool cpu_wait(struct backend_model *base, struct engine_error *error)
     return true;
 }
 
-/* ---- Loading
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Loading --- */
 
 static void cpu_unload(struct backend_model *base)
 {

@@ -28,8 +28,7 @@ struct cache {
     uint64_t serial, key;   /* the hash is keyed: nobody outside can aim at one bucket */
 };
 
-/* ---- The list of unused pages
- * ----------------------------------------------------------------------------------- */
+/* --- The list of unused pages --- */
 
 static void unused_append(struct cache *cache, int32_t number)
 {
@@ -58,9 +57,7 @@ static void unused_remove(struct cache *cache, int32_t number)
     cache->free--;
 }
 
-/* ---- Known pages
- * ------------------------------------------------------------------------------------------------
- */
+/* --- Known pages --- */
 
 static uint64_t mix(uint64_t x)
 {
@@ -112,9 +109,7 @@ static void learn_page(struct cache *cache, int32_t number, uint64_t parent, con
     *head = number;
 }
 
-/* ---- Making
- * -----------------------------------------------------------------------------------------------------
- * / */
+/* --- Making --- */
 
 struct cache *cache_new(int pages, struct engine_error *error)
 {
@@ -152,9 +147,7 @@ void cache_free(struct cache *cache)
     free(cache);
 }
 
-/* ---- Sequences
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- Sequences --- */
 
 static bool append_page(struct cache_sequence *sequence, int32_t number)
 {

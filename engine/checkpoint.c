@@ -35,9 +35,7 @@ bool checkpoint_is(const char *path)
     return length > sizeof suffix - 1 && strcmp(path + length - (sizeof suffix - 1), suffix) == 0;
 }
 
-/* ---- Metadata
- * -------------------------------------------------------------------------------------------
- * / */
+/* --- Metadata --- */
 
 static bool refuse(const struct checkpoint *checkpoint, const char *what)
 {
@@ -167,9 +165,7 @@ static bool check_settings(const struct checkpoint *checkpoint)
     return check_activation(checkpoint);
 }
 
-/* ---- Rotary positions
- * -----------------------------------------------------------------------------------
- * / */
+/* --- Rotary positions --- */
 
 struct extra {
     struct checkpoint_store *store;
@@ -311,9 +307,7 @@ static bool put_metadata(struct checkpoint *checkpoint, struct extra *extra)
     return put_rope(checkpoint, extra) && checkpoint_tokenizer(checkpoint);
 }
 
-/* ---- The whole
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- The whole --- */
 
 static bool find_family(struct checkpoint *checkpoint)
 {

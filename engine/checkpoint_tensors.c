@@ -86,9 +86,7 @@ struct converter {
     size_t stack_count;
 };
 
-/* ---- Memory
- * ---------------------------------------------------------------------------------------------
- * / */
+/* --- Memory --- */
 
 void checkpoint_store_free(void *owner)
 {
@@ -151,9 +149,7 @@ static bool set_name(const struct checkpoint *checkpoint, struct checkpoint_stor
     return true;
 }
 
-/* ---- Forms
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Forms --- */
 
 static bool refuse(const struct converter *converter, const struct safetensor *source,
                    const char *what)
@@ -247,9 +243,7 @@ static bool take(struct converter *converter, const struct safetensor *source, c
            push(checkpoint, &converter->tensors, &converter->count, &converter->capacity, tensor);
 }
 
-/* ---- Experts
- * --------------------------------------------------------------------------------------------
- * / */
+/* --- Experts --- */
 
 static struct stack *new_stack(struct converter *converter, const struct safetensor *source,
                                const char *name)
@@ -323,9 +317,7 @@ static bool check_stacks(const struct converter *converter)
     return true;
 }
 
-/* ---- Names
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Names --- */
 
 static bool skip(const char **at, const char *prefix)
 {

@@ -47,9 +47,7 @@ static struct gguf_text text_of(const struct json_tree_value *value)
     return text ? (struct gguf_text){value->text, value->length} : (struct gguf_text){"", 0};
 }
 
-/* ---- Tokens
- * ---------------------------------------------------------------------------------------------
- * / */
+/* --- Tokens --- */
 
 static bool count_tokens(struct reading *reading)
 {
@@ -172,9 +170,7 @@ static bool put_merges(struct reading *reading)
     return true;
 }
 
-/* ---- How text is cut
- * ------------------------------------------------------------------------------------
- * / */
+/* --- How text is cut --- */
 
 static bool add_pattern(struct reading *reading, const char *text, size_t length)
 {
@@ -296,9 +292,7 @@ static bool put_kind(struct reading *reading)
     return true;
 }
 
-/* ---- Special tokens and the template
- * --------------------------------------------------------------------
- * / */
+/* --- Special tokens and the template --- */
 
 /* A token named by its text, or by an object that holds it; -1 when there is none. */
 static int64_t find_id(const struct reading *reading, const struct json_tree_value *token)
@@ -401,9 +395,7 @@ static void put_template(struct reading *reading)
                           text_of(template));
 }
 
-/* ---- The whole
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- The whole --- */
 
 static bool convert(struct reading *reading)
 {

@@ -67,9 +67,7 @@ const struct architecture *config_architecture(const char *name)
     return NULL;
 }
 
-/* ---- Keys
- * -------------------------------------------------------------------------------------------------------
- * / */
+/* --- Keys --- */
 
 struct reader {
     struct config *config;
@@ -117,9 +115,7 @@ static bool read_number(const struct reader *r, const char *key, double fallback
     return isfinite(*value) || bad_key(r, key, "is not finite");
 }
 
-/* ---- Sizes
- * ------------------------------------------------------------------------------------------------------
- * / */
+/* --- Sizes --- */
 
 static bool read_vocabulary(const struct reader *r)
 {
@@ -168,9 +164,7 @@ static bool read_sizes(const struct reader *r)
            read_number(r, "attention.layer_norm_rms_epsilon", 1e-5, &c->norm_epsilon);
 }
 
-/* ---- Experts
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Experts --- */
 
 /* The experts' own width stands in their tensors' shapes, which every file has. */
 static int rows_of(const struct gguf *file, const char *name)
@@ -203,9 +197,7 @@ static bool read_experts(const struct reader *r)
     return true;
 }
 
-/* ---- Attention
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- Attention --- */
 
 static bool read_window(const struct reader *r)
 {
@@ -241,8 +233,7 @@ static bool read_scales(const struct reader *r)
     return true;
 }
 
-/* ---- Rotary positions
- * ------------------------------------------------------------------------------------------- */
+/* --- Rotary positions --- */
 
 /* A tensor of rotary/2 divisors, if the file has it. */
 static bool read_factors(const struct reader *r, const char *name, float **factors)
@@ -358,9 +349,7 @@ static bool read_rope(const struct reader *r)
     return local->base > 1 || bad_key(r, "rope.freq_base_swa", "must be above 1");
 }
 
-/* ---- The whole
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- The whole --- */
 
 static bool unknown_architecture(const struct gguf *file, const char *name,
                                  struct engine_error *error)

@@ -16,9 +16,7 @@ struct engine {
     size_t kv_bytes;
 };
 
-/* ---- Life
- * -------------------------------------------------------------------------------------------------------
- * / */
+/* --- Life --- */
 
 static struct backend *choose_backend(const struct engine_options *options,
                                       struct engine_error *error)
@@ -102,9 +100,7 @@ void engine_model_info(const struct engine_model *model, struct engine_model_inf
     };
 }
 
-/* ---- Requests
- * ---------------------------------------------------------------------------------------------------
- * / */
+/* --- Requests --- */
 
 uint64_t engine_submit(struct engine_model *model, const struct engine_request *request,
                        struct engine_error *error)
@@ -123,9 +119,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics)
     scheduler_metrics(engine->scheduler, metrics);
 }
 
-/* ---- Text
- * -------------------------------------------------------------------------------------------------------
- * / */
+/* --- Text --- */
 
 /* Hands a list's ids to the caller, or NULL if it could not be made. */
 static int32_t *give_ids(struct token_list *list, bool ok, size_t *count,
@@ -174,9 +168,7 @@ const char *engine_token_text(const struct engine_model *model, int32_t token, b
     return tokenizer_piece(model->tokenizer, token, special, length);
 }
 
-/* ---- Logits
- * -----------------------------------------------------------------------------------------------------
- * / */
+/* --- Logits --- */
 
 struct waiter {
     pthread_mutex_t lock;

@@ -40,9 +40,7 @@ struct experts {
     int pairs; /* gathered rows, padding included */
 };
 
-/* ---- Buffers
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Buffers --- */
 
 /* Zeroed: padding rows are computed like the others, and must be numbers. */
 static void *rows_of(size_t rows, size_t bytes)
@@ -117,9 +115,7 @@ void experts_free(struct experts *e)
     free(e);
 }
 
-/* ---- Routing
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Routing --- */
 
 /* The `used` likeliest experts of one token, in order, the lower number among equals. Leaves the
  * scores alone. */
@@ -187,9 +183,7 @@ static void place_pairs(struct experts *e)
     }
 }
 
-/* ---- Products
- * ---------------------------------------------------------------------------------------------------
- * / */
+/* --- Products --- */
 
 static struct kernel_activations gathered_rows(const struct experts *e, int start, int count)
 {
@@ -311,9 +305,7 @@ static void run_down(struct experts *e)
     products_run(e->threads, e->k, e->products, count);
 }
 
-/* ---- Sums
- * -------------------------------------------------------------------------------------------------------
- * / */
+/* --- Sums --- */
 
 /* The shared expert's share: a sigmoid of the token's product with one row of weights, in a fixed
  * order. */

@@ -52,9 +52,7 @@ struct forward {
     int count, layer_number, task_count;
 };
 
-/* ---- Buffers
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Buffers --- */
 
 static void *aligned_rows(int rows, size_t bytes)
 {
@@ -192,8 +190,7 @@ void forward_free(struct forward *f)
     free(f);
 }
 
-/* ---- The rows of a step
- * ----------------------------------------------------------------------------------------- */
+/* --- The rows of a step --- */
 
 static void fill_table(const struct forward *f, int row, int table, enum rope_kind kind)
 {
@@ -251,9 +248,7 @@ static void begin_step(struct forward *f, const struct backend_step *step)
     threads_for(f->threads, f->count, ROW_GRAIN, begin_rows, f);
 }
 
-/* ---- Attention
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- Attention --- */
 
 static float *normed_row(const struct forward *f, int row)
 {
@@ -376,9 +371,7 @@ static void run_attention(struct forward *f)
     products_run(f->threads, f->k, products, 1);
 }
 
-/* ---- Feed-forward
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Feed-forward --- */
 
 /* x += y, which may have a bias and a norm of its own. */
 static void add_residual(const struct forward *f, int row, const float *bias,
@@ -463,9 +456,7 @@ void forward_layers(struct forward *f, const struct backend_step *step)
     }
 }
 
-/* ---- Logits
- * -----------------------------------------------------------------------------------------------------
- * / */
+/* --- Logits --- */
 
 const float *forward_logits(struct forward *f, const int *rows, int count)
 {

@@ -78,8 +78,7 @@ const char *gguf_type_name(uint32_t type)
     return type < sizeof TYPES / sizeof *TYPES ? TYPES[type].name : NULL;
 }
 
-/* ---- Reading: a cursor that never passes the end
- * ---------------------------------------------------------------- */
+/* --- Reading: a cursor that never passes the end --- */
 
 struct cursor {
     struct gguf *file;
@@ -142,9 +141,7 @@ static bool cursor_text(struct cursor *c, struct gguf_text *text)
     return true;
 }
 
-/* ---- Metadata
- * ---------------------------------------------------------------------------------------------------
- * / */
+/* --- Metadata --- */
 
 static int text_compare(struct gguf_text a, struct gguf_text b)
 {
@@ -246,9 +243,7 @@ static bool read_alignment(struct cursor *c)
     return true;
 }
 
-/* ---- Tensors
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Tensors --- */
 
 /* The bytes a tensor's type and shape need. */
 static bool measure_tensor(struct cursor *c, struct gguf_tensor *tensor)
@@ -368,8 +363,7 @@ static bool read_tensors(struct cursor *c)
     return place_tensors(c) && index_tensors(c);
 }
 
-/* ---- The whole file
- * --------------------------------------------------------------------------------------------- */
+/* --- The whole file --- */
 
 static bool check_version(struct cursor *c, uint32_t version)
 {
@@ -518,9 +512,7 @@ const char *gguf_name(const struct gguf *file)
     return file->name;
 }
 
-/* ---- Looking up
- * -------------------------------------------------------------------------------------------------
- */
+/* --- Looking up --- */
 
 static const struct entry *find(const struct gguf *file, const char *key)
 {

@@ -25,9 +25,7 @@ static void copy_text(char out[INSPECT_TEXT], struct gguf_text text)
     out[utf8_valid_prefix(out, used)] = '\0';
 }
 
-/* ---- Tensors
- * --------------------------------------------------------------------------------------------
- * / */
+/* --- Tensors --- */
 
 static int by_bytes(const void *first, const void *second)
 {
@@ -68,9 +66,7 @@ static void count_tensors(struct engine_inspection *inspection, const struct ggu
     qsort(inspection->types, inspection->type_count, sizeof *inspection->types, by_bytes);
 }
 
-/* ---- Sizes
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Sizes --- */
 
 /* What the file says of itself, whether the engine knows the architecture or not. */
 static void read_sizes(struct engine_inspection *inspection, const struct gguf *file)
@@ -116,9 +112,7 @@ static void measure_memory(struct engine_inspection *inspection)
         inspection->tensor_bytes + inspection->kv_bytes_a_token * (uint64_t)context;
 }
 
-/* ---- What runs
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- What runs --- */
 
 static void read_text(struct engine_inspection *inspection, const struct gguf *file)
 {

@@ -82,9 +82,7 @@ static bool take(struct reader *reader, char byte)
     return there;
 }
 
-/* ---- Strings
- * --------------------------------------------------------------------------------------------
- * / */
+/* --- Strings --- */
 
 /* Four hexadecimal digits; -1 when they are none. */
 static int32_t read_unit(struct reader *reader)
@@ -161,9 +159,7 @@ static bool read_string(struct reader *reader, const char **text, uint32_t *leng
     return true;
 }
 
-/* ---- Values
- * ---------------------------------------------------------------------------------------------
- * / */
+/* --- Values --- */
 
 static size_t skip_digits(struct reader *reader)
 {
@@ -275,9 +271,7 @@ static struct json_tree_value *read_value(struct reader *reader)
     return value && read_into(reader, value) ? value : NULL;
 }
 
-/* ---- The whole
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- The whole --- */
 
 static bool read_all(struct json_tree *json, size_t length, const char *name,
                      struct engine_error *error)

@@ -22,9 +22,7 @@ enum {
     ROUNDS = 2000000,
 };
 
-/* ---- Reading
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Reading --- */
 
 struct reading {
     const unsigned char *bytes;
@@ -115,9 +113,7 @@ double peaks_read_rate(size_t bytes, int count)
     return best;
 }
 
-/* ---- Multiplying
- * ------------------------------------------------------------------------------------------------
- */
+/* --- Multiplying --- */
 
 #define CHAIN_ROUNDS(name, attributes, vector, step, store)                                        \
     attributes static int64_t name(void)                                                           \

@@ -17,9 +17,7 @@ double request_clock(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* ---- Making
- * -----------------------------------------------------------------------------------------------------
- * / */
+/* --- Making --- */
 
 static bool check_tokens(const struct engine_model *model, const struct engine_request *wanted,
                          struct engine_error *error)
@@ -165,9 +163,7 @@ void request_free(struct request *r)
     free(r);
 }
 
-/* ---- Preparing
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- Preparing --- */
 
 /* Room for the guesses behind the last token, and for the next made ones. */
 static bool reserve(struct request *r)
@@ -209,9 +205,7 @@ bool request_prepare(struct request *r, struct engine_error *error)
     return true;
 }
 
-/* ---- Steps
- * ------------------------------------------------------------------------------------------------------
- * / */
+/* --- Steps --- */
 
 void request_guess(struct request *r, int most)
 {

@@ -54,9 +54,7 @@ static bool fail(const struct place *place, const char *what)
                        "%s: damaged safetensors file: tensor \"%s\" %s", place->file, name, what);
 }
 
-/* ---- One tensor
- * -----------------------------------------------------------------------------------------
- * / */
+/* --- One tensor --- */
 
 static bool read_type(const struct place *place, const struct json_tree_value *entry,
                       struct safetensor *tensor, size_t *size)
@@ -137,9 +135,7 @@ static bool read_tensor(struct place *place, struct safetensors *files, const st
     return files->count <= MAX_TENSORS || fail(place, "is one too many");
 }
 
-/* ---- One file
- * -------------------------------------------------------------------------------------------
- * / */
+/* --- One file --- */
 
 static int by_address(const void *first, const void *second)
 {
@@ -223,9 +219,7 @@ static bool map_part(struct safetensors *files, const char *path, struct engine_
                     path, error);
 }
 
-/* ---- Folders
- * --------------------------------------------------------------------------------------------
- * / */
+/* --- Folders --- */
 
 /* A shard's name must be a name, not a way out of the folder. */
 static bool sound_name(const struct json_tree_value *name)

@@ -39,9 +39,7 @@ struct sampler {
     size_t seen_count;
 };
 
-/* ---- Settings
- * -------------------------------------------------------------------------------------------
- * / */
+/* --- Settings --- */
 
 struct range {
     const char *name;
@@ -158,9 +156,7 @@ void sampler_see(struct sampler *sampler, int32_t token, bool drawn)
     sampler->drawn[token] += drawn;
 }
 
-/* ---- Numbers
- * --------------------------------------------------------------------------------------------
- * / */
+/* --- Numbers --- */
 
 /* splitmix64's mixing of a counter: neighbouring counters and seeds give unrelated numbers. */
 static uint64_t mix(uint64_t value)
@@ -244,9 +240,7 @@ static float block_maxima(const struct sampler *sampler, const float *logits)
     return top;
 }
 
-/* ---- The likeliest
- * --------------------------------------------------------------------------------------
- * / */
+/* --- The likeliest --- */
 
 /* The k-th largest (k from 0) of `count` numbers, which are put into another order. */
 static float nth_largest(float *values, int count, int k)
@@ -314,9 +308,7 @@ static void likeliest(struct sampler *sampler, const float *logits, int k)
         sampler->candidate_count = (size_t)k;
 }
 
-/* ---- Drawing
- * --------------------------------------------------------------------------------------------
- * / */
+/* --- Drawing --- */
 
 static void penalise(struct sampler *sampler)
 {

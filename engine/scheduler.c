@@ -42,9 +42,7 @@ struct scheduler {
     struct request *in_step[SCHEDULER_MAX_RUNNING];
 };
 
-/* ---- Lists
- * ------------------------------------------------------------------------------------------------------
- * / */
+/* --- Lists --- */
 
 static void queue_init(struct queue *queue)
 {
@@ -88,9 +86,7 @@ static void running_remove(struct scheduler *s, struct request *r)
             (size_t)(s->running_count - i) * sizeof *s->running);
 }
 
-/* ---- Ends
- * -------------------------------------------------------------------------------------------------------
- * / */
+/* --- Ends --- */
 
 static void count_end(struct scheduler *s, const struct request *r, enum engine_finish finish)
 {
@@ -126,8 +122,7 @@ static void end_request(struct scheduler *s, struct request *r, enum engine_fini
     request_free(r);
 }
 
-/* ---- Arrivals and cancels
- * --------------------------------------------------------------------------------------- */
+/* --- Arrivals and cancels --- */
 
 static void take_arrivals(struct scheduler *s, struct queue arrivals)
 {
@@ -159,9 +154,7 @@ static void drop_cancelled(struct scheduler *s)
     }
 }
 
-/* ---- Admission
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- Admission --- */
 
 static int pages_for(int positions)
 {
@@ -219,8 +212,7 @@ static void admit_waiting(struct scheduler *s)
     }
 }
 
-/* ---- Planning a step
- * -------------------------------------------------------------------------------------------- */
+/* --- Planning a step --- */
 
 static int pending(const struct request *r)
 {
@@ -343,8 +335,7 @@ static int make_slices(struct scheduler *s, const struct engine_model *model)
     return count;
 }
 
-/* ---- Running a step
- * --------------------------------------------------------------------------------------------- */
+/* --- Running a step --- */
 
 static void fail_step(struct scheduler *s, int count, const struct engine_error *error)
 {
@@ -385,9 +376,7 @@ static void run_model(struct scheduler *s, struct engine_model *model)
     s->steps++;
 }
 
-/* ---- The thread
- * -------------------------------------------------------------------------------------------------
- */
+/* --- The thread --- */
 
 static void publish(struct scheduler *s)
 {
@@ -452,8 +441,7 @@ static void *scheduler_main(void *argument)
     return NULL;
 }
 
-/* ---- For other threads
- * ------------------------------------------------------------------------------------------ */
+/* --- For other threads --- */
 
 struct scheduler *scheduler_new(int max_running, int max_queue, struct engine_error *error)
 {

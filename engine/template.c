@@ -54,9 +54,7 @@ static void list_names(char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *name);
 }
 
-/* ---- Rendering
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- Rendering --- */
 
 /* The text of a special token, as templates are given it. */
 static struct value token_text(const struct tokenizer *tokenizer, int32_t id)
@@ -181,9 +179,7 @@ char *template_text(const struct template *template, const struct engine_message
     return copy;
 }
 
-/* ---- Making
- * ---------------------------------------------------------------------------------------------
- * / */
+/* --- Making --- */
 
 /* Jinja reads every kind of line end as \n. */
 static char *copy_source(const char *source, size_t *length)

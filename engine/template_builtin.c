@@ -34,9 +34,7 @@ static struct value wrong_kind(struct rendering *rendering, const char *what)
                           what);
 }
 
-/* ---- Texts
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Texts --- */
 
 /* Python's str.isspace for one character. */
 static bool is_space(uint32_t point)
@@ -317,9 +315,7 @@ static struct value to_text(struct rendering *rendering, struct value subject,
     return value_text(rendering_text(rendering, subject));
 }
 
-/* ---- JSON
- * -----------------------------------------------------------------------------------------------
- * / */
+/* --- JSON --- */
 
 static void write_json_text(struct rendering *rendering, struct marked_buffer *out,
                             struct marked text)
@@ -383,9 +379,7 @@ static struct value to_json(struct rendering *rendering, struct value subject,
     return value_text(marked_done(&out));
 }
 
-/* ---- Lists and dictionaries
- * -----------------------------------------------------------------------------
- * / */
+/* --- Lists and dictionaries --- */
 
 static struct value length(struct rendering *rendering, struct value subject,
                            const struct arguments *arguments)
@@ -531,9 +525,7 @@ static struct value to_integer(struct rendering *rendering, struct value subject
     return value_number(number);
 }
 
-/* ---- Choosing from lists
- * --------------------------------------------------------------------------------
- * / */
+/* --- Choosing from lists --- */
 
 static struct arguments rest(const struct arguments *arguments, size_t from)
 {
@@ -609,9 +601,7 @@ static struct value map(struct rendering *rendering, struct value subject,
     return list;
 }
 
-/* ---- Tests
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Tests --- */
 
 enum kind_bits {
     UNDEFINED = 1 << VALUE_UNDEFINED,
@@ -699,9 +689,7 @@ bool builtin_test(struct rendering *rendering, struct marked name, struct value 
     return false;
 }
 
-/* ---- Tables
- * ---------------------------------------------------------------------------------------------
- * / */
+/* --- Tables --- */
 
 struct builtin_name {
     const char *name;
@@ -791,9 +779,7 @@ struct value builtin_method(struct rendering *rendering, struct marked name, str
                           name.bytes);
 }
 
-/* ---- Functions
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- Functions --- */
 
 /* Today, as the template writes it. The name is not defined for `is defined`: a template that
  * has a date of its own uses that one, so that the same conversation gives the same tokens

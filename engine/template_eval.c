@@ -63,9 +63,7 @@ struct marked rendering_text(struct rendering *rendering, struct value value)
     return marked_literal(digits);
 }
 
-/* ---- Variables
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- Variables --- */
 
 static const struct value *find_variable(const struct rendering *rendering, struct marked name)
 {
@@ -128,9 +126,7 @@ static void assign_all(struct rendering *rendering, const struct node *targets, 
     }
 }
 
-/* ---- Items and slices
- * -----------------------------------------------------------------------------------
- * / */
+/* --- Items and slices --- */
 
 /* Byte offset of character `index` of a text that may be cut anywhere; its length past the end. */
 static size_t character_offset(struct marked text, int64_t index)
@@ -213,9 +209,7 @@ static struct value slice(struct rendering *rendering, const struct node *node)
     return part;
 }
 
-/* ---- Operators
- * ------------------------------------------------------------------------------------------
- * / */
+/* --- Operators --- */
 
 static struct value join_texts(struct rendering *rendering, struct marked first,
                                struct marked second)
@@ -334,9 +328,7 @@ static struct value binary(struct rendering *rendering, const struct node *node)
                           (int)operator.length, operator.bytes, node->line);
 }
 
-/* ---- Calls
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Calls --- */
 
 static void read_arguments(struct rendering *rendering, const struct node *node,
                            struct arguments *arguments)
@@ -409,9 +401,7 @@ static struct value call(struct rendering *rendering, const struct node *node)
     return builtin_function(rendering, callee->text, &arguments);
 }
 
-/* ---- Expressions
- * ----------------------------------------------------------------------------------------
- * / */
+/* --- Expressions --- */
 
 static struct value make_list(struct rendering *rendering, const struct node *items)
 {
@@ -538,9 +528,7 @@ static struct value evaluate(struct rendering *rendering, const struct node *nod
     return rendering->failed ? undefined : value;
 }
 
-/* ---- Statements
- * -----------------------------------------------------------------------------------------
- * / */
+/* --- Statements --- */
 
 /* What a `for` goes over: a list, a dictionary's keys, a text's characters. */
 static struct value iterate(struct rendering *rendering, struct value value, int line)

@@ -1,19 +1,20 @@
 /* Written from the formats' descriptions, as short as they can be said in Jinja. A model's own
- * template is what runs where there is one; recognising it serves people who look at a model,
- * and names that are asked for. */
+ * template is what runs where there is one; recognising it serves people who look at a model, and
+ * names that are asked for. */
 #include "engine/template_named.h"
 
 #include <stdbool.h>
 #include <string.h>
 
+/* A template is read by its own lines. */
+/* clang-format off */
 #define TURNS "{% for m in messages %}"
 #define END_TURNS "{% endfor %}"
 
 /* Formats without a system role of their own: its text goes in front of the first user message. */
-#define SYSTEM_APART                                                                               \
-    "{% set ns = namespace(system='') %}"                                                          \
-    "{% if messages[0].role == 'system' %}{% set ns.system = messages[0].content + '\\n\\n' %}{% " \
-    "endif %}"
+#define SYSTEM_APART                                                                                          \
+    "{% set ns = namespace(system='') %}"                                                                     \
+    "{% if messages[0].role == 'system' %}{% set ns.system = messages[0].content + '\\n\\n' %}{% endif %}"
 #define TURNS_WITHOUT_SYSTEM "{% for m in messages if m.role != 'system' %}"
 
 static const char chatml[] =
@@ -24,46 +25,43 @@ static const char llama2[] =
     "{% set ns = namespace(system='') %}"
     "{% if messages[0].role == 'system' %}"
     "{% set ns.system = '<<SYS>>\\n' + messages[0].content + '\\n<</SYS>>\\n\\n' %}{% endif "
-    "%}" TURNS_WITHOUT_SYSTEM "{% if m.role == 'user' %}{{ bos_token + '[INST] ' + ns.system + "
-                              "m.content | trim + ' [/INST]' }}"
+    "%}" TURNS_WITHOUT_SYSTEM
+    "{% if m.role == 'user' %}{{ bos_token + '[INST] ' + ns.system + m.content | trim + ' [/INST]' }}"
     "{% set ns.system = '' %}"
     "{% else %}{{ ' ' + m.content | trim + ' ' + eos_token }}{% endif %}" END_TURNS;
 
 static const char llama3[] =
-    "{{ bos_token }}" TURNS
-    "{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' + m.content | "
-    "trim + '<|eot_id|>' }}" END_TURNS
+    "{{ bos_token }}" TURNS "{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' + m.content | "
+                            "trim + '<|eot_id|>' }}" END_TURNS
     "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}";
 
 static const char mistral[] =
     "{{ bos_token }}" SYSTEM_APART TURNS_WITHOUT_SYSTEM
-    "{% if m.role == 'user' %}{{ '[INST] ' + ns.system + m.content + ' [/INST]' }}{% set ns.system "
-    "= '' %}"
+    "{% if m.role == 'user' %}{{ '[INST] ' + ns.system + m.content + ' [/INST]' }}{% set ns.system = '' %}"
     "{% else %}{{ ' ' + m.content | trim + eos_token }}{% endif %}" END_TURNS;
 
-static const char mistral_tekken[] = "{{ bos_token }}" SYSTEM_APART TURNS_WITHOUT_SYSTEM
-                                     "{% if m.role == 'user' %}{{ '[INST]' + (ns.system if "
-                                     "loop.last else '') + m.content + '[/INST]' }}"
-                                     "{% else %}{{ m.content + eos_token }}{% endif %}" END_TURNS;
+static const char mistral_tekken[] =
+    "{{ bos_token }}" SYSTEM_APART TURNS_WITHOUT_SYSTEM
+    "{% if m.role == 'user' %}{{ '[INST]' + (ns.system if loop.last else '') + m.content + '[/INST]' }}"
+    "{% else %}{{ m.content + eos_token }}{% endif %}" END_TURNS;
 
 static const char gemma[] =
     "{{ bos_token }}" SYSTEM_APART TURNS_WITHOUT_SYSTEM
-    "{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\\n' + ns.system + "
-    "m.content | "
+    "{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\\n' + ns.system + m.content | "
     "trim"
     " + '<end_of_turn>\\n' }}{% set ns.system = '' %}" END_TURNS "{{ '<start_of_turn>model\\n' }}";
 
-static const char phi3[] = TURNS
-    "{{ '<|' + m.role + '|>\\n' + m.content + '<|end|>\\n' }}" END_TURNS "{{ '<|assistant|>\\n' }}";
+static const char phi3[] =
+    TURNS "{{ '<|' + m.role + '|>\\n' + m.content + '<|end|>\\n' }}" END_TURNS "{{ '<|assistant|>\\n' }}";
 
-static const char zephyr[] =
-    TURNS "{{ '<|' + m.role + '|>\\n' + m.content + eos_token + '\\n' }}" END_TURNS
-          "{{ '<|assistant|>\\n' }}";
+static const char zephyr[] = TURNS "{{ '<|' + m.role + '|>\\n' + m.content + eos_token + '\\n' }}" END_TURNS
+                                   "{{ '<|assistant|>\\n' }}";
 
 static const char tulu[] =
     "{{ bos_token }}" TURNS "{{ '<|' + m.role + '|>\\n' + m.content + '\\n' }}"
-    "{% if m.role == 'assistant' %}{{ eos_token + '\\n' }}{% endif %}" END_TURNS
-    "{{ '<|assistant|>\\n' }}";
+    "{% if m.role == 'assistant' %}{{ eos_token + '\\n' }}{% endif %}" END_TURNS "{{ '<|assistant|>\\n' }}";
+
+/* clang-format on */
 
 static const struct {
     const char *name, *source;

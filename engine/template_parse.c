@@ -63,9 +63,7 @@ static struct node *make_pair(struct parser *parser, enum node_kind kind, struct
     return node;
 }
 
-/* ---- Inside tags: tokens
- * --------------------------------------------------------------------------------
- * / */
+/* --- Inside tags: tokens --- */
 
 static bool is_space(char byte)
 {
@@ -272,9 +270,7 @@ static struct marked take_name(struct parser *parser)
     return name;
 }
 
-/* ---- Expressions, loosest first
- * -------------------------------------------------------------------------
- * / */
+/* --- Expressions, loosest first --- */
 
 static struct node *parse_expression(struct parser *parser);
 static struct node *parse_or(struct parser *parser);
@@ -559,9 +555,7 @@ static struct node *parse_expression(struct parser *parser)
     return node;
 }
 
-/* ---- Statements
- * -----------------------------------------------------------------------------------------
- * / */
+/* --- Statements --- */
 
 static struct node *parse_body(struct parser *parser, const char *const *ends);
 
@@ -729,9 +723,7 @@ static struct node *parse_output(struct parser *parser)
     return node;
 }
 
-/* ---- Outside of tags: text
- * ------------------------------------------------------------------------------
- * / */
+/* --- Outside of tags: text --- */
 
 /* Where the next tag opens; the source's length when none does. */
 static size_t find_tag(const struct parser *parser, size_t from)

@@ -6,8 +6,7 @@
 
 #include "engine/engine.h"
 
-/* ---- Pool: memory that is freed at once
- * --------------------------------------------------------------- */
+/* --- Pool: memory that is freed at once --- */
 
 struct pool_chunk;
 
@@ -20,8 +19,7 @@ struct pool {
 void *pool_get(struct pool *pool, size_t size);
 void pool_done(struct pool *pool);
 
-/* ---- Values
- * ------------------------------------------------------------------------------------------- */
+/* --- Values --- */
 
 /* Bytes, and beside each whether it may be part of a special token; marks NULL: all of them may. */
 struct marked {
@@ -100,8 +98,7 @@ struct marked marked_part(struct marked text, size_t from, size_t to);
 /* Where `needle` stands in text at or after `from`; SIZE_MAX when it does not. */
 size_t marked_find(struct marked text, struct marked needle, size_t from);
 
-/* ---- A text that grows
- * -------------------------------------------------------------------------------- */
+/* --- A text that grows --- */
 
 struct marked_buffer {
     char *bytes;

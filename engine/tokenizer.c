@@ -14,9 +14,7 @@
 
 enum { TEXT_LIMIT = 64 << 20 };
 
-/* ---- Lists
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Lists --- */
 
 bool token_list_add(struct token_list *list, int32_t id, struct engine_error *error)
 {
@@ -38,9 +36,7 @@ void token_list_done(struct token_list *list)
     *list = (struct token_list){0};
 }
 
-/* ---- Life
- * -----------------------------------------------------------------------------------------------
- * / */
+/* --- Life --- */
 
 struct tokenizer *tokenizer_new(const struct gguf *file, struct engine_error *error)
 {
@@ -64,9 +60,7 @@ void tokenizer_free(struct tokenizer *tokenizer)
     free(tokenizer);
 }
 
-/* ---- Encoding
- * -------------------------------------------------------------------------------------------
- * / */
+/* --- Encoding --- */
 
 /* One call's text and scratch space. */
 struct encoding {
@@ -285,9 +279,7 @@ bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text
     return ok;
 }
 
-/* ---- Decoding
- * -------------------------------------------------------------------------------------------
- * / */
+/* --- Decoding --- */
 
 const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id, bool special,
                             size_t *length)
@@ -324,9 +316,7 @@ char *tokenizer_decode(const struct tokenizer *tokenizer, const int32_t *ids, si
     return text;
 }
 
-/* ---- Facts
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Facts --- */
 
 int tokenizer_size(const struct tokenizer *tokenizer)
 {

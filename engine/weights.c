@@ -20,8 +20,7 @@ struct loader {
     uint64_t parameters_by_type[KERNEL_MXFP4 + 1];
 };
 
-/* ---- Finding tensors
- * -------------------------------------------------------------------------------------------- */
+/* --- Finding tensors --- */
 
 struct name {
     char text[64];
@@ -72,9 +71,7 @@ static const struct gguf_tensor *take_tensor(struct loader *l, const char *name,
     return tensor;
 }
 
-/* ---- Vectors
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Vectors --- */
 
 static bool load_into(struct loader *l, const char *name, float *out, int count)
 {
@@ -91,9 +88,7 @@ static bool load_vector(struct loader *l, const char *name, float **out, int cou
     return *out ? load_into(l, name, *out, count) : engine_no_memory(l->error, name);
 }
 
-/* ---- Matrices
- * ---------------------------------------------------------------------------------------------------
- * / */
+/* --- Matrices --- */
 
 struct packing {
     const struct kernel_matrix *matrix;
@@ -202,9 +197,7 @@ static bool load_to_group(struct loader *l, const char *name, struct weights_gro
     return load_matrix(l, name, &group->matrices[group->count++], columns, rows);
 }
 
-/* ---- Attention
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- Attention --- */
 
 static bool load_qkv(struct loader *l, int number, struct weights_layer *layer)
 {
@@ -280,9 +273,7 @@ static bool load_attention(struct loader *l, int number, struct weights_layer *l
                         &layer->attention_post_norm, c->width));
 }
 
-/* ---- Feed-forward
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Feed-forward --- */
 
 static bool load_dense(struct loader *l, int number, struct weights_expert *out)
 {
@@ -364,9 +355,7 @@ static bool load_feed_forward(struct loader *l, int number, struct weights_layer
            (!c->architecture->shared_expert || load_shared(l, number, layer));
 }
 
-/* ---- The whole
- * --------------------------------------------------------------------------------------------------
- * / */
+/* --- The whole --- */
 
 static bool load_ends(struct loader *l)
 {

@@ -38,9 +38,7 @@ enum {
     KERNEL_MAX_HEAD_DIM = 512, /* of attention: bounds the scratch on the stack */
 };
 
-/* ---- Types
- * --------------------------------------------------------------------------------------------------
- */
+/* --- Types --- */
 
 /* Ids as GGUF stores them. */
 enum kernel_type {
@@ -77,9 +75,7 @@ void kernel_dequantize(enum kernel_type type, const void *source, float *out, si
  * false for another type. */
 bool kernel_quantize_weights(enum kernel_type type, const float *values, void *out, size_t count);
 
-/* ---- Weights
- * ------------------------------------------------------------------------------------------------
- */
+/* --- Weights --- */
 
 /* A weight matrix (out = W x: `rows` outputs, `columns` inputs) packed into panels of 16 rows:
  * one 512-bit register holds 16 rows by 4 columns. Packed bytes are at most 6 % more than the
@@ -107,8 +103,7 @@ void kernel_matrix_pack(const struct kernel_matrix *matrix, const void *tensor, 
  * look-up of an embedding that is the output matrix too. */
 void kernel_matrix_row(const struct kernel_matrix *matrix, int row, float *out);
 
-/* ---- Activations
- * -------------------------------------------------------------------------------------------- */
+/* --- Activations --- */
 
 /* What a product must know of 32 int8 activations beside their values. */
 struct kernel_block {
@@ -128,8 +123,7 @@ struct kernel_activations {
     struct kernel_block *blocks; /* tokens * columns / 32, aligned to KERNEL_ALIGNMENT */
 };
 
-/* ---- Rotary positions
- * --------------------------------------------------------------------------------------- */
+/* --- Rotary positions --- */
 
 enum kernel_rope {
     KERNEL_ROPE_NORM, /* pairs (2i, 2i+1) */
@@ -142,8 +136,7 @@ enum kernel_rope {
 void kernel_rope_table(float *table, int position, int rotary, double base, double scale,
                        const float *factors, double magnitude);
 
-/* ---- Paged attention
- * ---------------------------------------------------------------------------------------- */
+/* --- Paged attention --- */
 
 /* A KV page holds 32 positions of one layer, all its KV heads, as F16: for each head the keys
  * with positions innermost ([head_dim][32]: 16 positions fill a register), then the values with
@@ -169,8 +162,7 @@ struct kernel_attention {
     const int32_t *pages; /* pages[i] holds positions 32 i .. 32 i + 31 */
 };
 
-/* ---- The table of an instruction set
- * ------------------------------------------------------------------------ */
+/* --- The table of an instruction set --- */
 
 struct kernels {
     const char *name; /* "scalar", "avx2", "avx512" */

@@ -4,98 +4,82 @@
 #ifndef ARENA_BASE_LIMITS_H
 #define ARENA_BASE_LIMITS_H
 
-/* --- JSON
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- JSON --- */
 #define LIMIT_JSON_DEPTH 64 /* jansson recurses: deep nesting would spend a thread's stack */
 #define LIMIT_CONFIG_BYTES (1 << 20) /* a config is written by hand */
 
-/* --- HTTP
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- HTTP --- */
 #define LIMIT_BODY_BYTES (256 << 10)  /* a prompt at its maximum, escaped, and room to spare */
 #define LIMIT_HEADER_BYTES (16 << 10) /* browsers send 1-2 KiB; more is an attack or a mistake */
-#define LIMIT_CONNECTIONS                                                                          \
-    8192 /* below the usual 20,000 descriptors, with room for upstreams and files */
+/* below the usual 20,000 descriptors, with room for upstreams and files */
+#define LIMIT_CONNECTIONS 8192
 #define LIMIT_CONNECTIONS_PER_ADDRESS 4096 /* one proxy or one school may stand for many people */
-#define LIMIT_REQUEST_SECONDS                                                                      \
-    30 /* total time to receive a request: a slow client holds no slot for ever */
+/* total time to receive a request: a slow client holds no slot for ever */
+#define LIMIT_REQUEST_SECONDS 30
 #define LIMIT_IDLE_SECONDS 120     /* keep-alive without a request */
 #define LIMIT_HEARTBEAT_SECONDS 10 /* only a write finds a client that disappeared */
-#define LIMIT_REPLY_SECONDS                                                                        \
-    120 /* total time to take a reply that is no stream: a slow reader goes too */
-#define LIMIT_STALL_SECONDS                                                                        \
-    30 /* a stream's reader that takes nothing of what waits is cut off; it may come back */
-#define LIMIT_STOP_SECONDS                                                                         \
-    3 /* for replies under way at shutdown; the whole of it must take less than 5 */
-#define LIMIT_DRAIN_BYTES                                                                          \
-    (8 << 20) /* of a refused body that are read and dropped, so that the refusal arrives */
+/* total time to take a reply that is no stream: a slow reader goes too */
+#define LIMIT_REPLY_SECONDS 120
+/* a stream's reader that takes nothing of what waits is cut off; it may come back */
+#define LIMIT_STALL_SECONDS 30
+/* for replies under way at shutdown; the whole of it must take less than 5 */
+#define LIMIT_STOP_SECONDS 3
+/* of a refused body that are read and dropped, so that the refusal arrives */
+#define LIMIT_DRAIN_BYTES (8 << 20)
 #define LIMIT_IDEMPOTENCY_KEY 128 /* a UUID is 36 */
-#define LIMIT_LOGPROB_BYTES                                                                        \
-    (32 << 20) /* of one whole completion: 8,192 tokens with 20 alternatives each take 20 MB */
+/* of one whole completion: 8,192 tokens with 20 alternatives each take 20 MB */
+#define LIMIT_LOGPROB_BYTES (32 << 20)
 
-/* --- Battles
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- Battles --- */
 #define LIMIT_PROMPT_BYTES (32 << 10) /* about 8,000 tokens: what the default context holds */
 #define LIMIT_TURNS 50                /* as FastChat: a battle is a comparison, not a companion */
 #define LIMIT_ANSWER_BYTES (1 << 20)  /* longer than any sane answer; a runaway model stops here */
 #define LIMIT_EVENT_LOG_BYTES (4 << 20) /* one battle's stream, all turns */
 #define LIMIT_VIEWERS 32                /* event streams open on one battle */
-#define LIMIT_BATTLES_LIVE 1024 /* battles in memory: streaming, or ready and recently looked at   \
-                                 */
+/* battles in memory: streaming, or ready and recently looked at */
+#define LIMIT_BATTLES_LIVE 1024
 #define LIMIT_STREAMING_PER_VOTER 2 /* nobody reads three battles at once */
 #define LIMIT_COMMENT_BYTES 4096    /* feedback is a remark, not an essay */
 #define LIMIT_BATTLE_HOURS 24       /* then an unvoted battle expires */
 #define LIMIT_SWAPS 2               /* competitors replaced in one battle before it is given up */
-#define LIMIT_FIRST_TOKEN_SECONDS                                                                  \
-    180 /* a lane that has said nothing by then has failed; queues and reasoning fit in */
+/* a lane that has said nothing by then has failed; queues and reasoning fit in */
+#define LIMIT_FIRST_TOKEN_SECONDS 180
 #define LIMIT_SILENCE_SECONDS 120 /* between two pieces of an answer that has begun */
 #define LIMIT_TURN_SECONDS 900    /* then what stands is the answer: every turn ends */
-#define LIMIT_WAITING_REQUESTS                                                                     \
-    16 /* requests that wait for the one before them on the same battle */
-#define LIMIT_BATTLE_IDLE_SECONDS                                                                  \
-    600                  /* a battle that nobody looks at leaves memory; the store has it */
+/* requests that wait for the one before them on the same battle */
+#define LIMIT_WAITING_REQUESTS 16
+/* a battle that nobody looks at leaves memory; the store has it */
+#define LIMIT_BATTLE_IDLE_SECONDS 600
 #define LIMIT_REASONS 32 /* reasons of one feedback */
 
-/* --- Store
- * --------------------------------------------------------------------------------------------------------
- */
-#define LIMIT_WRITE_QUEUE                                                                          \
-    4096 /* waiting writes; at 1,000 commits a second of 64 rows this is under 0.1 s */
+/* --- Store --- */
+/* waiting writes; at 1,000 commits a second of 64 rows this is under 0.1 s */
+#define LIMIT_WRITE_QUEUE 4096
 #define LIMIT_WAL_BYTES (32 << 20) /* past it the writer checkpoints with TRUNCATE */
-#define LIMIT_STATEMENTS 256 /* prepared statements kept by a connection: more than the code has   \
-                              */
-#define LIMIT_QUICK_CHECK_BYTES                                                                    \
-    (256 << 20) /* a larger database is not read whole at start-up: a second's worth */
-#define LIMIT_READ_ROWS                                                                            \
-    20000 /* votes read in one go: longer reads would keep the log from being cut */
+/* prepared statements kept by a connection: more than the code has */
+#define LIMIT_STATEMENTS 256
+/* a larger database is not read whole at start-up: a second's worth */
+#define LIMIT_QUICK_CHECK_BYTES (256 << 20)
+/* votes read in one go: longer reads would keep the log from being cut */
+#define LIMIT_READ_ROWS 20000
 
-/* --- Boards
- * -------------------------------------------------------------------------------------------------------
- */
-#define LIMIT_BOARDS                                                                               \
-    32 /* boards kept current (category x method): each holds its votes, 20 bytes a vote */
+/* --- Boards --- */
+/* boards kept current (category x method): each holds its votes, 20 bytes a vote */
+#define LIMIT_BOARDS 32
 
-/* --- Loop
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- Loop --- */
 #define LIMIT_WORKER_QUEUE 1024 /* waiting jobs of the worker pool */
 
-/* --- Competitors
- * --------------------------------------------------------------------------------------------------
- */
+/* --- Competitors --- */
 #define LIMIT_COMPETITORS 256 /* a board of more is unreadable, and pairs grow with the square */
 #define LIMIT_CATALOGUE 4096  /* models of one provider; the largest gateways list some hundreds */
 #define LIMIT_NAME_BYTES 128  /* competitor names, aliases, organisations */
-#define LIMIT_SSE_BYTES                                                                            \
-    (8 << 20) /* one line or event of a provider's stream; whole answers come in one */
-#define LIMIT_RESPONSE_BYTES                                                                       \
-    (64 << 20) /* a whole stream: 1 MiB of answer in events of 60 times its size */
+/* one line or event of a provider's stream; whole answers come in one */
+#define LIMIT_SSE_BYTES (8 << 20)
+/* a whole stream: 1 MiB of answer in events of 60 times its size */
+#define LIMIT_RESPONSE_BYTES (64 << 20)
 
-/* --- People
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- People --- */
 #define LIMIT_SESSIONS 100000    /* about 30 MB; a lab has hundreds */
 #define LIMIT_API_KEYS 1024      /* searched one by one; a lab gives out tens */
 #define LIMIT_RATE_BUCKETS 65536 /* about 6 MB; past it a full bucket makes room */

@@ -18,9 +18,8 @@
 #include "base/err.h"
 
 #define CHUNK_BYTES (1u << 20) /* a chunk and its rows stay in a core's cache */
-#define CHUNK_RECORD_MAX                                                                           \
-    (64u << 20) /* the longest conversation is far shorter; a file without line ends is not votes  \
-                 */
+/* the longest conversation is far shorter; a file without line ends is not votes */
+#define CHUNK_RECORD_MAX (64u << 20)
 #define CHUNK_PEEK (256u << 10) /* how far the format may be looked for */
 #define CHUNK_THREADS_MAX 16
 

@@ -8,8 +8,8 @@
 #include "board/stored.h"
 #include "store/competitors.h"
 
-#define RELIABILITY_SECONDS 60 /* it is counted anew at most this often: that reads every battle   \
-                                */
+/* it is counted anew at most this often: that reads every battle */
+#define RELIABILITY_SECONDS 60
 
 struct reliability {
     struct incident_count *list;

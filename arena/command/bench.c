@@ -37,8 +37,7 @@ static int fail_engine(const struct engine_error *error)
                : EXIT_USAGE;
 }
 
-/* ---- Requests that are waited for
- * ------------------------------------------------------------------------------- */
+/* --- Requests that are waited for --- */
 
 struct batch {
     pthread_mutex_t lock;
@@ -106,9 +105,7 @@ static bool run_batch(struct engine_model *model, int requests, int prompt, int 
     return ok;
 }
 
-/* ---- Figures
- * ----------------------------------------------------------------------------------------------------
- * / */
+/* --- Figures --- */
 
 struct figure {
     double best, median;
@@ -197,9 +194,7 @@ static bool measure_all(struct bench *bench, struct engine_error *error)
     return true;
 }
 
-/* ---- The report
- * -------------------------------------------------------------------------------------------------
- */
+/* --- The report --- */
 
 /* Bytes of weights that a rate of tokens means at batch 1, and operations of the layers' matrices.
  */
@@ -307,8 +302,7 @@ static bool print_text(const struct bench *bench)
     return true;
 }
 
-/* ---- arena bench engine
- * ----------------------------------------------------------------------------------------- */
+/* --- arena bench engine --- */
 
 static const char *default_model(char path[4096])
 {
@@ -349,8 +343,7 @@ static int bench_engine(struct bench *bench)
     return code;
 }
 
-/* ---- arena bench perplexity
- * ------------------------------------------------------------------------------------- */
+/* --- arena bench perplexity --- */
 
 struct perplexity {
     const char *text_path;
@@ -468,9 +461,7 @@ static int bench_perplexity(struct bench *bench, struct perplexity *p)
     return code;
 }
 
-/* ---- The command
- * ------------------------------------------------------------------------------------------------
- */
+/* --- The command --- */
 
 static int cores(void)
 {

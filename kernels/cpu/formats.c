@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* ---- Float words ---- */
+/* --- Float words --- */
 
 float half_float(uint16_t bits)
 {
@@ -41,7 +41,7 @@ uint16_t float_bfloat(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* ---- Unpacking ---- */
+/* --- Unpacking --- */
 
 static uint16_t word(const uint8_t *p)
 {
@@ -171,7 +171,7 @@ static void unpack_q6_k(const uint8_t *p, int part, struct unpacked *u)
     u->d = word(p + 208);
 }
 
-/* ---- The table ---- */
+/* --- The table --- */
 
 const int8_t FORMAT_LEVELS_IQ4_NL[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                          1,    13,   25,  38,  53,  69,  89,  113};
@@ -213,7 +213,7 @@ const struct kernel_type_info *kernel_type_info(uint32_t type)
     return f ? &f->info : NULL;
 }
 
-/* ---- To floats ---- */
+/* --- To floats --- */
 
 struct factors format_factors(const struct format *f, const struct unpacked *u)
 {

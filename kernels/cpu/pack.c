@@ -43,7 +43,7 @@ bool kernel_matrix_wants_int8(const struct kernel_matrix *matrix)
     return format_find(matrix->type)->kind != FORMAT_FLOAT;
 }
 
-/* ---- One block of one row, in and out ---- */
+/* --- One block of one row, in and out --- */
 
 static uint32_t lane(const uint8_t *codes, int j)
 {
@@ -166,7 +166,7 @@ void pack_read(const struct format *f, const uint8_t *panel, int row, int block,
     get_scales(f, &l, group, row, at, u);
 }
 
-/* ---- Whole panels ---- */
+/* --- Whole panels --- */
 
 static void pack_blocks(const struct format *f, const uint8_t *source, uint8_t *panel, int row,
                         int blocks)

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-/* ---- Shared with attention ---- */
+/* --- Shared with attention --- */
 
 float scalar_exp(float x)
 {
@@ -39,7 +39,7 @@ float scalar_tanh(float x)
     return 1 - 2 / (1 + scalar_exp(x + x));
 }
 
-/* ---- Activations ---- */
+/* --- Activations --- */
 
 static void quantize_block(const float *x, int8_t *quants, struct kernel_block *block)
 {
@@ -73,7 +73,7 @@ void scalar_quantize(const struct kernel_activations *x, int first, int last)
         }
 }
 
-/* ---- Matrix products ---- */
+/* --- Matrix products --- */
 
 /* One block's share of an output: exact integer sums, then fused float steps. */
 static float block_step(const struct format *f, const struct unpacked *u, const int8_t *quants,
@@ -134,7 +134,7 @@ void scalar_matmul(const struct kernel_matrix *w, const struct kernel_activation
             row_floats(w, x, row, out + row, stride);
 }
 
-/* ---- Rows ---- */
+/* --- Rows --- */
 
 void scalar_rmsnorm(float *out, const float *x, const float *weight, int n, float epsilon)
 {
@@ -183,7 +183,7 @@ int scalar_argmax(const float *x, int n)
     return best < 0 ? 0 : best;
 }
 
-/* ---- Element by element ---- */
+/* --- Element by element --- */
 
 void scalar_silu_multiply(float *out, const float *gate, const float *up, int n)
 {

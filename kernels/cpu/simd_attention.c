@@ -48,7 +48,7 @@ void SIMD(kv_store)(uint8_t *page, int slot, int kv_heads, int head_dim, const f
     }
 }
 
-/* ---- One block of positions ---- */
+/* --- One block of positions --- */
 
 INLINE v16 finish_score(const struct kernel_attention *a, v16 score, int low, int high)
 {
@@ -125,7 +125,7 @@ INLINE void add_values(struct attention_tile *tile, int rows, const uint8_t *val
             v_store(&tile->sums[r][d + 16 * c], sums[r][c]);
 }
 
-/* ---- A tile of rows, over all their positions ---- */
+/* --- A tile of rows, over all their positions --- */
 
 INLINE void run_tile(const struct kernel_attention *a, struct attention_tile *tile, int kv_head,
                      int rows)

@@ -14,7 +14,7 @@ enum {
     PREFETCH = 4096, /* bytes ahead in a panel's stream; a panel ends where the next begins */
 };
 
-/* ---- Facts of a type that shape its code; all fold to constants where the type is one ---- */
+/* --- Facts of a type that shape its code; all fold to constants where the type is one --- */
 
 struct shape {
     enum format_kind kind;
@@ -55,7 +55,7 @@ INLINE int rows_of(const struct kernel_matrix *w, int p)
     return w->rows - p * ROWS < ROWS ? w->rows - p * ROWS : ROWS;
 }
 
-/* ---- One block of one panel in registers ---- */
+/* --- One block of one panel in registers --- */
 
 struct decoded {
     b64 codes[8];
@@ -143,7 +143,7 @@ INLINE void prefetch_share(struct ahead *ahead)
     ahead->from += ahead->share;
 }
 
-/* ---- Sums ---- */
+/* --- Sums --- */
 
 INLINE n16 first_start(struct shape s, const struct kernel_block *x)
 {
@@ -164,7 +164,7 @@ INLINE v16 end_block(struct shape s, v16 part, v16 min, const struct kernel_bloc
     return total;
 }
 
-/* ---- A tile: one panel, a few tokens ---- */
+/* --- A tile: one panel, a few tokens --- */
 
 INLINE n16 block_sum(struct shape s, const struct decoded *d, const int8_t *quants, int from,
                      int to, n16 sum)
@@ -212,7 +212,7 @@ INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel,
         v_store_n(out + (token + t) * stride, totals[t], rows);
 }
 
-/* ---- Each type's own code ---- */
+/* --- Each type's own code --- */
 
 INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w,
                         const struct kernel_activations *x, float *out, size_t stride, int first,

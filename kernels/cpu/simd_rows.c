@@ -9,7 +9,7 @@ INLINE int lanes_at(int i, int n)
     return n - i < 16 ? n - i : 16;
 }
 
-/* ---- Activations ---- */
+/* --- Activations --- */
 
 static void quantize_block(const float *x, int8_t *quants, struct kernel_block *block)
 {
@@ -36,7 +36,7 @@ void SIMD(quantize)(const struct kernel_activations *x, int first, int last)
                            &x->blocks[t * blocks + b]);
 }
 
-/* ---- Rows ---- */
+/* --- Rows --- */
 
 void SIMD(rmsnorm)(float *out, const float *x, const float *weight, int n, float epsilon)
 {
@@ -100,7 +100,7 @@ int SIMD(argmax)(const float *x, int n)
     return 0;
 }
 
-/* ---- Element by element ---- */
+/* --- Element by element --- */
 
 void SIMD(silu_multiply)(float *out, const float *gate, const float *up, int n)
 {

@@ -14,7 +14,7 @@ typedef struct {
     __m256i a, b;
 } b64;
 
-/* ---- Floats ---- */
+/* --- Floats --- */
 
 #define V_BOTH(f) ((v16){f(x.a, y.a), f(x.b, y.b)})
 
@@ -140,7 +140,7 @@ INLINE float v_fold(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
 }
 
-/* ---- Half floats ---- */
+/* --- Half floats --- */
 
 INLINE v16 v_half(const void *p)
 {
@@ -165,7 +165,7 @@ INLINE void v_store_half(void *p, v16 x)
     _mm_storeu_si128(h + 1, _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
-/* ---- Integers ---- */
+/* --- Integers --- */
 
 INLINE n16 n_add(n16 x, n16 y)
 {
@@ -201,7 +201,7 @@ INLINE int32_t v_store_int8(int8_t *p, v16 x)
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
-/* ---- Bytes and their products ---- */
+/* --- Bytes and their products --- */
 
 INLINE b64 b_load(const uint8_t *p)
 {

@@ -8,7 +8,7 @@ typedef __m512 v16;
 typedef __m512i n16;
 typedef __m512i b64;
 
-/* ---- Floats ---- */
+/* --- Floats --- */
 
 INLINE v16 v_set(float x)
 {
@@ -105,7 +105,7 @@ INLINE float v_fold(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
 }
 
-/* ---- Half floats ---- */
+/* --- Half floats --- */
 
 INLINE v16 v_half(const void *p)
 {
@@ -122,7 +122,7 @@ INLINE void v_store_half(void *p, v16 x)
     _mm256_storeu_si256(p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
-/* ---- Integers ---- */
+/* --- Integers --- */
 
 INLINE n16 n_add(n16 a, n16 b)
 {
@@ -149,7 +149,7 @@ INLINE int32_t v_store_int8(int8_t *p, v16 x)
     return _mm512_reduce_add_epi32(n);
 }
 
-/* ---- Bytes and their products ---- */
+/* --- Bytes and their products --- */
 
 INLINE b64 b_load(const uint8_t *p)
 {

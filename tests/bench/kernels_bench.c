@@ -49,7 +49,7 @@ static void *buffer(size_t bytes)
     return p;
 }
 
-/* ---- One job on all threads ---- */
+/* --- One job on all threads --- */
 
 struct job {
     void (*run)(void *data, int thread, int threads);
@@ -93,7 +93,7 @@ static double best_seconds(void (*run)(void *, int, int), void *data, int thread
     return best;
 }
 
-/* ---- Limits ---- */
+/* --- Limits --- */
 
 struct memory {
     uint8_t *data;
@@ -114,7 +114,7 @@ static void run_products(void *data, int thread, int threads)
     peak_products(*(int64_t *)data);
 }
 
-/* ---- Products ---- */
+/* --- Products --- */
 
 struct work {
     const struct kernels *k;
@@ -235,7 +235,7 @@ static void bench_type(const struct kernels *k, enum kernel_type type, int threa
     free(all.out);
 }
 
-/* ---- Attention: SmolLM2's 9 query heads on 3 KV heads of 64 ---- */
+/* --- Attention: SmolLM2's 9 query heads on 3 KV heads of 64 --- */
 
 enum { HEADS = 9, KV_HEADS = 3, HEAD_DIM = 64, CONTEXT = 2048 };
 

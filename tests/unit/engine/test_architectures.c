@@ -135,9 +135,7 @@ static void test_every_type_gives_the_goldens(void **state)
     }
 }
 
-/* ---- Facts
- * ------------------------------------------------------------------------------------------------------
- * / */
+/* --- Facts --- */
 
 static void swap_pairing(struct architecture *a)
 {

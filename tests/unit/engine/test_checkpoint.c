@@ -25,9 +25,7 @@ struct folder {
     int count;
 };
 
-/* ---- Writing a checkpoint
- * -------------------------------------------------------------------------------
- * / */
+/* --- Writing a checkpoint --- */
 
 static void write_file(const struct folder *folder, const char *name, const void *bytes,
                        size_t length)
@@ -256,9 +254,7 @@ static void free_folder(struct folder *folder)
     free(folder);
 }
 
-/* ---- Reading it back
- * ------------------------------------------------------------------------------------
- * / */
+/* --- Reading it back --- */
 
 static const struct tiny_model dense = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 0, 1};
 static const struct tiny_model experts = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 4, 2};
@@ -319,9 +315,7 @@ static void test_experts_in_shards(void **state)
     compare(&experts, true);
 }
 
-/* ---- What is refused
- * ------------------------------------------------------------------------------------
- * / */
+/* --- What is refused --- */
 
 static void expect_refused(const struct folder *folder, const char *part)
 {

@@ -9,8 +9,7 @@
 
 static struct engine *engine;
 
-/* ---- A trained model
- * -------------------------------------------------------------------------------------------- */
+/* --- A trained model --- */
 
 static struct answer *continue_text(struct engine_model *model, const char *text, int max_tokens)
 {
@@ -74,8 +73,7 @@ static void test_logits_are_those_of_the_reference(void **state)
     free(logits);
 }
 
-/* ---- The default model
- * ------------------------------------------------------------------------------------------ */
+/* --- The default model --- */
 
 static const char *default_model(void)
 {
@@ -225,9 +223,7 @@ static void test_loading_is_quick(void **state)
         fail_msg("loading took %.2f s", seconds);
 }
 
-/* ---- A tiny one
- * -------------------------------------------------------------------------------------------------
- */
+/* --- A tiny one --- */
 
 static bool is_utf8(const char *text, size_t length)
 {

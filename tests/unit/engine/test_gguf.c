@@ -197,8 +197,7 @@ static void test_values_are_found_by_type(void **state)
     free(made.bytes);
 }
 
-/* ---- Mutations of a whole model
- * --------------------------------------------------------------------------------- */
+/* --- Mutations of a whole model --- */
 
 static void try_model(struct engine *engine, const void *bytes, size_t length, bool *loaded)
 {

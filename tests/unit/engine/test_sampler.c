@@ -46,9 +46,7 @@ static struct sampler *make(const struct engine_sampling *sampling, int vocabula
     return sampler;
 }
 
-/* ---- The naive one
- * ----------------------------------------------------------------------------------------
- * / */
+/* --- The naive one --- */
 
 struct item {
     double logit, weight;
@@ -137,9 +135,7 @@ static void test_filters_as_the_naive_sampler(void **state)
             compare(settings[i], vocabularies[k], 100 * i + k);
 }
 
-/* ---- Promises
- * ---------------------------------------------------------------------------------------------
- * / */
+/* --- Promises --- */
 
 static void test_temperature_zero_takes_the_first_of_equals(void **state)
 {

@@ -21,9 +21,7 @@ struct conversation {
     char *tokens; /* the line that begins with =, or NULL */
 };
 
-/* ---- Files
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Files --- */
 
 static char *read_file(const char *path)
 {
@@ -95,9 +93,7 @@ static bool next_conversation(char **at, struct conversation *conversation)
     return conversation->count > 0;
 }
 
-/* ---- A model to hang templates on
- * -----------------------------------------------------------------------
- * / */
+/* --- A model to hang templates on --- */
 
 struct model {
     struct made_gguf made;
@@ -156,9 +152,7 @@ static char *text_of(struct model *model, const struct engine_message *messages,
     return template_text(model->template, messages, count, &length, &model->error);
 }
 
-/* ---- Jinja
- * ----------------------------------------------------------------------------------------------
- * / */
+/* --- Jinja --- */
 
 /* Sources and what Jinja2 3.1 makes of them, with the messages user: hi, assistant: ho. */
 static const struct {
@@ -287,9 +281,7 @@ static void test_what_is_not_understood_is_refused(void **state)
     free_model(&model);
 }
 
-/* ---- Templates by name
- * ----------------------------------------------------------------------------------
- * / */
+/* --- Templates by name --- */
 
 static const struct engine_message chat[] = {
     {"system", "S", 1}, {"user", "U1", 2}, {"assistant", "A1", 2}, {"user", "U2", 2}};
@@ -421,9 +413,7 @@ static void test_conversations_that_make_no_sense(void **state)
     free_model(&model);
 }
 
-/* ---- The fixtures
- * ---------------------------------------------------------------------------------------
- * / */
+/* --- The fixtures --- */
 
 static void check_template(const char *folder, const char *name, const char *called)
 {

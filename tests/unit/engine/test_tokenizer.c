@@ -153,9 +153,7 @@ static void test_every_vector(void **state)
     assert_int_equal(failures, 0);
 }
 
-/* ---- A small vocabulary made here
- * -----------------------------------------------------------------------
- * / */
+/* --- A small vocabulary made here --- */
 
 /* Ids 256 and on. */
 enum { ID_LO = 256, ID_HE, ID_HELLO_SPACE, ID_START, ID_END };
@@ -296,9 +294,7 @@ static void test_refusals(void **state)
     expect_refused(&made, "merge 0");
 }
 
-/* ---- Real vocabularies
- * ----------------------------------------------------------------------------------
- * / */
+/* --- Real vocabularies --- */
 
 static uint64_t random_next(uint64_t *state)
 {

@@ -206,7 +206,7 @@ static void test_argmax(void **state)
     }
 }
 
-/* ---- Activations ---- */
+/* --- Activations --- */
 
 static void check_quantize(const struct kernels *k, const float *values, int tokens)
 {
