@@ -21,9 +21,8 @@
  *     struct kernel_matrix w = {.type = KERNEL_Q8_0, .rows = 576, .columns = 1536};
  *     w.data = aligned_alloc(KERNEL_ALIGNMENT, kernel_matrix_bytes(&w));
  *     kernel_matrix_pack(&w, tensor, 0, kernel_matrix_panels(&w));
- *     k->quantize(&x, 0, x.tokens);                                     // only if
- * kernel_matrix_wants_int8(&w) k->matmul(&w, &x, out, 576, 0, kernel_matrix_panels(&w));
- * / */
+ *     k->quantize(&x, 0, x.tokens); // only if kernel_matrix_wants_int8(&w)
+ *     k->matmul(&w, &x, out, 576, 0, kernel_matrix_panels(&w)); */
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 

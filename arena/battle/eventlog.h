@@ -13,13 +13,19 @@
  * leaves memory. Loop's thread only.
  *
  *     event    data
- *     delta    {"turn":1,"lane":"a","text":"…"}     whole characters; always one of a and one of b,
- * the text of a lane that has no more to show being empty lane
- * {"turn":1,"lane":"a","state":"streaming"|"done"}      for both lanes at once reset    {"turn":1}
- * forget what was shown of this turn: it comes again ready    {"turn":1}         both answers
- * stand; the vote is open void     {"code":"failed"|"restart"|"skipped"|"expired"}       the battle
- * is over without a vote; the log ends voted    {}                 the vote is committed; the log
- * ends */
+ *     delta    {"turn":1,"lane":"a","text":"…"}
+ *              whole characters; always one of a and one of b, the text of a lane that has no more
+ *              to show being empty
+ *     lane     {"turn":1,"lane":"a","state":"streaming"|"done"}
+ *              for both lanes at once
+ *     reset    {"turn":1}
+ *              forget what was shown of this turn: it comes again
+ *     ready    {"turn":1}
+ *              both answers stand; the vote is open
+ *     void     {"code":"failed"|"restart"|"skipped"|"expired"}
+ *              the battle is over without a vote; the log ends
+ *     voted    {}
+ *              the vote is committed; the log ends */
 #ifndef ARENA_BATTLE_EVENTLOG_H
 #define ARENA_BATTLE_EVENTLOG_H
 

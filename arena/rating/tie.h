@@ -2,10 +2,12 @@
  * are:
  *
  *   Davidson     a, b, tie in proportion to e^(d/2), e^(-d/2), e^eta, with d = theta_a - theta_b
- *   Rao-Kupper   P(a) = s(d - eta), P(b) = s(-d - eta), the rest ties; s(z) = 1 / (1 + e^-z), eta >
- * 0 grounded     four outcomes: with x = e^theta_a, y = e^theta_b, q = 1.000001 + e^eta: P(a) = x /
- * (x + q y + 1), P(b) = y / (q x + y + 1), P(both bad) = 1 / (1 + x + y), the rest ties; theta = 0
- * is the threshold of a bad answer, so strengths are absolute
+ *   Rao-Kupper   P(a) = s(d - eta), P(b) = s(-d - eta), the rest ties; s(z) = 1 / (1 + e^-z),
+ *                eta > 0
+ *   grounded     four outcomes: with x = e^theta_a, y = e^theta_b, q = 1.000001 + e^eta:
+ *                P(a) = x / (x + q y + 1), P(b) = y / (q x + y + 1),
+ *                P(both bad) = 1 / (1 + x + y), the rest ties; theta = 0 is the threshold of a
+ *                bad answer, so strengths are absolute
  *
  * The first two take both-bad for a tie. Fitted by Fisher scoring until steps are below 1e-11;
  * the covariance is a sandwich of the observed information. theta sums to 0 but for grounded.

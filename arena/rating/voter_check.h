@@ -3,8 +3,9 @@
  *
  *   side     how often the answer on the left is chosen (always-left)
  *   sense    how well the votes fit the ratings, as the likelihood ratio against coin flips
- * (random) boost    the luckiest model's surplus of wins, over the models this voter met (one model
- * boosted)
+ *            (random)
+ *   boost    the luckiest model's surplus of wins, over the models this voter met (one model
+ *            boosted)
  *
  * Honest people differ, so each z is divided by the spread of that test over all voters (robust,
  * at least 1) before its tail is taken, and the smallest of the three tails is multiplied by

@@ -7,9 +7,12 @@
  * must live until db_run returns or until db_end; those of a row until its next step.
  *
  *     struct db_rows rows;
- *     if (!db_select(db, &rows, "SELECT id, name FROM t WHERE kind = ?", DB_VALUES(DB_INT(kind)),
- * err)) return false; while (db_next(&rows)) use(db_int(&rows, 0), db_text(&rows, 1)); return
- * db_end(&rows, err);
+ *     if (!db_select(db, &rows, "SELECT id, name FROM t WHERE kind = ?",
+ *         DB_VALUES(DB_INT(kind)), err))
+ *         return false;
+ *     while (db_next(&rows))
+ *         use(db_int(&rows, 0), db_text(&rows, 1));
+ *     return db_end(&rows, err);
  *
  * Errors: a broken constraint is ERR_CONFLICT; whatever is the disk's, the memory's or the
  * file's fault is ERR_STORE. */

@@ -14,8 +14,9 @@
  *     source                        its word
  *     time of the vote              Unix milliseconds
  *     number of turns
- *     content digest                SHA-256 over the fields salt, and for each turn: prompt, and of
- * A, then B: text, refusal (what is absent is an empty field)
+ *     content digest                SHA-256 over the fields salt, and for each turn: prompt, and
+ *                                   of A, then B: text, refusal (what is absent is an empty
+ *                                   field)
  *
  * `salt` is 16 random bytes of the vote's own. Erasing a vote's text or voter forgets the salt
  * with it: the two digests stay in the row, and without the salt nobody can try names or texts

@@ -5,9 +5,12 @@
  * columns, and a group of G blocks is
  *
  *     quants  G x 256 bytes: register j (0..3), byte 4 row + c: low nibble column 4j + c, high
- * nibble 16 + 4j + c G x 512 for 8-bit codes: register j (0..7), byte 4 row + c: column 4j + c high
- * 5-bit: G x 8 words of 64 bits: word j, bit 4 row + c is bit 4 of the code of column 4j + c 6-bit:
- * G x 128 bytes: register j / 4, byte 4 row + c, bits 2 (j % 4): bits 4 and 5 of column 4j + c
+ *             nibble 16 + 4j + c
+ *             G x 512 for 8-bit codes: register j (0..7), byte 4 row + c: column 4j + c
+ *     high    5-bit: G x 8 words of 64 bits: word j, bit 4 row + c is bit 4 of the code of
+ *             column 4j + c
+ *             6-bit: G x 128 bytes: register j / 4, byte 4 row + c, bits 2 (j % 4): bits 4 and 5
+ *                 of column 4j + c
  *     scales  SCALE: G x 16 words d         MIN: G x 16 words d, G x 16 words m
  *             SUPER: 16 d, 16 m, 8 x 16 scale bytes, 8 x 16 minimum bytes
  *             HALVES: 16 x 16 scale bytes, 16 d, 32 bytes unused

@@ -2,8 +2,9 @@
  * these and compiled once an instruction set. One 512-bit register, or two of 256 bits that work
  * as one.
  *
- *     v16  sixteen floats      n16  sixteen int32      b64  sixty-four bytes (sixteen lanes of
- * four)
+ *     v16  sixteen floats
+ *     n16  sixteen int32
+ *     b64  sixty-four bytes (sixteen lanes of four)
  *
  * Two widths of codes are told apart by `wide` (a constant at every call): narrow ones are
  * unsigned and below 64; wide ones are any level + 128. VNNI multiplies unsigned by signed

@@ -1,8 +1,9 @@
 /* The remote client under load: what an event costs from the socket to the lane.
  *
  *     bench_remote [STREAMS] [EVENTS_A_SECOND] [SECONDS]      500 50 10 by default; 0 events a
- * second: idle streams bench_remote serve [EVENTS_A_SECOND] [SECONDS]          the stand-in alone,
- * for another client; prints its port
+ *                                                             second: idle streams
+ *     bench_remote serve [EVENTS_A_SECOND] [SECONDS]          the stand-in alone, for another
+ *                                                             client; prints its port
  *
  * The stand-in is a process of its own that sends every stream the same recorded bytes, one
  * event a write, as providers do. CPU time is the client's alone, user and system. */
