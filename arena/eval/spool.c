@@ -85,7 +85,8 @@ static bool write_feedback(struct splitter *splitter, struct err *err)
             put_vote(&line, row, model, other, rating, written++);
     }
     splitter->spool->left_out += written == 0;
-    bool ok = !line.failed && fwrite(line.data, 1, line.length, splitter->out) == line.length;
+    struct text lines = buf_text(&line); /* none at all where nothing was compared */
+    bool ok = !line.failed && fwrite(lines.data, 1, lines.length, splitter->out) == lines.length;
     buf_done(&line);
     json_decref(row);
     return ok || err_set(err, ERR_IO, "cannot write a temporary file");
