@@ -57,7 +57,27 @@ static double log_mean_exp(const double *x, size_t count)
     return most + log(sum / (double)count);
 }
 
-double sequential_bet(const double *observations, size_t count, double m, enum sequential_side side)
+/* What is bet on: single observations, or how many there are of each of the three values. */
+struct evidence {
+    const double *observations; /* NULL: the counts */
+    size_t count;
+    struct sequential_counts counts;
+};
+
+/* ln of the capital after all of it with one stake (negative: on a mean below m). */
+static double wealth_of(const struct evidence *evidence, double stake, double m)
+{
+    const struct sequential_counts *counts = &evidence->counts;
+    double wealth = 0;
+    if (!evidence->observations)
+        return counts->wins * log1p(stake * (1 - m)) + counts->ties * log1p(stake * (0.5 - m)) +
+               counts->losses * log1p(-stake * m);
+    for (size_t t = 0; t < evidence->count; t++)
+        wealth += log1p(stake * (evidence->observations[t] - m));
+    return wealth;
+}
+
+static double bet(const struct evidence *evidence, double m, enum sequential_side side)
 {
     double capital[2 * STAKES];
     size_t used = 0;
@@ -68,31 +88,27 @@ double sequential_bet(const double *observations, size_t count, double m, enum s
             STAKE_MOST /
             (direction ? 1 - m : m); /* the loss when x is 0 (or 1) stays below everything */
         for (int k = 0; k < STAKES; k++) {
-            double stake = most * pow(0.01, 1 - (k + 1.0) / STAKES), wealth = 0;
-            for (size_t t = 0; t < count; t++)
-                wealth += log1p((direction ? -stake : stake) * (observations[t] - m));
-            capital[used++] = wealth;
+            double stake = most * pow(0.01, 1 - (k + 1.0) / STAKES);
+            capital[used++] = wealth_of(evidence, direction ? -stake : stake, m);
         }
     }
     return log_mean_exp(capital, used);
 }
 
-struct sequential_interval sequential_bet_interval(const double *observations, size_t count,
-                                                   double alpha)
+static struct sequential_interval interval_of(const struct evidence *evidence, double mean,
+                                              double alpha)
 {
     const double edge = 1e-6;
-    double mean = 0.5, bound = log(1 / alpha);
+    double bound = log(1 / alpha);
     struct sequential_interval interval = {0, 1};
-    for (size_t t = 0; t < count; t++)
-        mean += (observations[t] - mean) / (double)(t + 1);
     mean = fmin(fmax(mean, edge), 1 - edge);
     for (int side = 0; side < 2; side++) {
         double outside = side ? 1 - edge : edge, inside = mean;
-        if (sequential_bet(observations, count, outside, SEQUENTIAL_BOTH) < bound)
+        if (bet(evidence, outside, SEQUENTIAL_BOTH) < bound)
             continue;
         for (int k = 0; k < BISECTIONS; k++) {
             double middle = 0.5 * (outside + inside);
-            if (sequential_bet(observations, count, middle, SEQUENTIAL_BOTH) >= bound)
+            if (bet(evidence, middle, SEQUENTIAL_BOTH) >= bound)
                 outside = middle;
             else
                 inside = middle;
@@ -100,6 +116,40 @@ struct sequential_interval sequential_bet_interval(const double *observations, s
         *(side ? &interval.upper : &interval.lower) = outside;
     }
     return interval;
+}
+
+double sequential_bet(const double *observations, size_t count, double m, enum sequential_side side)
+{
+    struct evidence evidence = {.observations = observations, .count = count};
+    return count ? bet(&evidence, m, side) : 0;
+}
+
+struct sequential_interval sequential_bet_interval(const double *observations, size_t count,
+                                                   double alpha)
+{
+    struct evidence evidence = {.observations = observations, .count = count};
+    double mean = 0.5;
+    if (count == 0)
+        return (struct sequential_interval){0, 1};
+    for (size_t t = 0; t < count; t++)
+        mean += (observations[t] - mean) / (double)(t + 1);
+    return interval_of(&evidence, mean, alpha);
+}
+
+double sequential_bet_counts(const struct sequential_counts *counts, double m,
+                             enum sequential_side side)
+{
+    struct evidence evidence = {.counts = *counts};
+    return bet(&evidence, m, side);
+}
+
+struct sequential_interval sequential_counts_interval(const struct sequential_counts *counts,
+                                                      double alpha)
+{
+    struct evidence evidence = {.counts = *counts};
+    double votes = counts->wins + counts->ties + counts->losses;
+    return interval_of(&evidence, votes > 0 ? (counts->wins + counts->ties / 2) / votes : 0.5,
+                       alpha);
 }
 
 /* ln E if the same observations had come `times` over. */

@@ -34,6 +34,16 @@ double sequential_bet(const double *observations, size_t count, double m,
 struct sequential_interval sequential_bet_interval(const double *observations, size_t count,
                                                    double alpha);
 
+/* The same two where every observation is 1, 1/2 or 0: how many there are of each is all that
+ * matters. They need not be whole. */
+struct sequential_counts {
+    double wins, ties, losses;
+};
+double sequential_bet_counts(const struct sequential_counts *counts, double m,
+                             enum sequential_side side);
+struct sequential_interval sequential_counts_interval(const struct sequential_counts *counts,
+                                                      double alpha);
+
 /* About how many further observations like these are needed until E reaches 1/alpha against m;
  * 0: it has; INFINITY: what was seen does not grow. */
 double sequential_needed(const double *observations, size_t count, double m,
