@@ -194,6 +194,8 @@ static void an_older_version_is_brought_up(void **state)
         fixture,
         "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
         "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
+        "DROP TABLE campaigns; DROP TRIGGER queue_item_is_taken; DROP TRIGGER queue_item_is_free;"
+        "ALTER TABLE turns DROP COLUMN shown_ms; DROP INDEX battles_by_prompt;"
         "DROP TABLE eval_votes; DROP INDEX battles_by_item; ALTER TABLE battles DROP COLUMN item;"
         "DROP TABLE queue_turns; DROP TABLE queue_items; DROP TABLE eval_calls;"
         "DROP TABLE eval_pairs; DROP TABLE eval_sides; DROP TABLE eval_prompts;"
