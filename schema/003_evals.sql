@@ -57,7 +57,8 @@ CREATE TABLE eval_calls (
     answer        INTEGER REFERENCES answers (id), -- NULL: it failed
     error_class   TEXT,
     error_message TEXT,
-    cost_usd      REAL, -- NULL: unknown
+    cost_usd      REAL,          -- NULL: unknown
+    charged_usd   REAL NOT NULL, -- what the run's budget was charged: the worst case where the cost is unknown
     attempts      INTEGER NOT NULL,
     total_ns      INTEGER NOT NULL,
     forgiven      INTEGER NOT NULL DEFAULT 0 CHECK (forgiven IN (0, 1)), -- a failure that may be tried again
