@@ -1,26 +1,32 @@
 /* A weight matrix as the GPU's kernels read it: codes, high bits and scales in planes of their own,
- * each row of each plane contiguous, every plane aligned to 256 bytes and every row of codes to 16.
+ * each row of each plane contiguous, every plane aligned to 256 bytes and every row of codes to 64.
  *
  * Host code, C: the bytes are made here (cuda_matrix_pack) and uploaded by whoever owns them. A
- * row holds `pitch` columns, the model's `columns` rounded up to 32; the rest are zeros, so that
- * kernels know no remainders. A block is 32 columns; `blocks` = pitch / 32.
+ * row holds whole chunks of 64 bytes of codes; columns past the model's `columns` are zeros, so
+ * that kernels know no remainders. A block is 32 columns. `pitch` is the columns rounded up to a
+ * block: what inputs must have; a row of a plane may hold more (cuda_matrix_layout).
  *
- * type             codes, a row              high, a block   scales, a block      supers, 8 blocks
- * F32 F16 BF16     pitch elements            -               -                    -
- * Q8_0             pitch int8 (the level)    -               half d               -
- * Q4_0 IQ4_NL      16 bytes a block          -               half d               -
- * MXFP4            16 bytes a block          -               bfloat16 d           -
- * Q4_1             16 bytes a block          -               half d, half m       -
- * Q5_0             16 bytes a block          4 bytes         half d               -
- * Q5_1             16 bytes a block          4 bytes         half d, half m       -
- * Q4_K             16 bytes a block          -               uint8 scale, min     half d, half m
- * Q5_K             16 bytes a block          4 bytes         uint8 scale, min     half d, half m
- * Q6_K             16 bytes a block          8 bytes         int8 scale[2]        half d, half 0
+ * type             a chunk      high, a chunk   scales, a block      supers, 8 blocks
+ * F32              16 columns   -               -                    -
+ * F16 BF16         32 columns   -               -                    -
+ * Q8_0             2 blocks     -               half d               -
+ * Q4_0 IQ4_NL      4 blocks     -               half d               -
+ * MXFP4            4 blocks     -               bfloat16 d           -
+ * Q4_1             4 blocks     -               half d, half m       -
+ * Q5_0             4 blocks     16 bytes        half d               -
+ * Q5_1             4 blocks     16 bytes        half d, half m       -
+ * Q4_K             4 blocks     -               uint8 scale, min     half d, half m
+ * Q5_K             4 blocks     16 bytes        uint8 scale, min     half d, half m
+ * Q6_K             4 blocks     32 bytes        int8 scale[2]        half d, half 0
  *
- * Byte i of a block's 16 holds the low four bits of columns i (low nibble) and i + 16 (high).
- * Bit i of the four high bytes (little-endian word) is the fifth bit of column i. Byte k of the
- * eight high bytes holds bits four and five of columns k, k + 8, k + 16 and k + 24, two bits each
- * from the lowest. A column's value, with `code` all its bits:
+ * Floats lie in order. The codes of a chunk of blocks lie as the fragments of an mma want them:
+ * lane t of four (0 … 3) owns bytes 16 t … 16 t + 15, and of each block the columns 4t … 4t + 3
+ * (r = 0) and 16 + 4t … 16 + 4t + 3 (r = 1). Column c of those four, of the chunk's block p, is
+ *   Q8_0       byte 8 p + 4 r + c of the lane's 16: the level
+ *   4 to 6 bit byte 8 (p / 2) + 4 r + c, its low nibble where p is even, its high where it is odd
+ *   5th bit    byte c of the lane's 4 high bytes, bit 2 p + r
+ *   6 bit      byte 4 (p / 2) + c of the lane's 8 high bytes, bits 4 (p % 2) + 2 r and the next
+ * A column's value, with `code` all its bits:
  *   Q8_0            d * level
  *   Q4_0, Q5_0      d * (code - 8), d * (code - 16)
  *   IQ4_NL, MXFP4   d * FORMAT_LEVELS_…[code] (kernels/cpu/formats.h)
@@ -36,7 +42,11 @@
 extern "C" {
 #endif
 
-enum { CUDA_BLOCK = 32, CUDA_SUPER = 8 /* blocks */ };
+enum {
+    CUDA_BLOCK = 32, /* columns */
+    CUDA_SUPER = 8,  /* blocks */
+    CUDA_CHUNK = 64, /* bytes of codes */
+};
 
 /* On the device. Several tensors of one type and width may lie in one matrix, rows after rows. */
 struct cuda_matrix {
