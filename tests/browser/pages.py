@@ -68,6 +68,7 @@ class Visit:
         if not self.page.url.startswith(self.origin):
             self.open()
         self.page.fill("#prompt", prompt)
+        self.page.wait_for_selector("#send:enabled")  # the page's script has taken the text
         self.page.press("#prompt", "Enter")
         return self
 

@@ -95,6 +95,17 @@ def test_enter_of_an_input_method_sends_nothing(visit):
     assert voter.shown("#welcome")
 
 
+def test_what_is_typed_before_the_script_came_is_kept(visit):
+    voter, scripts = visit(), []
+    voter.page.route("**/js/battle.js*", lambda route: scripts.append(route))
+    voter.page.goto(voter.origin + "/", wait_until="commit")
+    voter.page.fill("#prompt", "typed at once")
+    assert voter.page.is_disabled("#send")
+    scripts[0].continue_()
+    voter.page.wait_for_selector("#send:enabled")
+    assert voter.page.input_value("#prompt") == "typed at once"
+
+
 def test_the_draft_survives_a_reload(visit):
     voter = visit().open()
     voter.page.fill("#prompt", "half a thought")

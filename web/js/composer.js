@@ -25,7 +25,7 @@ export class Composer {
     this.box.addEventListener("keydown", (event) => this.key(event));
     byId("suggestions").append(...SUGGESTIONS.map((text) =>
       el("li", {}, el("button", { type: "button", onclick: () => this.put(text) }, text))));
-    this.put(store.get(), false);
+    this.put(this.box.value || store.get(), false);  // what was typed before the script came is kept
   }
 
   key(event) {
