@@ -29,7 +29,7 @@ struct fitted {
     const struct matrix *inverse;    /* of the second derivative of the summed loss */
     const struct matrix *covariance; /* votes independent */
     struct scores scores;
-    size_t (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
+    bool (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
 };
 
 static bool allocate(struct estimate *estimate, size_t n, struct err *err)
@@ -106,6 +106,8 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
     const struct leaderboard_options *options = input->options;
     size_t n = estimate->n;
     double stretch = 1; /* simultaneous over pointwise */
+    struct stats_t_curve quantile;
+    stats_t_curve_init(&quantile, 0.5 * (1 + options->confidence), cluster_least_freedom(cluster));
     if (options->simultaneous && n > 1) {
         if (!rank_simultaneous(&stretch, &cluster->covariance, options->confidence,
                                SIMULTANEOUS_DRAWS, options->seed, err))
@@ -115,15 +117,17 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
     for (size_t i = 0; i < n; i++) {
         struct cluster_width own = {0, 0};
         if (!fixed(input, i))
-            own = cluster_width(cluster, i, against(input, i), options->confidence);
+            own = cluster_width(cluster, i, against(input, i), &quantile);
         estimate->se[i] = own.se;
         estimate->lower[i] = estimate->theta[i] - own.half_width;
         estimate->upper[i] = estimate->theta[i] + own.half_width;
         for (size_t j = 0; j < i; j++) {
-            double margin = stretch * cluster_width(cluster, i, j, options->confidence).half_width;
+            double margin = stretch * cluster_width(cluster, i, j, &quantile).half_width;
             estimate->margin[i * n + j] = estimate->margin[j * n + i] = margin;
         }
     }
+    for (size_t k = 0; k < estimate->coefficients; k++)
+        estimate->value_se[k] = cluster_width(cluster, n + k, n + k, &quantile).se;
     return true;
 }
 
@@ -187,7 +191,8 @@ static bool clustered(struct estimate *estimate, const struct estimate_input *in
                       const struct fitted *fitted, struct err *err)
 {
     struct cluster cluster;
-    struct cluster_scores scores = {estimate->n + fitted->extra, fitted->score, &fitted->scores};
+    struct cluster_scores scores = {estimate->n + fitted->extra, 2 + fitted->extra, fitted->score,
+                                    &fitted->scores};
     if (!knows_clusters(input->votes))
         return err_set(err, ERR_BAD_REQUEST,
                        "clustered intervals need votes that name their voter or prompt");
@@ -203,10 +208,6 @@ static bool clustered(struct estimate *estimate, const struct estimate_input *in
         centre_covariance(parts[k], estimate->n);
     take_covariance(estimate, &cluster.covariance);
     bool ok = widths_clustered(estimate, input, &cluster, err);
-    for (size_t k = 0; k < estimate->coefficients; k++)
-        estimate->value_se[k] =
-            cluster_width(&cluster, estimate->n + k, estimate->n + k, input->options->confidence)
-                .se;
     cluster_done(&cluster);
     return ok;
 }
@@ -285,6 +286,19 @@ static double *weights_of(const struct bt_pairs *pairs)
     return weight;
 }
 
+/* What each pair's votes were expected to say, where there are more votes than pairs. */
+static double *chances_of(const struct bt_fit *fit, const struct leaderboard_votes *votes)
+{
+    size_t n = fit->models;
+    if (!knows_clusters(votes) || votes->ballots->count < n * n)
+        return NULL;
+    double *chance = malloc(n * n * sizeof *chance);
+    for (size_t i = 0; chance && i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            chance[i * n + j] = bt_probability(fit->theta[i] - fit->theta[j]);
+    return chance;
+}
+
 static bool bradley_terry_widths(struct estimate *estimate, const struct estimate_input *input,
                                  const struct bt_pairs *pairs, const struct bt_fit *fit,
                                  struct err *err)
@@ -292,10 +306,11 @@ static bool bradley_terry_widths(struct estimate *estimate, const struct estimat
     const struct leaderboard_options *options = input->options;
     struct matrix covariance = {0};
     double *weight = options->reweighted ? weights_of(pairs) : NULL;
+    double *chance = chances_of(fit, input->votes);
     struct fitted fitted = {.theta = fit->theta,
                             .inverse = &fit->inverse,
                             .covariance = &covariance,
-                            .scores = {.weight = weight},
+                            .scores = {.weight = weight, .chance = chance},
                             .score = scores_bradley_terry};
     bool ok = matrix_init(&covariance, estimate->n) && (weight || !options->reweighted);
     if (!ok)
@@ -307,6 +322,7 @@ static bool bradley_terry_widths(struct estimate *estimate, const struct estimat
     ok = ok && widths(estimate, input, &fitted, err);
     matrix_done(&covariance);
     free(weight);
+    free(chance);
     return ok;
 }
 

@@ -16,7 +16,7 @@
 #include "rating/cluster.h"
 #include "rating/rank.h"
 
-#define BEST_DRAWS 4000
+#define BEST_DRAWS 4096
 #define WARNINGS_MAX 32
 
 void leaderboard_options_init(struct leaderboard_options *options)
@@ -124,6 +124,50 @@ static bool start(struct build *build, const struct leaderboard_votes *votes,
     return true;
 }
 
+struct candidate {
+    const char *name;
+    struct tally_record record;
+    uint32_t model;
+};
+
+/* Better records first: who won what share, of how many votes; only equals by name. */
+static int by_record(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    double points_x = (double)(2 * x->record.wins + x->record.ties + x->record.both_bad),
+           points_y = (double)(2 * y->record.wins + y->record.ties + y->record.both_bad);
+    double share_x = points_x / (double)x->record.votes,
+           share_y = points_y / (double)y->record.votes;
+    if (share_x != share_y)
+        return share_x < share_y ? 1 : -1;
+    if (x->record.votes != y->record.votes)
+        return x->record.votes < y->record.votes ? 1 : -1;
+    if (x->record.wins != y->record.wins)
+        return x->record.wins < y->record.wins ? 1 : -1;
+    return strcmp(x->name, y->name);
+}
+
+/* Numbers the ranked models by their records, so that what is drawn by chance depends neither on
+ * the order of the votes nor on the names. */
+static bool number_ranked(struct build *build, size_t ranked, struct err *err)
+{
+    struct candidate *candidates = calloc(ranked + 1, sizeof *candidates);
+    if (!candidates)
+        return no_memory(err);
+    for (size_t k = 0; k < ranked; k++) {
+        uint32_t model = build->models[k];
+        candidates[k] =
+            (struct candidate){build->votes->names[model], build->records[model], model};
+    }
+    qsort(candidates, ranked, sizeof *candidates, by_record);
+    for (size_t k = 0; k < ranked; k++) {
+        build->models[k] = candidates[k].model;
+        build->map[candidates[k].model] = (int32_t)k;
+    }
+    free(candidates);
+    return true;
+}
+
 /* Online Elo ranks whoever has votes: it is a running score, defined whatever the outcomes. */
 static bool find_ranked(struct build *build, struct err *err)
 {
@@ -133,21 +177,21 @@ static bool find_ranked(struct build *build, struct err *err)
     bool *keep = calloc(n + 1, sizeof *keep);
     if (!keep)
         return no_memory(err);
-    for (size_t i = 0; i < n; i++) {
-        build->records[i] = tally_record(tally, i);
+    tally_records(tally, build->records);
+    for (size_t i = 0; i < n; i++)
         keep[i] = build->records[i].votes > 0 && build->records[i].votes >= options->min_votes;
-    }
     bool ok = connect_find(&build->connect, tally, keep, err);
     size_t ranked = 0;
     for (size_t i = 0; ok && i < n; i++) {
         bool in = options->method == LEADERBOARD_ELO ? keep[i]
                                                      : build->connect.reason[i] == CONNECT_RANKED;
-        build->map[i] = in ? (int32_t)ranked : -1;
+        build->map[i] = -1;
         if (in)
             build->models[ranked++] = (uint32_t)i;
     }
     free(keep);
-    return ok && tally_select(&build->ranked, tally, build->map, ranked, err);
+    return ok && number_ranked(build, ranked, err) &&
+           tally_select(&build->ranked, tally, build->map, ranked, err);
 }
 
 static bool find_anchor(struct build *build, struct err *err)
@@ -292,9 +336,10 @@ static bool fill_matrices(struct build *build, struct err *err)
             size_t i = (size_t)build->map[board->models[row].model],
                    j = (size_t)build->map[board->models[column].model];
             board->wins[row * n + column] = (uint32_t)tally_count(&build->ranked, i, j, OUTCOME_A);
-            board->ties[row * n + column] =
-                (uint32_t)(tally_count(&build->ranked, i, j, OUTCOME_TIE) +
-                           tally_count(&build->ranked, i, j, OUTCOME_BOTH_BAD));
+            if (column > row) /* the same seen from the other side */
+                board->ties[row * n + column] = board->ties[column * n + row] =
+                    (uint32_t)(tally_count(&build->ranked, i, j, OUTCOME_TIE) +
+                               tally_count(&build->ranked, i, j, OUTCOME_BOTH_BAD));
             board->margin[row * n + column] = RATING_ALPHA * estimate->margin[i * n + j];
         }
     }

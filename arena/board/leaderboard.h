@@ -18,7 +18,7 @@
 #include "rating/tally.h"
 
 /* Stored with every published board; changes when the numbers could. */
-#define LEADERBOARD_VERSION "arena-1"
+#define LEADERBOARD_VERSION "arena-2"
 
 enum leaderboard_method { LEADERBOARD_BT, LEADERBOARD_ELO };
 enum leaderboard_interval {

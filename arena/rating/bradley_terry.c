@@ -11,8 +11,9 @@
 #define ITERATIONS_MAX 100
 #define HALVINGS_MAX 40
 #define STEP_SAFE 0.5  /* a Newton step this short always lowers a logistic loss */
-#define STEP_LAST 1e-8 /* the step after which rounding is all that is left */
+#define STEP_LAST 1e-7 /* the step after which rounding is all that is left */
 #define GRADIENT_MAX 1e-10
+#define POWER_MAX 300.0 /* of a strength: no votes that a tally can hold are that one-sided */
 
 double bt_probability(double difference)
 {
@@ -86,16 +87,19 @@ double bt_loss(const struct bt_pairs *pairs, const double *theta, double *gradie
     return loss / pairs->mass;
 }
 
-/* K at theta, and the gradient of the summed loss. */
+/* K at theta, and the gradient of the summed loss. `power` is room for e^theta: one exponential a
+ * model instead of one a pair. */
 static void derivatives(const struct bt_pairs *pairs, const double *theta, struct matrix *k,
-                        double *gradient)
+                        double *gradient, double *power)
 {
     size_t n = pairs->models;
     matrix_zero(k);
     memset(gradient, 0, n * sizeof *gradient);
+    for (size_t i = 0; i < n; i++)
+        power[i] = exp(fmax(fmin(theta[i], POWER_MAX), -POWER_MAX));
     for (size_t at = 0; at < pairs->count; at++) {
         const struct bt_pair *pair = &pairs->pairs[at];
-        double p = bt_probability(theta[pair->i] - theta[pair->j]);
+        double p = power[pair->i] / (power[pair->i] + power[pair->j]);
         double votes = pair->wins + pair->losses + pair->ties,
                score = pair->wins + 0.5 * pair->ties;
         double g = pair->weight * (votes * p - score), h = pair->weight * votes * p * (1 - p);
@@ -153,13 +157,13 @@ static bool no_maximum(struct err *err)
         "these votes put no finite rating on every model (some group never lost or never won)");
 }
 
-/* Steps until the last one; `work` has room for two vectors. */
+/* Steps until the last one; `work` has room for three vectors. */
 static bool newton(struct bt_fit *fit, const struct bt_pairs *pairs, double *work, struct err *err)
 {
     size_t n = pairs->models;
-    double *step = work, *trial = work + n;
+    double *step = work, *trial = work + n, *power = trial + n;
     for (fit->iterations = 1; fit->iterations <= ITERATIONS_MAX; fit->iterations++) {
-        derivatives(pairs, fit->theta, &fit->inverse, step);
+        derivatives(pairs, fit->theta, &fit->inverse, step, power);
         if (!matrix_factor(&fit->inverse))
             return no_maximum(err);
         matrix_solve(&fit->inverse, step);
@@ -178,7 +182,7 @@ static bool newton(struct bt_fit *fit, const struct bt_pairs *pairs, double *wor
 static bool finish(struct bt_fit *fit, const struct bt_pairs *pairs, double *gradient,
                    struct matrix *factor, struct err *err)
 {
-    derivatives(pairs, fit->theta, factor, gradient);
+    derivatives(pairs, fit->theta, factor, gradient, gradient + pairs->models);
     fit->gradient = largest(gradient, pairs->models) / pairs->mass;
     fit->loss = bt_loss(pairs, fit->theta, NULL);
     if (!(fit->gradient < GRADIENT_MAX) || !matrix_factor(factor))
@@ -193,7 +197,7 @@ bool bt_fit(struct bt_fit *fit, const struct bt_pairs *pairs, const double *star
     struct matrix factor = {0};
     *fit = (struct bt_fit){.models = n};
     fit->theta = calloc(n + 1, sizeof *fit->theta);
-    double *work = calloc(2 * n + 1, sizeof *work);
+    double *work = calloc(3 * n + 1, sizeof *work);
     bool ok = false;
     if (!fit->theta || !work || !matrix_init(&fit->inverse, n) || !matrix_init(&factor, n)) {
         err_set(err, ERR_MEMORY, "no memory to fit %zu models", n);

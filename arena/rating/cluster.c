@@ -1,25 +1,29 @@
-/* Votes are sorted by cluster; a cluster's score touches few models, so its outer product is
- * added over those alone. Summing scores in the order of the votes keeps the result a function
- * of the votes, not of threads. What a vote's score is, each method says for itself. */
+/* Votes are sorted by cluster. A cluster's score that touches few models adds its outer product
+ * over those alone; the scores that touch many are added four at a time over whole rows. Summing
+ * in the order of the votes keeps the result a function of the votes, not of threads. What a
+ * vote's score is, each method says for itself. */
 #include "rating/cluster.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "rating/stats.h"
+#include "rating/wide.h"
 
 #define FLOOR 0.25
+#define TOGETHER 4 /* scores of many models whose outer products are added at once */
 
 struct work {
     const struct ballots *ballots;
-    const struct cluster_scores *scores;
     uint32_t *order, *spare, *start;
-    double *score; /* of the cluster at hand */
+    double *scores_many; /* TOGETHER x parameters; all zeros past the first `many` */
+    size_t many;
+    double *score; /* of the cluster at hand: one of those */
     bool *listed;  /* parameters on `touched` */
-    uint32_t *touched, *which;
-    double *value; /* of one vote */
-    size_t used;   /* ballots that take part */
+    uint32_t *touched;
+    uint32_t *which;   /* of every vote: the parameters that its score is about */
+    double *value;     /* and the score, 0 where a vote says nothing of one */
+    size_t each, used; /* parameters of a vote; ballots that take part */
 };
 
 static void work_done(struct work *work)
@@ -27,7 +31,7 @@ static void work_done(struct work *work)
     free(work->order);
     free(work->spare);
     free(work->start);
-    free(work->score);
+    free(work->scores_many);
     free(work->listed);
     free(work->touched);
     free(work->which);
@@ -39,22 +43,23 @@ static bool work_init(struct work *work, const struct ballots *ballots,
 {
     size_t n = scores->parameters;
     size_t keys = (ballots->voters > ballots->prompts ? ballots->voters : ballots->prompts) + 2;
-    *work = (struct work){.ballots = ballots, .scores = scores};
+    *work = (struct work){.ballots = ballots, .each = scores->each};
     work->order = malloc((ballots->count + 1) * sizeof *work->order);
     work->spare = malloc((ballots->count + 1) * sizeof *work->spare);
     work->start = malloc((keys + 1) * sizeof *work->start);
-    work->score = calloc(n + 1, sizeof *work->score);
+    work->score = work->scores_many = calloc(TOGETHER * n + 1, sizeof *work->score);
     work->listed = calloc(n + 1, sizeof *work->listed);
     work->touched = malloc((n + 1) * sizeof *work->touched);
-    work->which = malloc((n + 1) * sizeof *work->which);
-    work->value = malloc((n + 1) * sizeof *work->value);
+    work->which = malloc((ballots->count * work->each + 1) * sizeof *work->which);
+    work->value = malloc((ballots->count * work->each + 1) * sizeof *work->value);
     if (!work->order || !work->spare || !work->start || !work->score || !work->listed ||
         !work->touched || !work->which || !work->value) {
         work_done(work);
         return false;
     }
     for (size_t k = 0; k < ballots->count; k++)
-        if (scores->score(scores->context, k, work->which, work->value))
+        if (scores->score(scores->context, k, work->which + k * work->each,
+                          work->value + k * work->each))
             work->order[work->used++] = (uint32_t)k;
     return true;
 }
@@ -87,27 +92,77 @@ static void sort_by(struct work *work, bool by_prompt)
 /* Adds one vote's score to its cluster's. */
 static void add_score(struct work *work, size_t ballot, size_t *touched)
 {
-    size_t count = work->scores->score(work->scores->context, ballot, work->which, work->value);
-    for (size_t k = 0; k < count; k++) {
-        uint32_t parameter = work->which[k];
-        work->score[parameter] += work->value[k];
-        if (!work->listed[parameter])
-            work->touched[(*touched)++] = parameter;
+    const uint32_t *which = work->which + ballot * work->each;
+    const double *value = work->value + ballot * work->each;
+    for (size_t k = 0; k < work->each; k++) {
+        uint32_t parameter = which[k];
+        work->score[parameter] += value[k];
+        work->touched[*touched] = parameter; /* without a branch that nobody could predict */
+        *touched += !work->listed[parameter];
         work->listed[parameter] = true;
     }
 }
 
-/* Adds the outer product of the gathered score, and clears it. */
-static void close_cluster(struct work *work, size_t touched, struct matrix *meat)
+/* A vote that is a cluster of its own. */
+static void add_alone(struct work *work, size_t ballot, struct matrix *meat)
+{
+    const uint32_t *which = work->which + ballot * work->each;
+    const double *value = work->value + ballot * work->each;
+    for (size_t x = 0; x < work->each; x++)
+        for (size_t y = 0; y <= x; y++)
+            meat->a[which[x] * meat->n + which[y]] += value[x] * value[y];
+}
+
+/* Adds the outer products of the scores of many models, above the diagonal, and clears them. */
+WIDE static void flush_many(struct work *work, struct matrix *meat)
+{
+    size_t n = meat->n;
+    const double *s0 = work->scores_many, *s1 = s0 + n, *s2 = s1 + n, *s3 = s2 + n;
+    for (size_t i = 0; work->many && i < n; i++) {
+        double *restrict row = meat->a + i * n;
+        for (size_t j = i; j < n; j++)
+            row[j] += s0[i] * s0[j] + s1[i] * s1[j] + s2[i] * s2[j] + s3[i] * s3[j];
+    }
+    memset(work->scores_many, 0, work->many * n * sizeof *work->scores_many);
+    work->many = 0;
+    work->score = work->scores_many;
+}
+
+/* Adds the outer product of a score of few models, on one side of the diagonal, and clears it. */
+static void add_few(struct work *work, size_t touched, struct matrix *meat)
 {
     for (size_t x = 0; x < touched; x++) {
-        double *row = meat->a + work->touched[x] * meat->n;
-        for (size_t y = 0; y < touched; y++)
-            row[work->touched[y]] += work->score[work->touched[x]] * work->score[work->touched[y]];
+        double *row = meat->a + work->touched[x] * meat->n, score = work->score[work->touched[x]];
+        for (size_t y = 0; y <= x; y++)
+            row[work->touched[y]] += score * work->score[work->touched[y]];
     }
-    for (size_t x = 0; x < touched; x++) {
+    for (size_t x = 0; x < touched; x++)
         work->score[work->touched[x]] = 0;
+}
+
+static void close_cluster(struct work *work, size_t touched, struct matrix *meat)
+{
+    for (size_t x = 0; x < touched; x++)
         work->listed[work->touched[x]] = false;
+    if (5 * touched < 2 * meat->n) {
+        add_few(work, touched, meat);
+        return;
+    }
+    work->score += meat->n;
+    if (++work->many == TOGETHER)
+        flush_many(work, meat);
+}
+
+/* Each outer product stands on one side of the diagonal or the other: their sum is the whole. */
+static void fold(struct matrix *meat, double factor)
+{
+    size_t n = meat->n;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            double sum = factor * (meat->a[i * n + j] + meat->a[j * n + i]);
+            meat->a[i * n + j] = meat->a[j * n + i] = sum;
+        }
+        meat->a[i * n + i] *= factor;
     }
 }
 
@@ -119,25 +174,34 @@ static bool same_cluster(const struct ballot *x, const struct ballot *y, bool by
     return !by_prompt || (x->prompt == y->prompt && x->prompt != BALLOT_NONE);
 }
 
+/* Adds the cluster of the sorted votes from `from` up to `to`. */
+static void add_cluster(struct work *work, size_t from, size_t to, struct matrix *meat)
+{
+    size_t touched = 0;
+    if (to - from == 1) {
+        add_alone(work, work->order[from], meat);
+        return;
+    }
+    for (size_t k = from; k < to; k++)
+        add_score(work, work->order[k], &touched);
+    close_cluster(work, touched, meat);
+}
+
 /* Sum over the clusters of the sorted votes, times G / (G - 1); returns G. */
 static uint32_t meat_of(struct work *work, bool by_voter, bool by_prompt, struct matrix *meat)
 {
     const struct ballot *rows = work->ballots->rows;
     uint32_t clusters = 0;
-    size_t touched = 0;
     matrix_zero(meat);
-    for (size_t k = 0; k < work->used; k++) {
-        const struct ballot *row = &rows[work->order[k]];
-        add_score(work, work->order[k], &touched);
-        if (k + 1 < work->used && same_cluster(row, &rows[work->order[k + 1]], by_voter, by_prompt))
-            continue;
-        close_cluster(work, touched, meat);
-        touched = 0;
-        clusters++;
+    for (size_t from = 0, to; from < work->used; from = to, clusters++) {
+        const struct ballot *first = &rows[work->order[from]];
+        to = from + 1;
+        while (to < work->used && same_cluster(first, &rows[work->order[to]], by_voter, by_prompt))
+            to++;
+        add_cluster(work, from, to, meat);
     }
-    double factor = clusters > 1 ? (double)clusters / (clusters - 1) : 1;
-    for (size_t i = 0; i < meat->n * meat->n; i++)
-        meat->a[i] *= factor;
+    flush_many(work, meat);
+    fold(meat, clusters > 1 ? (double)clusters / (clusters - 1) : 1);
     return clusters;
 }
 
@@ -214,19 +278,27 @@ static double contrast(const struct matrix *v, size_t i, size_t j)
     return v->a[i * v->n + i] + v->a[j * v->n + j] - v->a[i * v->n + j] - v->a[j * v->n + i];
 }
 
+static double freedom_of(uint32_t clusters)
+{
+    return clusters ? fmax((double)clusters - 2, 1) : INFINITY;
+}
+
+double cluster_least_freedom(const struct cluster *cluster)
+{
+    return fmin(freedom_of(cluster->voters), freedom_of(cluster->prompts));
+}
+
 struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j,
-                                   double confidence)
+                                   const struct stats_t_curve *quantile)
 {
     double voter = cluster->voters ? contrast(&cluster->voter, i, j) : 0;
     double prompt = cluster->prompts ? contrast(&cluster->prompt, i, j) : 0;
     double variance =
         fmax(contrast(&cluster->covariance, i, j), FLOOR * contrast(&cluster->single, i, j));
-    double spread = 0; /* Satterthwaite: each part's share squared over its degrees of freedom */
-    if (cluster->voters)
-        spread += voter * voter / fmax((double)cluster->voters - 2, 1);
-    if (cluster->prompts)
-        spread += prompt * prompt / fmax((double)cluster->prompts - 2, 1);
+    /* Satterthwaite: each part's share squared over its degrees of freedom */
+    double spread = voter * voter / freedom_of(cluster->voters) +
+                    prompt * prompt / freedom_of(cluster->prompts);
     double freedom = spread > 0 ? (voter + prompt) * (voter + prompt) / spread : INFINITY;
     double se = sqrt(fmax(variance, 0));
-    return (struct cluster_width){se, se * stats_t_quantile(0.5 * (1 + confidence), freedom)};
+    return (struct cluster_width){se, se * stats_t_curve_at(quantile, freedom)};
 }

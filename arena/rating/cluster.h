@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "rating/ballot.h"
 #include "rating/dense.h"
+#include "rating/stats.h"
 
 #define CLUSTER_FEW 20 /* fewer clusters of a kind than this is said on the board */
 
@@ -27,11 +28,11 @@ struct cluster {
     struct matrix covariance; /* voter + prompt - both */
 };
 
-/* The score of one vote (the gradient of its log-likelihood): at most `parameters` numbers that
- * are not 0, parameter which[k] getting value[k]. Returns how many; 0 leaves the vote out. */
+/* The score of one vote (the gradient of its log-likelihood): `each` numbers, parameter which[k]
+ * getting value[k]. False leaves the vote out. */
 struct cluster_scores {
-    size_t parameters;
-    size_t (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
+    size_t parameters, each;
+    bool (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
     const void *context;
 };
 
@@ -42,12 +43,15 @@ bool cluster_find(struct cluster *cluster, const struct ballots *ballots,
                   const struct matrix *single, struct err *err);
 void cluster_done(struct cluster *cluster);
 
-/* Half-width at this confidence of parameter i minus parameter j (of i alone when j == i), and its
+/* No contrast has fewer degrees of freedom than this. */
+double cluster_least_freedom(const struct cluster *cluster);
+
+/* Half-width of parameter i minus parameter j (of i alone when j == i) with this quantile, and its
  * standard error. */
 struct cluster_width {
     double se, half_width;
 };
 struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j,
-                                   double confidence);
+                                   const struct stats_t_curve *quantile);
 
 #endif

@@ -31,7 +31,4 @@ void matrix_invert(const struct matrix *factor, struct matrix *inverse);
 void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matrix *scratch,
                      struct matrix *out);
 
-/* y := U^T z, with U the factor of a covariance: turns independent normals into draws of it. */
-void matrix_factor_apply(const struct matrix *factor, const double *z, double *y);
-
 #endif

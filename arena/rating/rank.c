@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "rating/stats.h"
+#include "rating/wide.h"
 
-#define CHANCE_LIMIT 5 /* standard errors behind the leader: under 3e-7 of being best */
+#define CHANCE_LIMIT 4 /* standard errors behind the leader: under 4e-5 of being best */
+#define MANY 32        /* contenders: of more, fewer draws are made */
 
 double rank_difference_se(const struct matrix *covariance, size_t i, size_t j)
 {
@@ -50,17 +52,27 @@ static bool factor_of(struct matrix *factor, const struct matrix *covariance, co
             for (size_t j = 0; j < count; j++)
                 factor->a[i * count + j] =
                     covariance->a[which[i] * n + which[j]] + mean + (i == j ? ridge * mean : 0);
-        if (matrix_factor(factor))
+        if (matrix_factor(factor)) {
+            for (size_t i = 0; i < count; i++) /* its transpose, so that a model is a row */
+                for (size_t j = 0; j < i; j++)
+                    factor->a[i * count + j] = factor->a[j * count + i];
             return true;
+        }
     }
     return false;
 }
 
+typedef double lane __attribute__((vector_size(32)));
+
+#define LANES ((size_t)4)
+#define DRAWN (LANES * sizeof(lane) / sizeof(double)) /* draws made together */
+#define TOGETHER (2 * DRAWN) /* and their mirror images, which are as likely */
+
 struct simulation {
-    struct matrix factor;
-    uint32_t *which; /* models taken part */
+    struct matrix factor; /* lower */
+    uint32_t *which;      /* models taken part */
     size_t count;
-    double *z, *y;
+    lane *z, *y; /* count x DRAWN, count x TOGETHER */
     struct rng rng;
 };
 
@@ -76,11 +88,11 @@ static bool simulation_init(struct simulation *sim, const double *theta,
                             const struct matrix *covariance, uint64_t seed, struct err *err)
 {
     size_t n = covariance->n, leader = 0;
-    *sim = (struct simulation){.which = calloc(n + 1, sizeof *sim->which),
-                               .z = calloc(2 * n + 1, sizeof *sim->z)};
+    *sim = (struct simulation){.which = calloc(n + 1, sizeof *sim->which)};
+    sim->z = aligned_alloc(sizeof *sim->z, (3 * LANES * n + 1) * sizeof *sim->z);
     if (!sim->which || !sim->z)
         goto fail;
-    sim->y = sim->z + n;
+    sim->y = sim->z + LANES * n;
     for (size_t i = 0; theta && i < n; i++)
         leader = theta[i] > theta[leader] ? i : leader;
     for (size_t i = 0; i < n; i++)
@@ -96,45 +108,84 @@ fail:
     return err_set(err, ERR_MEMORY, "no memory to simulate the ranks of %zu models", n);
 }
 
-static const double *simulation_draw(struct simulation *sim)
+/* Row `i` of the factor times the independent draws. */
+WIDE static void draw_model(struct simulation *sim, size_t i)
 {
-    for (size_t k = 0; k < sim->count; k++)
-        sim->z[k] = stats_draw_normal(&sim->rng);
-    matrix_factor_apply(&sim->factor, sim->z, sim->y);
-    return sim->y;
+    const double *row = sim->factor.a + i * sim->count;
+    const lane *z = sim->z;
+    lane sum[LANES] = {{0}}, *y = sim->y + i * 2 * LANES;
+    for (size_t k = 0; k <= i; k++, z += LANES) {
+        sum[0] += row[k] * z[0];
+        sum[1] += row[k] * z[1];
+        sum[2] += row[k] * z[2];
+        sum[3] += row[k] * z[3];
+    }
+    for (size_t c = 0; c < LANES; c++) {
+        y[c] = sum[c];
+        y[LANES + c] = -sum[c];
+    }
 }
 
-/* Largest |difference| of a draw in units of its standard error. */
-static double largest_difference(const double *y, const double *inverse_se, size_t n)
+/* TOGETHER draws of every model that takes part: model i's are y[i TOGETHER + …]. */
+static const double *simulation_draw(struct simulation *sim)
 {
-    double most = 0;
-    for (size_t i = 1; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            most = fmax(most, fabs(y[i] - y[j]) * inverse_se[i * n + j]);
-    return most;
+    stats_draw_normals(&sim->rng, (double *)sim->z, sim->count * DRAWN);
+    for (size_t i = 0; i < sim->count; i++)
+        draw_model(sim, i);
+    return (const double *)sim->y;
+}
+
+/* Draws in whole blocks. */
+static size_t blocks_of(size_t draws)
+{
+    return (draws + TOGETHER - 1) / TOGETHER;
+}
+
+/* Largest |difference| of each draw in units of its standard error; a mirror image has the same. */
+WIDE static void largest_differences(const double *y, const double *inverse_se, size_t n,
+                                     double *most)
+{
+    for (size_t c = 0; c < DRAWN; c++)
+        most[c] = 0;
+    for (size_t i = 1; i < n; i++) {
+        const double *here = y + i * TOGETHER;
+        for (size_t j = 0; j < i; j++) {
+            const double *there = y + j * TOGETHER;
+            for (size_t c = 0; c < DRAWN; c++) {
+                double off = fabs(here[c] - there[c]) * inverse_se[i * n + j];
+                most[c] = off > most[c] ? off : most[c];
+            }
+        }
+    }
+}
+
+static void invert_errors(double *inverse_se, const struct matrix *covariance)
+{
+    size_t n = covariance->n;
+    for (size_t i = 1; i < n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            double se = rank_difference_se(covariance, i, j);
+            inverse_se[i * n + j] = se > 0 ? 1 / se : 0;
+        }
+    }
 }
 
 bool rank_simultaneous(double *critical, const struct matrix *covariance, double confidence,
                        size_t draws, uint64_t seed, struct err *err)
 {
     struct simulation sim;
-    size_t n = covariance->n;
+    size_t n = covariance->n, blocks = (draws + DRAWN - 1) / DRAWN;
     if (!simulation_init(&sim, NULL, covariance, seed, err))
         return false;
     double *inverse_se = calloc(n * n + 1, sizeof *inverse_se),
-           *most = malloc((draws + 1) * sizeof *most);
+           *most = malloc((blocks * DRAWN + 1) * sizeof *most);
     bool ok = inverse_se && most;
-    for (size_t i = 1; ok && i < n; i++) {
-        for (size_t j = 0; j < i; j++) {
-            double se = rank_difference_se(covariance, i, j);
-            inverse_se[i * n + j] = se > 0 ? 1 / se : 0;
-        }
-    }
-    for (size_t k = 0; ok && k < draws; k++)
-        most[k] = largest_difference(simulation_draw(&sim), inverse_se, n);
     if (ok) {
-        stats_sort(most, draws);
-        *critical = stats_quantile(most, draws, confidence);
+        invert_errors(inverse_se, covariance);
+        for (size_t k = 0; k < blocks; k++)
+            largest_differences(simulation_draw(&sim), inverse_se, n, most + k * DRAWN);
+        stats_sort(most, blocks * DRAWN);
+        *critical = stats_quantile(most, blocks * DRAWN, confidence);
     }
     free(inverse_se);
     free(most);
@@ -142,41 +193,67 @@ bool rank_simultaneous(double *critical, const struct matrix *covariance, double
     return ok || err_set(err, ERR_MEMORY, "no memory to simulate the ranks of %zu models", n);
 }
 
+/* Who leads each of the draws, by place in sim->which. */
+WIDE static void leaders(const struct simulation *sim, const double *theta, const double *y,
+                         uint32_t *leader)
+{
+    double top[TOGETHER];
+    for (size_t i = 0; i < sim->count; i++) {
+        double strength = theta[sim->which[i]];
+        for (size_t c = 0; c < TOGETHER; c++) {
+            double here = y[i * TOGETHER + c] + strength;
+            if (i == 0 || here > top[c]) {
+                top[c] = here;
+                leader[c] = (uint32_t)i;
+            }
+        }
+    }
+}
+
 bool rank_probability_best(double *best, const double *theta, const struct matrix *covariance,
                            size_t draws, uint64_t seed, struct err *err)
 {
     struct simulation sim;
+    uint32_t leader[TOGETHER];
     memset(best, 0, covariance->n * sizeof *best);
     if (!simulation_init(&sim, theta, covariance, seed, err))
         return false;
-    for (size_t k = 0; k < draws; k++) {
-        const double *y = simulation_draw(&sim);
-        size_t top = 0;
-        for (size_t i = 1; i < sim.count; i++)
-            if (y[i] + theta[sim.which[i]] > y[top] + theta[sim.which[top]])
-                top = i;
-        best[sim.which[top]] += 1 / (double)draws;
+    if (sim.count > MANY) /* the same work for more of them */
+        draws = draws * MANY / sim.count > draws / 4 ? draws * MANY / sim.count : draws / 4;
+    size_t blocks = blocks_of(draws);
+    for (size_t k = 0; k < blocks; k++) {
+        leaders(&sim, theta, simulation_draw(&sim), leader);
+        for (size_t c = 0; c < TOGETHER; c++)
+            best[sim.which[leader[c]]] += 1 / (double)(blocks * TOGETHER);
     }
     simulation_done(&sim);
     return true;
+}
+
+/* Adds `share` to the rank that each model has in draw `c`. */
+static void add_ranks(double *distribution, const double *theta, const double *y, size_t n,
+                      double share)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t above = 0;
+        for (size_t j = 0; j < n; j++)
+            above += y[j * TOGETHER] + theta[j] > y[i * TOGETHER] + theta[i];
+        distribution[i * n + above] += share;
+    }
 }
 
 bool rank_distribution(double *distribution, const double *theta, const struct matrix *covariance,
                        size_t draws, uint64_t seed, struct err *err)
 {
     struct simulation sim;
-    size_t n = covariance->n;
+    size_t n = covariance->n, blocks = blocks_of(draws);
     memset(distribution, 0, n * n * sizeof *distribution);
     if (!simulation_init(&sim, NULL, covariance, seed, err))
         return false;
-    for (size_t k = 0; k < draws; k++) {
+    for (size_t k = 0; k < blocks; k++) {
         const double *y = simulation_draw(&sim);
-        for (size_t i = 0; i < n; i++) {
-            size_t above = 0;
-            for (size_t j = 0; j < n; j++)
-                above += y[j] + theta[j] > y[i] + theta[i];
-            distribution[i * n + above] += 1 / (double)draws;
-        }
+        for (size_t c = 0; c < TOGETHER; c++)
+            add_ranks(distribution, theta, y + c, n, 1 / (double)(blocks * TOGETHER));
     }
     simulation_done(&sim);
     return true;

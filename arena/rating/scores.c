@@ -23,37 +23,38 @@ static double weight_of(const struct scores *scores, const uint32_t *which)
     return scores->weight ? scores->weight[which[0] * scores->models + which[1]] : 1;
 }
 
-size_t scores_bradley_terry(const void *context, size_t ballot, uint32_t *which, double *value)
+bool scores_bradley_terry(const void *context, size_t ballot, uint32_t *which, double *value)
 {
     const struct scores *scores = context;
     if (!models_of(scores, ballot, which))
-        return 0;
-    double p = bt_probability(scores->theta[which[0]] - scores->theta[which[1]]);
+        return false;
+    double p = scores->chance ? scores->chance[which[0] * scores->models + which[1]]
+                              : bt_probability(scores->theta[which[0]] - scores->theta[which[1]]);
     value[0] = weight_of(scores, which) * (POINTS[scores->ballots->rows[ballot].outcome] - p);
     value[1] = -value[0];
-    return 2;
+    return true;
 }
 
-size_t scores_tie(const void *context, size_t ballot, uint32_t *which, double *value)
+bool scores_tie(const void *context, size_t ballot, uint32_t *which, double *value)
 {
     const struct scores *scores = context;
     struct tie_outcomes out;
     if (!models_of(scores, ballot, which))
-        return 0;
+        return false;
     which[2] = (uint32_t)scores->models;
     tie_outcomes(&out, scores->tie, scores->theta[which[0]], scores->theta[which[1]],
                  scores->theta[which[2]]);
     for (int k = 0; k < 3; k++)
         value[k] = out.score[scores->ballots->rows[ballot].outcome][k];
-    return 3;
+    return true;
 }
 
-size_t scores_contextual(const void *context, size_t ballot, uint32_t *which, double *value)
+bool scores_contextual(const void *context, size_t ballot, uint32_t *which, double *value)
 {
     const struct scores *scores = context;
     const struct contextual_data *data = scores->data;
     if (!models_of(scores, ballot, which))
-        return 0;
+        return false;
     const float *x = data->x + scores->row[ballot] * data->features;
     double z = scores->theta[which[0]] - scores->theta[which[1]];
     for (size_t f = 0; f < data->features; f++)
@@ -66,5 +67,5 @@ size_t scores_contextual(const void *context, size_t ballot, uint32_t *which, do
         which[2 + f] = (uint32_t)(scores->models + f);
         value[2 + f] = score * (double)x[f];
     }
-    return 2 + data->features;
+    return true;
 }

@@ -3,6 +3,7 @@
 #ifndef ARENA_RATING_SCORES_H
 #define ARENA_RATING_SCORES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,13 +12,15 @@
 #include "rating/tie.h"
 
 /* All borrowed. Model k of the ballots is map[k] of the fit; a ballot with a negative one has no
- * score. / */
+ * score. */
 struct scores {
     const struct ballots *ballots;
     const int32_t *map;
     const double *theta;
     size_t models;
     const double *weight; /* of a pair's vote, models x models; NULL: 1 */
+    const double *chance; /* scores_bradley_terry: that the row's model beats the column's, models x
+                             models; NULL: worked out for each vote */
     enum tie_model tie;   /* scores_tie */
     const struct contextual_data
         *data;           /* scores_contextual: row k is the k-th ballot that takes part */
@@ -25,8 +28,8 @@ struct scores {
 };
 
 /* Of the shape that struct cluster_scores wants; `context` is a struct scores. */
-size_t scores_bradley_terry(const void *context, size_t ballot, uint32_t *which, double *value);
-size_t scores_tie(const void *context, size_t ballot, uint32_t *which, double *value);
-size_t scores_contextual(const void *context, size_t ballot, uint32_t *which, double *value);
+bool scores_bradley_terry(const void *context, size_t ballot, uint32_t *which, double *value);
+bool scores_tie(const void *context, size_t ballot, uint32_t *which, double *value);
+bool scores_contextual(const void *context, size_t ballot, uint32_t *which, double *value);
 
 #endif

@@ -145,6 +145,35 @@ double stats_t_quantile(double p, double freedom)
     return t;
 }
 
+/* Chebyshev's polynomials in least / freedom; the logarithm is the smoother function, and the
+ * smoother the larger `least` is. */
+void stats_t_curve_init(struct stats_t_curve *curve, double p, double least)
+{
+    double value[STATS_T_TERMS];
+    int terms = least < 8 ? STATS_T_TERMS : STATS_T_TERMS / 2;
+    *curve = (struct stats_t_curve){.least = least, .terms = terms};
+    for (int k = 0; k < terms; k++) {
+        double node = 0.5 * (1 + cos(M_PI * (k + 0.5) / terms));
+        value[k] = log(stats_t_quantile(p, least / node));
+    }
+    for (int j = 0; j < terms; j++) {
+        for (int k = 0; k < terms; k++)
+            curve->term[j] += value[k] * cos(M_PI * j * (k + 0.5) / terms);
+        curve->term[j] *= (j ? 2.0 : 1.0) / terms;
+    }
+}
+
+double stats_t_curve_at(const struct stats_t_curve *curve, double freedom)
+{
+    double x = 2 * curve->least / fmax(freedom, curve->least) - 1, above = 0, two_above = 0;
+    for (int j = curve->terms; j-- > 1;) { /* Clenshaw */
+        double here = curve->term[j] + 2 * x * above - two_above;
+        two_above = above;
+        above = here;
+    }
+    return exp(curve->term[0] + x * above - two_above);
+}
+
 double stats_quantile(const double *sorted, size_t count, double p)
 {
     if (count == 0)
@@ -168,15 +197,33 @@ void stats_sort(double *values, size_t count)
     qsort(values, count, sizeof *values, compare);
 }
 
-double stats_draw_normal(struct rng *rng)
+/* Marsaglia's polar method: two independent draws at once. */
+static void draw_pair(struct rng *rng, double *x, double *y)
 {
     double u, v, s;
-    do { /* Marsaglia's polar method; its second draw is dropped to keep the generator stateless */
+    do {
         u = 2 * rng_uniform(rng) - 1;
         v = 2 * rng_uniform(rng) - 1;
         s = u * u + v * v;
     } while (s >= 1 || s == 0);
-    return u * sqrt(-2 * log(s) / s);
+    double factor = sqrt(-2 * log(s) / s);
+    *x = u * factor;
+    *y = v * factor;
+}
+
+/* The second draw is dropped, which keeps the generator stateless. */
+double stats_draw_normal(struct rng *rng)
+{
+    double x, dropped;
+    draw_pair(rng, &x, &dropped);
+    return x;
+}
+
+void stats_draw_normals(struct rng *rng, double *out, size_t count)
+{
+    double dropped;
+    for (size_t k = 0; k < count; k += 2)
+        draw_pair(rng, &out[k], k + 1 < count ? &out[k + 1] : &dropped);
 }
 
 /* Walks up from 0; p <= 0.5 and np < 10, so the walk is short and q^n does not vanish. */

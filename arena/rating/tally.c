@@ -191,3 +191,30 @@ struct tally_record tally_record(const struct tally *tally, size_t model)
     record.votes = record.wins + record.losses + record.ties + record.both_bad;
     return record;
 }
+
+static void add_record(struct tally_record *record, uint64_t wins, uint64_t losses, uint64_t ties,
+                       uint64_t both_bad)
+{
+    record->wins += wins;
+    record->losses += losses;
+    record->ties += ties;
+    record->both_bad += both_bad;
+    record->votes += wins + losses + ties + both_bad;
+}
+
+void tally_records(const struct tally *tally, struct tally_record *records)
+{
+    const struct tally_cell *cell = tally->cells;
+    memset(records, 0, tally->models * sizeof *records);
+    for (size_t j = 1; j < tally->models; j++) {
+        for (size_t i = 0; i < j; i++, cell++) {
+            uint64_t sum[OUTCOMES];
+            for (int o = 0; o < OUTCOMES; o++)
+                sum[o] = (uint64_t)cell->count[0][o] + cell->count[1][o];
+            add_record(&records[i], sum[OUTCOME_A], sum[OUTCOME_B], sum[OUTCOME_TIE],
+                       sum[OUTCOME_BOTH_BAD]);
+            add_record(&records[j], sum[OUTCOME_B], sum[OUTCOME_A], sum[OUTCOME_TIE],
+                       sum[OUTCOME_BOTH_BAD]);
+        }
+    }
+}

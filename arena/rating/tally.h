@@ -76,6 +76,7 @@ uint64_t tally_count(const struct tally *tally, size_t a, size_t b, enum outcome
 uint64_t tally_pair(const struct tally *tally, size_t a, size_t b); /* all votes of a pair */
 
 struct tally_record tally_record(const struct tally *tally, size_t model);
+void tally_records(const struct tally *tally, struct tally_record *records); /* of every model */
 
 /* Mirrors an outcome: what the other side saw. */
 enum outcome outcome_mirror(enum outcome outcome);

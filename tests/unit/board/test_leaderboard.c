@@ -119,6 +119,53 @@ static void first_vote(void **state)
     tally_done(&tally);
 }
 
+/* Ring of five with ties; model k has the number `number[k]`. */
+static void ring(struct tally *tally, const size_t *number)
+{
+    tally_init(tally);
+    assert_true(tally_grow(tally, 6, NULL));
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t j = 0; j < i; j++) {
+            put(tally, number[i], number[j], OUTCOME_A, (uint32_t)(11 + 3 * i));
+            put(tally, number[j], number[i], OUTCOME_A, (uint32_t)(9 + 2 * j));
+            put(tally, number[i], number[j], OUTCOME_TIE, (uint32_t)(i + j));
+        }
+    }
+}
+
+/* What is drawn by chance does not hang on how models are numbered (by the order of the votes) or
+ * on what they are called: here the names move with the numbers. */
+static void numbering(void **state)
+{
+    static const size_t there[] = {0, 1, 2, 3, 4}, moved[] = {3, 5, 0, 4, 2};
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        struct tally tally[2];
+        struct leaderboard *board[2];
+        struct leaderboard_options options;
+        leaderboard_options_init(&options);
+        options.simultaneous = kind == 0;
+        options.interval = kind ? LEADERBOARD_CI_BOOTSTRAP : LEADERBOARD_CI_DEFAULT;
+        ring(&tally[0], there);
+        ring(&tally[1], moved);
+        for (int k = 0; k < 2; k++)
+            board[k] = fit(&tally[k], &options);
+        assert_int_equal(board[0]->model_count, 5);
+        for (size_t k = 0; k < 5; k++) {
+            const struct leaderboard_model *x = &board[0]->models[k], *y = &board[1]->models[k];
+            assert_int_equal(moved[x->model], y->model);
+            assert_true(fabs(x->rating - y->rating) < 1e-9);
+            assert_true(fabs(x->rating_lower - y->rating_lower) < 1e-9);
+            assert_true(x->best == y->best);
+            assert_true(fabs(board[0]->margin[k] - board[1]->margin[k]) < 1e-9);
+        }
+        for (int k = 0; k < 2; k++) {
+            leaderboard_free(board[k]);
+            tally_done(&tally[k]);
+        }
+    }
+}
+
 static void anchored(void **state)
 {
     struct tally tally;
@@ -272,10 +319,11 @@ static void golden_csv(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranked_and_not), cmocka_unit_test(too_few_votes),
-        cmocka_unit_test(first_vote),     cmocka_unit_test(anchored),
-        cmocka_unit_test(methods),        cmocka_unit_test(impossible_options),
-        cmocka_unit_test(renderings),     cmocka_unit_test(golden_csv),
+        cmocka_unit_test(ranked_and_not),     cmocka_unit_test(too_few_votes),
+        cmocka_unit_test(first_vote),         cmocka_unit_test(anchored),
+        cmocka_unit_test(numbering),          cmocka_unit_test(methods),
+        cmocka_unit_test(impossible_options), cmocka_unit_test(renderings),
+        cmocka_unit_test(golden_csv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void fit_ballots(struct fitted *fitted, const struct ballots *ballots, si
     assert_true(interval_sandwich(&fitted->single, &fitted->pairs, &fitted->fit, NULL));
     struct scores scores = {
         .ballots = ballots, .map = map, .theta = fitted->fit.theta, .models = models};
-    struct cluster_scores how = {models, scores_bradley_terry, &scores};
+    struct cluster_scores how = {models, 2, scores_bradley_terry, &scores};
     assert_true(
         cluster_find(&fitted->cluster, ballots, &how, &fitted->fit.inverse, &fitted->single, NULL));
     tally_done(&tally);
@@ -114,7 +114,9 @@ static void two_ways(void **state)
     for (size_t k = 0; k < N * N; k++)
         assert_close(fitted.cluster.covariance.a[k], fitted.cluster.voter.a[k], 1e-12,
                      "prompts inside voters");
-    struct cluster_width width = cluster_width(&fitted.cluster, 0, 1, 0.95);
+    struct stats_t_curve quantile;
+    stats_t_curve_init(&quantile, 0.975, 1);
+    struct cluster_width width = cluster_width(&fitted.cluster, 0, 1, &quantile);
     assert_true(width.half_width > 1.96 * width.se);
     fitted_done(&fitted);
     ballots_done(&ballots);
@@ -132,6 +134,8 @@ static double agreement(const struct ballots *all, size_t models, bool by_prompt
     bool present[256] = {false};
     for (size_t k = 0; k < all->count; k++)
         present[by_prompt ? all->rows[k].prompt : all->rows[k].voter] = true;
+    struct stats_t_curve quantile;
+    stats_t_curve_init(&quantile, 0.975, 1);
     for (uint32_t c = 0; c < clusters; c++)
         if (present[c])
             members[count++] = c;
@@ -159,8 +163,8 @@ static double agreement(const struct ballots *all, size_t models, bool by_prompt
             fit_ballots(&fitted[h], &half[h], models);
         for (size_t i = 0; i < models; i++) {
             double difference = fitted[0].fit.theta[i] - fitted[1].fit.theta[i];
-            double reach = hypot(cluster_width(&fitted[0].cluster, i, i, 0.95).half_width,
-                                 cluster_width(&fitted[1].cluster, i, i, 0.95).half_width);
+            double reach = hypot(cluster_width(&fitted[0].cluster, i, i, &quantile).half_width,
+                                 cluster_width(&fitted[1].cluster, i, i, &quantile).half_width);
             within += fabs(difference) <= reach;
             seen++;
         }

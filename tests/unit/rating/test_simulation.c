@@ -132,14 +132,16 @@ static void widths(double *width, const struct setting *setting, const struct ba
     struct cluster cluster;
     assert_true(matrix_init(&single, N) && interval_sandwich(&single, pairs, fit, NULL));
     struct scores scores = {.ballots = ballots, .map = same, .theta = fit->theta, .models = N};
-    struct cluster_scores how = {N, scores_bradley_terry, &scores};
+    struct cluster_scores how = {N, 2, scores_bradley_terry, &scores};
     bool clustered = setting->voters || setting->prompts;
+    struct stats_t_curve quantile;
+    stats_t_curve_init(&quantile, 0.975, 1);
     if (clustered)
         assert_true(cluster_find(&cluster, ballots, &how, &fit->inverse, &single, NULL));
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < N; j++)
             width[i * N + j] =
-                clustered ? cluster_width(&cluster, i, j, 0.95).half_width
+                clustered ? cluster_width(&cluster, i, j, &quantile).half_width
                           : 1.959963984540054 * (i == j ? sqrt(single.a[i * N + i])
                                                         : rank_difference_se(&single, i, j));
     if (clustered)

@@ -13,6 +13,24 @@ static void quantiles(void **state)
     assert_close(stats_t_quantile(0.975, 1), 12.706204736174707, 1e-9, "t, 1 degree");
     assert_close(stats_t_quantile(0.975, 5), 2.5705818356363147, 1e-11, "t, 5 degrees");
     assert_close(stats_t_quantile(0.975, INFINITY), 1.959963984540054, 1e-13, "t, no limit");
+}
+
+/* The curve through a few quantiles gives all of them. */
+static void quantile_curve(void **state)
+{
+    static const double AT[] = {0.75, 0.95, 0.975, 0.995, 0.9995};
+    struct stats_t_curve curve;
+    (void)state;
+    for (size_t k = 0; k < sizeof AT / sizeof *AT; k++) {
+        double least = k % 2 ? 1 : 8;
+        stats_t_curve_init(&curve, AT[k], least);
+        for (double freedom = least; freedom < 1e4; freedom *= 1.07) {
+            double exact = stats_t_quantile(AT[k], freedom);
+            assert_close(stats_t_curve_at(&curve, freedom) / exact, 1, 1e-9, "t by the curve");
+        }
+        assert_close(stats_t_curve_at(&curve, INFINITY), stats_normal_quantile(AT[k]), 1e-9,
+                     "t by the curve, no limit");
+    }
     assert_close(stats_chi2_above(3.841458820694124, 1), 0.05, 1e-12, "chi2, 1 degree");
     assert_close(stats_chi2_above(100, 80), 0.064570368921133, 1e-12, "chi2, 80 degrees");
     assert_close(stats_beta_below(0.3, 2, 5), 0.579825, 1e-12, "beta");
@@ -81,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantiles),
+        cmocka_unit_test(quantile_curve),
         cmocka_unit_test(binomial_draws),
         cmocka_unit_test(solving),
     };

@@ -20,6 +20,12 @@ static void sides_are_kept(void **state)
     assert_int_equal(record.wins, 2);
     assert_int_equal(record.losses, 5);
     assert_int_equal(record.both_bad, 1);
+    struct tally_record all[3];
+    tally_records(&tally, all);
+    for (size_t k = 0; k < 3; k++) {
+        record = tally_record(&tally, k);
+        assert_memory_equal(&all[k], &record, sizeof record);
+    }
     assert_true(tally_remove(&tally, 2, 0, OUTCOME_A));
     assert_false(tally_remove(&tally, 1, 2, OUTCOME_TIE));
     assert_int_equal(tally.votes, 7);
