@@ -423,6 +423,7 @@ static bool fit_context(struct estimate *estimate, const struct estimate_input *
     if (ok) {
         estimate->loss = fit.loss;
         estimate->gradient = fit.gradient;
+        estimate->held = fit.held;
         ok = context_widths(estimate, input, &data, &fit, err);
         contextual_fit_done(&fit);
     }

@@ -38,6 +38,7 @@ struct estimate {
     double absolute_shift;    /* added to theta gives strength over that threshold */
     uint32_t voters, prompts; /* clusters */
     size_t rounds, failed;    /* of the bootstrap */
+    bool held;                /* style and position effects are kept finite by a penalty */
     size_t coefficients;
     double value[ESTIMATE_COEFFICIENTS_MAX], value_se[ESTIMATE_COEFFICIENTS_MAX];
 };

@@ -18,6 +18,7 @@
 
 #define BEST_DRAWS 4096
 #define WARNINGS_MAX 32
+#define VOTES_FEW 20 /* of a model: with fewer, intervals hold less often than they say */
 
 void leaderboard_options_init(struct leaderboard_options *options)
 {
@@ -375,6 +376,10 @@ static void warn_estimate(struct leaderboard *board, const struct estimate *esti
     if (estimate->prompts && estimate->prompts < CLUSTER_FEW)
         warn(board, "only %u prompt%s: intervals are wide and less certain than they look",
              estimate->prompts, estimate->prompts == 1 ? "" : "s");
+    if (estimate->held)
+        warn(board, "these votes are too few, or too alike, to tell every effect of style or "
+                    "position: a penalty (half the square of each effect) holds them near 0, and "
+                    "the ratings are controlled only in part");
     if (estimate->failed)
         warn(board,
              "%zu of %zu bootstrap rounds had no finite rating for every model and were left out; "
@@ -410,6 +415,18 @@ static void warn_votes(struct build *build)
              separated, separated == 1 ? "" : "s");
 }
 
+static void warn_few(struct leaderboard *board)
+{
+    size_t few = 0;
+    for (size_t k = 0; k < board->model_count; k++)
+        few += board->models[k].record.votes < VOTES_FEW;
+    if (few && board->options.method == LEADERBOARD_BT)
+        warn(board, "%zu of %zu models %s fewer than %d votes: %s less certain than %s", few,
+             board->model_count, few == 1 ? "has" : "have", VOTES_FEW,
+             few == 1 ? "its interval is" : "their intervals are",
+             few == 1 ? "it looks" : "they look");
+}
+
 static bool assemble(struct build *build, struct err *err)
 {
     struct leaderboard *board = build->board;
@@ -426,6 +443,7 @@ static bool assemble(struct build *build, struct err *err)
     if (ok) {
         rank_ranges(ranks, estimate->theta, estimate->margin, n);
         ok = list_models(build, ranks, best, err);
+        warn_few(board);
     }
     free(ranks);
     free(best);

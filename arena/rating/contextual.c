@@ -13,6 +13,8 @@
 #define HALVINGS_MAX 40
 #define STEP_SAFE 0.5
 #define STEP_LAST 1e-9
+/* What the others leave unsaid of a feature, of the whole: below this it is theirs. */
+#define TANGLED 1e-9
 #define ARENA_RANK_PENALTY 1.0
 #define ARENA_RANK_HESSIAN_REG 1e-5
 
@@ -229,6 +231,25 @@ static void fill_empty(struct matrix *m, size_t models)
             m->a[i * m->n + i] = 1;
 }
 
+/* Whether nearly all that some feature says is said by the others: its pivot has all but vanished
+ * from what stood on the diagonal (`whole`). */
+static bool tangled(const struct matrix *factor, const double *whole, size_t models)
+{
+    for (size_t i = models; i < factor->n; i++) {
+        double pivot = factor->a[i * factor->n + i];
+        if (!(pivot * pivot > TANGLED * whole[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool factor_untangled(struct matrix *m, double *whole, size_t models)
+{
+    for (size_t i = models; i < m->n; i++)
+        whole[i] = m->a[i * m->n + i];
+    return matrix_factor(m) && !tangled(m, whole, models);
+}
+
 static bool newton(struct contextual_fit *fit, struct passes *passes, double *work, struct err *err)
 {
     size_t n = fit->models, m = n + fit->features;
@@ -236,7 +257,7 @@ static bool newton(struct contextual_fit *fit, struct passes *passes, double *wo
         passes_derivatives(passes, fit->theta, work, &fit->inverse, NULL);
         fix_gauge(&fit->inverse, n);
         fill_empty(&fit->inverse, n);
-        if (!matrix_factor(&fit->inverse))
+        if (!factor_untangled(&fit->inverse, work + m, n))
             return no_maximum(err);
         matrix_solve(&fit->inverse, work);
         double length = largest(work, m);
@@ -296,6 +317,8 @@ static bool finish(struct contextual_fit *fit, struct passes *passes, bool compa
         if (ok) {
             matrix_invert(&hessian, &fit->inverse);
             matrix_sandwich(&fit->inverse, &meat, &hessian, &fit->covariance);
+            if (!(matrix_trace(&fit->covariance) > 0))
+                matrix_plain_bread(&fit->inverse, data->models, &fit->covariance);
         }
     }
     matrix_done(&hessian);
@@ -303,22 +326,42 @@ static bool finish(struct contextual_fit *fit, struct passes *passes, bool compa
     return ok;
 }
 
+/* From 0, with this penalty on the mean loss. */
+static bool fit_penalised(struct contextual_fit *fit, const struct contextual_data *data,
+                          const struct contextual_options *options, double penalty, double *work,
+                          struct err *err)
+{
+    struct passes passes;
+    memset(fit->theta, 0, (fit->models + fit->features) * sizeof *fit->theta);
+    bool ok = passes_init(&passes, data, penalty, options->threads) ||
+              err_set(err, ERR_MEMORY, "no memory to fit %zu strengths", fit->models);
+    ok = ok && newton(fit, &passes, work, err) &&
+         finish(fit, &passes, options->compatible, work, err);
+    passes_done(&passes);
+    return ok;
+}
+
 bool contextual_fit(struct contextual_fit *fit, const struct contextual_data *data,
                     const struct contextual_options *options, struct err *err)
 {
     size_t m = data->models + data->features;
-    struct passes passes;
+    struct err open = ERR_INIT; /* why the votes alone do not do */
     *fit = (struct contextual_fit){.models = data->models, .features = data->features};
     fit->theta = calloc(m + 1, sizeof *fit->theta);
     double *work = calloc(2 * m + 1, sizeof *work);
-    double penalty = options->compatible ? ARENA_RANK_PENALTY : 0;
-    bool ok = passes_init(&passes, data, penalty, options->threads) && fit->theta && work &&
-              matrix_init(&fit->inverse, m) && matrix_init(&fit->covariance, m);
-    if (!ok)
+    bool ok =
+        fit->theta && work && matrix_init(&fit->inverse, m) && matrix_init(&fit->covariance, m);
+    if (!ok) {
         err_set(err, ERR_MEMORY, "no memory to fit %zu strengths", m);
-    ok = ok && newton(fit, &passes, work, err) &&
-         finish(fit, &passes, options->compatible, work, err);
-    passes_done(&passes);
+    } else {
+        double penalty = options->compatible ? ARENA_RANK_PENALTY : 0;
+        ok = fit_penalised(fit, data, options, penalty, work, &open);
+        fit->held = !ok && open.code == ERR_FORMAT && data->features > 0;
+        if (fit->held)
+            ok = fit_penalised(fit, data, options, CONTEXTUAL_HOLD / data->mass, work, err);
+        else if (!ok)
+            err_set(err, open.code, "%s", open.message);
+    }
     free(work);
     if (!ok)
         contextual_fit_done(fit);

@@ -3,9 +3,10 @@
  *
  * Features are antisymmetric and are scaled by their root mean square, never centred, so swapping
  * the sides of every vote mirrors the fit; gamma is per standard deviation. Position is a feature
- * that is 1 for whoever was shown first. There is no penalty and the errors are the textbook
- * sandwich. `compatible` follows arena-rank instead: features centred and scaled twice, a penalty
- * of 1/2 |gamma|^2 on the mean loss, and its standard-error formula. sum(theta) = 0. Pure. */
+ * that is 1 for whoever was shown first. There is no penalty while the votes determine every
+ * effect, and the errors are the textbook sandwich. `compatible` follows arena-rank instead:
+ * features centred and scaled twice, a penalty of 1/2 |gamma|^2 on the mean loss, and its
+ * standard-error formula. sum(theta) = 0. Pure. */
 #ifndef ARENA_RATING_CONTEXTUAL_H
 #define ARENA_RATING_CONTEXTUAL_H
 
@@ -38,6 +39,7 @@ struct contextual_fit {
     double *theta; /* models strengths, then features coefficients */
     double loss, gradient;
     int iterations;
+    bool held;                /* the votes do not say every effect: a penalty keeps them finite */
     struct matrix inverse;    /* of the summed loss's second derivative, models + features */
     struct matrix covariance; /* sandwich, or arena-rank's */
 };
@@ -49,6 +51,10 @@ struct contextual_options {
     bool compatible;
     int threads; /* 0 is 1; the result does not depend on it */
 };
+
+/* What the votes leave open (too few of them, or features that always go together) is held near 0
+ * by a penalty of CONTEXTUAL_HOLD/2 |gamma|^2 on the summed loss, and the fit says so. */
+#define CONTEXTUAL_HOLD 1.0
 
 /* Rows from ballots (map: ballot's model -> model, negative to leave out), or, for position alone,
  * from the tally. */

@@ -199,3 +199,16 @@ void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matr
         for (size_t j = 0; j < i; j++)
             out->a[i * n + j] = out->a[j * n + i];
 }
+
+void matrix_plain_bread(const struct matrix *k, size_t models, struct matrix *out)
+{
+    size_t n = k->n;
+    double mean = 0;
+    for (size_t i = 0; i < models; i++)
+        for (size_t j = 0; j < models; j++)
+            mean += k->a[i * n + j] / ((double)models * (double)models);
+    memcpy(out->a, k->a, n * n * sizeof *k->a);
+    for (size_t i = 0; i < models; i++)
+        for (size_t j = 0; j < models; j++)
+            out->a[i * n + j] -= mean;
+}

@@ -27,6 +27,11 @@ void matrix_solve(const struct matrix *factor, double *x);
 /* inverse := m^-1, given the factor. */
 void matrix_invert(const struct matrix *factor, struct matrix *inverse);
 
+/* The sandwich where there is no filling: when every vote says just what was expected (ties alone
+ * do), their scatter tells nothing, and out := k itself, the first `models` parameters in the gauge
+ * of sum 0. */
+void matrix_plain_bread(const struct matrix *k, size_t models, struct matrix *out);
+
 /* out := k b k for symmetric k and b; `scratch` has the same size. */
 void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matrix *scratch,
                      struct matrix *out);

@@ -45,7 +45,11 @@ static bool sandwich(struct matrix *covariance, const struct matrix *inverse,
 bool interval_sandwich(struct matrix *covariance, const struct bt_pairs *pairs,
                        const struct bt_fit *fit, struct err *err)
 {
-    return sandwich(covariance, &fit->inverse, pairs, fit->theta, err);
+    if (!sandwich(covariance, &fit->inverse, pairs, fit->theta, err))
+        return false;
+    if (!(matrix_trace(covariance) > 0))
+        matrix_plain_bread(&fit->inverse, pairs->models, covariance);
+    return true;
 }
 
 bool interval_sandwich_arena_rank(struct matrix *covariance, const struct bt_pairs *pairs,

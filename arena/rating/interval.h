@@ -9,7 +9,7 @@
 #include "rating/bradley_terry.h"
 #include "rating/dense.h"
 
-/* Sandwich: K^-1 B K^-1, B the scores' outer products, votes independent. */
+/* Sandwich: K^-1 B K^-1, B the scores' outer products, votes independent; K^-1 where B is 0. */
 bool interval_sandwich(struct matrix *covariance, const struct bt_pairs *pairs,
                        const struct bt_fit *fit, struct err *err);
 

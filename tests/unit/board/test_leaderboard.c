@@ -166,6 +166,28 @@ static void numbering(void **state)
     }
 }
 
+/* Ties alone say how near two models are, by how many they are: not that nothing is uncertain. */
+static void ties_alone(void **state)
+{
+    struct leaderboard_options options;
+    double before = INFINITY;
+    (void)state;
+    leaderboard_options_init(&options);
+    for (uint32_t ties = 1; ties < 100; ties *= 4) {
+        struct tally tally;
+        tally_init(&tally);
+        assert_true(tally_grow(&tally, 2, NULL));
+        put(&tally, 0, 1, OUTCOME_TIE, ties);
+        struct leaderboard *board = fit(&tally, &options);
+        assert_int_equal(board->warning_count, ties < 20);
+        assert_true(fabs(board->models[0].standard_error - 173.7178 / sqrt(ties)) < 1e-3);
+        assert_true(board->models[0].standard_error < before);
+        before = board->models[0].standard_error;
+        leaderboard_free(board);
+        tally_done(&tally);
+    }
+}
+
 static void anchored(void **state)
 {
     struct tally tally;
@@ -319,11 +341,11 @@ static void golden_csv(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranked_and_not),     cmocka_unit_test(too_few_votes),
-        cmocka_unit_test(first_vote),         cmocka_unit_test(anchored),
-        cmocka_unit_test(numbering),          cmocka_unit_test(methods),
-        cmocka_unit_test(impossible_options), cmocka_unit_test(renderings),
-        cmocka_unit_test(golden_csv),
+        cmocka_unit_test(ranked_and_not), cmocka_unit_test(too_few_votes),
+        cmocka_unit_test(first_vote),     cmocka_unit_test(anchored),
+        cmocka_unit_test(numbering),      cmocka_unit_test(ties_alone),
+        cmocka_unit_test(methods),        cmocka_unit_test(impossible_options),
+        cmocka_unit_test(renderings),     cmocka_unit_test(golden_csv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

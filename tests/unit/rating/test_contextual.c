@@ -177,11 +177,41 @@ static void threads(void **state)
     tally_done(&tally);
 }
 
+/* Effects that the votes leave open are held, not refused: features that always go together, and a
+ * handful of votes that one feature sorts completely. Enough votes need no holding. */
+static void held(void **state)
+{
+    const double gamma[FEATURES] = {0.5, -0.25};
+    static const size_t votes[] = {2000, 2000, 40};
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        struct ballots ballots;
+        struct tally tally;
+        struct contextual_fit fitted;
+        simulate(&ballots, &tally, votes[kind], gamma, 0);
+        for (size_t k = 0; k < ballots.count; k++) {
+            float *x = ballots.x + k * FEATURES, lead = 1 - (float)ballots.rows[k].outcome * 2;
+            if (kind == 1)
+                x[1] = 2 * x[0];
+            if (kind == 2)
+                x[0] = ballots.rows[k].outcome > OUTCOME_B ? 0 : lead;
+        }
+        fit(&fitted, &tally, &ballots, &(struct contextual_options){.style = true});
+        assert_int_equal(fitted.held, kind > 0);
+        if (kind == 1)
+            assert_close(fitted.theta[N], fitted.theta[N + 1], 1e-6, "shared alike");
+        assert_true(isfinite(fitted.theta[N]) && fitted.covariance.a[N * (N + 2) + N] > 0);
+        contextual_fit_done(&fitted);
+        ballots_done(&ballots);
+        tally_done(&tally);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_effects), cmocka_unit_test(mirrored), cmocka_unit_test(plain),
-        cmocka_unit_test(real_position), cmocka_unit_test(threads),
+        cmocka_unit_test(real_position), cmocka_unit_test(threads),  cmocka_unit_test(held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
