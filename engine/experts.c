@@ -72,11 +72,11 @@ static bool make_buffers(struct experts *e, size_t rows)
     e->gathered = rows_of(pairs, width * sizeof(float));
     e->quants = rows_of(pairs, width);
     e->blocks = rows_of(pairs, blocks_bytes(c->width));
-    e->inner_values = rows_of(pairs, 2 * inner * sizeof(float));
+    e->inner_values = rows_of(pairs, product_stride(2 * inner) * sizeof(float));
     e->inner_quants = rows_of(pairs, inner);
     e->inner_blocks = rows_of(pairs, blocks_bytes(c->expert_feed_forward));
     e->pair_out = rows_of(pairs, width * sizeof(float));
-    e->shared_inner = rows_of(rows, 2 * shared * sizeof(float));
+    e->shared_inner = rows_of(rows, product_stride(2 * shared) * sizeof(float));
     e->shared_quants = rows_of(rows, shared);
     e->shared_blocks = rows_of(rows, blocks_bytes(c->shared_feed_forward));
     e->shared_out = rows_of(shared ? rows : 0, width * sizeof(float));
@@ -200,11 +200,11 @@ static struct kernel_activations gathered_rows(const struct experts *e, int star
 static struct kernel_activations inner_rows(const struct experts *e, int start, int count)
 {
     int inner = e->config->expert_feed_forward;
-    size_t at = (size_t)start;
+    size_t at = (size_t)start, stride = product_stride(2 * (size_t)inner);
     return (struct kernel_activations){.tokens = count,
                                        .columns = inner,
-                                       .stride = 2 * (size_t)inner,
-                                       .values = e->inner_values + at * 2 * (size_t)inner,
+                                       .stride = stride,
+                                       .values = e->inner_values + at * stride,
                                        .quants = e->inner_quants + at * (size_t)inner,
                                        .blocks = e->inner_blocks + at * (size_t)(inner / 32)};
 }
@@ -214,7 +214,7 @@ static struct kernel_activations shared_rows(const struct experts *e)
     int inner = e->config->shared_feed_forward;
     return (struct kernel_activations){.tokens = e->input->tokens,
                                        .columns = inner,
-                                       .stride = 2 * (size_t)inner,
+                                       .stride = product_stride(2 * (size_t)inner),
                                        .values = e->shared_inner,
                                        .quants = e->shared_quants,
                                        .blocks = e->shared_blocks};
@@ -240,7 +240,7 @@ static void gather_rows(void *context, int first, int last, int thread)
 static void run_gate_up(struct experts *e)
 {
     int count = 0;
-    size_t stride = 2 * (size_t)e->config->expert_feed_forward;
+    size_t stride = product_stride(2 * (size_t)e->config->expert_feed_forward);
     for (int x = 0; x < e->config->experts; x++) {
         if (!e->counts[x])
             continue;
@@ -250,7 +250,8 @@ static void run_gate_up(struct experts *e)
     }
     if (e->config->shared_feed_forward)
         count = product_add_group(e->products, count, &e->layer->shared.gate_up, e->input,
-                                  e->shared_inner, 2 * (size_t)e->config->shared_feed_forward);
+                                  e->shared_inner,
+                                  product_stride(2 * (size_t)e->config->shared_feed_forward));
     products_run(e->threads, e->k, e->products, count);
 }
 

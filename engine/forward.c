@@ -107,7 +107,7 @@ static bool make_inputs(struct forward *f, int inner)
                                            .blocks = blocks};
     f->activated = (struct kernel_activations){.columns = inner,
                                                .values = f->inner,
-                                               .stride = 2 * (size_t)inner,
+                                               .stride = product_stride(2 * (size_t)inner),
                                                .quants = quants,
                                                .blocks = blocks};
     f->headed = (struct kernel_activations){.columns = c->width,
@@ -129,7 +129,7 @@ static bool make_buffers(struct forward *f, int pages)
     f->x = aligned_rows(n, (size_t)c->width * sizeof(float));
     f->y = aligned_rows(n, (size_t)c->width * sizeof(float));
     f->qkv = aligned_rows(n, (size_t)f->qkv_width * sizeof(float));
-    f->inner = aligned_rows(n, 2 * (size_t)inner * sizeof(float));
+    f->inner = aligned_rows(n, product_stride(2 * (size_t)inner) * sizeof(float));
     f->head = aligned_rows(FORWARD_HEAD_ROWS, (size_t)c->width * sizeof(float));
     f->logits = aligned_rows(FORWARD_HEAD_ROWS, (size_t)c->vocabulary * sizeof(float));
     for (int i = 0; i < TABLES; i++)
@@ -405,7 +405,7 @@ static void activate_rows(void *context, int first, int last, int thread)
     int inner = f->config->feed_forward;
     (void)thread;
     for (int i = first; i < last; i++) {
-        float *gate = f->inner + (size_t)i * 2 * (size_t)inner;
+        float *gate = f->inner + (size_t)i * f->activated.stride;
         if (f->config->architecture->activation == ACTIVATION_GELU)
             f->k->gelu_multiply(gate, gate, gate + inner, inner);
         else
@@ -419,8 +419,8 @@ static void run_dense(struct forward *f)
 {
     const struct weights_expert *dense = &f->layer->feed_forward;
     struct product products[WEIGHTS_GROUP];
-    int count = product_add_group(products, 0, &dense->gate_up, &f->normed, f->inner,
-                                  2 * (size_t)f->config->feed_forward);
+    int count =
+        product_add_group(products, 0, &dense->gate_up, &f->normed, f->inner, f->activated.stride);
     products_run(f->threads, f->k, products, count);
     threads_for(f->threads, f->count, ROW_GRAIN, activate_rows, f);
     products[0] = (struct product){&dense->down, &f->activated, f->y, (size_t)f->config->width};

@@ -106,10 +106,10 @@ void kernel_matrix_row(const struct kernel_matrix *matrix, int row, float *out);
 
 /* What a product must know of 32 int8 activations beside their values. */
 struct kernel_block {
-    float scale;         /* largest magnitude / 127 */
-    float sum;           /* scale * sum of the quants */
-    int32_t minus_sum;   /* - sum of all 32 quants */
-    int32_t minus_first; /* - sum of the first 16 */
+    float scale;        /* largest magnitude / 127 */
+    float sum;          /* scale * sum of the quants */
+    int32_t lift;       /* - 128 * sum of all 32 quants: undoes codes lifted by 128 */
+    int32_t lift_first; /* - 128 * sum of the first 16 */
 };
 
 /* `tokens` rows of `columns` inputs, as floats and (after quantize) as int8. The caller fills

@@ -58,8 +58,8 @@ static void quantize_block(const float *x, int8_t *quants, struct kernel_block *
     }
     block->scale = largest / 127;
     block->sum = block->scale * (float)(sums[0] + sums[1]);
-    block->minus_sum = -(sums[0] + sums[1]);
-    block->minus_first = -sums[0];
+    block->lift = -128 * (sums[0] + sums[1]);
+    block->lift_first = -128 * sums[0];
 }
 
 void scalar_quantize(const struct kernel_activations *x, int first, int last)

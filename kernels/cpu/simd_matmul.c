@@ -9,8 +9,7 @@
 #include "kernels/cpu/vector.h"
 
 enum {
-    TILE_TOKENS =
-        6, /* 8 registers of codes and 6 float sums leave AVX-512 room for sums under way */
+    TILE_TOKENS = 8, /* their sums and 8 registers of codes leave AVX-512 half of its registers */
     PREFETCH = 4096, /* bytes ahead in a panel's stream; a panel ends where the next begins */
 };
 
@@ -145,14 +144,13 @@ INLINE void prefetch_share(struct ahead *ahead)
 
 /* --- Sums --- */
 
-INLINE n16 first_start(struct shape s, const struct kernel_block *x)
+/* Start of the sum over the first half of a block (second: the other half), or over all of it. */
+INLINE n16 start_sum(struct shape s, const struct kernel_block *x, bool second)
 {
-    return dot_start(s.kind == FORMAT_HALVES ? x->minus_first : x->minus_sum, s.shift, s.wide);
-}
-
-INLINE n16 second_start(struct shape s, const struct kernel_block *x)
-{
-    return dot_start(x->minus_sum - x->minus_first, s.shift, s.wide);
+    int32_t lift = x->lift;
+    if (s.kind == FORMAT_HALVES)
+        lift = second ? x->lift - x->lift_first : x->lift_first;
+    return dot_start(lift, s.shift, s.wide);
 }
 
 /* The float steps that end a block: `part` is its sum times the weights' scale. */
@@ -181,10 +179,11 @@ INLINE v16 block_total(struct shape s, const struct decoded *d, const int8_t *qu
                        const struct kernel_block *x, v16 total)
 {
     bool halves = s.kind == FORMAT_HALVES;
-    v16 part =
-        v_mul(v_from(block_sum(s, d, quants, 0, halves ? 4 : 8, first_start(s, x))), d->scale[0]);
+    n16 sum = block_sum(s, d, quants, 0, halves ? 4 : 8, start_sum(s, x, false));
+    v16 part = v_mul(v_from(sum), d->scale[0]);
     if (halves)
-        part = v_fma(v_from(block_sum(s, d, quants, 4, 8, second_start(s, x))), d->scale[1], part);
+        part =
+            v_fma(v_from(block_sum(s, d, quants, 4, 8, start_sum(s, x, true))), d->scale[1], part);
     return end_block(s, part, d->min, x, total);
 }
 
@@ -239,6 +238,8 @@ INLINE void type_panels(enum kernel_type type, const struct kernel_matrix *w,
                 TILE_HEIGHT(4);
                 TILE_HEIGHT(5);
                 TILE_HEIGHT(6);
+                TILE_HEIGHT(7);
+                TILE_HEIGHT(8);
             }
         }
     }

@@ -21,10 +21,13 @@ static void quantize_block(const float *x, int8_t *quants, struct kernel_block *
         return;
     }
     v16 inverse = v_set(127 / largest);
-    int32_t first = v_store_int8(quants, v_mul(a, inverse));
-    int32_t sum = first + v_store_int8(quants + 16, v_mul(b, inverse));
+    __m256i bytes = b_from(v_mul(a, inverse), v_mul(b, inverse));
+    int32_t sums[2];
+    _mm256_storeu_si256((void *)quants, bytes);
+    b_sums(bytes, sums);
     float scale = largest / 127;
-    *block = (struct kernel_block){scale, scale * (float)sum, -sum, -first};
+    *block = (struct kernel_block){scale, scale * (float)(sums[0] + sums[1]),
+                                   -128 * (sums[0] + sums[1]), -128 * sums[0]};
 }
 
 void SIMD(quantize)(const struct kernel_activations *x, int first, int last)
@@ -53,19 +56,36 @@ void SIMD(rmsnorm)(float *out, const float *x, const float *weight, int n, float
     }
 }
 
-/* Left to the compiler's own vectors: a few thousand floats a token. */
+/* Pairs that are neighbours: the table has their cosine and sine side by side, as they lie. */
+INLINE void rotate_neighbours(float *x, int rotary, const float *table)
+{
+    for (int i = 0; i < rotary; i += 16) {
+        int lanes = lanes_at(i, rotary);
+        v16 pairs = v_load_n(x + i, lanes), turn = v_load_n(table + i, lanes);
+        v16 crossed = v_mul(v_odds(pairs), v_swapped(turn));
+        v_store_n(x + i, v_fma_alternate(v_evens(pairs), turn, crossed), lanes);
+    }
+}
+
+/* Pairs half a head apart: left to the compiler's own vectors. */
+INLINE void rotate_halves(float *x, int rotary, const float *table)
+{
+    int half = rotary / 2;
+    for (int i = 0; i < half; i++) {
+        float c = table[2 * i], s = table[2 * i + 1], u = x[i], v = x[half + i];
+        x[i] = fmaf(u, c, -(v * s));
+        x[half + i] = fmaf(u, s, v * c);
+    }
+}
+
 void SIMD(rope)(float *x, int heads, int head_dim, int rotary, const float *table,
                 enum kernel_rope pairing)
 {
-    int half = rotary / 2;
-    int step = pairing == KERNEL_ROPE_NORM ? 2 : 1, other = pairing == KERNEL_ROPE_NORM ? 1 : half;
     for (int h = 0; h < heads; h++, x += head_dim)
-        for (int i = 0; i < half; i++) {
-            float *a = x + i * step, *b = a + other;
-            float c = table[2 * i], s = table[2 * i + 1], u = *a, v = *b;
-            *a = fmaf(u, c, -(v * s));
-            *b = fmaf(u, s, v * c);
-        }
+        if (pairing == KERNEL_ROPE_NORM)
+            rotate_neighbours(x, rotary, table);
+        else
+            rotate_halves(x, rotary, table);
 }
 
 void SIMD(softmax)(float *x, int n)

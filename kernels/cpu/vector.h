@@ -50,6 +50,17 @@ INLINE void v_store_n(float *p, v16 x, int n)
         v_store_part(p, x, n);
 }
 
+/* Sums of the first and the second 16 of 32 int8: as unsigned bytes, 128 too large each, which
+ * the CPU sums by eights. */
+INLINE void b_sums(__m256i bytes, int32_t sums[2])
+{
+    __m256i lifted = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+    __m256i eights = _mm256_sad_epu8(lifted, _mm256_setzero_si256());
+    __m256i halves = _mm256_add_epi32(eights, _mm256_shuffle_epi32(eights, 0x4e));
+    sums[0] = _mm256_cvtsi256_si32(halves) - 16 * 128;
+    sums[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(halves, 1)) - 16 * 128;
+}
+
 /* See tables.h. */
 INLINE v16 v_exp(v16 given)
 {

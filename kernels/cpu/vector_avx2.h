@@ -140,6 +140,27 @@ INLINE float v_fold(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
 }
 
+/* --- Pairs of neighbours --- */
+
+INLINE v16 v_evens(v16 x)
+{
+    return (v16){_mm256_moveldup_ps(x.a), _mm256_moveldup_ps(x.b)};
+}
+INLINE v16 v_odds(v16 x)
+{
+    return (v16){_mm256_movehdup_ps(x.a), _mm256_movehdup_ps(x.b)};
+}
+INLINE v16 v_swapped(v16 x)
+{
+    return (v16){_mm256_permute_ps(x.a, 0xb1), _mm256_permute_ps(x.b, 0xb1)};
+}
+
+/* x * y - z in even lanes, x * y + z in odd ones. */
+INLINE v16 v_fma_alternate(v16 x, v16 y, v16 z)
+{
+    return (v16){_mm256_fmaddsub_ps(x.a, y.a, z.a), _mm256_fmaddsub_ps(x.b, y.b, z.b)};
+}
+
 /* --- Half floats --- */
 
 INLINE v16 v_half(const void *p)
@@ -188,17 +209,13 @@ INLINE v16 v_from_signed(const uint8_t *p)
                         _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(p + 8)))});
 }
 
-/* Rounds to int8 (values within -127..127), stores them and returns their sum. */
-INLINE int32_t v_store_int8(int8_t *p, v16 x)
+/* Rounds 32 floats to int8 (values within -127..127). */
+INLINE __m256i b_from(v16 a, v16 b)
 {
-    __m256i a = _mm256_cvtps_epi32(x.a), b = _mm256_cvtps_epi32(x.b);
-    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
-    _mm_storeu_si128((void *)p, _mm_packs_epi16(_mm256_castsi256_si128(words),
-                                                _mm256_extracti128_si256(words, 1)));
-    __m256i pairs = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+    __m256i first = _mm256_packs_epi32(_mm256_cvtps_epi32(a.a), _mm256_cvtps_epi32(a.b));
+    __m256i second = _mm256_packs_epi32(_mm256_cvtps_epi32(b.a), _mm256_cvtps_epi32(b.b));
+    return _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second),
+                                       _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
 /* --- Bytes and their products --- */
@@ -266,11 +283,11 @@ INLINE b64 b_wide(b64 codes)
 }
 
 /* The start of a sum of (code - 2^shift) * x; shift < 0: of code * x. */
-INLINE n16 dot_start(int32_t minus_sum, int shift, bool wide)
+INLINE n16 dot_start(int32_t lift, int shift, bool wide)
 {
     if (wide || shift < 0)
         return (n16){_mm256_setzero_si256(), _mm256_setzero_si256()};
-    __m256i start = _mm256_set1_epi32(minus_sum * (1 << shift));
+    __m256i start = _mm256_set1_epi32(lift >> (7 - shift));
     return (n16){start, start};
 }
 

@@ -105,6 +105,27 @@ INLINE float v_fold(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
 }
 
+/* --- Pairs of neighbours --- */
+
+INLINE v16 v_evens(v16 x)
+{
+    return _mm512_moveldup_ps(x);
+}
+INLINE v16 v_odds(v16 x)
+{
+    return _mm512_movehdup_ps(x);
+}
+INLINE v16 v_swapped(v16 x)
+{
+    return _mm512_permute_ps(x, 0xb1);
+}
+
+/* x * y - z in even lanes, x * y + z in odd ones. */
+INLINE v16 v_fma_alternate(v16 x, v16 y, v16 z)
+{
+    return _mm512_fmaddsub_ps(x, y, z);
+}
+
 /* --- Half floats --- */
 
 INLINE v16 v_half(const void *p)
@@ -141,12 +162,11 @@ INLINE v16 v_from_signed(const uint8_t *p)
     return v_from(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)));
 }
 
-/* Rounds to int8 (values within -127..127), stores them and returns their sum. */
-INLINE int32_t v_store_int8(int8_t *p, v16 x)
+/* Rounds 32 floats to int8 (values within -127..127). */
+INLINE __m256i b_from(v16 a, v16 b)
 {
-    __m512i n = _mm512_cvtps_epi32(x);
-    _mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8(n));
-    return _mm512_reduce_add_epi32(n);
+    return _mm256_set_m128i(_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(b)),
+                            _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
 }
 
 /* --- Bytes and their products --- */
@@ -192,13 +212,14 @@ INLINE b64 b_wide(b64 codes)
     return codes;
 }
 
-/* The start of a sum of (code - 2^shift) * x; shift < 0: of code * x. */
-INLINE n16 dot_start(int32_t minus_sum, int shift, bool wide)
+/* The start of a sum of (code - 2^shift) * x, from - 128 * sum of x; shift < 0: of code * x. */
+INLINE n16 dot_start(int32_t lift, int shift, bool wide)
 {
     (void)wide;
     if (shift < 0)
         return _mm512_setzero_si512();
-    return _mm512_slli_epi32(_mm512_set1_epi32(minus_sum), (unsigned)shift);
+    n16 start = _mm512_set1_epi32(lift);
+    return shift == 7 ? start : _mm512_srai_epi32(start, (unsigned)(7 - shift));
 }
 
 /* Four activations in every lane. */

@@ -231,7 +231,7 @@ static void check_quantize(const struct kernels *k, const float *values, int tok
                 assert_true(fabs((double)quants[b * 32 + i] * blocks[b].scale - v[i]) <=
                             blocks[b].scale * 0.5001);
         }
-        assert_true(blocks[b].minus_sum == -sum && blocks[b].minus_first == -first);
+        assert_true(blocks[b].lift == -128 * sum && blocks[b].lift_first == -128 * first);
     }
 }
 
@@ -263,7 +263,7 @@ static void test_quantize_infinite(void **state)
     for (int s = 0; s < 3; s++)
         if (kernels_choose(SETS[s])) {
             kernels_choose(SETS[s])->quantize(&x, 0, 1);
-            assert_true(block.scale == 0 && quants[0] == 0 && block.minus_sum == 0);
+            assert_true(block.scale == 0 && quants[0] == 0 && block.lift == 0);
         }
 }
 
