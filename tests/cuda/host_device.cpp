@@ -1,0 +1,220 @@
+/* The host in a device's place (kernels/cuda/device.h): memory is the heap's, filled with NaNs; a
+ * stream runs what it is given at once; a recording keeps closures and runs them at each launch of
+ * its graph, as a device would, not before. There is one device, as small as it can be while it
+ * still has several multiprocessors, so that loops over blocks of work go round. */
+#include "tests/cuda/host.h"
+
+#include <functional>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <vector>
+
+enum { MULTIPROCESSORS = 3, SHARED_BYTES = 227 * 1024, ALIGNMENT = 256 };
+static const size_t MEMORY = (size_t)8 << 30;
+
+struct cuda_graph {
+    std::vector<std::function<void(void)>> work;
+};
+
+struct cuda_stream {
+    struct cuda_graph *recording;
+};
+
+struct cuda_event {
+    struct timespec at;
+};
+
+int device_multiprocessors(void)
+{
+    return MULTIPROCESSORS;
+}
+
+size_t device_shared_bytes(void)
+{
+    return SHARED_BYTES;
+}
+
+void host_submit(struct cuda_stream *stream, std::function<void(void)> work)
+{
+    if (stream->recording)
+        stream->recording->work.push_back(work);
+    else
+        work();
+}
+
+bool host_is_recording(const struct cuda_stream *stream)
+{
+    return stream->recording;
+}
+
+/* --- Devices --- */
+
+int cuda_count(void)
+{
+    return 1;
+}
+
+const char *cuda_count_text(void)
+{
+    return "the host stands in for a device";
+}
+
+int cuda_describe(int number, struct cuda_info *info)
+{
+    if (number)
+        return STATUS_MISUSE;
+    *info = {};
+    snprintf(info->name, sizeof info->name, "host");
+    info->major = 9;
+    info->multiprocessors = MULTIPROCESSORS;
+    info->shared_bytes = SHARED_BYTES;
+    info->memory = MEMORY;
+    info->l2_bytes = (size_t)50 << 20;
+    return STATUS_OK;
+}
+
+int cuda_use(int number)
+{
+    return number ? STATUS_MISUSE : STATUS_OK;
+}
+
+const char *cuda_status_text(int status)
+{
+    static const char *const TEXTS[] = {"no error", "out of memory", "misuse"};
+    return status >= 0 && status < 3 ? TEXTS[status] : "unknown";
+}
+
+bool cuda_status_is_lost(int status)
+{
+    return status > STATUS_MISUSE;
+}
+
+bool cuda_status_is_memory(int status)
+{
+    return status == STATUS_MEMORY;
+}
+
+/* --- Memory --- */
+
+int cuda_free_memory(size_t *bytes)
+{
+    *bytes = MEMORY;
+    return STATUS_OK;
+}
+
+int cuda_alloc(void **memory, size_t bytes)
+{
+    *memory = nullptr;
+    if (bytes > MEMORY || posix_memalign(memory, ALIGNMENT, bytes ? bytes : 1))
+        return STATUS_MEMORY;
+    memset(*memory, 0xff, bytes);
+    return STATUS_OK;
+}
+
+void cuda_release(void *memory)
+{
+    free(memory);
+}
+
+int cuda_alloc_host(void **memory, size_t bytes)
+{
+    return cuda_alloc(memory, bytes);
+}
+
+void cuda_release_host(void *memory)
+{
+    free(memory);
+}
+
+/* --- Streams --- */
+
+int cuda_stream_new(struct cuda_stream **stream)
+{
+    *stream = new struct cuda_stream();
+    return STATUS_OK;
+}
+
+void cuda_stream_free(struct cuda_stream *stream)
+{
+    delete stream;
+}
+
+int cuda_stream_wait(struct cuda_stream *stream)
+{
+    return stream->recording ? STATUS_MISUSE : STATUS_OK;
+}
+
+int cuda_copy_in(void *device, const void *host, size_t bytes, struct cuda_stream *stream)
+{
+    host_submit(stream, [=] { memcpy(device, host, bytes); });
+    return STATUS_OK;
+}
+
+int cuda_copy_out(void *host, const void *device, size_t bytes, struct cuda_stream *stream)
+{
+    host_submit(stream, [=] { memcpy(host, device, bytes); });
+    return STATUS_OK;
+}
+
+int cuda_fill(void *device, int byte, size_t bytes, struct cuda_stream *stream)
+{
+    host_submit(stream, [=] { memset(device, byte, bytes); });
+    return STATUS_OK;
+}
+
+/* --- Graphs --- */
+
+int cuda_record_begin(struct cuda_stream *stream)
+{
+    if (stream->recording)
+        return STATUS_MISUSE;
+    stream->recording = new struct cuda_graph();
+    return STATUS_OK;
+}
+
+int cuda_record_end(struct cuda_stream *stream, struct cuda_graph **graph)
+{
+    *graph = stream->recording;
+    stream->recording = nullptr;
+    return *graph ? STATUS_OK : STATUS_MISUSE;
+}
+
+int cuda_graph_launch(struct cuda_graph *graph, struct cuda_stream *stream)
+{
+    for (auto &work : graph->work)
+        host_submit(stream, work);
+    return STATUS_OK;
+}
+
+void cuda_graph_free(struct cuda_graph *graph)
+{
+    delete graph;
+}
+
+/* --- Time --- */
+
+int cuda_event_new(struct cuda_event **event)
+{
+    *event = new struct cuda_event();
+    return STATUS_OK;
+}
+
+void cuda_event_free(struct cuda_event *event)
+{
+    delete event;
+}
+
+int cuda_event_record(struct cuda_event *event, struct cuda_stream *stream)
+{
+    host_submit(stream, [=] { clock_gettime(CLOCK_MONOTONIC, &event->at); });
+    return STATUS_OK;
+}
+
+int cuda_event_milliseconds(struct cuda_event *from, struct cuda_event *to, float *milliseconds)
+{
+    double seconds = (double)(to->at.tv_sec - from->at.tv_sec) +
+                     1e-9 * (double)(to->at.tv_nsec - from->at.tv_nsec);
+    *milliseconds = (float)(1e3 * seconds);
+    return STATUS_OK;
+}

@@ -1,0 +1,376 @@
+/* Fibers are switched by a few instructions of assembly where we have them: swapcontext asks the
+ * kernel for the signal mask each time, which is a hundred times slower, and a test makes millions
+ * of switches. A fiber's stack lives as long as the program and is used by block after block.
+ *
+ * The scheduler passes over the threads of a block in the chosen order again and again, running
+ * each that can run until it waits; a pass that could run none means that they wait for something
+ * that cannot come. */
+#include "tests/cuda/shim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define UNCHECKED __attribute__((no_sanitize_address))
+#elif defined(__clang__)
+#define UNCHECKED __attribute__((no_sanitize("address")))
+#else
+#define UNCHECKED
+#endif
+
+enum {
+    WARP = 32,
+    MAX_THREADS = 1024,
+    MAX_GRID = 65535,         /* of y and z */
+    MAX_SHARED = 227 * 1024,  /* dynamic, of a block */
+    STACK_BYTES = 256 * 1024, /* only what is touched is ever backed by memory */
+};
+
+struct uint3 threadIdx, blockIdx;
+struct dim3 blockDim, gridDim;
+
+enum state { READY, AT_BARRIER, AT_WARP, DONE };
+
+struct fiber {
+#if defined(__x86_64__)
+    void *sp;
+#else
+    ucontext_t context;
+#endif
+    unsigned char *stack;
+    enum state state;
+    struct uint3 thread;
+};
+
+/* What the lanes of a warp are meeting for. */
+struct warp {
+    unsigned mask, arrived;
+    void (*all)(void **, unsigned);
+    void *operands[WARP];
+};
+
+static struct fiber fibers[MAX_THREADS], scheduler, *current;
+static struct warp warps[MAX_THREADS / WARP];
+static unsigned threads, alive, at_barrier, barrier_or, barrier_result;
+static void (*body)(void *);
+static void *body_context;
+static unsigned char *dynamic_shared;
+static enum shim_order order = SHIM_FORWARD;
+static unsigned long launches;
+
+extern "C" void shim_set_order(enum shim_order chosen)
+{
+    order = chosen;
+}
+
+extern "C" unsigned long shim_launches(void)
+{
+    return launches;
+}
+
+[[noreturn]] static void die(const char *what)
+{
+    fprintf(stderr, "shim: block (%u %u %u), thread %u: %s\n", blockIdx.x, blockIdx.y, blockIdx.z,
+            current ? (unsigned)(current - fibers) : 0, what);
+    abort();
+}
+
+/* --- Fibers --- */
+
+#if defined(__x86_64__)
+extern "C" void shim_switch(void **save, void *load);
+__asm__(".text\n"
+        ".globl shim_switch\n"
+        ".type shim_switch, @function\n"
+        "shim_switch:\n"
+        "    pushq %rbp\n    pushq %rbx\n    pushq %r12\n    pushq %r13\n    pushq %r14\n"
+        "    pushq %r15\n"
+        "    movq %rsp, (%rdi)\n"
+        "    movq %rsi, %rsp\n"
+        "    popq %r15\n    popq %r14\n    popq %r13\n    popq %r12\n    popq %rbx\n"
+        "    popq %rbp\n"
+        "    ret\n"
+        ".size shim_switch, . - shim_switch\n");
+
+static void switch_to(struct fiber *from, struct fiber *to)
+{
+    shim_switch(&from->sp, to->sp);
+}
+
+/* The stack as shim_switch would have left it: six registers, then where to go on. */
+UNCHECKED static void prepare(struct fiber *f, void (*start)(void))
+{
+    void **sp = reinterpret_cast<void **>(f->stack + STACK_BYTES) - 8;
+    for (int i = 0; i < 6; i++)
+        sp[i] = nullptr;
+    sp[6] = reinterpret_cast<void *>(start);
+    sp[7] = nullptr;
+    f->sp = sp;
+}
+#else
+static void switch_to(struct fiber *from, struct fiber *to)
+{
+    swapcontext(&from->context, &to->context);
+}
+
+static void prepare(struct fiber *f, void (*start)(void))
+{
+    getcontext(&f->context);
+    f->context.uc_stack.ss_sp = f->stack;
+    f->context.uc_stack.ss_size = STACK_BYTES;
+    f->context.uc_link = nullptr;
+    makecontext(&f->context, start, 0);
+}
+#endif
+
+static void wait_as(enum state state)
+{
+    struct fiber *me = current;
+    me->state = state;
+    switch_to(me, &scheduler);
+    current = me;
+    threadIdx = me->thread;
+}
+
+static void release_barrier(void)
+{
+    if (!at_barrier || at_barrier < alive)
+        return;
+    for (unsigned i = 0; i < threads; i++)
+        if (fibers[i].state == AT_BARRIER)
+            fibers[i].state = READY;
+    barrier_result = barrier_or;
+    at_barrier = barrier_or = 0;
+}
+
+static void thread_main(void)
+{
+    body(body_context);
+    alive--;
+    release_barrier(); /* those who have left are not waited for */
+    current->state = DONE;
+    switch_to(current, &scheduler);
+    abort();
+}
+
+/* --- Waiting for each other --- */
+
+int __syncthreads_or(int predicate)
+{
+    at_barrier++;
+    barrier_or |= predicate != 0;
+    current->state = AT_BARRIER;
+    release_barrier();
+    if (current->state == AT_BARRIER)
+        wait_as(AT_BARRIER);
+    return (int)barrier_result;
+}
+
+void __syncthreads(void)
+{
+    __syncthreads_or(0);
+}
+
+unsigned shim_lane(void)
+{
+    return (unsigned)(current - fibers) % WARP;
+}
+
+void shim_meet(unsigned mask, void (*all)(void **operands, unsigned mask), void *operand)
+{
+    unsigned index = (unsigned)(current - fibers), lane = index % WARP;
+    struct warp *w = &warps[index / WARP];
+    if (!(mask >> lane & 1))
+        die("a lane that its own mask does not name");
+    if (w->arrived && (w->mask != mask || w->all != all))
+        die("lanes of one warp meet at different instructions");
+    w->mask = mask;
+    w->all = all;
+    w->operands[lane] = operand;
+    w->arrived |= 1u << lane;
+    if (w->arrived != mask) {
+        wait_as(AT_WARP);
+        return;
+    }
+    all(w->operands, mask);
+    w->arrived = 0;
+    for (unsigned i = 0; i < WARP; i++)
+        if (mask >> i & 1)
+            fibers[index / WARP * WARP + i].state = READY;
+}
+
+/* --- Blocks --- */
+
+/* The i-th of `count` in the chosen order. */
+static unsigned turn(unsigned i, unsigned count)
+{
+    if (order == SHIM_FORWARD)
+        return i;
+    if (order == SHIM_BACKWARD)
+        return count - 1 - i;
+    unsigned step = 7919; /* a prime: a permutation of any count that it does not divide */
+    return count % step ? (unsigned)(((unsigned long)i * step + count / 3) % count) : i;
+}
+
+static unsigned char *new_stack(void)
+{
+    void *memory = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        die("no memory for a thread's stack");
+    return static_cast<unsigned char *>(memory);
+}
+
+static void begin_threads(void)
+{
+    alive = threads;
+    at_barrier = barrier_or = 0;
+    memset(warps, 0, sizeof warps);
+    for (unsigned i = 0; i < threads; i++) {
+        struct fiber *f = &fibers[i];
+        if (!f->stack)
+            f->stack = new_stack();
+        f->state = READY;
+        f->thread = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
+        prepare(f, thread_main);
+    }
+}
+
+static void run_block(void)
+{
+    begin_threads();
+    while (alive) {
+        unsigned ran = 0;
+        for (unsigned i = 0; i < threads; i++) {
+            struct fiber *f = &fibers[turn(i, threads)];
+            if (f->state != READY)
+                continue;
+            ran++;
+            current = f;
+            threadIdx = f->thread;
+            switch_to(&scheduler, f);
+        }
+        if (!ran)
+            die("threads wait for others that will not come: some have left, or wait elsewhere");
+    }
+    for (unsigned i = 0; i < threads; i++)
+        if (warps[i / WARP].arrived)
+            die("a lane waits for others of its warp that have left");
+}
+
+static void check_launch(struct dim3 grid, struct dim3 block, size_t shared)
+{
+    unsigned long size = (unsigned long)block.x * block.y * block.z;
+    current = nullptr;
+    blockIdx = {0, 0, 0};
+    if (size < 1 || size > MAX_THREADS)
+        die("a launch with no threads in a block, or more than 1,024");
+    if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.y > MAX_GRID || grid.z > MAX_GRID)
+        die("a launch with an empty grid, or one past 65,535 in y or z");
+    if (shared > MAX_SHARED)
+        die("a launch with more than 227 KiB of shared memory");
+}
+
+void shim_run(struct dim3 grid, struct dim3 block, size_t shared, void (*kernel)(void *),
+              void *context)
+{
+    check_launch(grid, block, shared);
+    unsigned blocks = grid.x * grid.y * grid.z;
+    size_t room = (shared + 127) / 128 * 128;
+    unsigned char *memory = static_cast<unsigned char *>(aligned_alloc(128, room ? room : 128));
+    if (!memory)
+        die("no memory for a block's shared memory");
+    launches++;
+    gridDim = grid;
+    blockDim = block;
+    threads = block.x * block.y * block.z;
+    body = kernel;
+    body_context = context;
+    dynamic_shared = memory + (room - shared) / 16 * 16; /* ends where the allocation ends */
+    for (unsigned i = 0; i < blocks; i++) {
+        unsigned b = turn(i, blocks);
+        blockIdx = {b % grid.x, b / grid.x % grid.y, b / grid.x / grid.y};
+        memset(memory, 0xff, room);
+        run_block();
+    }
+    free(memory);
+}
+
+void *shim_dynamic_shared(void)
+{
+    return dynamic_shared;
+}
+
+/* --- Votes --- */
+
+struct vote {
+    int predicate;
+    unsigned result;
+};
+
+static void vote_all(void **operands, unsigned mask)
+{
+    unsigned result = 0;
+    for (unsigned i = 0; i < WARP; i++)
+        if (mask >> i & 1 && static_cast<struct vote *>(operands[i])->predicate)
+            result |= 1u << i;
+    for (unsigned i = 0; i < WARP; i++)
+        if (mask >> i & 1)
+            static_cast<struct vote *>(operands[i])->result = result;
+}
+
+unsigned __ballot_sync(unsigned mask, int predicate)
+{
+    struct vote mine = {predicate, 0};
+    shim_meet(mask, vote_all, &mine);
+    return mine.result;
+}
+
+int __any_sync(unsigned mask, int predicate)
+{
+    return __ballot_sync(mask, predicate) != 0;
+}
+
+int __all_sync(unsigned mask, int predicate)
+{
+    return __ballot_sync(mask, predicate) == mask;
+}
+
+static void nothing_all(void **operands, unsigned mask)
+{
+    (void)operands;
+    (void)mask;
+}
+
+void __syncwarp(unsigned mask)
+{
+    shim_meet(mask, nothing_all, nullptr);
+}
+
+/* --- Instructions --- */
+
+unsigned __byte_perm(unsigned a, unsigned b, unsigned selector)
+{
+    uint64_t bytes = (uint64_t)b << 32 | a;
+    unsigned result = 0;
+    for (int i = 0; i < 4; i++) {
+        unsigned s = selector >> 4 * i & 15;
+        unsigned byte = (unsigned)(bytes >> 8 * (s & 7)) & 255;
+        if (s & 8)
+            byte = byte & 128 ? 255 : 0;
+        result |= byte << 8 * i;
+    }
+    return result;
+}
+
+int __dp4a(int a, int b, int c)
+{
+    for (int i = 0; i < 4; i++)
+        c += (int8_t)(a >> 8 * i) * (int8_t)(b >> 8 * i);
+    return c;
+}
