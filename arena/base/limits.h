@@ -67,6 +67,11 @@
 /* boards kept current (category x method): each holds its votes, 20 bytes a vote */
 #define LIMIT_BOARDS 32
 
+/* of a battle's prompts that its tagger reads: what it is about shows in the first 1,500 words */
+#define LIMIT_TAG_PROMPT_BYTES 8192
+#define LIMIT_TAG_QUEUE 16   /* battles read from the store to be tagged next: 128 KiB at most */
+#define LIMIT_TAG_ATTEMPTS 3 /* then a battle that its tagger fails at waits for a restart */
+
 /* --- Loop --- */
 #define LIMIT_WORKER_QUEUE 1024 /* waiting jobs of the worker pool */
 

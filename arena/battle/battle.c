@@ -54,8 +54,7 @@ void battle_free(struct battle *battle)
     battle_cut(battle);
     for (int i = 0; i < 2; i++)
         lane_rest(&battle->lane[i]);
-    while (battle->incident_count)
-        story_side_done(&battle->incidents[--battle->incident_count].side);
+    battle_forget_incidents(battle);
     eventlog_end(battle->log);
     eventlog_release(battle->log);
     story_done(&battle->story);
@@ -273,15 +272,30 @@ void battle_cut(struct battle *battle)
 
 /* --- a lane that failed --- */
 
+static void forget_incident(struct battle_incident *incident)
+{
+    story_side_done(&incident->side);
+    story_side_done(&incident->against);
+}
+
+void battle_forget_incidents(struct battle *battle)
+{
+    while (battle->incident_count)
+        forget_incident(&battle->incidents[--battle->incident_count]);
+}
+
 static void note_incident(struct battle *battle, int side, bool swapped)
 {
     if (battle->incident_count >= sizeof battle->incidents / sizeof *battle->incidents)
         return;
     struct battle_incident *incident = &battle->incidents[battle->incident_count];
-    *incident =
-        (struct battle_incident){.swapped = swapped, .error = battle->lane[side].facts.error};
-    if (story_set_side(&incident->side, &battle->story.side[side], NULL))
+    *incident = (struct battle_incident){
+        .lane = side, .swapped = swapped, .error = battle->lane[side].facts.error};
+    if (story_set_side(&incident->side, &battle->story.side[side], NULL) &&
+        story_set_side(&incident->against, &battle->story.side[1 - side], NULL))
         battle->incident_count++;
+    else
+        forget_incident(incident);
     log_warning("battle", "%s: %s did not answer (%s)%s", battle->story.id,
                 battle->story.side[side].name, chat_error_word(battle->lane[side].facts.error),
                 swapped ? ", another takes its place" : "");

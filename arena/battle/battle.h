@@ -37,8 +37,9 @@ struct battle_host {
 
 /* Something went wrong with a competitor: kept beside the board. */
 struct battle_incident {
-    struct story_side side; /* whose it was; owned */
-    bool swapped;           /* else the battle became void by it */
+    struct story_side side, against; /* whose it was, who stood on the other side; owned */
+    int lane;                        /* that it failed on */
+    bool swapped;                    /* else the battle became void by it */
     enum chat_error_class error;
 };
 
@@ -62,6 +63,9 @@ struct battle {
 struct battle *battle_new(const struct battle_host *host, struct story *story, uint64_t first_event,
                           struct err *err);
 void battle_free(struct battle *battle);
+
+/* They are stored. */
+void battle_forget_incidents(struct battle *battle);
 
 /* Puts a competitor on a side, and its names into the story. */
 bool battle_set_side(struct battle *battle, int side, struct competitor *competitor,

@@ -125,8 +125,7 @@ static void become_ready(struct resident *resident, const int64_t version[2])
         battle->story.side[i].version_id = version[i];
         lane_rest(&battle->lane[i]);
     }
-    while (battle->incident_count)
-        story_side_done(&battle->incidents[--battle->incident_count].side);
+    battle_forget_incidents(battle);
     battle->story.state = BATTLE_READY;
     battle_tell_ready(battle);
 }

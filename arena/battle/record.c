@@ -134,11 +134,14 @@ static bool store_incidents(struct db *tx, const struct battle *battle, int64_t 
 {
     for (size_t i = 0; i < battle->incident_count; i++) {
         const struct battle_incident *incident = &battle->incidents[i];
-        enum incident_kind kind = incident->swapped ? INCIDENT_SWAP : INCIDENT_VOID;
-        int64_t version;
-        if (!record_version(tx, &incident->side, now_ms, &version, err) ||
-            !incidents_add(tx, battle->story.id, version, kind, chat_error_word(incident->error),
-                           now_ms, err))
+        struct incident_record record = {.battle = battle->story.id,
+                                         .kind = incident->swapped ? INCIDENT_SWAP : INCIDENT_VOID,
+                                         .side = incident->lane,
+                                         .code = chat_error_word(incident->error),
+                                         .at_ms = now_ms};
+        if (!record_version(tx, &incident->side, now_ms, &record.version, err) ||
+            !record_version(tx, &incident->against, now_ms, &record.against, err) ||
+            !incidents_add(tx, &record, err))
             return false;
     }
     return true;
@@ -204,7 +207,7 @@ bool record_answers(struct db *tx, const struct battle *battle, int64_t version[
 bool record_void(struct db *tx, const struct battle *battle, const char *code, int64_t now_ms,
                  struct err *err)
 {
-    return store_incidents(tx, battle, now_ms, err) &&
+    return store_incidents(tx, battle, now_ms, err) && store_tags(tx, &battle->story, err) &&
            battles_change(tx, battle->story.id, BATTLE_STREAMING, BATTLE_VOID, code, now_ms, err);
 }
 

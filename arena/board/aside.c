@@ -2,27 +2,98 @@
  * own renderer knows nothing of the arena around it. */
 #include "board/aside.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "board/render.h"
+#include "board/agreement.h"
+#include "store/battle_tags.h"
 
-static void write_members(struct json_out *out, const struct stored_votes *votes,
-                          const struct reliability *reliability)
+#define TAGGER_BYTES 4096
+
+void aside_init(struct aside *aside)
 {
-    if (votes->catalogue)
-        catalogue_write(votes->catalogue, out, "categories");
-    reliability_write(reliability, votes, out, "reliability");
+    *aside = (struct aside){.reliability = {.list = NULL}};
+    buf_init(&aside->tagger, TAGGER_BYTES);
+    buf_init(&aside->tagger_line, TAGGER_BYTES);
 }
 
-bool aside_append(struct buf *json, const struct stored_votes *votes,
-                  const struct reliability *reliability)
+void aside_done(struct aside *aside)
+{
+    reliability_done(&aside->reliability);
+    trail_done(&aside->trail);
+    buf_done(&aside->tagger);
+    buf_done(&aside->tagger_line);
+}
+
+/* --- who tags --- */
+
+struct telling {
+    struct aside *aside;
+    struct db *db;
+    struct err *err;
+    bool good;
+};
+
+static void tell_tagger(void *user, const struct tagger_record *record)
+{
+    struct telling *telling = user;
+    struct battle_tags_count count;
+    struct buf *out = &telling->aside->tagger;
+    telling->good = true;
+    if (!record->id)
+        return;
+    telling->good = battle_tags_count(telling->db, record->id, &count, telling->err);
+    struct json_out json = json_out_to(out);
+    json_put_open(&json, NULL, '{');
+    json_put_cstring(&json, "model", record->name);
+    json_put_cstring(&json, "version", record->version);
+    json_put_cstring(&json, "method", record->method);
+    json_put_int(&json, "tagged", count.tagged);
+    json_put_int(&json, "malformed", count.malformed);
+    if (record->agreement.data)
+        json_put_raw(&json, "agreement", record->agreement);
+    json_put_close(&json, '}');
+    buf_printf(&telling->aside->tagger_line,
+               "creative_writing, hard_prompts and instruction_following are as %s says (version "
+               "%.8s; %" PRId64 " battles tagged, %" PRId64 " answers in no form that counts); ",
+               record->name, record->version, count.tagged, count.malformed);
+    agreement_sentence(record->agreement, &telling->aside->tagger_line);
+}
+
+bool aside_refresh(struct aside *aside, struct db *db, struct err *err)
+{
+    struct telling telling = {aside, db, err, false};
+    buf_clear(&aside->tagger);
+    buf_clear(&aside->tagger_line);
+    return reliability_refresh(&aside->reliability, db, err) &&
+           taggers_current(db, tell_tagger, &telling, err) && telling.good;
+}
+
+/* --- as JSON --- */
+
+static void write_members(struct json_out *out, const struct aside *aside,
+                          const struct stored_votes *votes, const struct leaderboard *board,
+                          struct text filter)
+{
+    json_put_raw(out, "filter", filter);
+    if (votes->catalogue)
+        catalogue_write(votes->catalogue, out, "categories");
+    reliability_write(&aside->reliability, votes, out, "reliability");
+    if (aside->tagger.length)
+        json_put_raw(out, "tagger", buf_text(&aside->tagger));
+    if (board)
+        trail_write(&aside->trail, board, out);
+}
+
+bool aside_append(struct buf *json, const struct aside *aside, const struct stored_votes *votes,
+                  const struct leaderboard *board, struct text filter)
 {
     struct buf members;
     buf_init(&members, RENDER_MAX);
     struct json_out out = json_out_to(&members);
     json_put_open(&out, NULL, '{');
-    write_members(&out, votes, reliability);
+    write_members(&out, aside, votes, board, filter);
     json_put_close(&out, '}');
     const char *end = json->length ? memrchr(json->data, '}', json->length) : NULL;
     if (end && !members.failed && members.length > 2) {
@@ -33,4 +104,26 @@ bool aside_append(struct buf *json, const struct stored_votes *votes,
     bool good = !json->failed && !members.failed;
     buf_done(&members);
     return good;
+}
+
+/* --- for people --- */
+
+bool aside_draw(struct buf *text, const struct aside *aside, const struct stored_votes *votes,
+                enum render_format format)
+{
+    static const char END[] = "</body></html>\n";
+    bool page = format == RENDER_HTML;
+    if (format == RENDER_CSV || format == RENDER_JSON)
+        return true;
+    if (page && text->length > sizeof END)
+        text->length -= sizeof END - 1;
+    reliability_draw(&aside->reliability, votes, text, format);
+    if (aside->tagger_line.length) {
+        buf_add_string(text, page ? "<p class=\"note\">" : "\n");
+        render_words(text, aside->tagger_line.data, format);
+        buf_add_string(text, page ? "</p>\n" : "\n");
+    }
+    if (page)
+        buf_add_string(text, END);
+    return !text->failed;
 }

@@ -14,9 +14,10 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "board/leaderboard.h"
+#include "board/published.h"
 #include "board/render.h"
-#include "board/stored.h"
+#include "board/select.h"
+#include "board/snapshot.h"
 #include "loop/loop.h"
 #include "loop/worker.h"
 #include "store/boards.h"
@@ -25,6 +26,8 @@
 
 #define SLOW_FIT_NS                                                                                \
     (50 * CLOCK_MS) /* a page need not wait for more: the board it has is seconds old at most */
+
+#define LIVE_SEED 42 /* of what is drawn at random; stored with every board */
 
 struct waiter {
     void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err);
@@ -35,17 +38,18 @@ struct waiter {
 
 struct board {
     struct live *live;
-    char category[LIMIT_NAME_BYTES + 1], method[8];
-    bool style;
+    struct published published; /* what it is of */
+    bool people; /* the kind of judge was not asked for: people's, or whose votes there are */
     struct live_snapshot *snapshot; /* NULL: never made */
-    bool fitting;
+    bool fitting, kept;             /* kept: the snapshot stands in the history */
     struct waiter *waiters;
     int64_t asked_ns, stored_ns, fit_ns;
+    uint64_t tags, exclusions; /* news of them that the fit under way, or the last, has heard */
 
     /* the worker's while `fitting` */
     struct db *db;
     struct stored_votes *votes;
-    struct reliability reliability;
+    struct aside aside;
     struct live_snapshot *made;
     struct sampling *sampling; /* of the default board; NULL: none */
     int64_t worked_ns;
@@ -58,6 +62,8 @@ struct live {
     struct board *board[LIMIT_BOARDS]; /* [0]: the default */
     size_t count;
     int64_t seq;
+    uint64_t tags, exclusions; /* how often there was news */
+    struct loop_timer keeper;
     struct sampling *sampling;
     uint64_t fits;
     int64_t last_fit_ns;
@@ -68,59 +74,93 @@ struct live {
 
 /* --- a fit, on a worker --- */
 
+/* Lets go of votes that are no longer what loading would give: another kind of judge, an exclusion,
+ * new tags. */
+static bool drop_stale(struct board *board, struct err *err)
+{
+    int judge = board->published.judge;
+    bool stale = false;
+    if ((board->people && !stored_judge(board->db, &judge, err)) ||
+        (board->votes && !stored_votes_stale(board->votes, board->db, &stale, err)))
+        return false;
+    if (stale || judge != board->published.judge) {
+        stored_votes_free(board->votes);
+        board->votes = NULL;
+    }
+    if (board->people)
+        board->published.judge = judge;
+    return true;
+}
+
+static bool load_or_more(struct board *board, struct err *err)
+{
+    struct stored_filter filter;
+    if (!drop_stale(board, err))
+        return false;
+    if (board->votes)
+        return stored_votes_more(board->votes, board->db, err);
+    published_filter(&board->published, &filter);
+    filter.catalogue = true;
+    filter.versions = 0;
+    filter.marks = STORED_MARKS_NOW;
+    return (board->votes = stored_votes_load(board->db, &filter, err)) != NULL;
+}
+
+/* A category that no vote has, and that is none of LMArena's, is a mistake. */
+static bool is_known(const struct board *board, struct err *err)
+{
+    const char *category = board->published.category;
+    return board->votes->votes || select_known(category) || select_unknown(category, err);
+}
+
 static bool read_votes(struct board *board, struct err *err)
 {
-    struct stored_filter filter = {.category = board->category,
-                                   .judge = -1,
-                                   .style = board->style,
-                                   .daily_votes = board->live->options.daily_votes,
-                                   .catalogue = true};
     int64_t last;
     if (!board->db && !(board->db = store_read_open(store_dir(board->live->options.store), err)))
         return false;
     if (!store_read_begin(board->db, err))
         return false;
-    bool good = true;
-    if (!board->votes)
-        good = (board->votes = stored_votes_load(board->db, &filter, err)) != NULL;
-    else
-        good = stored_votes_more(board->votes, board->db, err);
-    good = good && votes_last(board->db, &last, board->hash, err) &&
-           reliability_refresh(&board->reliability, board->db, err);
+    bool good = load_or_more(board, err) && is_known(board, err) &&
+                votes_last(board->db, &last, board->hash, err) &&
+                aside_refresh(&board->aside, board->db, err);
     store_read_end(board->db);
     if (!good) { /* half read is of no use: from the beginning next time */
         stored_votes_free(board->votes);
         board->votes = NULL;
+        return false;
     }
-    return good;
+    board->published.versions = board->votes->last_version;
+    board->published.marks = board->votes->marks;
+    return true;
 }
 
-static void choose_options(const struct board *board, struct leaderboard_options *options)
+static bool seal(struct board *board, struct leaderboard *fitted, struct err *err)
 {
-    leaderboard_options_init(options);
-    options->method = strcmp(board->method, "elo") == 0 ? LEADERBOARD_ELO : LEADERBOARD_BT;
-    options->style = board->style;
-    options->min_votes = board->live->options.min_votes;
-    options->category = strcmp(board->category, "overall") == 0 ? NULL : board->category;
+    struct buf json, filter;
+    struct leaderboard_votes votes = stored_votes_input(board->votes);
+    buf_init(&json, RENDER_MAX);
+    buf_init(&filter, LIMIT_BODY_BYTES);
+    render(&json, fitted, RENDER_JSON, 0);
+    if (trail_refresh(&board->aside.trail, fitted, &votes, err) &&
+        (published_write(&board->published, &filter) ||
+         err_set(err, ERR_MEMORY, "out of memory"))) {
+        struct live_making making = {board->votes, &board->aside, fitted, buf_text(&filter),
+                                     board->hash};
+        board->made = live_snapshot_new(&json, &making, err);
+    }
+    buf_done(&filter);
+    buf_done(&json);
+    return board->made != NULL;
 }
 
 static bool make(struct board *board, struct err *err)
 {
-    struct leaderboard_options options;
-    struct buf json;
     if (!read_votes(board, err))
         return false;
-    choose_options(board, &options);
-    struct leaderboard_votes votes = stored_votes_input(board->votes);
-    struct leaderboard *fitted = leaderboard_fit(&votes, &options, err);
-    if (!fitted)
-        return false;
-    buf_init(&json, RENDER_MAX);
-    render(&json, fitted, RENDER_JSON, 0);
+    struct leaderboard *fitted = published_fit(&board->published, board->votes, err);
+    bool good = fitted && seal(board, fitted, err);
     leaderboard_free(fitted);
-    board->made = live_snapshot_new(&json, board->votes, &board->reliability, err);
-    buf_done(&json);
-    return board->made != NULL;
+    return good;
 }
 
 /* A board without it is no worse: draws are uniform then. */
@@ -150,21 +190,21 @@ static void work(void *data)
 
 struct history {
     struct live_snapshot *snapshot;
-    char filter[LIMIT_NAME_BYTES + 128], method[32];
-    uint8_t hash[DIGEST_SIZE];
-    int64_t now_ms;
+    char method[32];
+    int64_t now_ms, seed;
 };
 
 static bool store_history(struct db *tx, void *data, struct err *err)
 {
     const struct history *history = data;
-    struct board_record record = {.filter = history->filter,
+    struct board_record record = {.filter = history->snapshot->filter.data,
                                   .method = history->method,
                                   .last_seq = history->snapshot->seq,
+                                  .seed = history->seed,
                                   .json = history->snapshot->bare,
                                   .created_ms = history->now_ms};
     int64_t id;
-    memcpy(record.data_hash, history->hash, sizeof record.data_hash);
+    memcpy(record.data_hash, history->snapshot->hash, sizeof record.data_hash);
     return boards_insert(tx, &record, &id, err);
 }
 
@@ -177,41 +217,41 @@ static void history_stored(void *data, const struct err *err)
     free(history);
 }
 
-static void write_filter(const struct board *board, char *out, size_t size)
+/* What stood for a while and what stands last is kept, not every board between. */
+static void keep(struct board *board)
 {
-    struct buf text;
-    buf_init(&text, size - 1);
-    struct json_out json = json_out_to(&text);
-    json_put_open(&json, NULL, '{');
-    json_put_cstring(&json, "category", board->category);
-    json_put_bool(&json, "style", board->style);
-    json_put_int(&json, "min_votes", (int64_t)board->live->options.min_votes);
-    json_put_int(&json, "daily_votes", board->live->options.daily_votes);
-    json_put_int(&json, "versions", board->votes->last_version);
-    json_put_close(&json, '}');
-    snprintf(out, size, "%s", text.failed ? "{}" : text.data);
-    buf_done(&text);
-}
-
-static void keep_history(struct board *board)
-{
-    int64_t now = clock_mono_ns();
     struct err err = ERR_INIT;
-    if (!board->snapshot->seq ||
-        (board->stored_ns && now - board->stored_ns < LIVE_HISTORY_SECONDS * CLOCK_S))
+    if (board->kept || !board->snapshot || !board->snapshot->seq)
         return;
     struct history *history = calloc(1, sizeof *history);
     if (!history)
         return;
-    board->stored_ns = now;
-    history->snapshot = live_hold(board->snapshot);
     history->now_ms = clock_wall_ms();
-    memcpy(history->hash, board->hash, sizeof history->hash);
-    snprintf(history->method, sizeof history->method, "%s/%s", board->method, LEADERBOARD_VERSION);
-    write_filter(board, history->filter, sizeof history->filter);
+    history->seed = board->published.seed;
+    snprintf(history->method, sizeof history->method, "%s/%s", board->published.elo ? "elo" : "bt",
+             LEADERBOARD_VERSION);
+    board->kept = true;
+    board->stored_ns = clock_mono_ns();
+    history->snapshot = live_hold(board->snapshot);
     struct store_job job = {store_history, history_stored, history};
     if (!store_submit(board->live->options.store, &job, &err))
         history_stored(history, &err);
+}
+
+static void keep_history(struct board *board)
+{
+    if (!board->stored_ns || clock_mono_ns() - board->stored_ns >= LIVE_HISTORY_SECONDS * CLOCK_S)
+        keep(board);
+}
+
+static void keep_all(void *user)
+{
+    struct live *live = user;
+    for (size_t i = 0; i < live->count; i++)
+        if (!live->board[i]->fitting)
+            keep_history(live->board[i]);
+    loop_timer_start(live->options.loop, &live->keeper,
+                     clock_mono_ns() + LIVE_HISTORY_SECONDS * CLOCK_S);
 }
 
 /* --- boards, on the loop --- */
@@ -253,6 +293,15 @@ static void take_sampling(struct live *live, struct board *board)
     board->sampling = NULL;
 }
 
+/* Has it heard of every vote, exclusion and, where it is of a category, tag? */
+static bool is_current(const struct board *board)
+{
+    const struct live *live = board->live;
+    bool all = strcmp(board->published.category, "overall") == 0;
+    return board->snapshot && board->snapshot->seq >= live->seq &&
+           board->exclusions == live->exclusions && (all || board->tags == live->tags);
+}
+
 static void fitted(void *data, bool cancelled)
 {
     struct board *board = data;
@@ -265,6 +314,7 @@ static void fitted(void *data, bool cancelled)
         live_release(board->snapshot);
         board->snapshot = board->made;
         board->made = NULL;
+        board->kept = false;
         take_sampling(live, board);
         live->fits++;
         live->last_fit_ns = board->fit_ns = board->worked_ns;
@@ -275,7 +325,7 @@ static void fitted(void *data, bool cancelled)
     answer_waiters(board, err.code == ERR_NONE ? NULL : &err);
     if (board == live->board[0])
         tell_ready(live, err.code == ERR_NONE ? NULL : &err);
-    bool behind = err.code == ERR_NONE && board->snapshot->seq < live->seq;
+    bool behind = err.code == ERR_NONE && !is_current(board);
     if (board->waiters || (behind && board == live->board[0]))
         fit(board);
 }
@@ -286,6 +336,8 @@ static void fit(struct board *board)
     if (board->fitting)
         return;
     board->fitting = true;
+    board->tags = board->live->tags;
+    board->exclusions = board->live->exclusions;
     if (!board->live->closing &&
         workers_submit(board->live->options.workers, work, fitted, board, &err))
         return;
@@ -300,20 +352,50 @@ static void board_free(struct board *board)
     live_release(board->snapshot);
     live_release(board->made);
     sampling_free(board->sampling);
-    reliability_done(&board->reliability);
+    aside_done(&board->aside);
     stored_votes_free(board->votes);
     db_close(board->db);
     free(board);
 }
 
-static struct board *find_board(const struct live *live, const struct live_query *query)
+/* What is asked for, in full; the judge is what is said now where nobody says. */
+static bool read_query(const struct live_query *query, struct published *out, bool *people,
+                       struct err *err)
 {
     const char *category = query->category ? query->category : "overall",
-               *method = query->method ? query->method : "bt";
-    for (size_t i = 0; i < live->count; i++)
-        if (strcmp(live->board[i]->category, category) == 0 &&
-            strcmp(live->board[i]->method, method) == 0 && live->board[i]->style == query->style)
+               *method = query->method ? query->method : "bt",
+               *voids = query->voids ? query->voids : "none";
+    *out = (struct published){.style = query->style, .judge = JUDGE_HUMAN};
+    *people = !query->judge;
+    out->elo = strcmp(method, "elo") == 0;
+    out->losses = strcmp(voids, "losses") == 0;
+    if (!out->elo && strcmp(method, "bt") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "there is no method \"%.20s\": it is bt or elo",
+                       method);
+    if (!out->losses && strcmp(voids, "none") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "voids is \"%.20s\": it is none or losses", voids);
+    if (query->judge && !published_judge_from(query->judge, &out->judge))
+        return err_set(err, ERR_BAD_REQUEST, "judge is \"%.20s\": it is human, model or any",
+                       query->judge);
+    if (out->elo && (out->style || out->losses))
+        return err_set(err, ERR_BAD_REQUEST,
+                       "elo goes vote by vote: leave style and voids=losses to method=bt");
+    if (strlen(category) > LIMIT_NAME_BYTES)
+        return select_unknown("so long a name", err);
+    snprintf(out->category, sizeof out->category, "%s", category);
+    return true;
+}
+
+static struct board *find_board(const struct live *live, const struct published *wish, bool people)
+{
+    for (size_t i = 0; i < live->count; i++) {
+        const struct board *board = live->board[i];
+        const struct published *its = &board->published;
+        if (strcmp(its->category, wish->category) == 0 && its->elo == wish->elo &&
+            its->style == wish->style && its->losses == wish->losses && board->people == people &&
+            (people || its->judge == wish->judge))
             return live->board[i];
+    }
     return NULL;
 }
 
@@ -333,18 +415,9 @@ static size_t free_place(struct live *live)
     return oldest;
 }
 
-static struct board *add_board(struct live *live, const struct live_query *query, struct err *err)
+static struct board *add_board(struct live *live, const struct published *wish, bool people,
+                               struct err *err)
 {
-    const char *category = query->category ? query->category : "overall",
-               *method = query->method ? query->method : "bt";
-    if (strcmp(method, "bt") != 0 && strcmp(method, "elo") != 0) {
-        err_set(err, ERR_BAD_REQUEST, "there is no method \"%.20s\": it is bt or elo", method);
-        return NULL;
-    }
-    if (strlen(category) > LIMIT_NAME_BYTES) {
-        err_set(err, ERR_NOT_FOUND, "there is no category of such a long name");
-        return NULL;
-    }
     struct board *board = calloc(1, sizeof *board);
     size_t place = board ? free_place(live) : LIMIT_BOARDS;
     if (place == LIMIT_BOARDS) {
@@ -353,9 +426,12 @@ static struct board *add_board(struct live *live, const struct live_query *query
         return NULL;
     }
     board->live = live;
-    board->style = query->style;
-    snprintf(board->category, sizeof board->category, "%s", category);
-    snprintf(board->method, sizeof board->method, "%s", method);
+    board->published = *wish;
+    board->published.min_votes = (int64_t)live->options.min_votes;
+    board->published.daily_votes = live->options.daily_votes;
+    board->people = people;
+    board->published.seed = LIVE_SEED;
+    aside_init(&board->aside);
     live->board[place] = board;
     return board;
 }
@@ -365,13 +441,14 @@ static struct board *add_board(struct live *live, const struct live_query *query
 struct live *live_new(const struct live_options *options, struct err *err)
 {
     struct live *live = calloc(1, sizeof *live);
-    struct live_query query = {0};
+    struct published standard = {.category = "overall", .judge = JUDGE_HUMAN};
     if (!live) {
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
     }
     live->options = *options;
-    if (add_board(live, &query, err))
+    live->keeper = (struct loop_timer){.expired = keep_all, .user = live};
+    if (add_board(live, &standard, true, err))
         return live;
     free(live);
     return NULL;
@@ -381,13 +458,20 @@ void live_start(struct live *live, void (*ready)(void *user, const struct err *e
 {
     live->ready = ready;
     live->ready_user = user;
+    loop_timer_start(live->options.loop, &live->keeper,
+                     clock_mono_ns() + LIVE_HISTORY_SECONDS * CLOCK_S);
     fit(live->board[0]);
 }
 
 void live_stop(struct live *live)
 {
-    if (live)
-        live->closing = true;
+    if (!live)
+        return;
+    live->closing = true;
+    loop_timer_stop(live->options.loop, &live->keeper);
+    for (size_t i = 0; i < live->count; i++)
+        if (!live->board[i]->fitting)
+            keep(live->board[i]);
 }
 
 void live_free(struct live *live)
@@ -415,20 +499,33 @@ void live_changed(struct live *live, int64_t seq)
     fit(live->board[0]);
 }
 
+void live_tagged(struct live *live)
+{
+    live->tags++;
+}
+
+void live_excluded(struct live *live)
+{
+    live->exclusions++;
+    fit(live->board[0]);
+}
+
 void live_ask(struct live *live, const struct live_query *query,
               void (*reply)(void *user, struct live_snapshot *snapshot, const struct err *err),
               void *user)
 {
     struct err err = {ERR_MEMORY, "out of memory"};
-    struct board *board = find_board(live, query);
-    if (!board)
-        board = add_board(live, query, &err);
+    struct published wish;
+    bool people;
+    struct board *board = NULL;
+    if (read_query(query, &wish, &people, &err) && !(board = find_board(live, &wish, people)))
+        board = add_board(live, &wish, people, &err);
     if (!board) {
         reply(user, NULL, &err);
         return;
     }
     board->asked_ns = clock_mono_ns();
-    bool current = board->snapshot && board->snapshot->seq >= live->seq;
+    bool current = is_current(board);
     if (board->snapshot && (current || board->fit_ns > SLOW_FIT_NS)) {
         live_hold(board->snapshot);
         struct live_snapshot *snapshot = board->snapshot;

@@ -6,7 +6,7 @@
  * a fit runs further votes wait for the next one, so however many votes come, each board has at
  * most one fit under way. Nothing is known here that the store does not know: a board is made
  * from the stored votes at start, by the same reader as `arena leaderboard`. Snapshots are kept
- * as `boards` records, at most one every LIVE_HISTORY_SECONDS a board.
+ * as `boards` records, at most one every LIVE_HISTORY_SECONDS a board, and the last at the end.
  *
  * Loop's thread only, snapshots too; a fit under way belongs to its worker. Limit: LIMIT_BOARDS
  * boards; past it the one that was not asked for the longest goes. */
@@ -51,10 +51,17 @@ void live_free(struct live *live);
  * asked for. */
 void live_changed(struct live *live, int64_t seq);
 
-/* Which board. NULL members: the default (overall, bt). */
+/* The operator excluded a voter, or took that back: the default board follows at once. */
+void live_excluded(struct live *live);
+/* The tagger has tagged battles: categories follow when they are asked for. */
+void live_tagged(struct live *live);
+
+/* Which board. NULL members: the default (overall, bt, stored_judge's, none). */
 struct live_query {
     const char *category;
     const char *method; /* "bt" or "elo" */
+    const char *judge;  /* "human", "model" or "any" */
+    const char *voids;  /* "none", or "losses": who failed to answer lost */
     bool style;
 };
 

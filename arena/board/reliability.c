@@ -1,7 +1,11 @@
 /* One query counts everything; it reads all battles, so it is not asked at every vote. */
 #include "board/reliability.h"
 
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -63,6 +67,11 @@ static const struct incident_count *find(const struct reliability *reliability, 
     return NULL;
 }
 
+static double rate(int64_t part, int64_t of)
+{
+    return of ? (double)part / (double)of : NAN;
+}
+
 void reliability_write(const struct reliability *reliability, const struct stored_votes *votes,
                        struct json_out *out, const char *key)
 {
@@ -75,11 +84,96 @@ void reliability_write(const struct reliability *reliability, const struct store
         json_put_cstring(out, "model", votes->names[k]);
         json_put_int(out, "battles", count->battles);
         json_put_int(out, "voids", count->voids);
+        json_put_fixed(out, "void_rate", rate(count->voids, count->battles), 6);
         json_put_int(out, "swaps", count->swaps);
+        json_put_fixed(out, "swap_rate", rate(count->swaps, count->battles), 6);
         json_put_int(out, "answers", count->answers);
         json_put_int(out, "refusals", count->refusals);
+        json_put_fixed(out, "refusal_rate", rate(count->refusals, count->answers), 6);
         json_put_int(out, "length_stops", count->lengths);
         json_put_close(out, '}');
     }
     json_put_close(out, ']');
+}
+
+/* --- for people --- */
+
+/* How a table looks in each format: a row of text, six numbers, and what goes around them. */
+struct look {
+    const char *head, *name, *number, *end, *foot;
+    int width; /* of a number; 0: no columns to keep */
+};
+
+static const struct look *look_of(enum render_format format)
+{
+    static const struct look TABLE = {
+        "\nFailures and refusals (of the battles that a model was drawn for; of its answers)\n"
+        "battles          void             swapped out      answers          refused\n",
+        "",
+        "",
+        "\n",
+        "",
+        7};
+    static const struct look MD = {
+        "\n### Failures and refusals\n\n| Model | Battles | Void | Swapped out | Answers | Refused "
+        "|\n|---|---:|---:|---:|---:|---:|\n",
+        "| ",
+        " | ",
+        " |\n",
+        "",
+        0};
+    static const struct look HTML = {
+        "<h2>Failures and refusals</h2><p>Of the battles that a model was drawn for, and of its "
+        "answers.</p><div class=\"scroll\"><table><thead><tr><th class=\"l\">Model</th>"
+        "<th>Battles</th><th>Void</th><th>Swapped out</th><th>Answers</th><th>Refused</th></tr>"
+        "</thead><tbody>",
+        "<tr><td class=\"l\">",
+        "</td><td>",
+        "</td></tr>\n",
+        "</tbody></table></div>\n",
+        0};
+    return format == RENDER_HTML ? &HTML : format == RENDER_MD ? &MD : &TABLE;
+}
+
+static void draw_number(struct buf *out, const struct look *look, int64_t number, double share)
+{
+    char percent[24] = "";
+    if (!isnan(share))
+        snprintf(percent, sizeof percent, " (%.1f %%)", 100 * share);
+    buf_add_string(out, look->number);
+    buf_printf(out, "%*" PRId64 "%-*s", look->width, number, look->width ? 10 : 0, percent);
+}
+
+static void draw_row(struct buf *out, const struct look *look, const char *name,
+                     const struct incident_count *count, enum render_format format)
+{
+    bool table = format == RENDER_TABLE;
+    buf_add_string(out, look->name);
+    if (!table)
+        render_words(out, name, format);
+    draw_number(out, look, count->battles, NAN);
+    draw_number(out, look, count->voids, rate(count->voids, count->battles));
+    draw_number(out, look, count->swaps, rate(count->swaps, count->battles));
+    draw_number(out, look, count->answers, NAN);
+    draw_number(out, look, count->refusals, rate(count->refusals, count->answers));
+    if (table)
+        buf_printf(out, "  %s", name);
+    buf_add_string(out, look->end);
+}
+
+void reliability_draw(const struct reliability *reliability, const struct stored_votes *votes,
+                      struct buf *out, enum render_format format)
+{
+    const struct look *look = look_of(format);
+    size_t rows = 0;
+    for (size_t k = 0; k < votes->models; k++) {
+        const struct incident_count *count = find(reliability, votes->versions[k]);
+        if (!count || !count->battles)
+            continue;
+        if (!rows++)
+            buf_add_string(out, look->head);
+        draw_row(out, look, votes->names[k], count, format);
+    }
+    if (rows)
+        buf_add_string(out, look->foot);
 }

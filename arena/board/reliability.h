@@ -5,6 +5,7 @@
 #define ARENA_BOARD_RELIABILITY_H
 
 #include "base/json.h"
+#include "board/render.h"
 #include "board/stored.h"
 #include "store/competitors.h"
 
@@ -23,9 +24,14 @@ void reliability_done(struct reliability *reliability);
  * costs. */
 bool reliability_refresh(struct reliability *reliability, struct db *db, struct err *err);
 
-/* [{"model","battles","voids","swaps","answers","refusals","length_stops"}] of the models that
- * were voted on. */
+/* [{"model","battles","voids","void_rate","swaps","swap_rate","answers","refusals",
+ * "refusal_rate","length_stops"}] of the models that were voted on. A rate is null where there is
+ * nothing to divide by. */
 void reliability_write(const struct reliability *reliability, const struct stored_votes *votes,
                        struct json_out *out, const char *key);
+
+/* The same as a table of text, Markdown or HTML; nothing where no model has battled here. */
+void reliability_draw(const struct reliability *reliability, const struct stored_votes *votes,
+                      struct buf *out, enum render_format format);
 
 #endif

@@ -51,3 +51,13 @@ bool render_boards(struct buf *out, const struct leaderboard *const *boards, siz
         render_each(out, boards, count, format, columns);
     return !out->failed;
 }
+
+void render_words(struct buf *out, const char *words, enum render_format format)
+{
+    if (format == RENDER_HTML)
+        render_escaped(out, words);
+    else if (format == RENDER_MD)
+        render_md_words(out, words);
+    else
+        buf_add_string(out, words);
+}

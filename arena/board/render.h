@@ -28,6 +28,9 @@ bool render_format_of(const char *word, enum render_format *format);
 bool render(struct buf *out, const struct leaderboard *board, enum render_format format,
             int columns);
 
+/* Appends words from outside so that they are no markup of the format. */
+void render_words(struct buf *out, const char *words, enum render_format format);
+
 /* Several boards as one text: JSON {"boards": [...]}, CSV with a first column `category`, one page.
  * One board alone is as render() has it. */
 bool render_boards(struct buf *out, const struct leaderboard *const *boards, size_t count,

@@ -325,7 +325,7 @@ void render_csv(struct buf *out, const struct leaderboard *const *boards, size_t
 
 /* --- Markdown --- */
 
-static void add_md(struct buf *out, const char *text)
+void render_md_words(struct buf *out, const char *text)
 {
     for (; *text; text++) {
         if (strchr("|\\`*_[]<>~", *text))
@@ -341,7 +341,7 @@ static void add_md_row(struct buf *out, const struct leaderboard *board,
     double half = 0.5 * (row->rating_upper - row->rating_lower);
     add_range(range, sizeof range, row->rank_lower, row->rank_upper);
     buf_printf(out, "| %u | %s | ", row->rank, range);
-    add_md(out, row->name);
+    render_md_words(out, row->name);
     buf_printf(out, " | %.1f | ", row->rating);
     if (isfinite(half))
         buf_printf(out, "±%.1f", half);
@@ -353,7 +353,7 @@ static void add_md_row(struct buf *out, const struct leaderboard *board,
 void render_md(struct buf *out, const struct leaderboard *board)
 {
     buf_add_string(out, "**");
-    add_md(out, board->options.category ? board->options.category : "overall");
+    render_md_words(out, board->options.category ? board->options.category : "overall");
     buf_printf(out, "**, %" PRIu64 " vote%s. ", board->votes, render_plural(board->votes));
     render_subtitle(out, board);
     buf_add_string(
@@ -365,13 +365,13 @@ void render_md(struct buf *out, const struct leaderboard *board)
     for (size_t k = 0; k < board->unranked_count; k++) {
         const struct leaderboard_unranked *row = &board->unranked[k];
         buf_add_string(out, k ? "- " : "\nUnranked:\n\n- ");
-        add_md(out, row->name);
+        render_md_words(out, row->name);
         buf_printf(out, " (%" PRIu64 " vote%s): %s\n", row->record.votes,
                    render_plural(row->record.votes), row->reason);
     }
     for (size_t k = 0; k < board->warning_count; k++) {
         buf_add_string(out, k ? "> " : "\n> ");
-        add_md(out, board->warnings[k]);
+        render_md_words(out, board->warnings[k]);
         buf_add_string(out, "\n");
     }
 }

@@ -160,16 +160,14 @@ bool select_known(const char *category)
 
 bool select_unknown(const char *category, struct err *err)
 {
-    char names[400] = "";
+    char names[ERR_MESSAGE_MAX - 100] = "";
     size_t used = 0;
     for (size_t k = 0; k < sizeof CATEGORIES / sizeof *CATEGORIES && used < sizeof names; k++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", k ? ", " : "",
                                  CATEGORIES[k].name);
-    return err_set(
-        err, ERR_BAD_REQUEST,
-        "no vote is of category \"%s\"; known are %s, and what a vote's category, language or "
-        "category_tag says",
-        category, names);
+    return err_set(err, ERR_BAD_REQUEST,
+                   "no vote is of category \"%.40s\"; known are %s, and what votes' own tags say",
+                   category, names);
 }
 
 bool select_category(struct select *select, struct row_spec *spec, const char *category,

@@ -9,7 +9,6 @@
 #include <zlib.h>
 
 #include "base/digest.h"
-#include "board/aside.h"
 #include "board/render.h"
 
 struct live_snapshot *live_hold(struct live_snapshot *snapshot)
@@ -25,6 +24,7 @@ void live_release(struct live_snapshot *snapshot)
     free((void *)(uintptr_t)snapshot->json.data);
     free((void *)(uintptr_t)snapshot->gzip.data);
     free((void *)(uintptr_t)snapshot->bare.data);
+    free((void *)(uintptr_t)snapshot->filter.data);
     free(snapshot);
 }
 
@@ -50,8 +50,8 @@ static struct text compress_text(struct text text)
     return none;
 }
 
-static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct stored_votes *votes,
-                 const struct reliability *reliability, struct err *err)
+static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct live_making *making,
+                 struct err *err)
 {
     uint8_t digest[DIGEST_SIZE];
     char hex[DIGEST_HEX + 1];
@@ -59,7 +59,13 @@ static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct 
     char *bare = json->failed ? NULL : malloc(length);
     if (bare)
         snapshot->bare = (struct text){memcpy(bare, json->data, length), length};
-    char *bytes = bare && aside_append(json, votes, reliability) ? buf_take(json, &length) : NULL;
+    char *filter = strndup(making->filter.data, making->filter.length);
+    if (filter)
+        snapshot->filter = (struct text){filter, making->filter.length};
+    memcpy(snapshot->hash, making->hash, sizeof snapshot->hash);
+    bool whole = bare && filter &&
+                 aside_append(json, making->aside, making->votes, making->board, making->filter);
+    char *bytes = whole ? buf_take(json, &length) : NULL;
     if (!bytes)
         return err_set(err, ERR_TOO_LARGE, "the board does not fit into %u bytes", RENDER_MAX);
     snapshot->json = (struct text){bytes, length};
@@ -70,8 +76,8 @@ static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct 
     return true;
 }
 
-struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_votes *votes,
-                                        const struct reliability *reliability, struct err *err)
+struct live_snapshot *live_snapshot_new(struct buf *json, const struct live_making *making,
+                                        struct err *err)
 {
     struct live_snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (!snapshot) {
@@ -79,9 +85,9 @@ struct live_snapshot *live_snapshot_new(struct buf *json, const struct stored_vo
         return NULL;
     }
     snapshot->holds = 1;
-    snapshot->seq = votes->last_seq;
-    snapshot->votes = votes->votes;
-    if (seal(snapshot, json, votes, reliability, err))
+    snapshot->seq = making->votes->last_seq;
+    snapshot->votes = making->votes->votes;
+    if (seal(snapshot, json, making, err))
         return snapshot;
     live_release(snapshot);
     return NULL;

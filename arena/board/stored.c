@@ -7,20 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "board/hash.h"
 #include "board/row.h"
 #include "board/select.h"
 #include "board/style.h"
+#include "store/battle_tags.h"
+#include "store/exclusions.h"
 #include "store/vote_rows.h"
+#include "store/votes.h"
 
 #define DAY_MS INT64_C(86400000)
+#define CATALOGUE_SECONDS 60 /* new tags show among the categories by then */
 
 struct stored_state {
     struct stored_filter filter;
+    struct sieve *sieve;
+    int64_t loaded_ns;
     struct hash_keys voters, prompts;
-    struct hash_keys days; /* a voter's days, and how many votes of each count so far */
-    uint32_t *cast;
-    size_t cast_room;
     struct row_spec spec;
     struct select select;
 };
@@ -44,6 +48,11 @@ static enum outcome outcome_of(enum winner winner)
         [WINNER_BOTH_BAD] = OUTCOME_BOTH_BAD,
     };
     return OUTCOME[winner];
+}
+
+static bool no_memory(struct err *err)
+{
+    return err_set(err, ERR_MEMORY, "out of memory");
 }
 
 static bool model_of(struct loading *loading, int64_t version, size_t *model)
@@ -141,55 +150,34 @@ static bool add(struct loading *loading, const struct vote_row *row)
     return true;
 }
 
-/* What a person casts in the arena past the day's number is left out, whatever the board is of.
- * False without memory. */
-static bool is_over_cap(struct loading *loading, const struct vote_row *row, bool *over)
-{
-    struct stored_state *state = loading->state;
-    int64_t key[2] = {row->voter, row->at_ms / DAY_MS};
-    uint32_t day;
-    bool added;
-    *over = false;
-    if (!state->filter.daily_votes || !row->voter || row->source == BATTLE_IMPORT ||
-        row->judge != JUDGE_HUMAN)
-        return true;
-    if (!hash_keys_add(&state->days, hash_bytes((const char *)key, sizeof key), &day, &added))
-        return err_set(loading->err, ERR_MEMORY, "out of memory");
-    if (day >= state->cast_room) {
-        size_t room = 2 * ((size_t)day + 32);
-        uint32_t *cast = realloc(state->cast, room * sizeof *cast);
-        if (!cast)
-            return err_set(loading->err, ERR_MEMORY, "out of memory");
-        state->cast = cast;
-        state->cast_room = room;
-    }
-    if (added)
-        state->cast[day] = 0;
-    *over = state->cast[day] >= state->filter.daily_votes;
-    state->cast[day] += !*over;
-    return true;
-}
-
 static bool on_vote(void *user, const struct vote_row *row)
 {
     struct loading *loading = user;
+    struct stored_votes *votes = loading->votes;
     if (loading->state->filter.up_to && row->seq > loading->state->filter.up_to)
         return false;
-    loading->votes->last_seq = row->seq;
-    if (row->counted != VOTE_COUNTED) {
-        loading->votes->not_counted++;
-        return true;
-    }
-    bool over;
-    loading->failed = !is_over_cap(loading, row, &over);
-    if (loading->failed || over) {
-        loading->votes->over_cap += over;
+    votes->last_seq = row->seq;
+    enum sieve_reason reason = sieve_pass(loading->state->sieve, row);
+    if (reason != SIEVE_COUNTS) {
+        votes->left_out[reason]++;
+        loading->failed = reason == SIEVE_FAILED && !no_memory(loading->err);
         return !loading->failed;
     }
-    if (loading->votes->catalogue)
-        catalogue_add(loading->votes->catalogue, row->tags, outcome_of(row->winner));
-    if (is_wanted(loading, row) && !add(loading, row))
-        loading->failed = true;
+    if (votes->catalogue)
+        catalogue_add(votes->catalogue, row->tags, outcome_of(row->winner));
+    loading->failed = is_wanted(loading, row) && !add(loading, row);
+    return !loading->failed;
+}
+
+/* Failures count for people's boards: whoever read the answers that did come is a person. */
+static bool on_loss(void *user, const struct vote_row *row)
+{
+    struct loading *loading = user;
+    if (!is_wanted(loading, row))
+        return true;
+    uint64_t before = loading->votes->votes;
+    loading->failed = !add(loading, row);
+    loading->votes->losses += loading->votes->votes - before;
     return !loading->failed;
 }
 
@@ -255,25 +243,38 @@ static bool name_models(struct stored_votes *votes, struct db *db, struct err *e
     return ok || err_set(err, ERR_STORE, "a vote's competitor version cannot be found");
 }
 
-static void write_notes(struct stored_votes *votes)
+/* Which warnings stand on the board, with their numbers. */
+static size_t write_counts(struct stored_votes *votes)
 {
+    const uint64_t *out = votes->left_out;
     const struct {
         uint64_t votes;
         const char *words;
     } said[] = {
-        {votes->unstyled, "do not say how their answers look: there both sides count as alike"},
-        {votes->over_cap, "were left out: a voter's votes beyond the day's number do not count"},
+        {votes->unstyled, "votes do not say how their answers look: there both sides count as "
+                          "alike"},
+        {out[SIEVE_DAILY],
+         "votes were left out: a voter's votes beyond the day's number do not count"},
         {votes->undrawn,
-         "were left out: nobody knows with which probability their pair was drawn"}};
+         "votes were left out: nobody knows with which probability their pair was drawn"},
+        {out[SIEVE_EXCLUDED], "votes were left out: their voters are excluded"},
+        {out[SIEVE_WITHOUT] + out[SIEVE_STAFF] + out[SIEVE_FAST],
+         "votes were left out, as asked for: of voters, of staff, or after too short a look"},
+        {votes->losses, "of the votes are nobody's: a competitor failed to answer (void, swapped "
+                        "out), which counts as its loss here"}};
     size_t count = 0;
-    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
-        if (!said[i].votes)
-            continue;
-        snprintf(votes->note[count], sizeof votes->note[count], "%" PRIu64 " votes %s",
-                 said[i].votes, said[i].words);
-        votes->notes[count] = votes->note[count];
-        count++;
-    }
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (said[i].votes)
+            snprintf(votes->note[count++], sizeof votes->note[0], "%" PRIu64 " %s", said[i].votes,
+                     said[i].words);
+    return count;
+}
+
+static void write_notes(struct stored_votes *votes)
+{
+    size_t count = write_counts(votes);
+    for (size_t i = 0; i < count; i++)
+        votes->notes[i] = votes->note[i];
     votes->notes[count] = NULL;
 }
 
@@ -294,6 +295,83 @@ struct leaderboard_votes stored_votes_input(const struct stored_votes *votes)
                                       .notes = votes->notes};
 }
 
+/* --- how far the other lists go --- */
+
+struct tagger_now {
+    int64_t id;
+};
+
+static void take_tagger(void *user, const struct tagger_record *record)
+{
+    ((struct tagger_now *)user)->id = record->id;
+}
+
+/* Up to where this filter reads, with what it leaves open found in the store. */
+static bool find_marks(const struct stored_filter *filter, struct db *db, struct stored_marks *out,
+                       struct err *err)
+{
+    struct tagger_now tagger;
+    struct battle_tags_count count;
+    *out = filter->marks;
+    if (out->exclusions == SIEVE_NOW && !exclusions_last(db, &out->exclusions, err))
+        return false;
+    if (out->tagger == SIEVE_NOW) {
+        if (!taggers_current(db, take_tagger, &tagger, err) ||
+            !battle_tags_count(db, tagger.id, &count, err))
+            return false;
+        out->tagger = tagger.id;
+        out->tags = count.last;
+    }
+    if (!filter->losses)
+        out->losses = 0;
+    return out->losses != SIEVE_NOW || losses_last(db, &out->losses, err);
+}
+
+bool stored_marks_now(struct db *db, struct stored_marks *out, struct err *err)
+{
+    struct stored_filter filter = {.marks = STORED_MARKS_NOW, .losses = true};
+    return find_marks(&filter, db, out, err);
+}
+
+bool stored_votes_stale(const struct stored_votes *votes, struct db *db, bool *stale,
+                        struct err *err)
+{
+    const struct stored_state *state = votes->state;
+    struct stored_marks now;
+    if (!find_marks(&state->filter, db, &now, err))
+        return false;
+    bool tags = now.tagger != votes->marks.tagger || now.tags != votes->marks.tags;
+    bool counts =
+        votes->catalogue && clock_mono_ns() - state->loaded_ns > CATALOGUE_SECONDS * CLOCK_S;
+    *stale =
+        now.exclusions != votes->marks.exclusions || (tags && (state->select.count > 0 || counts));
+    return true;
+}
+
+bool stored_judge(struct db *db, int *judge, struct err *err)
+{
+    bool kinds[2];
+    if (!votes_judge_kinds(db, kinds, err))
+        return false;
+    *judge = kinds[JUDGE_MODEL] && !kinds[JUDGE_HUMAN] ? JUDGE_MODEL : JUDGE_HUMAN;
+    return true;
+}
+
+static bool read_losses(struct loading *loading, struct db *db)
+{
+    struct stored_votes *votes = loading->votes;
+    struct loss_filter filter = {
+        .after = votes->marks.losses, .tagger = votes->marks.tagger, .tags = votes->marks.tags};
+    struct stored_marks now;
+    if (!loading->state->filter.losses || loading->state->filter.judge == JUDGE_MODEL)
+        return true;
+    if (!find_marks(&loading->state->filter, db, &now, loading->err))
+        return false;
+    filter.up_to = now.losses;
+    votes->marks.losses = now.losses;
+    return losses_each(db, &filter, on_loss, loading, loading->err) && !loading->failed;
+}
+
 bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *err)
 {
     struct stored_state *state = votes->state;
@@ -302,8 +380,17 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
     filter.after = votes->last_seq;
     filter.judge = state->filter.judge;
     filter.with_tags = state->select.count > 0 || votes->catalogue;
+    filter.tagger = votes->marks.tagger;
+    filter.tags = votes->marks.tags;
+    uint8_t hash[DIGEST_SIZE];
+    int64_t last;
     buf_init(&loading.scratch, 1 << 20);
-    bool ok = votes_each(db, &filter, on_vote, &loading, err) && !loading.failed;
+    bool ok = votes_last(db, &last, hash, err) && votes_each(db, &filter, on_vote, &loading, err) &&
+              !loading.failed && read_losses(&loading, db);
+    if (ok && state->filter.up_to && last > state->filter.up_to)
+        last = state->filter.up_to;
+    if (ok && last > votes->last_seq)
+        votes->last_seq = last; /* the last votes may be another kind of judge's */
     buf_done(&loading.scratch);
     votes->ballots.voters = state->voters.count;
     votes->ballots.prompts = state->prompts.count;
@@ -311,9 +398,23 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
     return ok && name_models(votes, db, err);
 }
 
-static bool choose(struct stored_state *state, const struct stored_filter *filter, struct err *err)
+static bool choose(struct stored_votes *votes, struct db *db, const struct stored_filter *filter,
+                   struct err *err)
 {
+    struct stored_state *state = votes->state;
+    struct sieve_options sieve = {.daily_votes = filter->daily_votes,
+                                  .without = filter->without,
+                                  .without_count = filter->without_count,
+                                  .fast_ms = filter->fast_ms,
+                                  .without_staff = filter->without_staff};
     state->filter = *filter;
+    state->loaded_ns = clock_mono_ns();
+    if (!find_marks(filter, db, &votes->marks, err))
+        return false;
+    votes->marks.losses = 0; /* none are read yet */
+    sieve.exclusions = votes->marks.exclusions;
+    if (!(state->sieve = sieve_new(db, &sieve, err)))
+        return false;
     if (!filter->category || strcmp(filter->category, "overall") == 0)
         return true;
     return select_category(&state->select, &state->spec, filter->category, err);
@@ -334,11 +435,10 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
     tally_init(&votes->tally);
     ballots_init(&votes->ballots, filter->style ? STYLE_FEATURES : 0);
     votes->ballots.weighted = filter->weighted;
-    hash_keys_init(&state->days, false);
     hash_keys_init(&state->voters, false);
     hash_keys_init(&state->prompts, false);
     bool good = !filter->catalogue || (votes->catalogue = catalogue_new(err));
-    if (good && choose(state, filter, err) && stored_votes_more(votes, db, err))
+    if (good && choose(votes, db, filter, err) && stored_votes_more(votes, db, err))
         return votes;
     stored_votes_free(votes);
     return NULL;
@@ -351,9 +451,8 @@ void stored_votes_free(struct stored_votes *votes)
     forget_names(votes);
     hash_keys_done(&votes->state->voters);
     hash_keys_done(&votes->state->prompts);
-    hash_keys_done(&votes->state->days);
+    sieve_free(votes->state->sieve);
     catalogue_free(votes->catalogue);
-    free(votes->state->cast);
     free(votes->state);
     free(votes->versions);
     ballots_done(&votes->ballots);

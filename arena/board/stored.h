@@ -12,9 +12,21 @@
 #include "base/err.h"
 #include "board/catalogue.h"
 #include "board/leaderboard.h"
+#include "board/sieve.h"
 #include "rating/ballot.h"
 #include "rating/tally.h"
 #include "store/competitors.h"
+
+#define STORED_NOTES 8
+
+/* How far the store's other lists were read. In a filter 0 is not at all, and SIEVE_NOW as far as
+ * they go. */
+struct stored_marks {
+    int64_t exclusions;   /* sieve.h's */
+    int64_t tagger, tags; /* battle_tags.h: whose tags hold, and up to which row */
+    int64_t losses;       /* failures that were counted as losses, with filter.losses */
+};
+#define STORED_MARKS_NOW ((struct stored_marks){SIEVE_NOW, SIEVE_NOW, SIEVE_NOW, SIEVE_NOW})
 
 struct stored_votes {
     struct tally tally;
@@ -24,12 +36,14 @@ struct stored_votes {
     size_t models, named; /* named: how many `names` there are */
     uint64_t votes, not_counted;
     uint64_t unstyled; /* of `votes`, with filter.style: nothing is known of how the answers look */
-    uint64_t over_cap; /* left out by filter.daily_votes */
-    uint64_t undrawn;  /* left out by filter.weighted */
+    uint64_t left_out[SIEVE_REASONS]; /* by the sieve, counted ones excepted */
+    uint64_t losses;                  /* of `votes`: failures to answer, with filter.losses */
+    uint64_t undrawn;                 /* left out by filter.weighted */
     int64_t last_seq;
-    int64_t last_version; /* the newest that was known when the models were named */
-    char note[3][128];
-    const char *notes[4];        /* leaderboard.h's */
+    int64_t last_version;      /* the newest that was known when the models were named */
+    struct stored_marks marks; /* what else of the store this is a function of */
+    char note[STORED_NOTES][400];
+    const char *notes[STORED_NOTES + 1]; /* leaderboard.h's */
     struct catalogue *catalogue; /* of all counted votes, with filter.catalogue; else NULL */
     struct stored_state *state;  /* what makes it possible to go on from last_seq */
 };
@@ -45,7 +59,25 @@ struct stored_filter {
     int64_t daily_votes; /* of a person on a day (UTC) in the arena itself only the first so many;
                             0: all */
     bool catalogue;      /* count for which categories there are votes: reads every vote's tags */
+    bool losses; /* who failed to answer lost (voids and swaps); not for Elo, which has an order */
+    struct stored_marks marks;
+    const int64_t *without; /* voters left out, by number; must live as long as the votes */
+    size_t without_count;
+    int64_t fast_ms;    /* votes after a shorter look than this are left out; 0: none */
+    bool without_staff; /* staff's votes are left out */
 };
+
+/* People's votes; models' where nobody else has judged. What a board is of unless it is asked for
+ * another kind: the two are never mixed unasked. */
+bool stored_judge(struct db *db, int *judge, struct err *err);
+
+/* How far the lists go now, tags' included. */
+bool stored_marks_now(struct db *db, struct stored_marks *out, struct err *err);
+
+/* Has the store's list of exclusions or of tags gone on, so that the votes must be loaded anew to
+ * be as now? Only for marks that were STORED_MARKS_NOW. */
+bool stored_votes_stale(const struct stored_votes *votes, struct db *db, bool *stale,
+                        struct err *err);
 
 /* Returns new (stored_votes_free). ERR_BAD_REQUEST for a category that cannot be one. */
 struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter *filter,

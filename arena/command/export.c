@@ -63,7 +63,9 @@ static struct leaderboard *fit_board(struct db *db, const struct wish *wish,
                                      struct stored_votes **votes, struct err *err)
 {
     struct stored_filter filter = {.category = wish->options.category,
-                                   .judge = wish->options.judge};
+                                   .judge = wish->options.judge,
+                                   .daily_votes = wish->options.daily_votes,
+                                   .marks = STORED_MARKS_NOW};
     struct leaderboard_options options;
     struct settings settings;
     if (!settings_load(&settings, wish->config, wish->data, err))
@@ -71,7 +73,6 @@ static struct leaderboard *fit_board(struct db *db, const struct wish *wish,
     leaderboard_options_init(&options);
     options.category = filter.category;
     options.min_votes = (uint64_t)settings.min_votes;
-    filter.daily_votes = settings.daily_votes;
     settings_done(&settings);
     *votes = stored_votes_load(db, &filter, err);
     if (!*votes)
@@ -112,6 +113,8 @@ static void tell_report(const struct wish *wish, const struct export_report *rep
     fprintf(stderr, "arena export: %" PRIu64 " rows\n", report->rows);
     bool pairs = wish->what == WHAT_PREFERENCES;
     tell(report->self, "votes on a version against itself left out (--all)");
+    tell(report->not_counted,
+         "votes left out: beyond the day's number of their voter, or of an excluded one (--all)");
     tell(report->kept_private, "battles left out: their voters keep them private");
     tell(report->without_consent,
          pairs ? "pairs left out: no consent of the voter (--consent)"
@@ -166,6 +169,7 @@ static bool choose(struct db *db, struct wish *wish, struct err *err)
         !battles_are_own(db, &own, err) || !settings_load(&settings, wish->config, wish->data, err))
         return false;
     wish->options.own = own && settings.auth == AUTH_LOCAL;
+    wish->options.daily_votes = settings.daily_votes;
     settings_done(&settings);
     return true;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "command/settings.h"
 #include "eval/gate.h"
 #include "store/store.h"
 #include "store/votes.h"
@@ -19,7 +20,7 @@ static const char *const DECISIONS[] = {"holds", "fails", "undecided"};
 static const int CODES[] = {EXIT_OK, EXIT_NO, EXIT_UNDECIDED};
 
 struct wish {
-    const char *data;
+    const char *data, *config;
     int format, judge;
     struct gate_options options;
 };
@@ -249,13 +250,24 @@ static bool write_result(const struct wish *wish, const struct gate_result *resu
     return ok || err_set(err, ERR_IO, "cannot write the answer");
 }
 
+/* What counts as on the board counts here. */
+static bool read_settings(struct wish *wish, struct err *err)
+{
+    struct settings settings;
+    if (!settings_load(&settings, wish->config, wish->data, err))
+        return false;
+    wish->options.daily_votes = settings.daily_votes;
+    settings_done(&settings);
+    return true;
+}
+
 static int ask(struct wish *wish)
 {
     struct err err = ERR_INIT;
     struct gate_result result;
     struct db *db = store_read_open(wish->data, &err);
-    bool ok = db && choose_judge(db, wish, &err) && gate_ask(db, &wish->options, &result, &err) &&
-              write_result(wish, &result, &err);
+    bool ok = db && read_settings(wish, &err) && choose_judge(db, wish, &err) &&
+              gate_ask(db, &wish->options, &result, &err) && write_result(wish, &result, &err);
     db_close(db);
     if (ok)
         return CODES[result.decision];
@@ -278,6 +290,7 @@ static int run(int argc, char **argv)
         {"transitive", OPTION_FLAG, &wish.options.transitive, NULL, 0, 0},
         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
         {"data", OPTION_TEXT, &wish.data, NULL, 0, 0},
+        {"config", OPTION_TEXT, &wish.config, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_gate, argc, argv, specs, &positional, 0))
         return EXIT_USAGE;
@@ -292,7 +305,8 @@ const struct command command_gate = {
     "gate", "does a model hold against another? An exit code for pipelines",
     "Usage: arena gate --model X --versus Y [--min-delta E] [--confidence P] [--judge "
     "human|model|any]\n"
-    "                  [--category C] [--transitive] [--format text|json|md|junit] [--data DIR]\n\n"
+    "                  [--category C] [--transitive] [--format text|json|md|junit] [--data DIR]\n"
+    "                  [--config FILE]\n\n"
     "Exit 0: the head-to-head votes show that X is not worse than Y by more than E points of win "
     "rate (ties half).\n"
     "Exit 1: they show that it is. Exit 3: they cannot tell yet; it says about how many more "
@@ -310,5 +324,6 @@ const struct command command_gate = {
     "  --category C      only votes of one category\n"
     "  --transitive      use the whole board's interval instead of the pair's own votes: for one "
     "look only\n"
-    "  --data DIR        the data directory; ./arena-data by default\n",
+    "  --data DIR        the data directory; ./arena-data by default\n"
+    "  --config FILE     the configuration (limits.daily_votes); DIR/arena.json by default\n",
     run};

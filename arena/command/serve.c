@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "battle/hall.h"
 #include "board/live.h"
+#include "board/tagger.h"
 #include "command/settings.h"
 #include "competitor/roster.h"
 #include "http/server.h"
@@ -37,6 +38,7 @@ struct house {
     struct workers *workers;
     struct roster *roster;
     struct live *live;
+    struct tagger *tagger;
     struct hall *hall;
     struct sessions *sessions;
     struct rates *rates;
@@ -45,7 +47,7 @@ struct house {
     struct http_server *server;
     struct loop_fd signals;
     struct loop_timer deadline;
-    bool stopping, hall_stopped, server_stopped, forced;
+    bool stopping, hall_stopped, server_stopped, tagger_stopped, forced;
 };
 
 /* --- stopping --- */
@@ -53,7 +55,7 @@ struct house {
 static void one_stopped(struct house *house, bool *which)
 {
     *which = true;
-    if (house->hall_stopped && house->server_stopped)
+    if (house->hall_stopped && house->server_stopped && house->tagger_stopped)
         loop_stop(house->loop);
 }
 
@@ -67,6 +69,12 @@ static void server_is_stopped(void *user)
 {
     struct house *house = user;
     one_stopped(house, &house->server_stopped);
+}
+
+static void tagger_is_stopped(void *user)
+{
+    struct house *house = user;
+    one_stopped(house, &house->tagger_stopped);
 }
 
 static void took_too_long(void *user)
@@ -93,6 +101,7 @@ static void asked_to_stop(void *user, uint32_t events)
     log_note("serve", "stopping");
     house->deadline = (struct loop_timer){.expired = took_too_long, .user = house};
     loop_timer_start(house->loop, &house->deadline, clock_mono_ns() + STOP_SECONDS * CLOCK_S);
+    tagger_stop(house->tagger, tagger_is_stopped, house);
     hall_stop(house->hall, hall_is_stopped, house);
     http_server_stop(house->server, server_is_stopped, house);
 }
@@ -124,6 +133,18 @@ static void board_is_ready(void *user, const struct err *err)
         log_error("board", "%s", err->message);
 }
 
+static bool open_tagger(struct house *house, struct err *err)
+{
+    struct tagger_options options = {.loop = house->loop,
+                                     .workers = house->workers,
+                                     .store = house->store,
+                                     .roster = house->roster,
+                                     .live = house->live,
+                                     .model = house->config.tagger,
+                                     .quiet_ms = 1000 * house->config.tagging_quiet};
+    return tagger_start(&house->tagger, &options, err);
+}
+
 static bool open_rooms(struct house *house, struct err *err)
 {
     house->roster = settings_roster(&house->config, house->loop, (struct roster_options){0}, err);
@@ -146,7 +167,7 @@ static bool open_rooms(struct house *house, struct err *err)
                                 .store = house->store,
                                 .roster = house->roster,
                                 .live = house->live};
-    house->hall = hall_new(&hall, err);
+    house->hall = open_tagger(house, err) ? hall_new(&hall, err) : NULL;
     house->sessions = house->hall ? sessions_new(house->store, house->config.auth, err) : NULL;
     house->rates = house->sessions ? rates_new() : NULL;
     if (house->sessions && !house->rates)
@@ -201,6 +222,7 @@ static void close_house(struct house *house)
     store_close(house->store);
     if (house->loop)
         loop_turn(house->loop, 0); /* the store's last answers */
+    tagger_free(house->tagger);
     keys_free(house->keys);
     sessions_free(house->sessions);
     if (house->loop)

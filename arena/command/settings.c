@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "board/tagger.h"
 
 static bool read_auth(struct settings *settings, const char *path, struct err *err)
 {
@@ -127,9 +128,28 @@ static bool read_sampling(struct settings *settings, const char *path, struct er
                    *target);
 }
 
+static bool read_tagging(struct settings *settings, const char *path, struct err *err)
+{
+    static const char *const KEYS[] = {"model", "quiet_seconds", NULL};
+    const json_t *tagging = json_object_get(settings->root, "tagging");
+    if (!tagging)
+        return true;
+    if (!json_only_keys(tagging, KEYS, "\"tagging\"", err) ||
+        !json_get_string_or(tagging, "model", "\"tagging\"", &settings->tagger, err) ||
+        !json_get_int_or(tagging, "quiet_seconds", "\"tagging\"", 0, 86400,
+                         &settings->tagging_quiet, err))
+        return err_prefix(err, "%s", path);
+    return !settings->tagger || strcmp(settings->tagger, TAGGER_OFF) == 0 ||
+           has_competitor(settings, settings->tagger) ||
+           err_set(err, ERR_CONFIG,
+                   "%s: \"tagging\": the model \"%.64s\" is none of the competitors, nor \"off\"",
+                   path, settings->tagger);
+}
+
 static bool read_root(struct settings *settings, const char *path, struct err *err)
 {
-    static const char *const KEYS[] = {"competitors", "auth", "limits", "sampling", "budget", NULL};
+    static const char *const KEYS[] = {"competitors", "auth",   "limits", "sampling",
+                                       "tagging",     "budget", NULL};
     struct buf text;
     buf_init(&text, LIMIT_CONFIG_BYTES);
     bool ok = file_read(path, &text, err);
@@ -145,7 +165,8 @@ static bool read_root(struct settings *settings, const char *path, struct err *e
                             err))
         return false;
     return read_auth(settings, path, err) && read_front(settings, path, err) &&
-           read_limits(settings, path, err) && read_sampling(settings, path, err);
+           read_limits(settings, path, err) && read_sampling(settings, path, err) &&
+           read_tagging(settings, path, err);
 }
 
 static char *folder_of(const char *path)
@@ -158,7 +179,8 @@ static char *folder_of(const char *path)
 bool settings_load(struct settings *settings, const char *path, const char *data_dir,
                    struct err *err)
 {
-    *settings = (struct settings){.auth = AUTH_LOCAL, .min_votes = SETTINGS_MIN_VOTES};
+    *settings = (struct settings){
+        .auth = AUTH_LOCAL, .min_votes = SETTINGS_MIN_VOTES, .tagging_quiet = TAGGER_QUIET_SECONDS};
     char *own = path ? NULL : file_join(data_dir, "arena.json");
     const char *chosen = path ? path : own;
     bool ok = true;

@@ -27,7 +27,9 @@ struct settings {
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
     int64_t
         daily_votes; /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */
-    int64_t min_votes; /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
+    const char *tagger; /* "tagging": {"model": …}: a competitor, "off"; NULL: the in-house one */
+    int64_t tagging_quiet; /* "tagging": {"quiet_seconds": …}: before a question is asked */
+    int64_t min_votes;     /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
 };
 
 #define SETTINGS_MIN_VOTES                                                                         \

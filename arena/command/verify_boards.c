@@ -9,9 +9,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "board/leaderboard.h"
+#include "board/published.h"
 #include "board/render.h"
-#include "board/stored.h"
 
 /* Two roundings to six decimals of values that agree to 1e-6. */
 #define TOLERANCE 2e-6
@@ -107,57 +106,24 @@ static bool compare(struct text old_text, struct text new_text, bool exact, char
 
 /* --- fitting --- */
 
-struct wish {
-    const char *category;
-    bool style, elo;
-    int64_t min_votes, daily_votes, versions;
-};
-
 /* "bt/arena-1": the method and the version of it. */
-static bool read_method(const char *method, struct wish *wish)
+static bool read_method(const char *method, bool *elo)
 {
     const char *slash = strchr(method, '/');
     if (slash == NULL || strcmp(slash + 1, LEADERBOARD_VERSION) != 0)
         return false;
-    wish->elo = strncmp(method, "elo/", 4) == 0;
-    return wish->elo || strncmp(method, "bt/", 3) == 0;
+    *elo = strncmp(method, "elo/", 4) == 0;
+    return *elo || strncmp(method, "bt/", 3) == 0;
 }
 
-static bool read_filter(json_t *filter, struct wish *wish, struct err *err)
-{
-    return filter != NULL &&
-           json_get_string_or(filter, "category", "a stored board's filter", &wish->category,
-                              err) &&
-           json_get_bool_or(filter, "style", "a stored board's filter", &wish->style, err) &&
-           json_get_int_or(filter, "min_votes", "a stored board's filter", 0, INT64_MAX,
-                           &wish->min_votes, err) &&
-           json_get_int_or(filter, "daily_votes", "a stored board's filter", 0, INT64_MAX,
-                           &wish->daily_votes, err) &&
-           json_get_int_or(filter, "versions", "a stored board's filter", 0, INT64_MAX,
-                           &wish->versions, err);
-}
-
-static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct buf *out,
+static bool fit(struct db *db, const struct published *published, int64_t last_seq, struct buf *out,
                 struct err *err)
 {
-    struct leaderboard_options options;
-    struct stored_filter filter = {.category = wish->category,
-                                   .judge = -1,
-                                   .up_to = last_seq,
-                                   .style = wish->style,
-                                   .daily_votes = wish->daily_votes,
-                                   .versions = wish->versions};
+    struct stored_filter filter;
+    published_filter(published, &filter);
+    filter.up_to = last_seq;
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
-    if (votes == NULL)
-        return false;
-    leaderboard_options_init(&options);
-    options.method = wish->elo ? LEADERBOARD_ELO : LEADERBOARD_BT;
-    options.style = wish->style;
-    options.min_votes = (uint64_t)wish->min_votes;
-    options.category =
-        wish->category != NULL && strcmp(wish->category, "overall") != 0 ? wish->category : NULL;
-    struct leaderboard_votes input = stored_votes_input(votes);
-    struct leaderboard *board = leaderboard_fit(&input, &options, err);
+    struct leaderboard *board = votes != NULL ? published_fit(published, votes, err) : NULL;
     if (board != NULL)
         render(out, board, RENDER_JSON, 0);
     leaderboard_free(board);
@@ -168,16 +134,20 @@ static bool fit(struct db *db, const struct wish *wish, int64_t last_seq, struct
 bool board_recompute(struct db *db, const struct board_record *record, enum board_verdict *verdict,
                      char *problem, size_t size, struct err *err)
 {
-    struct wish wish = {.category = NULL};
+    struct published published;
     struct buf text;
+    bool elo;
     *verdict = BOARD_UNKNOWN;
-    if (!read_method(record->method, &wish))
+    if (!read_method(record->method, &elo))
         return true;
     json_t *filter = json_read(text_of(record->filter), "a stored board's filter", err);
     buf_init(&text, RENDER_MAX);
-    bool good =
-        read_filter(filter, &wish, err) && fit(db, &wish, record->last_seq, &text, err) &&
-        compare(record->json, buf_text(&text), wish.versions > 0, problem, size, verdict, err);
+    bool good = published_read(filter, &published, err);
+    published.elo = elo;
+    published.seed = record->seed;
+    good =
+        good && fit(db, &published, record->last_seq, &text, err) &&
+        compare(record->json, buf_text(&text), published.versions > 0, problem, size, verdict, err);
     buf_done(&text);
     json_decref(filter);
     return good;

@@ -7,12 +7,14 @@
 #ifndef ARENA_EVAL_EXPORT_H
 #define ARENA_EVAL_EXPORT_H
 
+#include "board/sieve.h"
 #include "eval/export_table.h"
 #include "store/battle_rows.h"
 
 struct export_options {
-    int64_t from_ms, to_ms;                  /* 0: no bound */
-    int judge;                               /* enum judge_kind; -1: any */
+    int64_t from_ms, to_ms; /* 0: no bound */
+    int64_t daily_votes;    /* of a person on a day only so many count (board/sieve.h); 0: all */
+    int judge;              /* enum judge_kind; -1: any */
     const char *category, *model, *campaign; /* NULL: any. A model by its label or its plain name */
     bool all;                                /* votes that do not count too */
     enum consent_scope scope; /* the least that a voter must have agreed to, for texts to go out */
@@ -21,6 +23,10 @@ struct export_options {
     void (*progress)(void *user, uint64_t rows); /* now and then; NULL: nobody looks */
     void *user;
 };
+
+/* Which votes count, as on the board. */
+bool export_sieve(struct db *db, const struct export_options *options, struct sieve_marks *marks,
+                  struct err *err);
 
 /* What was not written, by why. */
 struct export_report {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "board/stored.h"
 #include "eval/export_tags.h"
 #include "eval/version_labels.h"
 #include "eval/vote_fields.h"
@@ -21,6 +22,7 @@ struct exporting {
     struct export_report *report;
     struct version_labels labels;
     struct export_tags tags;
+    struct sieve_marks marks;
     struct err err;
 };
 
@@ -152,7 +154,8 @@ static void put_sides(struct table *table, const char *const names[2],
     }
 }
 
-static void put_vote(struct table *table, const struct battle_row *row, bool texts)
+static void put_vote(struct table *table, const struct battle_row *row, enum vote_counted counted,
+                     bool texts)
 {
     char voter[32];
     bool voted = row->seq > 0;
@@ -160,7 +163,7 @@ static void put_vote(struct table *table, const struct battle_row *row, bool tex
     snprintf(voter, sizeof voter, "v%" PRId64, row->voter);
     table_string(table, "judge_hash", voted && row->voter ? voter : NULL);
     table_string(table, "judge_kind", voted ? judge_kind_word(row->judge) : NULL);
-    table_string(table, "counted", voted ? vote_counted_word(row->counted) : NULL);
+    table_string(table, "counted", voted ? vote_counted_word(counted) : NULL);
     table_known(table, "vote_timestamp", voted ? row->at_ms : -1);
     table_known(table, "vote_delay_ms", voted ? row->delay_ms : -1);
     table_known(table, "dwell_ms", voted ? row->read_ms : -1);
@@ -190,7 +193,7 @@ static void put_battle(struct exporting *exporting, const struct battle_row *row
     table_known(table, "turn", row->turns ? row->turns : -1);
     table_bool(table, "anony", row->mode == BATTLE_BLIND);
     table_int(table, "timestamp", row->created_ms);
-    put_vote(table, row, telling->texts);
+    put_vote(table, row, sieve_marks_of(&exporting->marks, row->seq), telling->texts);
     table_string(table, "state", battle_state_word(row->state));
     table_string(table, "source", battle_source_word(row->source));
     table_string(table, "mode", MODES[row->mode]);
@@ -258,14 +261,20 @@ bool export_battles(struct db *db, const struct export_options *options, struct 
                                    .to_ms = options->to_ms,
                                    .judge = options->judge,
                                    .campaign = options->campaign};
-    bool ok = export_tags_init(&exporting.tags, options->category, err) &&
-              version_labels_load(&exporting.labels, db, err) &&
-              battles_each(db, &filter, on_battle, &exporting, err);
+    struct stored_marks now;
+    bool ok = stored_marks_now(db, &now, err);
+    filter.tagger = now.tagger;
+    filter.tags = now.tags;
+    ok = ok && export_sieve(db, options, &exporting.marks, err) &&
+         export_tags_init(&exporting.tags, options->category, err) &&
+         version_labels_load(&exporting.labels, db, err) &&
+         battles_each(db, &filter, on_battle, &exporting, err);
     if (ok && exporting.err.code != ERR_NONE) {
         *err = exporting.err;
         ok = false;
     }
     export_tags_done(&exporting.tags);
     version_labels_done(&exporting.labels);
+    sieve_marks_done(&exporting.marks);
     return ok;
 }

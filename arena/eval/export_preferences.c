@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "board/stored.h"
 #include "eval/export_tags.h"
 #include "eval/version_labels.h"
 #include "eval/vote_fields.h"
@@ -20,6 +21,7 @@ struct exporting {
     struct export_report *report;
     struct version_labels labels;
     struct export_tags tags;
+    struct sieve_marks marks;
     const struct battle_row *row;
     struct err err;
 };
@@ -115,6 +117,8 @@ static uint64_t *reason_against(struct exporting *exporting, const struct battle
     struct export_report *report = exporting->report;
     bool decided = row->winner == WINNER_A || row->winner == WINNER_B,
          kto_bad = exporting->options->kto && row->winner == WINNER_BOTH_BAD;
+    if (sieve_marks_of(&exporting->marks, row->seq) != VOTE_COUNTED)
+        return &report->not_counted;
     if (row->source == BATTLE_IMPORT)
         return &report->no_text;
     if (row->keep_private)
@@ -162,14 +166,20 @@ bool export_preferences(struct db *db, const struct export_options *options, str
                                    .judge = options->judge,
                                    .campaign = options->campaign,
                                    .voted_only = true};
-    bool ok = export_tags_init(&exporting.tags, options->category, err) &&
-              version_labels_load(&exporting.labels, db, err) &&
-              battles_each(db, &filter, on_battle, &exporting, err);
+    struct stored_marks now;
+    bool ok = stored_marks_now(db, &now, err);
+    filter.tagger = now.tagger;
+    filter.tags = now.tags;
+    ok = ok && export_sieve(db, options, &exporting.marks, err) &&
+         export_tags_init(&exporting.tags, options->category, err) &&
+         version_labels_load(&exporting.labels, db, err) &&
+         battles_each(db, &filter, on_battle, &exporting, err);
     if (ok && exporting.err.code != ERR_NONE) {
         *err = exporting.err;
         ok = false;
     }
     export_tags_done(&exporting.tags);
     version_labels_done(&exporting.labels);
+    sieve_marks_done(&exporting.marks);
     return ok;
 }

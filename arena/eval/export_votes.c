@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "board/hash.h"
+#include "board/stored.h"
 #include "eval/export_tags.h"
 #include "eval/vote_fields.h"
 #include "eval/version_labels.h"
@@ -22,8 +23,16 @@ struct exporting {
     struct version_labels labels;
     struct export_tags tags;
     struct hash_keys prompts;
+    struct sieve_marks marks;
     struct err err;
 };
+
+bool export_sieve(struct db *db, const struct export_options *options, struct sieve_marks *marks,
+                  struct err *err)
+{
+    struct sieve_options sieve = {.daily_votes = options->daily_votes, .exclusions = SIEVE_NOW};
+    return sieve_marks_load(marks, db, &sieve, err);
+}
 
 static bool is_wanted(struct exporting *exporting, const struct vote_row *row)
 {
@@ -36,7 +45,11 @@ static bool is_wanted(struct exporting *exporting, const struct vote_row *row)
         exporting->report->self++;
         return false;
     }
-    return export_tags_read(&exporting->tags, row->tags, vote_fields_outcome(row->winner));
+    if (!export_tags_read(&exporting->tags, row->tags, vote_fields_outcome(row->winner)))
+        return false;
+    bool counted = sieve_marks_of(&exporting->marks, row->seq) == VOTE_COUNTED;
+    exporting->report->not_counted += !counted && !options->all;
+    return counted || options->all;
 }
 
 static void put_numbered(struct table *table, const char *name, char kind, int64_t number)
@@ -90,7 +103,7 @@ static bool on_vote(void *user, const struct vote_row *row)
     export_tags_put(&exporting->tags, table, &row->style_a, &row->style_b, row->turns);
     table_int(table, "timestamp", row->at_ms);
     table_string(table, "judge_kind", judge_kind_word(row->judge));
-    table_string(table, "counted", vote_counted_word(row->counted));
+    table_string(table, "counted", vote_counted_word(sieve_marks_of(&exporting->marks, row->seq)));
     table_string(table, "source", battle_source_word(row->source));
     table_text(table, "campaign_id", row->campaign);
     table_text(table, "cohort", row->cohort);
@@ -119,9 +132,14 @@ bool export_votes(struct db *db, const struct export_options *options, struct ta
     filter.campaign = options->campaign;
     filter.with_tags = filter.with_ids = true;
     hash_keys_init(&exporting.prompts, false);
-    bool ok = export_tags_init(&exporting.tags, options->category, err) &&
-              version_labels_load(&exporting.labels, db, err) &&
-              votes_each(db, &filter, on_vote, &exporting, err);
+    struct stored_marks now;
+    bool ok = stored_marks_now(db, &now, err);
+    filter.tagger = now.tagger;
+    filter.tags = now.tags;
+    ok = ok && export_sieve(db, options, &exporting.marks, err) &&
+         export_tags_init(&exporting.tags, options->category, err) &&
+         version_labels_load(&exporting.labels, db, err) &&
+         votes_each(db, &filter, on_vote, &exporting, err);
     if (ok && exporting.err.code != ERR_NONE) {
         *err = exporting.err;
         ok = false;
@@ -129,5 +147,6 @@ bool export_votes(struct db *db, const struct export_options *options, struct ta
     export_tags_done(&exporting.tags);
     version_labels_done(&exporting.labels);
     hash_keys_done(&exporting.prompts);
+    sieve_marks_done(&exporting.marks);
     return ok;
 }

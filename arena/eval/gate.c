@@ -166,7 +166,10 @@ static bool ask(struct asking *asking, const struct version_labels *labels, stru
 bool gate_ask(struct db *db, const struct gate_options *options, struct gate_result *result,
               struct err *err)
 {
-    struct stored_filter filter = {.category = options->category, .judge = options->judge};
+    struct stored_filter filter = {.category = options->category,
+                                   .judge = options->judge,
+                                   .daily_votes = options->daily_votes,
+                                   .marks = STORED_MARKS_NOW};
     struct asking asking = {.options = options, .result = result};
     struct version_labels labels = {.labels = NULL};
     *result = (struct gate_result){.decision = GATE_UNDECIDED,

@@ -17,7 +17,8 @@ struct gate_options {
     const char *category; /* NULL: all */
     double min_delta;     /* points of win rate, 0 to 49 */
     double confidence;
-    int judge; /* enum judge_kind; -1: any */
+    int64_t daily_votes; /* stored.h's */
+    int judge;           /* enum judge_kind; -1: any */
     bool transitive;
 };
 

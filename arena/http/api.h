@@ -25,6 +25,9 @@ void api_battle_regenerate(struct http_request *request);
 /* api_board.c */
 void api_leaderboard(struct http_request *request);
 
+/* api_exclusions.c */
+void api_exclusion_add(struct http_request *request);
+
 /* api_models.c */
 void api_models(struct http_request *request);
 

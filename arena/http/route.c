@@ -20,6 +20,7 @@ const struct route ROUTES[] = {
     {"POST", "/api/battles/*/skip", api_battle_skip, ROUTE_OWNER, ACT_BATTLE},
     {"POST", "/api/battles/*/regenerate", api_battle_regenerate, ROUTE_OWNER, ACT_BATTLE},
     {"GET", "/api/leaderboard", api_leaderboard, ROUTE_ACT, ACT_READ_BOARD},
+    {"POST", "/api/exclusions", api_exclusion_add, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
     {"POST", "/api/keys", api_key_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},

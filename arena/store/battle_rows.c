@@ -3,7 +3,9 @@
 #include "store/battle_rows.h"
 
 #define SELECT_BATTLES                                                                             \
-    "SELECT b.number, b.id, b.campaign, b.tags, b.void_code, b.state, b.source, b.mode, "          \
+    "SELECT b.number, b.id, b.campaign, CASE WHEN m.tags IS NULL THEN b.tags ELSE"                 \
+    " json_patch(coalesce(b.tags, '{}'), json_object('category_tag', json(m.tags))) END,"          \
+    " b.void_code, b.state, b.source, b.mode, "                                                    \
     "b.version_a, b.version_b,"                                                                    \
     " b.created_ms, b.probability, b.side_probability, b.turns, b.self_identified, "               \
     "b.keep_private, b.tokens_a,"                                                                  \
@@ -13,6 +15,7 @@
     "f.reasons,"                                                                                   \
     " f.comment, f.recognised FROM battles b LEFT JOIN votes s ON s.battle = b.number"             \
     " LEFT JOIN voters w ON w.number = s.voter LEFT JOIN feedback f ON f.vote = s.seq"             \
+    " LEFT JOIN battle_tags m ON m.battle = b.number AND m.tagger = ?6 AND m.id <= ?7"             \
     " WHERE b.created_ms >= ?1 AND b.created_ms < ?2 AND (?3 < 0 OR s.judge = ?3)"                 \
     " AND (?4 IS NULL OR b.campaign = ?4) AND (?5 = 0 OR s.counted = 0) ORDER BY b.number, s.seq"
 
@@ -73,7 +76,8 @@ bool battles_each(struct db *db, const struct battle_filter *filter,
                    DB_VALUES(DB_INT(filter->from_ms > 0 ? filter->from_ms : INT64_MIN),
                              DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX),
                              DB_INT(filter->judge), DB_STRING(filter->campaign),
-                             DB_INT(filter->voted_only)),
+                             DB_INT(filter->voted_only), DB_INT(filter->tagger),
+                             DB_INT(filter->tags)),
                    err))
         return false;
     bool more = true;

@@ -15,6 +15,7 @@ struct battle_filter {
     int judge;              /* enum judge_kind: only battles with such a vote; -1: any */
     const char *campaign;   /* id; NULL: any */
     bool voted_only;        /* only battles with a counted vote */
+    int64_t tagger, tags;   /* with this tagger's tags (battle_tags.h) up to that row; 0: none */
 };
 #define BATTLE_FILTER_ALL ((struct battle_filter){.judge = -1})
 

@@ -220,18 +220,18 @@ void versions_done(struct versions *versions)
 
 /* --- incidents --- */
 
-bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind,
-                   const char *code, int64_t now_ms, struct err *err)
+bool incidents_add(struct db *tx, const struct incident_record *record, struct err *err)
 {
     if (!db_run(tx,
-                "INSERT INTO incidents (battle, version, kind, code, at_ms) SELECT number, ?, ?, "
-                "?, ? FROM battles"
-                " WHERE id = ?",
-                DB_VALUES(DB_INT(version), DB_INT(kind), DB_STRING(code), DB_INT(now_ms),
-                          DB_STRING(battle)),
+                "INSERT INTO incidents (battle, version, against, side, kind, code, at_ms)"
+                " SELECT number, ?, ?, ?, ?, ?, ? FROM battles WHERE id = ?",
+                DB_VALUES(DB_INT(record->version), DB_INT(record->against), DB_INT(record->side),
+                          DB_INT(record->kind), DB_STRING(record->code), DB_INT(record->at_ms),
+                          DB_STRING(record->battle)),
                 err))
         return false;
-    return db_changes(tx) == 1 || err_set(err, ERR_NOT_FOUND, "there is no battle %s", battle);
+    return db_changes(tx) == 1 ||
+           err_set(err, ERR_NOT_FOUND, "there is no battle %s", record->battle);
 }
 
 bool incidents_each(struct db *db, void (*each)(void *user, const struct incident_count *count),
@@ -257,7 +257,8 @@ bool incidents_each(struct db *db, void (*each)(void *user, const struct inciden
             " said (version, answers, refusals, lengths) AS (SELECT a.version, count(*),"
             " sum(a.finish IN ('refusal', 'content_filter')), sum(a.finish = 'length') FROM given"
             " JOIN answers a ON a.id = given.answer GROUP BY a.version)"
-            " SELECT v.id, coalesce(battles, 0), coalesce(voids, 0), coalesce(swaps, 0), "
+            " SELECT v.id, coalesce(battles, 0) + coalesce(swaps, 0), coalesce(voids, 0), "
+            "coalesce(swaps, 0), "
             "coalesce(retries, 0),"
             " coalesce(answers, 0), coalesce(refusals, 0), coalesce(lengths, 0) FROM "
             "competitor_versions v"

@@ -57,12 +57,19 @@ void versions_done(struct versions *versions);
 
 /* What went wrong with whom, beside the board: counted for a version. */
 enum incident_kind { INCIDENT_VOID, INCIDENT_SWAP, INCIDENT_RETRY };
-bool incidents_add(struct db *tx, const char *battle, int64_t version, enum incident_kind kind,
-                   const char *code, int64_t now_ms, struct err *err);
+struct incident_record {
+    const char *battle; /* its id */
+    enum incident_kind kind;
+    int64_t version, against; /* who failed, and who stood on the other side */
+    int side;                 /* that it failed on: 0 is A */
+    const char *code;         /* what the failure was */
+    int64_t at_ms;
+};
+bool incidents_add(struct db *tx, const struct incident_record *record, struct err *err);
 /* Of battles that are over alone (imported ones excepted): what a battle under way adds would
  * tell its voter who answers. */
 struct incident_count {
-    int64_t version, battles; /* battles it was drawn for */
+    int64_t version, battles; /* times it was drawn for one, those it was swapped out of included */
     int64_t voids, swaps, retries;
     int64_t answers, refusals,
         lengths; /* its answers there, those refused, those cut at the length limit */

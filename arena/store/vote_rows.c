@@ -11,9 +11,17 @@
     "b.probability, b.tokens_a,"                                                                   \
     " b.headers_a, b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b"
 enum { TAGS = 24, IDS = 25 };
-#define FROM_WHERE                                                                                 \
+/* The rules' tags and the model's, which are members of their category_tag. */
+#define ALL_TAGS                                                                                   \
+    ", CASE WHEN m.tags IS NULL THEN b.tags ELSE json_patch(coalesce(b.tags, '{}'),"               \
+    " json_object('category_tag', json(m.tags))) END"
+#define MODEL_TAGS                                                                                 \
+    " LEFT JOIN battle_tags m ON m.battle = b.number AND m.tagger = ?10 AND m.id <= ?11"
+#define VOTES_FROM                                                                                 \
     " FROM votes s JOIN battles b ON b.number = s.battle LEFT JOIN voters w ON w.number = s.voter" \
-    " LEFT JOIN feedback f ON f.vote = s.seq WHERE s.seq > ?1 AND s.seq <= ?2 AND s.at_ms >= ?3 "  \
+    " LEFT JOIN feedback f ON f.vote = s.seq"
+#define VOTES_WHERE                                                                                \
+    " WHERE s.seq > ?1 AND s.seq <= ?2 AND s.at_ms >= ?3 "                                         \
     "AND s.at_ms < ?4"                                                                             \
     " AND (?5 = 0 OR s.counted = 0) AND (?6 < 0 OR s.judge = ?6) AND (?7 < 0 OR b.source = ?7)"    \
     " AND (?8 IS NULL OR b.campaign = ?8) AND (?9 IS NULL OR w.id = ?9) ORDER BY s.seq"
@@ -21,10 +29,11 @@ enum { TAGS = 24, IDS = 25 };
 static const char *statement_for(const struct vote_filter *filter)
 {
     if (filter->with_ids)
-        return COLUMNS
-            ", b.tags, b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised,"
-            " b.import_key" FROM_WHERE;
-    return filter->with_tags ? COLUMNS ", b.tags" FROM_WHERE : COLUMNS FROM_WHERE;
+        return COLUMNS ALL_TAGS
+            ", b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised,"
+            " b.import_key" VOTES_FROM MODEL_TAGS VOTES_WHERE;
+    return filter->with_tags ? COLUMNS ALL_TAGS VOTES_FROM MODEL_TAGS VOTES_WHERE
+                             : COLUMNS VOTES_FROM VOTES_WHERE;
 }
 
 static struct style_counts style_from_row(const struct db_rows *rows, int first)
@@ -72,14 +81,21 @@ static bool read_piece(struct db *db, const struct vote_filter *filter, struct p
                        struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows, statement_for(filter),
-                   DB_VALUES(DB_INT(piece->after), DB_INT(piece->upto),
-                             DB_INT(filter->from_ms > 0 ? filter->from_ms : INT64_MIN),
-                             DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX),
-                             DB_INT(filter->counted_only), DB_INT(filter->judge),
-                             DB_INT(filter->source), DB_STRING(filter->campaign),
-                             DB_STRING(filter->voter)),
-                   err))
+    const struct db_value values[] = {DB_INT(piece->after),
+                                      DB_INT(piece->upto),
+                                      DB_INT(filter->from_ms > 0 ? filter->from_ms : INT64_MIN),
+                                      DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX),
+                                      DB_INT(filter->counted_only),
+                                      DB_INT(filter->judge),
+                                      DB_INT(filter->source),
+                                      DB_STRING(filter->campaign),
+                                      DB_STRING(filter->voter),
+                                      DB_INT(filter->tagger),
+                                      DB_INT(filter->tags)};
+    size_t count = sizeof values / sizeof *values;
+    if (!filter->with_tags && !filter->with_ids)
+        count -= 2; /* nothing asks for the tagger */
+    if (!db_select(db, &rows, statement_for(filter), values, count, err))
         return false;
     while (piece->more && db_next(&rows)) {
         struct vote_row row = row_from(&rows, filter);
@@ -102,4 +118,60 @@ bool votes_each(struct db *db, const struct vote_filter *filter,
             return false;
     }
     return true;
+}
+
+/* --- failures as losses --- */
+
+#define LOSSES                                                                                     \
+    "SELECT i.closed, i.at_ms, CASE i.side WHEN 0 THEN i.version ELSE i.against END,"              \
+    " CASE i.side WHEN 0 THEN i.against ELSE i.version END, i.side, b.source, b.voter,"            \
+    " b.prompt_value, b.turns, w.staff, b.probability" ALL_TAGS                                    \
+    " FROM incidents i JOIN battles b ON b.number = i.battle"                                      \
+    " LEFT JOIN voters w ON w.number = b.voter" MODEL_TAGS                                         \
+    " WHERE i.closed > ?1 AND i.closed <= ?2 AND i.kind < 2 AND i.against IS NOT NULL"             \
+    " ORDER BY i.closed, i.id"
+
+static struct vote_row loss_from(const struct db_rows *rows)
+{
+    struct style_counts unknown = {-1, -1, -1, -1};
+    return (struct vote_row){.seq = db_int(rows, 0),
+                             .at_ms = db_int(rows, 1),
+                             .version_a = db_int(rows, 2),
+                             .version_b = db_int(rows, 3),
+                             .winner = db_int(rows, 4) ? WINNER_A : WINNER_B,
+                             .source = (enum battle_source)db_int(rows, 5),
+                             .voter = db_int(rows, 6),
+                             .prompt = (uint64_t)db_int(rows, 7),
+                             .turns = (int)db_int(rows, 8),
+                             .staff = db_int(rows, 9) != 0,
+                             .delay_ms = -1,
+                             .read_ms = -1,
+                             .probability = db_real(rows, 10),
+                             .style_a = unknown,
+                             .style_b = unknown,
+                             .tags = db_text(rows, 11)};
+}
+
+bool losses_each(struct db *db, const struct loss_filter *filter,
+                 bool (*each)(void *user, const struct vote_row *row), void *user, struct err *err)
+{
+    struct db_rows rows;
+    bool more = true;
+    if (!db_select(db, &rows, LOSSES,
+                   DB_VALUES(DB_INT(filter->after), DB_INT(filter->up_to), DB_NULL, DB_NULL,
+                             DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_INT(filter->tagger),
+                             DB_INT(filter->tags)),
+                   err))
+        return false;
+    while (more && db_next(&rows)) {
+        struct vote_row row = loss_from(&rows);
+        more = each(user, &row);
+    }
+    return db_end(&rows, err);
+}
+
+bool losses_last(struct db *db, int64_t *closed, struct err *err)
+{
+    return db_one_int(db, "SELECT max(closed) FROM incidents WHERE closed IS NOT NULL", DB_NONE, 0,
+                      closed, err);
 }

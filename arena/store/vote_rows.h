@@ -18,7 +18,9 @@ struct vote_filter {
     const char *campaign; /* id; NULL: any */
     const char *voter;    /* id; NULL: any */
     bool with_tags;       /* fill tags: costs time */
-    bool with_ids;        /* fill battle_id, voter_id, campaign, cohort, import_key, feedback */
+    int64_t tagger,
+        tags;      /* with them those of this tagger (battle_tags.h) up to that row; 0: none */
+    bool with_ids; /* fill battle_id, voter_id, campaign, cohort, import_key, feedback */
 };
 #define VOTE_FILTER_ALL ((struct vote_filter){.judge = -1, .source = -1})
 
@@ -42,6 +44,19 @@ struct vote_row {
     struct text import_key;                        /* filled with_ids; data NULL: not imported */
     struct text reasons, comment, recognised_text; /* filled with_ids */
 };
+/* What a competitor failed to answer, as if the vote had gone to whom it was drawn against: voids
+ * and swaps of battles that are over, in the order in which they ended. `seq` is the row's
+ * `closed`; a battle of both orders has `probability` and the rest as its votes would. How the
+ * answers look is unknown. */
+struct loss_filter {
+    int64_t after, up_to; /* only `closed` above it, and up to it */
+    int64_t tagger, tags; /* as vote_filter's */
+};
+bool losses_each(struct db *db, const struct loss_filter *filter,
+                 bool (*each)(void *user, const struct vote_row *row), void *user, struct err *err);
+/* The last of them; 0: none. */
+bool losses_last(struct db *db, int64_t *closed, struct err *err);
+
 /* Stops when `each` returns false (that is no error). */
 bool votes_each(struct db *db, const struct vote_filter *filter,
                 bool (*each)(void *user, const struct vote_row *row), void *user, struct err *err);

@@ -276,7 +276,17 @@ def test_leaderboard(voter):
         ok(voter.get(f"/api/leaderboard?{query}"), "leaderboard")
     refused(voter.get("/api/leaderboard?style=2"), "bad_request", "style")
     assert voter.get("/api/leaderboard?method=magic").status in (400, 404)
-    assert ok(voter.get("/api/leaderboard?category=nothing"), "leaderboard")["votes"] == 0
+    # What no vote is of is named, with what there is; LMArena's own categories may be empty.
+    text = refused(voter.get("/api/leaderboard?category=nothing"), "bad_request", "nothing")["error"]["message"]
+    assert "creative_writing" in text and "korean" in text
+    assert ok(voter.get("/api/leaderboard?category=hard_prompts"), "leaderboard")["votes"] == 0
+    for query, what in (("judge=nobody", "human, model or any"), ("voids=wins", "none or losses"),
+                        ("method=elo&style=1", "elo"), ("method=elo&voids=losses", "elo")):
+        refused(voter.get(f"/api/leaderboard?{query}"), "bad_request", what)
+    for query in ("judge=human", "judge=any", "judge=model", "voids=losses", "voids=none",
+                  "voids=losses&category=math"):
+        board = ok(voter.get(f"/api/leaderboard?{query}"), "leaderboard")
+        assert board["filter"]["judge"] == ("human" if "judge" not in query else query[6:])
 
 
 def test_security_headers_on_everything(voter):

@@ -38,6 +38,7 @@ ROWS = {
     ("POST", "/api/join"): (ANYONE, {"token": "x"}),
     ("POST", "/api/invitations"): (ADMIN, {}),
     ("POST", "/api/invitations/*/revoke"): (ADMIN, {}),
+    ("POST", "/api/exclusions"): (ADMIN, {}),
     ("POST", "/api/import"): (NONE, {}),  # over the data directory's socket only
     ("POST", "/api/keys"): (ADMIN, {"name": "tests"}),
     ("POST", "/api/keys/*/revoke"): (ADMIN, {}),

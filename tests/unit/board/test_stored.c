@@ -56,7 +56,7 @@ static void a_day_has_its_cap(void **state)
     struct stored_votes *capped =
         load(fixture, (struct stored_filter){.judge = -1, .daily_votes = 4});
     assert_int_equal(capped->votes, 8);
-    assert_int_equal(capped->over_cap, 4);
+    assert_int_equal(capped->left_out[SIEVE_DAILY], 4);
     assert_int_equal(tally_record(&capped->tally, 0).wins, 8); /* the first ones count */
     assert_int_equal(capped->ballots.count, 8);
     assert_int_equal(capped->last_seq, 12);
@@ -84,7 +84,7 @@ static void following_keeps_the_cap(void **state)
     }
     db_close(db);
     assert_int_equal(votes->votes, 3 + 79 * 2);
-    assert_int_equal(votes->over_cap, 1);
+    assert_int_equal(votes->left_out[SIEVE_DAILY], 1);
     struct stored_votes *read = load(fixture, filter);
     assert_int_equal(read->votes, votes->votes);
     assert_memory_equal(read->ballots.rows, votes->ballots.rows,
@@ -134,7 +134,7 @@ static void weights_undo_the_draw(void **state)
 static void reliability_waits_for_the_end(void **state)
 {
     struct fixture *fixture = *state;
-    struct reliability reliability = {.list = NULL};
+    struct aside aside;
     struct err err = ERR_INIT;
     char id[STORE_ID_SIZE];
     struct buf json;
@@ -143,22 +143,23 @@ static void reliability_waits_for_the_end(void **state)
     struct stored_votes *votes =
         load(fixture, (struct stored_filter){.judge = -1, .catalogue = true});
     struct db *db = fixture_reader(fixture);
-    need(reliability_refresh(&reliability, db, &err), &err);
+    aside_init(&aside);
+    need(aside_refresh(&aside, db, &err), &err);
     db_close(db);
     buf_init(&json, 4096);
     buf_add_string(&json, "{\"votes\":1}\n");
-    assert_true(aside_append(&json, votes, &reliability));
-    assert_string_equal(
-        json.data,
-        "{\"votes\":1,\"categories\":[{\"name\":\"no_tie\",\"votes\":1}],\"reliability\":["
-        "{\"model\":\"model "
-        "one\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
-        "\"length_stops\":0},"
-        "{\"model\":\"model "
-        "two\",\"battles\":1,\"voids\":0,\"swaps\":0,\"answers\":1,\"refusals\":0,"
-        "\"length_stops\":0}]}");
+    assert_true(aside_append(&json, &aside, votes, NULL, TEXT("{}")));
+    assert_string_equal(json.data,
+                        "{\"votes\":1,\"filter\":{},\"categories\":[{\"name\":\"no_tie\",\"votes\":"
+                        "1}],\"reliability\":["
+                        "{\"model\":\"model one\",\"battles\":1,\"voids\":0,\"void_rate\":0.000000,"
+                        "\"swaps\":0,\"swap_rate\":0.000000,\"answers\":1,\"refusals\":0,"
+                        "\"refusal_rate\":0.000000,\"length_stops\":0},"
+                        "{\"model\":\"model two\",\"battles\":1,\"voids\":0,\"void_rate\":0.000000,"
+                        "\"swaps\":0,\"swap_rate\":0.000000,\"answers\":1,\"refusals\":0,"
+                        "\"refusal_rate\":0.000000,\"length_stops\":0}]}");
     buf_done(&json);
-    reliability_done(&reliability);
+    aside_done(&aside);
     stored_votes_free(votes);
 }
 

@@ -199,7 +199,11 @@ static void an_older_version_is_brought_up(void **state)
         "DROP TABLE eval_votes; DROP INDEX battles_by_item; ALTER TABLE battles DROP COLUMN item;"
         "DROP TABLE queue_turns; DROP TABLE queue_items; DROP TABLE eval_calls;"
         "DROP TABLE eval_pairs; DROP TABLE eval_sides; DROP TABLE eval_prompts;"
-        "DROP TABLE eval_runs;"
+        "DROP TABLE eval_runs; DROP TABLE battle_tags; DROP TABLE taggers; DROP TABLE exclusions;"
+        "DROP TRIGGER incidents_close; DROP TABLE incidents; CREATE TABLE incidents (id INTEGER"
+        " PRIMARY KEY, battle INTEGER NOT NULL, version INTEGER NOT NULL, kind INTEGER NOT NULL,"
+        " code TEXT, at_ms INTEGER NOT NULL) STRICT;"
+        "INSERT INTO incidents SELECT 7, number, version_b, 0, 'timeout', 1 FROM battles;"
         "PRAGMA user_version = 1");
     assert_null(store_read_open(fixture->dir, &err));
     assert_int_equal(err.code, ERR_UNSUPPORTED);
@@ -207,6 +211,10 @@ static void an_older_version_is_brought_up(void **state)
     fixture_open(fixture);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM votes"), 1);
     assert_int_equal(count_rows(fixture, "SELECT count(*) FROM api_keys"), 0);
+    assert_int_equal(count_rows(fixture, "SELECT count(*) FROM incidents i JOIN battles b"
+                                         " ON b.number = i.battle WHERE i.side = 1"
+                                         " AND i.against = b.version_a AND i.closed = 7"),
+                     1);
 }
 
 static void anothers_database_is_refused(void **state)
