@@ -2,8 +2,8 @@
 # Everything that is there already is left alone, so that a second time needs neither the network nor time.
 
 BUILD_PACKAGES="gcc g++ cmake ninja-build pkg-config libc6-dev python3 python3-venv \
-    libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev libssl-dev zlib1g-dev \
-    libjs-marked libjs-katex fonts-katex fonts-inter"
+    libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev libssl-dev \
+    zlib1g-dev libjs-marked libjs-katex fonts-katex fonts-inter"
 TEST_PACKAGES="libcmocka-dev chromium sqlite3 clang-format git"
 
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf

@@ -15,11 +15,12 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 
-READY = re.compile(r"arena is ready: (http://(\S+):(\d+)/)")
+READY = re.compile(r"arena is ready: (https?://(\S+):(\d+)/)")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Sanitizers make everything several times slower; so does a machine that builds at the same time.
 PATIENCE = 60
@@ -122,7 +123,7 @@ class Voter:
         self.remember, self.seen = False, bytearray()
 
     def _headers(self, headers, body):
-        result = {"Host": self.server.origin.removeprefix("http://")}
+        result = {"Host": self.server.origin.split("://")[1]}
         if self.cookies:
             result["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         if body is not None:
@@ -141,7 +142,7 @@ class Voter:
 
     def request(self, method, path, body=None, headers=None):
         data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
-        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=PATIENCE)
+        connection = self.server.http()
         try:
             connection.request(method, path, data, self._headers(headers, data))
             response = connection.getresponse()
@@ -169,7 +170,7 @@ class Voter:
         extra = dict(headers or {})
         if last_id is not None:
             extra["Last-Event-ID"] = str(last_id)
-        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=PATIENCE)
+        connection = self.server.http()
         connection.request("GET", f"/api/battles/{battle}/events{path}", headers=self._headers(extra, None))
         response = connection.getresponse()
         events = Events(connection, response)
@@ -239,6 +240,12 @@ class ArenaServer:
 
     def voter(self, **options):
         return Voter(self, **options)
+
+    def http(self):
+        if self.url.startswith("https:"):  # its certificate is the test's own
+            anyone = ssl._create_unverified_context()
+            return http.client.HTTPSConnection(self.host, self.port, timeout=PATIENCE, context=anyone)
+        return http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
 
     def connect(self, timeout=PATIENCE):
         """A raw socket, for clients that do not behave."""

@@ -168,7 +168,7 @@ static bool choose(struct db *db, struct wish *wish, struct err *err)
         !read_day(wish->to, &wish->options.to_ms, err) || !choose_judge(db, wish, err) ||
         !battles_are_own(db, &own, err) || !settings_load(&settings, wish->config, wish->data, err))
         return false;
-    wish->options.own = own && settings.auth == AUTH_LOCAL;
+    wish->options.own = own && settings.auth.mode == AUTH_LOCAL;
     wish->options.daily_votes = settings.daily_votes;
     settings_done(&settings);
     return true;

@@ -52,9 +52,9 @@ static bool store_batch(struct db *tx, void *batch, struct err *err)
 static void print_links(const struct settings *settings, const struct invite_batch *batch,
                         const struct asked *asked)
 {
-    const char *host = settings->hosts[0];
+    const char *host = settings->auth.hosts[0];
     for (size_t i = 0; i < batch->count; i++)
-        printf("%s%s/join/%s\n", host && settings->https ? "https://" : "http://",
+        printf("%s%s/join/%s\n", host && settings->auth.https ? "https://" : "http://",
                host ? host : "127.0.0.1:8080", batch->list[i].token);
     report((int64_t)batch->count, ROLES[asked->role], batch->list[0].record.expires_ms);
 }

@@ -168,7 +168,7 @@ static bool open_rooms(struct house *house, struct err *err)
                                 .roster = house->roster,
                                 .live = house->live};
     house->hall = open_tagger(house, err) ? hall_new(&hall, err) : NULL;
-    house->sessions = house->hall ? sessions_new(house->store, house->config.auth, err) : NULL;
+    house->sessions = house->hall ? sessions_new(house->store, house->config.auth.mode, err) : NULL;
     house->rates = house->sessions ? rates_new() : NULL;
     if (house->sessions && !house->rates)
         return err_set(err, ERR_MEMORY, "out of memory");
@@ -179,7 +179,11 @@ static bool open_rooms(struct house *house, struct err *err)
 static bool open_server(struct house *house, const char *listen, struct err *err)
 {
     char *socket_path = file_join(store_dir(house->store), "arena.sock");
-    struct http_options options = {.listen = listen, .socket_path = socket_path};
+    const struct settings_auth *auth = &house->config.auth;
+    struct http_options options = {.listen = listen,
+                                   .socket_path = socket_path,
+                                   .certificate = auth->certificate,
+                                   .key = auth->key};
     house->context = (struct http_context){.loop = house->loop,
                                            .workers = house->workers,
                                            .store = house->store,
@@ -189,10 +193,14 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .sessions = house->sessions,
                                            .rates = house->rates,
                                            .keys = house->keys,
-                                           .open_v1 = house->config.open_v1,
-                                           .auth = house->config.auth,
-                                           .https = house->config.https,
-                                           .hosts = house->config.hosts};
+                                           .open_v1 = auth->open_v1,
+                                           .auth = auth->mode,
+                                           .https = auth->https,
+                                           .hosts = auth->hosts,
+                                           .proxies = auth->proxies,
+                                           .identity = auth->identity,
+                                           .administrators = auth->administrators,
+                                           .analysts = auth->analysts};
     house->server = http_server_new(&house->context, &options, err);
     free(socket_path);
     return house->server && store_announce(house->store, http_server_url(house->server), err);

@@ -12,67 +12,9 @@
 
 static bool read_auth(struct settings *settings, const char *path, struct err *err)
 {
-    static const char *const KEYS[] = {"mode", "hosts", "https", "open_v1", NULL};
-    const json_t *auth = json_object_get(settings->root, "auth");
-    const char *mode = "local";
-    if (!auth)
-        return true;
-    if (!json_only_keys(auth, KEYS, "\"auth\"", err) ||
-        !json_get_string_or(auth, "mode", "\"auth\"", &mode, err) ||
-        !json_get_bool_or(auth, "open_v1", "\"auth\"", &settings->open_v1, err))
-        return err_prefix(err, "%s", path);
-    if (!auth_mode_from(mode, &settings->auth))
-        return err_set(err, ERR_CONFIG,
-                       "%s: \"auth\": \"mode\" is \"%.32s\"; known: local, invite, proxy", path,
-                       mode);
-    return !settings->open_v1 || settings->auth == AUTH_LOCAL ||
-           err_set(err, ERR_CONFIG,
-                   "%s: \"auth\": \"open_v1\" needs \"mode\": \"local\": behind a proxy everybody "
-                   "comes from "
-                   "loopback",
-                   path);
-}
-
-static bool is_name(const char *name)
-{
-    return *name &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
-               strlen(name);
-}
-
-/* What stands in front of us: the names that it is known by, and whether it speaks TLS. */
-static bool read_front(struct settings *settings, const char *path, struct err *err)
-{
-    const json_t *auth = json_object_get(settings->root, "auth"),
-                 *hosts = json_object_get(auth, "hosts");
-    size_t count = json_array_size(hosts);
-    if (!auth)
-        return true;
-    if (settings->auth == AUTH_PROXY)
-        return err_set(err, ERR_CONFIG,
-                       "%s: \"auth\": \"mode\" \"proxy\" is not served yet: set it to \"invite\"",
-                       path);
-    if (!json_get_bool_or(auth, "https", "\"auth\"", &settings->https, err))
-        return err_prefix(err, "%s", path);
-    if ((hosts && !json_is_array(hosts)) || count > SETTINGS_HOSTS)
-        return err_set(err, ERR_CONFIG, "%s: \"auth\": \"hosts\" is not a list of at most %d names",
-                       path, SETTINGS_HOSTS);
-    for (size_t i = 0; i < count; i++) {
-        const char *name = json_string_value(json_array_get(hosts, i));
-        if (!name || !is_name(name))
-            return err_set(err, ERR_CONFIG,
-                           "%s: \"auth\": \"hosts\": expected names such as arena.example.org",
-                           path);
-        settings->hosts[i] = name;
-    }
-    if (settings->auth == AUTH_LOCAL && (settings->https || count))
-        return err_set(err, ERR_CONFIG,
-                       "%s: \"auth\": \"hosts\" and \"https\" open the arena to others: set "
-                       "\"mode\" to \"invite\"",
-                       path);
-    return !settings->https || count ||
-           err_set(err, ERR_CONFIG, "%s: \"auth\": \"https\" needs \"hosts\": the proxy's names",
-                   path);
+    return settings_auth_read(&settings->auth, json_object_get(settings->root, "auth"),
+                              settings->folder, err) ||
+           err_prefix(err, "%s", path);
 }
 
 static bool read_limits(struct settings *settings, const char *path, struct err *err)
@@ -164,9 +106,8 @@ static bool read_root(struct settings *settings, const char *path, struct err *e
     if (!json_get_number_or(settings->root, "budget", path, 0.000001, 1e6, &settings->budget_usd,
                             err))
         return false;
-    return read_auth(settings, path, err) && read_front(settings, path, err) &&
-           read_limits(settings, path, err) && read_sampling(settings, path, err) &&
-           read_tagging(settings, path, err);
+    return read_auth(settings, path, err) && read_limits(settings, path, err) &&
+           read_sampling(settings, path, err) && read_tagging(settings, path, err);
 }
 
 static char *folder_of(const char *path)
@@ -179,8 +120,8 @@ static char *folder_of(const char *path)
 bool settings_load(struct settings *settings, const char *path, const char *data_dir,
                    struct err *err)
 {
-    *settings = (struct settings){
-        .auth = AUTH_LOCAL, .min_votes = SETTINGS_MIN_VOTES, .tagging_quiet = TAGGER_QUIET_SECONDS};
+    *settings =
+        (struct settings){.min_votes = SETTINGS_MIN_VOTES, .tagging_quiet = TAGGER_QUIET_SECONDS};
     char *own = path ? NULL : file_join(data_dir, "arena.json");
     const char *chosen = path ? path : own;
     bool ok = true;
@@ -205,6 +146,7 @@ void settings_done(struct settings *settings)
     json_decref(settings->root);
     free(settings->path);
     free(settings->folder);
+    settings_auth_done(&settings->auth);
     *settings = (struct settings){0};
 }
 

@@ -8,10 +8,8 @@
 
 #include "base/err.h"
 #include "board/sampling.h"
+#include "command/settings_auth.h"
 #include "competitor/roster.h"
-#include "people/voters.h"
-
-#define SETTINGS_HOSTS 16 /* names that one arena is known by */
 
 struct settings {
     json_t *root;              /* NULL: no file, all defaults */
@@ -19,11 +17,7 @@ struct settings {
     char *folder;              /* the file's folder: relative paths start there */
     const json_t *competitors; /* NULL: the default in-house pair */
     double budget_usd;         /* "budget": what all rivals together may cost a day; 0: no limit */
-    enum auth_mode auth;
-    const char
-        *hosts[SETTINGS_HOSTS + 1]; /* "auth": {"hosts": […]}: the proxy's names; NULL-terminated */
-    bool https;                     /* "auth": {"https": true}: the proxy in front speaks TLS */
-    bool open_v1; /* "auth": {"open_v1": true}: /v1 needs no key on loopback; local mode only */
+    struct settings_auth auth;
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
     int64_t
         daily_votes; /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */

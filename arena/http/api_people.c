@@ -3,14 +3,13 @@
  * so that a mail program that looks ahead uses nothing up. */
 #include "http/api.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "http/proxied.h"
 #include "http/response.h"
 #include "http/server.h"
 #include "people/invites.h"
@@ -181,15 +180,10 @@ static void on_joined(void *user, const struct voter *voter, const char *session
 /* By address: a token cannot be guessed, but whoever tries should not keep the writer busy. */
 static bool take_rate(struct http_request *request, struct err *err)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t length = sizeof address;
-    char who[NI_MAXHOST] = "";
+    char who[PEER_ADDRESS_SIZE];
     if (!request->context->rates || request->peer->administers)
         return true;
-    if (getpeername(request->peer->fd, (struct sockaddr *)&address, &length) != 0 ||
-        getnameinfo((struct sockaddr *)&address, length, who, sizeof who, NULL, 0,
-                    NI_NUMERICHOST) != 0)
-        return err_set(err, ERR_BUSY, "the connection is gone");
+    proxied_address(request, who);
     return rates_take(request->context->rates, RATE_SESSION, who, &request->retry_after, err);
 }
 
@@ -233,7 +227,9 @@ static void write_invite(struct json_out *out, const char *origin, const struct 
 static void write_origin(const struct http_request *request, char *out, size_t size)
 {
     const struct http_context *context = request->context;
-    if (context->https && context->hosts && context->hosts[0]) {
+    if (context->https && request->peer->tls) {
+        snprintf(out, size, "https://%s:%u", context->hosts[0], http_server_port(request->server));
+    } else if (context->https) {
         snprintf(out, size, "https://%s", context->hosts[0]);
     } else {
         snprintf(out, size, "%s", http_server_url(request->server));

@@ -32,10 +32,16 @@ struct http_context {
     struct keys *keys; /* who may use /v1; NULL: nobody has a key */
     bool open_v1;      /* no key is needed for /v1 on loopback */
 
-    enum auth_mode auth;      /* AUTH_LOCAL: loopback addresses and loopback names only */
-    bool https;               /* a proxy in front speaks TLS: cookies are Secure, HSTS is sent */
-    const char *const *hosts; /* names that may stand in Host besides the loopback ones;
-                                 NULL-terminated, or NULL */
+    enum auth_mode auth; /* AUTH_LOCAL: loopback addresses and loopback names only */
+    bool https;          /* TLS, ours or a proxy's: cookies are Secure, HSTS is sent */
+
+    /* NULL-terminated, or NULL */
+    const char *const *hosts;   /* names that may stand in Host besides the loopback ones */
+    const char *const *proxies; /* addresses whose X-Forwarded-For and identity are believed */
+
+    /* AUTH_PROXY: the header that names who asks, and what those who are named may do */
+    const char *identity;
+    const char *const *administrators, *const *analysts;
 };
 
 #endif

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -16,22 +17,56 @@
  * largest. */
 enum { SEND_BUFFER_BYTES = 64 << 10 };
 
+static void learn_four(struct peer *peer, const struct in_addr *four)
+{
+    peer->loopback = ntohl(four->s_addr) >> 24 == 127;
+    inet_ntop(AF_INET, four, peer->address, sizeof peer->address);
+}
+
+static void learn_six(struct peer *peer, const struct in6_addr *six)
+{
+    struct in_addr four;
+    if (IN6_IS_ADDR_V4MAPPED(six)) {
+        memcpy(&four, six->s6_addr + 12, sizeof four);
+        learn_four(peer, &four);
+        return;
+    }
+    peer->loopback = IN6_IS_ADDR_LOOPBACK(six);
+    inet_ntop(AF_INET6, six, peer->address, sizeof peer->address);
+}
+
 static void learn_address(struct peer *peer)
 {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     if (getpeername(peer->fd, (struct sockaddr *)&address, &length) != 0)
         return;
-    if (address.ss_family == AF_UNIX) {
+    if (address.ss_family == AF_UNIX)
         peer->administers = peer->loopback = true;
-    } else if (address.ss_family == AF_INET) {
-        struct sockaddr_in *four = (struct sockaddr_in *)&address;
-        peer->loopback = ntohl(four->sin_addr.s_addr) >> 24 == 127;
-    } else if (address.ss_family == AF_INET6) {
-        struct in6_addr *six = &((struct sockaddr_in6 *)&address)->sin6_addr;
-        peer->loopback =
-            IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+    else if (address.ss_family == AF_INET)
+        learn_four(peer, &((struct sockaddr_in *)&address)->sin_addr);
+    else if (address.ss_family == AF_INET6)
+        learn_six(peer, &((struct sockaddr_in6 *)&address)->sin6_addr);
+}
+
+/* Addresses have many spellings, so their bytes are compared. */
+static bool same_address(const char *a, const char *b)
+{
+    struct in6_addr one, other;
+    for (int family = AF_INET;; family = AF_INET6) {
+        if (inet_pton(family, a, &one) == 1 && inet_pton(family, b, &other) == 1)
+            return memcmp(&one, &other, family == AF_INET ? 4 : 16) == 0;
+        if (family == AF_INET6)
+            return false;
     }
+}
+
+bool peers_know_proxy(const struct peers *peers, const char *address)
+{
+    for (const char *const *proxy = peers->proxies; proxy && *proxy; proxy++)
+        if (same_address(*proxy, address))
+            return true;
+    return false;
 }
 
 static void limit_socket(int fd)
@@ -50,6 +85,7 @@ struct peer *peers_add(struct peers *peers, int fd)
         return NULL;
     peer->fd = fd;
     learn_address(peer);
+    peer->proxy = peers_know_proxy(peers, peer->address);
     limit_socket(fd);
     peer_due(peer, LIMIT_REQUEST_SECONDS);
     peer->next = peers->first;

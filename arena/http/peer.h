@@ -12,17 +12,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PEER_ADDRESS_SIZE 46 /* INET6_ADDRSTRLEN */
+
+struct tls;
+
 struct peer {
     int fd;
     int64_t deadline; /* clock_mono_ns; INT64_MAX: none */
     bool administers; /* came over the data directory's socket */
     bool loopback;
-    bool bad_escape; /* the request line under way holds an escape that is not allowed */
-    bool busy;       /* a request is under way */
+    bool proxy;                      /* one of those whose word about others is believed */
+    char address[PEER_ADDRESS_SIZE]; /* "192.0.2.7"; "" over the data directory's socket */
+    bool bad_escape;       /* the request line under way holds an escape that is not allowed */
+    bool busy;             /* a request is under way */
+    const struct tls *tls; /* whose certificate it is shown; NULL: plain HTTP */
     struct peer *next, **link;
 };
 
 struct peers {
+    const char *const *proxies; /* addresses, NULL-terminated; NULL: none */
     struct peer *first;
     size_t count;
 };
@@ -30,6 +38,9 @@ struct peers {
 /* Sets the socket's limits (send buffer, TCP_USER_TIMEOUT) and adds it. NULL without memory. */
 struct peer *peers_add(struct peers *peers, int fd);
 void peers_remove(struct peers *peers, struct peer *peer); /* frees it; NULL is allowed */
+
+/* Does this text name one of the proxies? */
+bool peers_know_proxy(const struct peers *peers, const char *address);
 
 void peer_due(struct peer *peer, int seconds); /* from now; 0: no deadline */
 bool peer_left(const struct peer *peer);       /* has it closed its end, or gone? */

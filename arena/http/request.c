@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "http/guard.h"
+#include "http/proxied.h"
 #include "http/route.h"
 
 struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection,
@@ -245,22 +246,24 @@ static struct text find_cookie(struct text header)
     return (struct text){"", 0};
 }
 
-static void find_voter(struct http_request *request)
+static bool find_voter(struct http_request *request, struct err *err)
 {
+    if (request->context->auth == AUTH_PROXY && !request->peer->administers)
+        return request->route->access == ROUTE_OPEN || proxied_voter(request, err);
     struct text token = find_cookie(http_request_header(request, "Cookie"));
-    if (!token.length || !request->context->sessions)
-        return;
-    const struct voter *voter = sessions_find(request->context->sessions, token);
-    if (!voter)
-        return;
-    request->voter = *voter;
-    request->has_voter = true;
+    const struct voter *voter = token.length && request->context->sessions
+                                    ? sessions_find(request->context->sessions, token)
+                                    : NULL;
+    if (voter) {
+        request->voter = *voter;
+        request->has_voter = true;
+    }
+    return true;
 }
 
 bool http_request_complete(struct http_request *request, struct err *err)
 {
-    find_voter(request);
-    if (!check_key(request, err))
+    if (!find_voter(request, err) || !check_key(request, err))
         return false;
     if (!request->body.length || strcmp(request->method, "POST") != 0)
         return true;

@@ -89,8 +89,9 @@ bool route_admit(struct http_request *request, struct err *err)
 {
     const struct route *route = request->route;
     bool local = request->context->auth == AUTH_LOCAL || request->peer->administers;
-    /* Behind a proxy everybody comes from loopback. */
-    bool inside = request->peer->loopback && !request->context->https;
+    /* Behind a proxy on this machine everybody comes from loopback. */
+    bool inside = request->peer->loopback && !request->peer->proxy &&
+                  (!request->context->https || request->peer->tls);
     if (route->access == ROUTE_OPEN || (route->access == ROUTE_INSIDE && inside))
         return true;
     if (!local && !voter_may(request->has_voter ? &request->voter : NULL, route->act, err))

@@ -28,6 +28,9 @@
 #include "http/response.h"
 #include "http/route.h"
 #include "http/server_internal.h"
+#include "http/tls.h"
+
+#define TLS_VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 enum {
     /* A connection's memory: the headers at their maximum, ours and the parser's. Touched only as
@@ -39,10 +42,17 @@ enum {
     CUT_MS = 500         /* after LIMIT_STOP_SECONDS: for those that were cut to be noticed */
 };
 
+/* libmicrohttpd decides about TLS by daemon: the administrative socket, which needs none, is served
+ * by one of its own where the TCP port speaks TLS. */
+struct front {
+    struct MHD_Daemon *daemon; /* NULL: not in use */
+    struct loop_fd epoll;
+};
+
 struct http_server {
     const struct http_context *context;
-    struct MHD_Daemon *daemon;
-    struct loop_fd epoll;
+    struct tls *tls; /* NULL: plain HTTP */
+    struct front open, inner;
     struct loop_timer tick; /* once a second; faster while stopping */
     struct listener tcp, local;
     struct peers peers;
@@ -81,6 +91,11 @@ void server_answered(struct http_request *request)
 struct MHD_Response *server_sorry(struct http_server *server)
 {
     return server->sorry;
+}
+
+const struct peers *server_peers(const struct http_server *server)
+{
+    return &server->peers;
 }
 
 struct streams *server_streams(struct http_server *server)
@@ -272,7 +287,23 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *context = info ? peers_add(&server->peers, info->connect_fd) : NULL;
+    struct peer *peer = info ? peers_add(&server->peers, info->connect_fd) : NULL;
+    if (peer)
+        peer->tls = server->tls;
+    *context = peer;
+}
+
+/* GnuTLS knows the connection by what libmicrohttpd gave it. */
+static int on_handshake(gnutls_session_t session, const gnutls_datum_t *authorities, int count,
+                        const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                        gnutls_pcert_st **chain, unsigned *length, gnutls_privkey_t *key)
+{
+    (void)authorities, (void)count, (void)algorithms, (void)algorithm_count;
+    const struct peer *peer = peer_of(gnutls_session_get_ptr(session));
+    if (!peer)
+        return -1;
+    tls_current(peer->tls, chain, length, key);
+    return 0;
 }
 
 /* The request line is there: from now on the rest of the request has its time. */
@@ -313,18 +344,30 @@ static void on_epoll(void *user, uint32_t events)
     server_wake(user);
 }
 
+static void run_fronts(struct http_server *server)
+{
+    if (server->open.daemon)
+        MHD_run(server->open.daemon);
+    if (server->inner.daemon)
+        MHD_run(server->inner.daemon);
+}
+
+/* We set no timeouts there, so only 0 means something. */
+static bool is_pending(const struct front *front)
+{
+    MHD_UNSIGNED_LONG_LONG wait;
+    return front->daemon && MHD_get_timeout(front->daemon, &wait) == MHD_YES && wait == 0;
+}
+
 static int on_turn_end(void *user)
 {
     struct http_server *server = user;
     for (int round = 0; server->dirty && round < 4; round++) {
         server->dirty = false;
-        MHD_run(server->daemon);
+        run_fronts(server);
     }
-    MHD_UNSIGNED_LONG_LONG wait;
-    if (!server->dirty && (MHD_get_timeout(server->daemon, &wait) != MHD_YES || wait > 0))
-        return -1; /* we set no timeouts there, so only 0 means something */
-    server->dirty = true;
-    return 0;
+    server->dirty = server->dirty || is_pending(&server->open) || is_pending(&server->inner);
+    return server->dirty ? 0 : -1;
 }
 
 static void turn_away(int fd)
@@ -344,16 +387,29 @@ static void turn_away(int fd)
     close(fd);
 }
 
-static void on_accepted(void *user, int fd, const struct sockaddr *address, socklen_t length)
+static void take_in(struct http_server *server, struct MHD_Daemon *daemon, int fd,
+                    const struct sockaddr *address, socklen_t length)
 {
-    struct http_server *server = user;
     if (server->peers.count >= server->most_connections) {
         server->figures.turned_away++;
         turn_away(fd);
         return;
     }
-    MHD_add_connection(server->daemon, fd, address, length); /* closes it when it fails */
+    MHD_add_connection(daemon, fd, address, length); /* closes it when it fails */
     server_wake(server);
+}
+
+static void on_accepted(void *user, int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct http_server *server = user;
+    take_in(server, server->open.daemon, fd, address, length);
+}
+
+static void on_accepted_inside(void *user, int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct http_server *server = user;
+    take_in(server, server->inner.daemon ? server->inner.daemon : server->open.daemon, fd, address,
+            length);
 }
 
 static void end_waiting(struct http_server *server)
@@ -397,6 +453,8 @@ static void on_tick(void *user)
         stop_step(server, now);
         return;
     }
+    if (server->tls)
+        tls_refresh(server->tls);
     peers_sweep(&server->peers, now);
     streams_beat(&server->streams, now);
     completions_beat(&server->completions);
@@ -436,9 +494,10 @@ static bool check_exposure(const struct http_context *context, const char *liste
     return context->https ||
            err_set(
                err, ERR_CONFIG,
-               "will not listen on %s without TLS: cookies would travel in the clear; put a proxy "
-               "that speaks TLS in front, and set \"auth\": {\"https\": true, \"hosts\": [its "
-               "name]}",
+               "will not listen on %s without TLS: cookies would travel in the clear; give "
+               "\"auth\" "
+               "a \"tls\" certificate, or put a proxy that speaks TLS in front and set \"auth\": "
+               "{\"https\": true, \"hosts\": [its name]}",
                listen);
 }
 
@@ -452,36 +511,51 @@ static bool open_listeners(struct http_server *server, const struct http_options
         return false;
     if (!check_exposure(server->context, options->listen, &address, err))
         return false;
-    server->tcp.accepted = server->local.accepted = on_accepted;
+    server->tcp.accepted = on_accepted;
+    server->local.accepted = on_accepted_inside;
     server->tcp.user = server->local.user = server;
     if (!listener_open_tcp(&server->tcp, loop, &address, length, err))
         return err_prefix(err, "%s", options->listen);
     server->port = listener_port(&server->tcp);
     const char *colon = strrchr(options->listen, ':');
-    snprintf(server->url, sizeof server->url, "http://%.*s:%u/", (int)(colon - options->listen),
-             options->listen, server->port);
+    snprintf(server->url, sizeof server->url, "%s://%.*s:%u/", server->tls ? "https" : "http",
+             (int)(colon - options->listen), options->listen, server->port);
     return !options->socket_path ||
            listener_open_unix(&server->local, loop, options->socket_path, err);
 }
 
-static bool start_daemon(struct http_server *server, struct err *err)
+static bool start_front(struct http_server *server, struct front *front, bool encrypted,
+                        struct err *err)
 {
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_line, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, on_escape, server, MHD_OPTION_CONNECTION_LIMIT,
+    unsigned flags =
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    front->daemon = MHD_start_daemon(
+        flags | (encrypted ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, server,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_line,
+        server, MHD_OPTION_UNESCAPE_CALLBACK, on_escape, server, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)server->most_connections + 1, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)LIMIT_CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        encrypted ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, on_handshake,
+        MHD_OPTION_HTTPS_PRIORITIES, TLS_VERSIONS, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
-        server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+        front->daemon ? MHD_get_daemon_info(front->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info)
         return err_set(err, ERR_INTERNAL, "cannot start the HTTP server");
-    server->epoll = (struct loop_fd){.fd = info->epoll_fd, .ready = on_epoll, .user = server};
-    return loop_fd_start(server->context->loop, &server->epoll, EPOLLIN) ||
+    front->epoll = (struct loop_fd){.fd = info->epoll_fd, .ready = on_epoll, .user = server};
+    return loop_fd_start(server->context->loop, &front->epoll, EPOLLIN) ||
            err_set(err, ERR_INTERNAL, "cannot watch the HTTP server");
+}
+
+static bool start_fronts(struct http_server *server, const struct http_options *options,
+                         struct err *err)
+{
+    if (!options->certificate)
+        return start_front(server, &server->open, false, err);
+    server->tls = tls_new(options->certificate, options->key, err);
+    return server->tls && start_front(server, &server->open, true, err) &&
+           start_front(server, &server->inner, false, err);
 }
 
 static bool prepare_sorry(struct http_server *server)
@@ -504,11 +578,12 @@ struct http_server *http_server_new(const struct http_context *context,
         return NULL;
     }
     server->context = context;
+    server->peers.proxies = context->proxies;
     server->most_connections = connection_limit();
     server->tick = (struct loop_timer){.expired = on_tick, .user = server};
     loop_before_wait(context->loop, on_turn_end, server);
     if (!prepare_sorry(server) || !(server->assets = assets_new(context->https, err)) ||
-        !start_daemon(server, err) || !open_listeners(server, options, err) ||
+        !start_fronts(server, options, err) || !open_listeners(server, options, err) ||
         !loop_timer_start(context->loop, &server->tick, clock_mono_ns() + CLOCK_S)) {
         http_server_free(server);
         return NULL;
@@ -560,8 +635,15 @@ static void cut_everything(struct http_server *server)
         streams_end(&server->streams, true);
         end_waiting(server);
         peers_cut_all(&server->peers);
-        MHD_run(server->daemon);
+        run_fronts(server);
     }
+}
+
+static void close_front(struct http_server *server, struct front *front)
+{
+    loop_fd_stop(server->context->loop, &front->epoll);
+    if (front->daemon)
+        MHD_stop_daemon(front->daemon);
 }
 
 void http_server_free(struct http_server *server)
@@ -573,11 +655,11 @@ void http_server_free(struct http_server *server)
     loop_timer_stop(server->context->loop, &server->tick);
     listener_close(&server->tcp);
     listener_close(&server->local);
-    loop_fd_stop(server->context->loop, &server->epoll);
-    if (server->daemon) {
+    if (server->open.daemon)
         cut_everything(server);
-        MHD_stop_daemon(server->daemon);
-    }
+    close_front(server, &server->open);
+    close_front(server, &server->inner);
+    tls_free(server->tls);
     assets_free(server->assets);
     if (server->sorry)
         MHD_destroy_response(server->sorry);

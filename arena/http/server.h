@@ -24,6 +24,7 @@ struct http_options {
     const char *listen; /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080"; port 0: any free one */
     /* Of the administrative socket; an older one there is replaced. NULL: none. */
     const char *socket_path;
+    const char *certificate, *key; /* PEM files: the TCP port speaks TLS. NULL: it does not */
 };
 
 /* Returns new. Borrows `context` and what it points to; copies `options`. ERR_CONFIG for an address
@@ -33,7 +34,7 @@ struct http_options {
 struct http_server *http_server_new(const struct http_context *context,
                                     const struct http_options *options, struct err *err);
 
-/* "http://127.0.0.1:8080/", with the real port; borrowed. */
+/* "http://127.0.0.1:8080/" (https with a certificate), with the real port; borrowed. */
 const char *http_server_url(const struct http_server *server);
 unsigned http_server_port(const struct http_server *server);
 

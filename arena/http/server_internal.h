@@ -18,6 +18,7 @@ void server_wake(struct http_server *server);       /* libmicrohttpd has somethi
 void server_answered(struct http_request *request); /* its reply stands: wake its connection */
 struct MHD_Response *
 server_sorry(struct http_server *server); /* a 503 made at start-up; borrowed */
+const struct peers *server_peers(const struct http_server *server);
 struct streams *server_streams(struct http_server *server);
 struct completions *server_completions(struct http_server *server);
 struct http_figures server_figures(const struct http_server *server);

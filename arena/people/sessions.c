@@ -15,7 +15,9 @@
 
 _Static_assert(SESSION_TOKEN_LENGTH == TOKEN_LENGTH, "a session's token is a token");
 
-enum { SLOTS = 1 << 14 };
+#define PROXIED "arena: named by a proxy"
+
+enum { SLOTS = 1 << 14, PROXIED_DAYS = 36500 /* the name stays the same voter's */ };
 #define DAY_MS INT64_C(86400000)
 
 struct session {
@@ -191,20 +193,22 @@ static bool submit_save(struct sessions *sessions, const struct session *session
 }
 
 static const struct voter *open_session(struct sessions *sessions, const struct voter *voter,
-                                        bool with_voter, char token[SESSION_TOKEN_LENGTH + 1],
-                                        struct err *err)
+                                        bool with_voter, const uint8_t hash[DIGEST_SIZE],
+                                        int64_t days, struct err *err)
 {
-    uint8_t hash[DIGEST_SIZE];
-    token_new(token);
-    token_hash(text_of(token), hash);
-    struct session *session =
-        insert(sessions, hash, voter, clock_wall_ms() + SESSION_DAYS * DAY_MS, err);
+    struct session *session = insert(sessions, hash, voter, clock_wall_ms() + days * DAY_MS, err);
     if (session == NULL)
         return NULL;
     if (submit_save(sessions, session, with_voter, err))
         return &session->voter;
     drop(sessions, find_link(sessions, hash));
     return NULL;
+}
+
+static void new_token(char token[SESSION_TOKEN_LENGTH + 1], uint8_t hash[DIGEST_SIZE])
+{
+    token_new(token);
+    token_hash(text_of(token), hash);
 }
 
 const struct voter *sessions_start(struct sessions *sessions, char token[SESSION_TOKEN_LENGTH + 1],
@@ -215,15 +219,34 @@ const struct voter *sessions_start(struct sessions *sessions, char token[SESSION
                 "this arena is for invited voters: open your invitation's link");
         return NULL;
     }
+    uint8_t hash[DIGEST_SIZE];
     struct voter voter = {.role = ROLE_ADMIN};
     random_id(voter.id);
-    return open_session(sessions, &voter, true, token, err);
+    new_token(token, hash);
+    return open_session(sessions, &voter, true, hash, SESSION_DAYS, err);
 }
 
 const struct voter *sessions_add(struct sessions *sessions, const struct voter *voter,
                                  char token[SESSION_TOKEN_LENGTH + 1], struct err *err)
 {
-    return open_session(sessions, voter, false, token, err);
+    uint8_t hash[DIGEST_SIZE];
+    new_token(token, hash);
+    return open_session(sessions, voter, false, hash, SESSION_DAYS, err);
+}
+
+/* No cookie can open this session: its slot is no plain digest of a token. */
+const struct voter *sessions_identify(struct sessions *sessions, const char *name,
+                                      enum voter_role role, struct err *err)
+{
+    uint8_t hash[DIGEST_SIZE];
+    digest_keyed(PROXIED, sizeof PROXIED - 1, name, strlen(name), hash);
+    struct session **link = find_link(sessions, hash);
+    if (*link != NULL)
+        return &(*link)->voter;
+    struct voter voter = {.role = role};
+    random_id(voter.id);
+    memcpy(voter.name, name, strnlen(name, sizeof voter.name - 1));
+    return open_session(sessions, &voter, true, hash, PROXIED_DAYS, err);
 }
 
 /* --- ending --- */

@@ -44,6 +44,12 @@ const struct voter *sessions_start(struct sessions *sessions, char token[SESSION
 const struct voter *sessions_add(struct sessions *sessions, const struct voter *voter,
                                  char token[SESSION_TOKEN_LENGTH + 1], struct err *err);
 
+/* The voter whom a trusted proxy calls `name`: always the same one for a name, made when it comes
+ * for the first time. There is no token: the name itself opens it, so ask only for names from a
+ * trusted source. */
+const struct voter *sessions_identify(struct sessions *sessions, const char *name,
+                                      enum voter_role role, struct err *err);
+
 /* Ends the session of this cookie, or all of a voter's (from the disk too). */
 bool sessions_end(struct sessions *sessions, struct text token, struct err *err);
 bool sessions_end_all(struct sessions *sessions, const char *voter, struct err *err);

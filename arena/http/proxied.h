@@ -1,0 +1,22 @@
+/* What a configured proxy says of the client behind it: its address, and who it is.
+ *
+ * Believed from the addresses in context->proxies alone; from anybody else these headers are
+ * nothing. Loop's thread only. */
+#ifndef ARENA_HTTP_PROXIED_H
+#define ARENA_HTTP_PROXIED_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "http/request.h"
+
+/* Who sent the request, as an address: the last one in X-Forwarded-For that is no proxy of ours,
+ * or the connection's own. */
+void proxied_address(const struct http_request *request, char out[PEER_ADDRESS_SIZE]);
+
+/* AUTH_PROXY: finds or makes the voter whom the identity header names. ERR_FORBIDDEN for a request
+ * that did not come through a proxy, ERR_BAD_REQUEST for a header that cannot be used; one that is
+ * absent leaves the request without a voter. */
+bool proxied_voter(struct http_request *request, struct err *err);
+
+#endif
