@@ -4,7 +4,7 @@
 BUILD_PACKAGES="gcc g++ cmake ninja-build pkg-config libc6-dev python3 python3-venv \
     libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev libssl-dev \
     zlib1g-dev libjs-marked libjs-katex fonts-katex fonts-inter"
-TEST_PACKAGES="libcmocka-dev chromium sqlite3 clang-format git"
+TEST_PACKAGES="libcmocka-dev chromium sqlite3 clang-format git openssl"
 
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
