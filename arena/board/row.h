@@ -38,6 +38,8 @@ struct row_spec {
     size_t columns;
 };
 
+struct row_shape; /* of the JSON read before: row_json.h */
+
 /* Gives a field its number, the same for the same path; ROW_FIELDS_MAX when there is no room. */
 size_t row_spec_add(struct row_spec *spec, const char *path);
 
@@ -52,6 +54,12 @@ bool row_spec_header(struct row_spec *spec, struct text line, uint64_t *found, s
 const char *row_read(const struct row_spec *spec, const char *at, const char *end,
                      struct row_field *fields, bool *blank, uint32_t *lines, const char **skip,
                      struct err *err);
+
+/* The same, faster where one record looks like the one before: `shape` (NULL for none) is what is
+ * remembered of it. `fields` are then the same at every call and nobody else's. */
+const char *row_read_like(const struct row_spec *spec, struct row_shape *shape, const char *at,
+                          const char *end, struct row_field *fields, bool *blank, uint32_t *lines,
+                          const char **skip, struct err *err);
 
 /* The field's text: the raw bytes, or unescaped into `scratch` (cleared first). False when an
  * escape is malformed, or with ERR_MEMORY. Absent and null give an empty text. */

@@ -140,6 +140,7 @@ void vote_decoder_init(struct vote_decoder *decoder, const struct vote_format *f
 {
     decoder->format = format;
     memset(decoder->fields, 0, sizeof decoder->fields);
+    decoder->shape = (struct row_shape){0};
     for (size_t k = 0; k < sizeof decoder->scratch / sizeof *decoder->scratch; k++)
         buf_init(&decoder->scratch[k], FIELD_MAX);
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "board/row.h"
+#include "board/row_json.h"
 #include "board/select.h"
 #include "board/style.h"
 #include "board/votefile.h"
@@ -48,6 +48,7 @@ enum vote_status { VOTE_TAKEN, VOTE_FILTERED, VOTE_REFUSED };
 struct vote_decoder {
     const struct vote_format *format;
     struct row_field fields[ROW_FIELDS_MAX];
+    struct row_shape shape;
     struct buf scratch[6];
 };
 

@@ -133,13 +133,14 @@ static const char *read_record(const struct reader *reader, struct worker *worke
     enum votefile_skip skip = SKIP_MALFORMED;
     bool blank, lenient = reader->options->lenient;
     const char *end = chunk->data + chunk->length, *go_on = end;
-    const char *next = row_read(&reader->format.spec, at, end, worker->decoder.fields, &blank,
-                                lines, &go_on, &worker->err);
+    struct vote_decoder *decoder = &worker->decoder;
+    const char *next = row_read_like(&reader->format.spec, &decoder->shape, at, end,
+                                     decoder->fields, &blank, lines, &go_on, &worker->err);
     if (next && blank)
         return next;
     worker->seen++;
     enum vote_status status =
-        next ? vote_decode(&worker->decoder, &vote, &skip, &worker->err) : VOTE_REFUSED;
+        next ? vote_decode(decoder, &vote, &skip, &worker->err) : VOTE_REFUSED;
     if (status == VOTE_REFUSED && lenient)
         worker->skipped[skip]++;
     if (status == VOTE_REFUSED)
@@ -230,8 +231,9 @@ static bool refuse_duplicate(struct reader *reader, struct worker *worker,
     const char *go_on;
     enum votefile_skip skip;
     if (!reader->options->lenient) { /* read again, for its id */
-        row_read(&reader->format.spec, chunk->data + record->offset, chunk->data + chunk->length,
-                 worker->decoder.fields, &blank, &lines, &go_on, NULL);
+        row_read_like(&reader->format.spec, &worker->decoder.shape, chunk->data + record->offset,
+                      chunk->data + chunk->length, worker->decoder.fields, &blank, &lines, &go_on,
+                      NULL);
         vote_decode(&worker->decoder, &vote, &skip, NULL);
     }
     return refuse(reader, chunk, record->line, SKIP_DUPLICATE,
@@ -371,8 +373,8 @@ static bool names_anybody(struct reader *reader, struct text start)
         bool blank;
         uint32_t lines;
         const char *go_on = end;
-        const char *next =
-            row_read(&reader->format.spec, at, end, decoder->fields, &blank, &lines, &go_on, NULL);
+        const char *next = row_read_like(&reader->format.spec, &decoder->shape, at, end,
+                                         decoder->fields, &blank, &lines, &go_on, NULL);
         found = next && !blank && vote_names_anybody(decoder);
         at = next ? next : go_on;
     }
