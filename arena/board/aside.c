@@ -79,7 +79,7 @@ static void write_members(struct json_out *out, const struct aside *aside,
     json_put_raw(out, "filter", filter);
     if (votes->catalogue)
         catalogue_write(votes->catalogue, out, "categories");
-    reliability_write(&aside->reliability, votes, out, "reliability");
+    reliability_write(&aside->reliability, out, "reliability");
     if (aside->tagger.length)
         json_put_raw(out, "tagger", buf_text(&aside->tagger));
     if (board)
@@ -108,8 +108,7 @@ bool aside_append(struct buf *json, const struct aside *aside, const struct stor
 
 /* --- for people --- */
 
-bool aside_draw(struct buf *text, const struct aside *aside, const struct stored_votes *votes,
-                enum render_format format)
+bool aside_draw(struct buf *text, const struct aside *aside, enum render_format format)
 {
     static const char END[] = "</body></html>\n";
     bool page = format == RENDER_HTML;
@@ -117,7 +116,7 @@ bool aside_draw(struct buf *text, const struct aside *aside, const struct stored
         return true;
     if (page && text->length > sizeof END)
         text->length -= sizeof END - 1;
-    reliability_draw(&aside->reliability, votes, text, format);
+    reliability_draw(&aside->reliability, text, format);
     if (aside->tagger_line.length) {
         buf_add_string(text, page ? "<p class=\"note\">" : "\n");
         render_words(text, aside->tagger_line.data, format);

@@ -33,7 +33,6 @@ bool aside_append(struct buf *json, const struct aside *aside, const struct stor
                   const struct leaderboard *board, struct text filter);
 
 /* The same beneath a table, Markdown or a page: how often each model failed, and who tags. */
-bool aside_draw(struct buf *text, const struct aside *aside, const struct stored_votes *votes,
-                enum render_format format);
+bool aside_draw(struct buf *text, const struct aside *aside, enum render_format format);
 
 #endif

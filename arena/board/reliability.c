@@ -11,6 +11,9 @@
 
 void reliability_done(struct reliability *reliability)
 {
+    for (size_t i = 0; reliability->names && i < reliability->count; i++)
+        free(reliability->names[i]);
+    free(reliability->names);
     free(reliability->list);
     *reliability = (struct reliability){.list = NULL};
 }
@@ -25,6 +28,8 @@ static void take(void *user, const struct incident_count *count)
 {
     struct counting *counting = user;
     struct reliability *into = counting->into;
+    if (!count->battles)
+        return;
     if (into->count == counting->room) {
         size_t room = 2 * counting->room + 16;
         struct incident_count *list = realloc(into->list, room * sizeof *list);
@@ -38,6 +43,23 @@ static void take(void *user, const struct incident_count *count)
     into->list[into->count++] = *count;
 }
 
+static bool name_all(struct reliability *fresh, struct db *db, struct err *err)
+{
+    struct versions versions;
+    if (!versions_load(db, &versions, err))
+        return false;
+    bool good = (fresh->names = calloc(fresh->count + 1, sizeof *fresh->names)) != NULL;
+    for (size_t i = 0; good && i < fresh->count; i++) {
+        struct buf label;
+        buf_init(&label, 1024);
+        good = stored_label(&versions, fresh->list[i].version, &label) &&
+               (fresh->names[i] = buf_take(&label, NULL));
+        buf_done(&label);
+    }
+    versions_done(&versions);
+    return good || err_set(err, ERR_MEMORY, "out of memory");
+}
+
 bool reliability_refresh(struct reliability *reliability, struct db *db, struct err *err)
 {
     int64_t now = clock_mono_ns(), pause = RELIABILITY_SECONDS * CLOCK_S;
@@ -48,7 +70,8 @@ bool reliability_refresh(struct reliability *reliability, struct db *db, struct 
     struct reliability fresh = {.read_ns = now};
     struct counting counting = {.into = &fresh};
     bool good = incidents_each(db, take, &counting, err) &&
-                (!counting.failed || err_set(err, ERR_MEMORY, "out of memory"));
+                (!counting.failed || err_set(err, ERR_MEMORY, "out of memory")) &&
+                name_all(&fresh, db, err);
     fresh.cost_ns = clock_mono_ns() - now;
     if (!good) {
         reliability_done(&fresh);
@@ -59,29 +82,18 @@ bool reliability_refresh(struct reliability *reliability, struct db *db, struct 
     return true;
 }
 
-static const struct incident_count *find(const struct reliability *reliability, int64_t version)
-{
-    for (size_t i = 0; i < reliability->count; i++)
-        if (reliability->list[i].version == version)
-            return &reliability->list[i];
-    return NULL;
-}
-
 static double rate(int64_t part, int64_t of)
 {
     return of ? (double)part / (double)of : NAN;
 }
 
-void reliability_write(const struct reliability *reliability, const struct stored_votes *votes,
-                       struct json_out *out, const char *key)
+void reliability_write(const struct reliability *reliability, struct json_out *out, const char *key)
 {
     json_put_open(out, key, '[');
-    for (size_t k = 0; k < votes->models; k++) {
-        const struct incident_count *count = find(reliability, votes->versions[k]);
-        if (!count)
-            continue;
+    for (size_t k = 0; k < reliability->count; k++) {
+        const struct incident_count *count = &reliability->list[k];
         json_put_open(out, NULL, '{');
-        json_put_cstring(out, "model", votes->names[k]);
+        json_put_cstring(out, "model", reliability->names[k]);
         json_put_int(out, "battles", count->battles);
         json_put_int(out, "voids", count->voids);
         json_put_fixed(out, "void_rate", rate(count->voids, count->battles), 6);
@@ -161,19 +173,14 @@ static void draw_row(struct buf *out, const struct look *look, const char *name,
     buf_add_string(out, look->end);
 }
 
-void reliability_draw(const struct reliability *reliability, const struct stored_votes *votes,
-                      struct buf *out, enum render_format format)
+void reliability_draw(const struct reliability *reliability, struct buf *out,
+                      enum render_format format)
 {
     const struct look *look = look_of(format);
-    size_t rows = 0;
-    for (size_t k = 0; k < votes->models; k++) {
-        const struct incident_count *count = find(reliability, votes->versions[k]);
-        if (!count || !count->battles)
-            continue;
-        if (!rows++)
-            buf_add_string(out, look->head);
-        draw_row(out, look, votes->names[k], count, format);
-    }
-    if (rows)
-        buf_add_string(out, look->foot);
+    if (!reliability->count)
+        return;
+    buf_add_string(out, look->head);
+    for (size_t k = 0; k < reliability->count; k++)
+        draw_row(out, look, reliability->names[k], &reliability->list[k], format);
+    buf_add_string(out, look->foot);
 }

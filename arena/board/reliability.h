@@ -13,7 +13,8 @@
 #define RELIABILITY_SECONDS 60
 
 struct reliability {
-    struct incident_count *list;
+    struct incident_count *list; /* of versions that have battled */
+    char **names;                /* of each, as the board labels them (stored_label) */
     size_t count;
     int64_t read_ns, cost_ns; /* when it was counted, how long that took; 0: never */
 };
@@ -25,13 +26,13 @@ void reliability_done(struct reliability *reliability);
 bool reliability_refresh(struct reliability *reliability, struct db *db, struct err *err);
 
 /* [{"model","battles","voids","void_rate","swaps","swap_rate","answers","refusals",
- * "refusal_rate","length_stops"}] of the models that were voted on. A rate is null where there is
- * nothing to divide by. */
-void reliability_write(const struct reliability *reliability, const struct stored_votes *votes,
-                       struct json_out *out, const char *key);
+ * "refusal_rate","length_stops"}] of every model that has battled, voted on or not. A rate is null
+ * where there is nothing to divide by. */
+void reliability_write(const struct reliability *reliability, struct json_out *out,
+                       const char *key);
 
 /* The same as a table of text, Markdown or HTML; nothing where no model has battled here. */
-void reliability_draw(const struct reliability *reliability, const struct stored_votes *votes,
-                      struct buf *out, enum render_format format);
+void reliability_draw(const struct reliability *reliability, struct buf *out,
+                      enum render_format format);
 
 #endif

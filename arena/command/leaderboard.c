@@ -64,7 +64,7 @@ static bool draw(struct buf *text, const struct wish *wish, const struct stored_
               published_write(&wish->published, &filter) &&
               (wish->format != RENDER_JSON ||
                aside_append(text, &wish->aside, votes, NULL, buf_text(&filter))) &&
-              aside_draw(text, &wish->aside, votes, (enum render_format)wish->format);
+              aside_draw(text, &wish->aside, (enum render_format)wish->format);
     buf_done(&filter);
     return ok || err_set(err, ERR_MEMORY, "out of memory");
 }

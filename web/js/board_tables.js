@@ -14,7 +14,7 @@ function record(model) {
 // Said only of a model that something went wrong with: of its battles that are over.
 function trouble({ battles, voids, swaps, answers, refusals }) {
   const parts = [
-    voids + swaps > 0 && `failed in ${count.format(voids + swaps)} of ${count.format(battles + swaps)} battles`,
+    voids + swaps > 0 && `failed in ${count.format(voids + swaps)} of ${count.format(battles)} battles`,
     refusals > 0 && `refused ${count.format(refusals)} of ${count.format(answers)} answers`,
   ].filter(Boolean);
   return parts.length > 0 && el("span", { class: "maker" }, parts.join(", "));

@@ -1,8 +1,10 @@
 // What of the board is shown. The choice stands in the address, so a link shows the same board.
 import { byId, el } from "./dom.js";
 
-const NAMES = ["category", "style", "method"];
+const NAMES = ["category", "style", "method", "judge", "voids"];
 const METHODS = [["", "Bradley–Terry"], ["elo", "Elo"]];
+const JUDGES = [["", "people"], ["model", "models"], ["any", "both"]];
+const VOIDS = [["", "left out"], ["losses", "as losses"]];
 const STYLES = [["", "as voted"], ["1", "style controlled"]];
 const CATEGORIES = {
   hard_prompts: "Hard prompts", coding: "Coding", math: "Mathematics", creative_writing: "Creative writing",
@@ -22,8 +24,8 @@ function choose(name, value, changed) {
   const query = new URLSearchParams(readControls(location.search));
   if (value) query.set(name, value);
   else query.delete(name);
-  if (name === "method" && value === "elo") query.delete("style"); // Elo knows no style
-  if (name === "style" && value) query.delete("method");
+  if (name === "method" && value === "elo") ["style", "voids"].forEach((other) => query.delete(other)); // Elo has neither
+  if ((name === "style" || name === "voids") && value) query.delete("method");
   history.pushState(null, "", `/leaderboard${query.size ? `?${query}` : ""}`);
   changed();
 }
@@ -63,11 +65,14 @@ export function showControls(board, changed) {
   const form = byId("controls");
   const chosen = new URLSearchParams(location.search);
   const given = (name) => chosen.get(name) ?? "";
-  form.hidden = board.votes === 0 && !given("category");
+  form.hidden = board.votes === 0 && NAMES.every((name) => !given(name));
   if (!form.hasChildNodes())
     form.append(control("category", "Category", changed), control("style", "Style", changed),
-      control("method", "Method", changed));
+      control("method", "Method", changed), control("judge", "Votes of", changed),
+      control("voids", "Failures", changed));
   fill(form.elements.category, categories(board, given("category")), given("category"));
   fill(form.elements.style, STYLES, given("style") === "1" ? "1" : "");
   fill(form.elements.method, METHODS, given("method") === "elo" ? "elo" : "");
+  fill(form.elements.judge, JUDGES, JUDGES.some(([value]) => value === given("judge")) ? given("judge") : "");
+  fill(form.elements.voids, VOIDS, given("voids") === "losses" ? "losses" : "");
 }

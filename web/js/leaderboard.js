@@ -6,6 +6,8 @@ import { errorSentence } from "./words.js";
 import { axis, scaleOf } from "./chart.js";
 import { rankedTable, unrankedTable } from "./board_tables.js";
 import { pairMatrix } from "./matrix.js";
+import { ratesTable, taggerSentence } from "./rates.js";
+import { ratingTrail } from "./trail.js";
 import { readControls, showControls } from "./controls.js";
 
 const POLL_MS = 30000;
@@ -30,9 +32,12 @@ function method(board) {
   const which = [
     board.category !== "overall" && `category ${board.category}`,
     board.style && "controlled for style",
+    board.filter?.judge === "model" && "models’ votes",
+    board.filter?.judge === "any" && "people’s and models’ votes",
+    board.filter?.voids === "losses" && "failures to answer count as losses",
   ].filter(Boolean);
   return `${parts}${which.length ? ` (${which.join(", ")})` : ""}. The ranked models’ mean is 1000. `
-    + "A rank range holds every place that the votes do not rule out.";
+    + `A rank range holds every place that the votes do not rule out. ${taggerSentence(board)}`;
 }
 
 function showRanked(board, details) {
@@ -52,11 +57,11 @@ function showUnranked(board, details) {
     unrankedTable(board.unranked, details));
 }
 
-function showPairs(board, details) {
-  const node = byId("pairs");
-  const matrix = pairMatrix(board, details);
-  node.hidden = matrix === null;
-  if (matrix) node.replaceChildren(...matrix);
+// A section of its own, away where it has nothing to say.
+function showSection(id, nodes) {
+  const node = byId(id);
+  node.hidden = nodes === null;
+  if (nodes) node.replaceChildren(...nodes);
 }
 
 function showWarnings(board) {
@@ -71,9 +76,11 @@ function show(board, details) {
   showWarnings(board);
   showRanked(board, details);
   showUnranked(board.votes ? board : { ...board, unranked: [] }, details);
-  showPairs(board, details);
+  showSection("pairs", pairMatrix(board));
+  showSection("trail", ratingTrail(board));
+  showSection("rates", ratesTable(board));
   byId("method").textContent = method(board);
-  byId("method").hidden = board.models.length === 0;
+  byId("method").hidden = board.votes === 0;
 }
 
 async function modelDetails() {
