@@ -8,12 +8,13 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/utf8.h"
 #include "battle/hall_state.h"
-#include "battle/matchmaker.h"
+#include "battle/opening.h"
+#include "battle/queued.h"
 #include "battle/record.h"
 #include "battle/view.h"
 #include "board/live.h"
+#include "people/campaigns.h"
 
 #define WHAT "the request"
 
@@ -45,122 +46,15 @@ static bool must_be_ready(const struct op *op, struct err *err)
     return state == BATTLE_READY || refuse_state(state, err);
 }
 
-static bool may_stream(const struct op *op, struct err *err)
-{
-    size_t most = LIMIT_STREAMING_PER_VOTER;
-    if (hall_streaming_of(op->hall, op->voter) < most)
-        return true;
-    return err_set(err, ERR_TOO_MANY,
-                   "%zu battles are streaming for you already: wait for one, or stop it", most);
-}
-
-/* --- the prompt --- */
-
-static bool read_prompt(const struct op *op, struct text *out, struct err *err)
-{
-    const char *prompt;
-    if (!json_get_string(op->body, "prompt", WHAT, &prompt, err))
-        return false;
-    size_t length = json_string_length(json_object_get(op->body, "prompt"));
-    if (length > LIMIT_PROMPT_BYTES)
-        return err_set(err, ERR_PROMPT_TOO_LONG,
-                       "the prompt has %zu bytes, %d are the most: shorten it", length,
-                       LIMIT_PROMPT_BYTES);
-    if (!utf8_valid(prompt, length))
-        return err_set(err, ERR_BAD_UTF8, "the prompt is not UTF-8 from byte %zu on",
-                       utf8_find_invalid(prompt, length));
-    if (strspn(prompt, " \t\r\n") == length)
-        return err_set(err, ERR_PROMPT_EMPTY, "the prompt is empty: write something to answer");
-    *out = (struct text){prompt, length};
-    return true;
-}
-
-/* --- start --- */
-
-static bool draw(struct op *op, struct match *match, struct err *err)
-{
-    struct competitor *list[LIMIT_COMPETITORS];
-    size_t count = hall_competitors(op->hall, list);
-    const struct live *live = op->hall->options.live;
-    struct matchmaker_informed informed;
-    struct matchmaker_rule rule =
-        matchmaker_inform(&informed, live ? live_sampling(live) : NULL, list, count);
-    return matchmaker_draw(match, list, count, &rule, &op->hall->rng, err);
-}
-
-static struct battle *new_battle(struct op *op, const struct match *match, struct text prompt,
-                                 struct err *err)
-{
-    struct story story;
-    story_init(&story);
-    random_id(story.id);
-    random_bytes(story.nonce, sizeof story.nonce);
-    memcpy(story.voter, op->voter, sizeof story.voter);
-    story.state = BATTLE_STREAMING;
-    story.created_ms = op->now_ms;
-    story.pair_probability = match->pair_probability;
-    story.side_probability = match->side_probability;
-    bool good = story_add_turn(&story, prompt, err) != NULL;
-    struct battle *battle = good ? battle_new(&op->hall->host, &story, 1, err) : NULL;
-    story_done(&story);
-    if (battle && battle_set_side(battle, 0, match->side[0], err) &&
-        battle_set_side(battle, 1, match->side[1], err))
-        return battle;
-    battle_free(battle);
-    return NULL;
-}
-
-static bool prepare_start(struct op *op, struct err *err)
-{
-    struct text prompt;
-    struct match match;
-    if (!read_prompt(op, &prompt, err) || !may_stream(op, err) || !draw(op, &match, err))
-        return false;
-    if (!residents_make_room(&op->hall->residents))
-        return err_set(err, ERR_BUSY,
-                       "%d battles are under way, which is the most: try again in a minute",
-                       LIMIT_BATTLES_LIVE);
-    struct battle *battle = new_battle(op, &match, prompt, err);
-    if (!battle)
-        return false;
-    op->resident = residents_add(&op->hall->residents, op->hall, battle);
-    if (!op->resident) {
-        battle_free(battle);
-        return err_set(err, ERR_MEMORY, "out of memory");
-    }
-    op->needs_job = true;
-    op->status = 201;
-    view_step(&op->out, story_of(op));
-    return true;
-}
-
-static bool apply_start(struct db *tx, struct op *op, struct err *err)
-{
-    return record_start(tx, story_of(op), op->version, err);
-}
-
-static void start_committed(struct op *op)
-{
-    op->hall->figures.started++;
-    for (int i = 0; i < 2; i++)
-        story_of(op)->side[i].version_id = op->version[i];
-    if (!op->hall->stopping)
-        battle_stream(op->resident->battle, false);
-}
-
-static void start_undone(struct op *op, const struct err *err)
-{
-    (void)err;
-    residents_remove(&op->hall->residents, op->resident);
-    op->resident = NULL;
-}
-
 /* --- the next turn, or the last again --- */
 
 static bool may_go_on(const struct op *op, struct err *err)
 {
     const struct battle *battle = op->resident->battle;
-    if (!must_be_ready(op, err) || !may_stream(op, err))
+    if (battle->story.source == BATTLE_QUEUED)
+        return err_set(err, ERR_WRONG_STATE,
+                       "this pair was answered beforehand: vote on what stands, or skip");
+    if (!must_be_ready(op, err) || !opening_may_stream(op, err))
         return false;
     if (!battle->competitor[0] || !battle->competitor[1])
         return err_set(err, ERR_WRONG_STATE,
@@ -183,7 +77,7 @@ static void answer_streaming(struct op *op)
 static bool prepare_turn(struct op *op, struct err *err)
 {
     struct text prompt;
-    if (!read_prompt(op, &prompt, err) || !may_go_on(op, err) ||
+    if (!opening_prompt(op, &prompt, err) || !may_go_on(op, err) ||
         !story_add_turn(story_of(op), prompt, err))
         return false;
     answer_streaming(op);
@@ -271,12 +165,27 @@ static void skip_committed(struct op *op)
 
 /* --- the vote --- */
 
+/* How long the answer that was on screen for less was there; what the page does not tell, or tells
+ * longer than it can have been, is what we know ourselves: since both were shown. */
+static bool read_dwell(struct op *op, struct err *err)
+{
+    const struct battle *battle = op->resident->battle;
+    int64_t shown_ms = battle->story.source == BATTLE_QUEUED ? op->now_ms - battle->story.created_ms
+                       : battle->opened_ns ? (clock_mono_ns() - battle->opened_ns) / CLOCK_MS
+                                           : -1;
+    int64_t told = INT64_MAX;
+    if (!json_get_int_or(op->body, "read_ms", WHAT, 0, INT64_MAX, &told, err))
+        return false;
+    op->read_ms = told < shown_ms ? told : shown_ms;
+    return true;
+}
+
 static bool prepare_vote(struct op *op, struct err *err)
 {
     const char *winner;
     op->reveal = true;
     if (!json_get_string(op->body, "winner", WHAT, &winner, err) ||
-        !json_get_bool_or(op->body, "reveal", WHAT, &op->reveal, err))
+        !json_get_bool_or(op->body, "reveal", WHAT, &op->reveal, err) || !read_dwell(op, err))
         return false;
     if (!winner_from(winner, &op->winner))
         return err_set(
@@ -300,16 +209,20 @@ static bool apply_vote(struct db *tx, struct op *op, struct err *err)
 {
     const struct battle *battle = op->resident->battle;
     struct story after = battle->story; /* a shallow look ahead, freed by nobody */
-    int64_t delay_ns = battle->ended_ns ? clock_mono_ns() - battle->ended_ns : -CLOCK_MS;
+    int64_t delay_ms = battle->ended_ns ? (clock_mono_ns() - battle->ended_ns) / CLOCK_MS
+                       : after.source == BATTLE_QUEUED ? op->now_ms - after.created_ms
+                                                       : -1;
     struct vote_cast vote = {.battle = after.id,
                              .voter = op->voter,
                              .winner = op->winner,
                              .judge = JUDGE_HUMAN,
                              .counted = VOTE_COUNTED,
-                             .delay_ms = delay_ns / CLOCK_MS,
-                             .read_ms = -1,
+                             .delay_ms = delay_ms,
+                             .read_ms = op->read_ms,
+                             .same_prompt = op->hall->options.same_prompt,
                              .now_ms = op->now_ms};
-    if (!votes_cast(tx, &vote, &op->result, err) ||
+    if ((after.self_identified && !battles_flag_self_identified(tx, after.id, err)) ||
+        !votes_cast(tx, &vote, &op->result, err) ||
         (op->reveal && !battles_set_revealed(tx, after.id, op->now_ms, err)))
         return false;
     take_vote(&after, &op->result, op->reveal);
@@ -323,6 +236,8 @@ static void tell_vote(struct op *op, bool revealed)
     take_vote(story_of(op), &op->result, revealed);
     if (op->hall->options.live)
         live_changed(op->hall->options.live, op->result.seq);
+    if (op->hall->options.campaigns && *story_of(op)->campaign)
+        campaigns_voted(op->hall->options.campaigns, story_of(op)->campaign);
     battle_tell_voted(op->resident->battle);
 }
 
@@ -394,7 +309,7 @@ static bool read_recognised(struct op *op, struct err *err)
     const char *word = json_string_value(recognised);
     if (!recognised || json_is_null(recognised) || json_is_false(recognised))
         return true;
-    if (word && (strcmp(word, "no") == 0 || strcmp(word, "none") == 0))
+    if (word && strcmp(word, "none") == 0)
         return true;
     if (!word && !json_is_true(recognised) && !json_is_object(recognised))
         return err_set(err, ERR_BAD_REQUEST,
@@ -476,13 +391,15 @@ static bool prepare_events(struct op *op, struct err *err)
 }
 
 static const char *const NO_KEYS[] = {NULL};
+static const char *const START_KEYS[] = {"prompt", "mode", "models", NULL};
 static const char *const PROMPT_KEYS[] = {"prompt", NULL};
-static const char *const VOTE_KEYS[] = {"winner", "reveal", NULL};
+static const char *const VOTE_KEYS[] = {"winner", "reveal", "read_ms", NULL};
 static const char *const FEEDBACK_KEYS[] = {"reasons", "comment", "recognised", NULL};
 
 const struct action ACTIONS[HALL_ACTIONS + 1] = {
-    [HALL_START] = {"start ", PROMPT_KEYS, false, prepare_start, apply_start, start_committed,
-                    start_undone},
+    [HALL_START] = {"start ", START_KEYS, false, opening_prepare, opening_apply, opening_committed,
+                    opening_undone},
+    [HALL_NEXT] = {"next ", NO_KEYS, false, queued_prepare, queued_apply, NULL, NULL},
     [HALL_LIST] = {.keys = NO_KEYS},
     [HALL_GET] = {.keys = NO_KEYS, .prepare = prepare_get},
     [HALL_TURN] = {"turn ", PROMPT_KEYS, true, prepare_turn, apply_turn, turn_committed,

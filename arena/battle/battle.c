@@ -224,6 +224,14 @@ static bool ask(struct battle *battle, int side)
     return true;
 }
 
+/* A direct chat has nobody on its second side. */
+static bool leave_empty(struct lane *lane)
+{
+    lane_rest(lane);
+    lane_settle(lane, CHAT_STOP, true);
+    return true;
+}
+
 static void settle(struct battle *battle, bool failed)
 {
     stop_timers(battle);
@@ -253,7 +261,9 @@ void battle_stream(struct battle *battle, bool again)
     battle->started_ns = now;
     battle->opened_ns = battle->ended_ns = 0;
     battle->looking = true; /* a lane may end at once: look when both were asked */
-    bool asked = ask(battle, 0) && ask(battle, 1);
+    bool asked =
+        ask(battle, 0) &&
+        (battle->story.mode == BATTLE_DIRECT ? leave_empty(&battle->lane[1]) : ask(battle, 1));
     battle->looking = false;
     if (!asked || !loop_timer_start(battle->host->loop, &battle->watch, now + WATCH_NS)) {
         fail_turn(battle);
@@ -340,10 +350,12 @@ static void take_answer(struct story_answer *answer, const struct lane *lane)
     answer->total_ns = lane->ended_ns - lane->asked_ns;
 }
 
-static bool gives_itself_away(const struct competitor *competitor, struct text answer)
+bool battle_gives_away(const struct story_side *side, const struct competitor *competitor,
+                       struct text answer)
 {
     struct err err = ERR_INIT;
-    struct leak *leak = leak_new(&competitor->config, &err);
+    struct competitor_config names = {.name = side->name, .organisation = side->organisation};
+    struct leak *leak = leak_new(competitor ? &competitor->config : &names, &err);
     bool found = leak ? leak_found(leak, answer) : true; /* not blind for sure is what counts */
     leak_free(leak);
     return found;
@@ -356,8 +368,9 @@ static void finish_turn(struct battle *battle)
     for (int i = 0; i < 2; i++) {
         take_answer(&turn->answer[i], &battle->lane[i]);
         whole &= !turn->answer[i].text.failed;
-        battle->story.self_identified |=
-            gives_itself_away(battle->competitor[i], buf_text(&turn->answer[i].text));
+        if (battle->story.mode == BATTLE_BLIND)
+            battle->story.self_identified |= battle_gives_away(
+                &battle->story.side[i], battle->competitor[i], buf_text(&turn->answer[i].text));
     }
     if (!whole) {
         story_clear_answers(turn);
@@ -430,7 +443,7 @@ static void release(struct battle *battle)
         fail_turn(battle);
 }
 
-/* Not blind: each lane as it comes. */
+/* Not blind, or the names are known: each lane as it comes. */
 static void pass_through(struct battle *battle)
 {
     bool ended = true;
@@ -457,7 +470,7 @@ static void look_once(struct battle *battle)
         fail_turn(battle);
         return;
     }
-    if (battle->host->unpaced) {
+    if (battle->host->unpaced || battle->story.mode != BATTLE_BLIND) {
         pass_through(battle);
         return;
     }

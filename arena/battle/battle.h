@@ -71,6 +71,11 @@ void battle_forget_incidents(struct battle *battle);
 bool battle_set_side(struct battle *battle, int side, struct competitor *competitor,
                      struct err *err);
 
+/* Does this side's answer tell whose it is? `competitor` NULL: one that is no longer here is known
+ * by its name and maker alone. */
+bool battle_gives_away(const struct story_side *side, const struct competitor *competitor,
+                       struct text answer);
+
 /* Asks both sides the story's last turn; its answers, if any, are forgotten. `again`: a `reset`
  * goes out first. */
 void battle_stream(struct battle *battle, bool again);

@@ -82,6 +82,8 @@ static struct competitor *substitute(void *user, struct battle *battle, int side
     const char * not [LIMIT_SWAPS + 4];
     size_t excluded = 0, count = hall_competitors(hall, list);
     (void)side;
+    if (battle->story.mode != BATTLE_BLIND || battle->story.campaign[0])
+        return NULL; /* these two were asked for, nobody else */
     for (int i = 0; i < 2; i++)
         not [excluded++] = battle->story.side[i].version;
     for (size_t i = 0; i < battle->incident_count && excluded < sizeof not / sizeof *not ; i++)
@@ -265,7 +267,9 @@ static void sweep_one(void *user, struct resident *resident)
 {
     struct sweeping *sweeping = user;
     struct battle *battle = resident->battle;
-    int64_t too_old_ms = sweeping->now_ms - LIMIT_BATTLE_HOURS * INT64_C(3600000);
+    int64_t too_old_ms = sweeping->now_ms - (battle->story.source == BATTLE_QUEUED
+                                                 ? LIMIT_RESERVATION_MINUTES * INT64_C(60000)
+                                                 : LIMIT_BATTLE_HOURS * INT64_C(3600000));
     if (battle->story.state == BATTLE_READY && !resident->busy &&
         battle->story.created_ms < too_old_ms) {
         battle->story.state = BATTLE_EXPIRED;
@@ -307,7 +311,7 @@ static void on_sweep(void *user)
 
 static void run_new(struct hall *hall, struct op *op)
 {
-    if (op->action == HALL_START) {
+    if (op->action == HALL_START || op->action == HALL_NEXT) {
         op_run(op);
     } else if (op->action == HALL_LIST) {
         recall_list(op);

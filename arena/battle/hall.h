@@ -8,8 +8,8 @@
  *
  * States: streaming -> ready -> voted | skipped | expired; streaming -> skipped | void. A new
  * turn or a regeneration leads from ready back to streaming. Anything else is ERR_WRONG_STATE
- * with the battle as it stands. Limits: LIMIT_STREAMING_PER_VOTER, LIMIT_BATTLES_LIVE,
- * LIMIT_TURNS, LIMIT_PROMPT_BYTES, LIMIT_BATTLE_HOURS. */
+ * with the battle as it stands. Limits: LIMIT_STREAMING_PER_VOTER (LIMIT_STREAMING_AT_HOME),
+ * LIMIT_BATTLES_LIVE, LIMIT_TURNS, LIMIT_PROMPT_BYTES, LIMIT_BATTLE_HOURS. */
 #ifndef ARENA_BATTLE_HALL_H
 #define ARENA_BATTLE_HALL_H
 
@@ -29,6 +29,7 @@ struct workers;
 struct store;
 struct roster;
 struct live;
+struct campaigns;
 
 /* All borrowed for the hall's life, except that the options themselves are copied. */
 struct hall_options {
@@ -36,8 +37,11 @@ struct hall_options {
     struct workers *workers;
     struct store *store;
     struct roster *roster;
-    struct live *live; /* told of every committed vote; NULL: no board (tests) */
-    uint64_t seed;     /* of pairs and sides; 0: the system's randomness */
+    struct live *live;           /* told of every committed vote; NULL: no board (tests) */
+    struct campaigns *campaigns; /* whose pairs are drawn, who is told of their votes; or NULL */
+    int64_t same_prompt; /* votes.h's: a voter's votes on one prompt of their own that count */
+    bool at_home;        /* local mode: its one user may have two battles streaming */
+    uint64_t seed;       /* of pairs and sides; 0: the system's randomness */
     bool unpaced; /* send text as it comes: only to measure what the pacer is worth. Not blind */
 };
 
@@ -54,13 +58,16 @@ void hall_free(struct hall *hall);
 /* What can be asked, with the members of its body. Unknown members and wrong types are
  * ERR_BAD_REQUEST. */
 enum hall_action {
-    HALL_START, /* {"prompt"}: 201 {"battle_id","state","turn","commitment"} */
-    HALL_LIST,  /* no body; `before` and `limit`: 200 {"battles":[…],"next"}, newest first */
-    HALL_GET,   /* 200, the battle */
-    HALL_TURN,  /* {"prompt"}: 200 {"battle_id","state","turn","commitment"}, as the four below */
-    HALL_VOTE,  /* {"winner","reveal":true}: 200
-                 * {"battle_id","state","winner","counted","reason","revealed",
-                 * "models":{"a":{…},"b":{…}},"nonce","commitment"} */
+    HALL_START, /* {"prompt","mode":"blind","models":[…]}: 201
+                 * {"battle_id","state","mode","queued","turn","commitment"}, with "models" where
+                 * the mode is side_by_side (two are named) or direct (one) */
+    HALL_NEXT, /* {}: the next finished pair of the queue: 200 {"battle":{…} or null,"progress"} */
+    HALL_LIST, /* no body; `before` and `limit`: 200 {"battles":[…],"next"}, newest first */
+    HALL_GET,  /* 200, the battle */
+    HALL_TURN, /* {"prompt"}: 200 {"battle_id","state","turn","commitment"}, as the four below */
+    HALL_VOTE, /* {"winner","reveal":true}: 200
+                * {"battle_id","state","winner","counted","reason","revealed",
+                * "models":{"a":{…},"b":{…}},"nonce","commitment"} */
     HALL_FEEDBACK, /* {"reasons":{"a":[…],"b":[…]} or […],"comment","recognised"}: 200, as the
                       vote's answer */
     HALL_REVEAL,   /* {}: 200, as the vote's answer; only after a vote */
@@ -80,6 +87,7 @@ struct hall_reply {
 
 struct hall_request {
     const char *voter;  /* who asks; the store knows this voter already */
+    const char *cohort; /* the voter's; NULL or "": none */
     const char *battle; /* its id as it came from outside; NULL for HALL_START and HALL_LIST */
     const char *key;    /* Idempotency-Key, at most LIMIT_IDEMPOTENCY_KEY bytes; NULL: none */
     const json_t *body; /* NULL: no body, as good as {} */

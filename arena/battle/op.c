@@ -45,6 +45,7 @@ static bool check_request(const struct hall_request *request, struct op *op, str
         return err_set(err, ERR_UNAUTHORIZED, "no voter is known for this request");
     if (!copy_id(op->battle, request->battle) || !copy_id(op->before, request->before))
         return err_set(err, ERR_NOT_FOUND, "there is no battle of this id among yours");
+    snprintf(op->cohort, sizeof op->cohort, "%s", request->cohort ? request->cohort : "");
     if (request->key && (!*request->key || strlen(request->key) > LIMIT_IDEMPOTENCY_KEY))
         return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key: expected 1 to %d characters",
                        LIMIT_IDEMPOTENCY_KEY);

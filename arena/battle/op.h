@@ -18,6 +18,7 @@
 #include "battle/hall.h"
 #include "battle/residents.h"
 #include "store/store.h"
+#include "store/voters.h"
 #include "store/votes.h"
 
 #define HALL_EVENTS HALL_ACTIONS /* hall_events is a request too */
@@ -27,6 +28,7 @@ struct op {
     int action; /* enum hall_action, or HALL_EVENTS */
     char voter[STORE_ID_SIZE], battle[STORE_ID_SIZE];
     char before[STORE_ID_SIZE]; /* "": from the newest */
+    char cohort[VOTER_COHORT_SIZE];
     int limit;
     char *key; /* NULL: none */
     json_t *body;
@@ -44,6 +46,9 @@ struct op {
     enum battle_state from;
     enum winner winner;
     bool reveal;
+    int64_t read_ms; /* the answer that was on screen for less; -1: not told */
+    double kind;     /* drawn for the queue's next pair, as the two below */
+    uint64_t place, side;
     struct buf reasons, comment, recognised;
 
     /* what the job gave */

@@ -44,6 +44,19 @@ static void read_list(void *data)
                 op->limit, &op->out, &reading->err);
 }
 
+/* A pair of the queue was answered where nobody looked whether an answer tells whose it is. */
+static void look_for_names(struct battle *battle)
+{
+    struct story *story = &battle->story;
+    if (story->source != BATTLE_QUEUED || story->state != BATTLE_READY)
+        return;
+    for (size_t turn = 0; turn < story->turn_count; turn++)
+        for (int i = 0; i < 2; i++)
+            story->self_identified |=
+                battle_gives_away(&story->side[i], battle->competitor[i],
+                                  buf_text(&story->turns[turn].answer[i].text));
+}
+
 /* Back in memory: its log is told anew under ids that no earlier log of it can have reached. */
 static struct resident *return_to_memory(struct hall *hall, struct story *story, struct err *err)
 {
@@ -62,6 +75,7 @@ static struct resident *return_to_memory(struct hall *hall, struct story *story,
         return NULL;
     for (int i = 0; i < 2; i++)
         battle->competitor[i] = find_version(hall, battle->story.side[i].version);
+    look_for_names(battle);
     battle_retell(battle);
     struct resident *resident = residents_add(&hall->residents, hall, battle);
     if (!resident) {

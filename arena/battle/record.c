@@ -40,7 +40,7 @@ bool record_start(struct db *tx, const struct story *story, int64_t version[2], 
             return false;
     struct battle_record record = {.state = BATTLE_STREAMING,
                                    .source = BATTLE_LIVE,
-                                   .mode = BATTLE_BLIND,
+                                   .mode = story->mode,
                                    .version_a = version[0],
                                    .version_b = version[1],
                                    .probability = story->pair_probability,
@@ -48,6 +48,7 @@ bool record_start(struct db *tx, const struct story *story, int64_t version[2], 
                                    .created_ms = now_ms};
     memcpy(record.id, story->id, sizeof record.id);
     memcpy(record.voter, story->voter, sizeof record.voter);
+    memcpy(record.campaign, story->campaign, sizeof record.campaign);
     memcpy(record.nonce, story->nonce, sizeof record.nonce);
     return battles_insert(tx, &record, err) &&
            turns_insert(tx, story->id, 1, buf_text(&story->turns[0].prompt), now_ms, err);
@@ -156,7 +157,7 @@ static struct style_counts counts_of(const struct style *style)
 }
 
 /* What the whole battle is about and looks like, this turn included. */
-static bool store_tags(struct db *tx, const struct story *story, struct err *err)
+bool record_tags(struct db *tx, const struct story *story, struct err *err)
 {
     struct tagging tagging;
     struct buf tags;
@@ -196,10 +197,11 @@ bool record_answers(struct db *tx, const struct battle *battle, int64_t version[
                                  .first_ms_b = ms_since(battle->started_ns, b->first_ns),
                                  .ended_ms_a = ms_since(battle->started_ns, a->ended_ns),
                                  .ended_ms_b = ms_since(battle->started_ns, b->ended_ns),
-                                 .released_ms = ms_since(battle->started_ns, battle->opened_ns)};
+                                 .released_ms = ms_since(battle->started_ns, battle->opened_ns),
+                                 .shown_ms = ms_since(battle->started_ns, battle->ended_ns)};
     return turns_answer(tx, story->id, (int)story->turn_count, answer[0], answer[1], &timing,
                         now_ms, err) &&
-           store_tags(tx, story, err) && store_incidents(tx, battle, now_ms, err) &&
+           record_tags(tx, story, err) && store_incidents(tx, battle, now_ms, err) &&
            (!story->self_identified || battles_flag_self_identified(tx, story->id, err)) &&
            battles_change(tx, story->id, BATTLE_STREAMING, BATTLE_READY, NULL, now_ms, err);
 }
@@ -219,6 +221,9 @@ static void take_record(struct story *story, const struct battle_record *record)
     memcpy(story->voter, record->voter, sizeof story->voter);
     memcpy(story->nonce, record->nonce, sizeof story->nonce);
     memcpy(story->void_code, record->void_code, sizeof story->void_code);
+    memcpy(story->campaign, record->campaign, sizeof story->campaign);
+    story->mode = record->mode;
+    story->source = record->source;
     story->state = record->state;
     story->created_ms = record->created_ms;
     story->pair_probability = record->probability;
@@ -252,17 +257,10 @@ static bool take_sides(struct story *story, const struct versions *versions,
            take_version(&story->side[1], versions, record->version_b, err);
 }
 
-static enum vote_counted why_not(const struct battle_record *record)
-{
-    if (record->self_identified)
-        return VOTE_SELF_IDENTIFIED;
-    return record->mode == BATTLE_BLIND ? VOTE_EXCLUDED : VOTE_NOT_BLIND;
-}
-
 static void take_vote(struct story *story, const struct battle_summary *summary)
 {
     story->voted = summary->winner && winner_from(summary->winner, &story->winner);
-    story->counted = summary->counted ? VOTE_COUNTED : why_not(&summary->battle);
+    story->counted = (enum vote_counted)summary->counted;
 }
 
 struct loading {
@@ -304,7 +302,7 @@ static bool load_turn(void *user, const struct turn_record *record)
     return turn->answered;
 }
 
-static bool load(struct db *db, const char *battle, const char *voter, struct story *story,
+bool record_read(struct db *db, const char *battle, const char *voter, struct story *story,
                  struct err *err)
 {
     struct battle_record record;
@@ -331,7 +329,7 @@ bool record_load(const char *dir, const char *battle, const char *voter, struct 
         return false;
     bool good = store_read_begin(db, err);
     if (good) {
-        good = load(db, battle, voter, story, err);
+        good = record_read(db, battle, voter, story, err);
         store_read_end(db);
     }
     db_close(db);

@@ -34,6 +34,13 @@ bool record_void(struct db *tx, const struct battle *battle, const char *code, i
 bool record_load(const char *dir, const char *battle, const char *voter, struct story *story,
                  struct err *err);
 
+/* The same on a connection that is open. */
+bool record_read(struct db *db, const char *battle, const char *voter, struct story *story,
+                 struct err *err);
+
+/* What the whole battle, as the story has it, is about and looks like. */
+bool record_tags(struct db *tx, const struct story *story, struct err *err);
+
 /* {"battles":[…],"next"}: a voter's battles, newest first, those older than `before` (NULL: from
  * the newest). */
 bool record_list(const char *dir, const char *voter, const char *before, int limit, struct buf *out,

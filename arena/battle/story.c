@@ -128,11 +128,16 @@ void story_commitment(const struct story *story, char out[DIGEST_HEX + 1])
     hex_encode(digest, DIGEST_SIZE, out);
 }
 
+bool story_is_told(const struct story *story)
+{
+    return story->mode != BATTLE_BLIND || (story->voted && story->revealed);
+}
+
 /* An id is random, so any function of it that spreads evenly will do. */
 bool story_asks_recognised(const struct story *story)
 {
     unsigned sum = 0;
     for (const char *at = story->id; *at; at++)
         sum = sum * 31 + (unsigned char)*at;
-    return sum % 5 == 0;
+    return story->mode == BATTLE_BLIND && sum % 5 == 0;
 }

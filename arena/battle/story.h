@@ -42,7 +42,10 @@ struct story_turn {
 
 struct story {
     char id[STORE_ID_SIZE], voter[STORE_ID_SIZE];
+    char campaign[STORE_ID_SIZE]; /* "": none; nothing of it is told before the vote */
     enum battle_state state;
+    enum battle_source source;
+    enum battle_mode mode;
     uint8_t nonce[BATTLE_NONCE_SIZE];
     int64_t created_ms;
     double pair_probability, side_probability;
@@ -72,8 +75,11 @@ void story_side_done(struct story_side *side);
 /* Copies what names a side; false without memory (the side is as before). */
 bool story_set_side(struct story_side *side, const struct story_side *from, struct err *err);
 
-/* Is the voter of this battle asked whether a model was recognised? One battle in five, by its
- * id: a reload changes nothing, and who was asked can be told afterwards. */
+/* May its voter be told who answers? */
+bool story_is_told(const struct story *story);
+
+/* Is the voter of this battle asked whether a model was recognised? One blind battle in five, by
+ * its id: a reload changes nothing, and who was asked can be told afterwards. */
 bool story_asks_recognised(const struct story *story);
 
 /* The commitment to the pair, sent before the vote and opened by the nonce at the reveal:

@@ -1,13 +1,8 @@
-/* Every function asks the story itself whether names may be told (told_all), so that no caller
+/* Every function asks the story itself whether names may be told (story_is_told), so that no caller
  * can get it wrong. */
 #include "battle/view.h"
 
 #include <time.h>
-
-static bool told_all(const struct story *story)
-{
-    return story->voted && story->revealed;
-}
 
 static void time_member(struct json_out *out, const char *key, int64_t ms)
 {
@@ -33,13 +28,14 @@ static void model(struct json_out *out, const char *key, const struct story_side
 static void models(struct json_out *out, const struct story *story)
 {
     char nonce[2 * BATTLE_NONCE_SIZE + 1];
-    if (!told_all(story)) {
+    if (!story_is_told(story)) {
         json_put_null(out, "models");
         return;
     }
     json_put_open(out, "models", '{');
     model(out, "a", &story->side[0]);
-    model(out, "b", &story->side[1]);
+    if (story->mode != BATTLE_DIRECT)
+        model(out, "b", &story->side[1]);
     json_put_close(out, '}');
     hex_encode(story->nonce, BATTLE_NONCE_SIZE, nonce);
     json_put_cstring(out, "nonce", nonce);
@@ -49,6 +45,10 @@ static void head(struct json_out *out, const struct story *story)
 {
     json_put_cstring(out, "battle_id", story->id);
     json_put_cstring(out, "state", battle_state_word(story->state));
+    json_put_cstring(out, "mode", battle_mode_word(story->mode));
+    json_put_bool(out, "queued", story->source == BATTLE_QUEUED);
+    if (story->mode != BATTLE_BLIND)
+        models(out, story);
 }
 
 static void commitment(struct json_out *out, const struct story *story)
@@ -68,7 +68,8 @@ static void vote(struct json_out *out, const struct story *story)
     json_put_cstring(out, "reason", counted ? NULL : vote_counted_word(story->counted));
     json_put_bool(out, "revealed", story->revealed);
     json_put_bool(out, "ask_recognised", story_asks_recognised(story));
-    models(out, story);
+    if (story->mode == BATTLE_BLIND)
+        models(out, story);
 }
 
 static void answer_facts(struct json_out *out, const struct story_answer *answer)
@@ -110,8 +111,9 @@ void view_battle(struct buf *buf, const struct story *story, const struct text s
         json_put_open(&out, NULL, '{');
         json_put_int(&out, "turn", (int64_t)i + 1);
         json_put_string(&out, "prompt", buf_text(&turn->prompt));
-        answer(&out, "a", turn, 0, shown[0], told_all(story));
-        answer(&out, "b", turn, 1, shown[1], told_all(story));
+        answer(&out, "a", turn, 0, shown[0], story_is_told(story));
+        if (story->mode != BATTLE_DIRECT)
+            answer(&out, "b", turn, 1, shown[1], story_is_told(story));
         json_put_close(&out, '}');
     }
     json_put_close(&out, ']');

@@ -379,6 +379,7 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
     struct vote_filter filter = VOTE_FILTER_ALL;
     filter.after = votes->last_seq;
     filter.judge = state->filter.judge;
+    filter.campaign = state->filter.campaign;
     filter.with_tags = state->select.count > 0 || votes->catalogue;
     filter.tagger = votes->marks.tagger;
     filter.tags = votes->marks.tags;

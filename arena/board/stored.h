@@ -52,6 +52,7 @@ struct stored_filter {
     const char *category; /* NULL or "overall": all votes; must live as long as the votes */
     int judge;            /* enum judge_kind; -1: any */
     int64_t up_to;        /* votes up to this seq; 0: all */
+    const char *campaign; /* only votes on its battles; NULL: all; must live as long, too */
     bool style;           /* the ballots carry how the answers look: 16 bytes more a vote */
     bool weighted;    /* by the inverse of the probability that the pair was drawn with; others are
                          left out */

@@ -233,7 +233,7 @@ static bool take_standing(const struct vote_reader *reader, struct vote_import *
         vote->counted = VOTE_NOT_BLIND;
     if (!is_there(counted))
         return true;
-    for (int k = VOTE_COUNTED; k <= VOTE_EXCLUDED; k++)
+    for (int k = VOTE_COUNTED; k <= VOTE_COUNTED_LAST; k++)
         if (text_equal(counted->raw, text_of(vote_counted_word((enum vote_counted)k)))) {
             vote->counted = (enum vote_counted)k;
             return true;

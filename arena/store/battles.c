@@ -27,6 +27,28 @@ const char *battle_source_word(enum battle_source source)
     return WORDS[source];
 }
 
+static const char *const MODES[] = {
+#define X(name, word) word,
+    BATTLE_MODE_MAP(X)
+#undef X
+};
+
+const char *battle_mode_word(enum battle_mode mode)
+{
+    return MODES[mode];
+}
+
+bool battle_mode_from(const char *word, enum battle_mode *mode)
+{
+    for (size_t i = 0; i < sizeof MODES / sizeof MODES[0]; i++) {
+        if (strcmp(word, MODES[i]) != 0)
+            continue;
+        *mode = (enum battle_mode)i;
+        return true;
+    }
+    return false;
+}
+
 static bool not_found(const char *id, struct err *err)
 {
     return err_set(err, ERR_NOT_FOUND, "there is no battle %.40s", id);
@@ -38,15 +60,16 @@ bool battles_insert(struct db *tx, const struct battle_record *record, struct er
     if (!db_run(tx,
                 "INSERT INTO battles (id, voter, campaign, state, source, mode, version_a, "
                 "version_b, probability,"
-                " side_probability, nonce, self_identified, keep_private, created_ms)"
-                " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
+                " side_probability, nonce, self_identified, keep_private, created_ms, item)"
+                " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
                 DB_VALUES(DB_STRING(record->id), DB_STRING(campaign), DB_INT(record->state),
                           DB_INT(record->source), DB_INT(record->mode), DB_INT(record->version_a),
                           DB_INT(record->version_b), DB_REAL(record->probability),
                           DB_REAL(record->side_probability),
                           DB_BLOB(record->nonce, BATTLE_NONCE_SIZE),
                           DB_INT(record->self_identified), DB_INT(record->keep_private),
-                          DB_INT(record->created_ms), DB_STRING(record->voter)),
+                          DB_INT(record->created_ms), record->item ? DB_INT(record->item) : DB_NULL,
+                          DB_STRING(record->voter)),
                 err))
         return false;
     return db_changes(tx) == 1 ||
@@ -68,7 +91,8 @@ struct battle_record battle_from_row(const struct db_rows *rows, int first)
                                    .keep_private = db_int(rows, first + 14) != 0,
                                    .revealed = !db_is_null(rows, first + 15),
                                    .created_ms = db_int(rows, first + 17),
-                                   .ended_ms = db_int(rows, first + 18)};
+                                   .ended_ms = db_int(rows, first + 18),
+                                   .item = db_int(rows, first + 19)};
     db_copy(rows, first + 1, record.id, sizeof record.id);
     db_copy(rows, first + 2, record.voter, sizeof record.voter);
     db_copy(rows, first + 3, record.campaign, sizeof record.campaign);
@@ -206,7 +230,7 @@ bool battles_of_voter(struct db *db, const char *voter, int64_t before, int limi
         struct battle_summary summary = {.battle = battle_from_row(&rows, 0),
                                          .prompt = db_text(&rows, BATTLE_COLUMN_COUNT),
                                          .winner = vote_word(&rows, BATTLE_COLUMN_COUNT + 1)};
-        summary.counted = summary.winner != NULL && db_int(&rows, BATTLE_COLUMN_COUNT + 2) == 0;
+        summary.counted = (int)db_int(&rows, BATTLE_COLUMN_COUNT + 2);
         more = each(user, &summary);
     }
     return db_end(&rows, err);
@@ -224,10 +248,12 @@ bool battles_restart(struct db *tx, int64_t now_ms, int64_t *voided, struct err 
 
 bool battles_expire(struct db *tx, int64_t now_ms, int64_t *expired, struct err *err)
 {
-    int64_t oldest = now_ms - LIMIT_BATTLE_HOURS * INT64_C(3600000);
+    int64_t oldest = now_ms - LIMIT_BATTLE_HOURS * INT64_C(3600000),
+            reserved = now_ms - LIMIT_RESERVATION_MINUTES * INT64_C(60000);
     if (!db_run(tx,
-                "UPDATE battles SET state = 5, ended_ms = ? WHERE state = 1 AND created_ms <= ?",
-                DB_VALUES(DB_INT(now_ms), DB_INT(oldest)), err))
+                "UPDATE battles SET state = 5, ended_ms = ? WHERE state = 1 AND"
+                " created_ms <= iif(source = 1, ?, ?)",
+                DB_VALUES(DB_INT(now_ms), DB_INT(reserved), DB_INT(oldest)), err))
         return false;
     *expired = db_changes(tx);
     return true;

@@ -32,8 +32,19 @@ enum battle_source {
 };
 const char *battle_source_word(enum battle_source source);
 
-/* How the pair came together: only blind battles enter the blind board. */
-enum battle_mode { BATTLE_BLIND, BATTLE_SIDE_BY_SIDE, BATTLE_DIRECT };
+/* How the pair came together: only blind battles enter the blind board. A direct chat has one
+ * model, on side a. */
+#define BATTLE_MODE_MAP(X)                                                                         \
+    X(BATTLE_BLIND, "blind")                                                                       \
+    X(BATTLE_SIDE_BY_SIDE, "side_by_side")                                                         \
+    X(BATTLE_DIRECT, "direct")
+enum battle_mode {
+#define X(name, word) name,
+    BATTLE_MODE_MAP(X)
+#undef X
+};
+const char *battle_mode_word(enum battle_mode mode);
+bool battle_mode_from(const char *word, enum battle_mode *mode);
 
 #define BATTLE_NONCE_SIZE 32
 
@@ -45,6 +56,7 @@ struct battle_record {
     enum battle_state state;
     enum battle_source source;
     enum battle_mode mode;
+    int64_t item;                 /* of the queue; 0: none */
     int64_t version_a, version_b; /* sides as shown */
     double probability;           /* with which this pair was drawn; NaN: not drawn by us */
     double side_probability; /* with which A came to stand left, given the pair; NaN likewise */
@@ -98,7 +110,7 @@ struct battle_summary {
     struct battle_record battle;
     struct text prompt; /* of turn 1, whole; data NULL: erased or none */
     const char *winner; /* NULL: no vote */
-    bool counted;
+    int counted;        /* enum vote_counted, of a vote */
 };
 bool battles_of_voter(struct db *db, const char *voter, int64_t before, int limit,
                       bool (*each)(void *user, const struct battle_summary *summary), void *user,
@@ -107,7 +119,8 @@ bool battles_of_voter(struct db *db, const char *voter, int64_t before, int limi
 /* At start-up: what streamed when the arena stopped is void ("restart"). Gives how many. */
 bool battles_restart(struct db *tx, int64_t now_ms, int64_t *voided, struct err *err);
 
-/* Ready battles older than LIMIT_BATTLE_HOURS expire. Gives how many. */
+/* Ready battles older than LIMIT_BATTLE_HOURS expire, queued ones after
+ * LIMIT_RESERVATION_MINUTES: others wait for them. Gives how many. */
 bool battles_expire(struct db *tx, int64_t now_ms, int64_t *expired, struct err *err);
 
 /* Counted by state, for figures: counts[state]. */

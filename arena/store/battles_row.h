@@ -10,9 +10,9 @@
     "b.probability,"                                                                               \
     " b.side_probability, b.nonce, b.turns, b.self_identified, b.keep_private, b.revealed_ms, "    \
     "b.void_code,"                                                                                 \
-    " b.created_ms, b.ended_ms"
+    " b.created_ms, b.ended_ms, b.item"
 #define BATTLE_TABLES "battles b LEFT JOIN voters v ON v.number = b.voter"
-enum { BATTLE_COLUMN_COUNT = 19 };
+enum { BATTLE_COLUMN_COUNT = 20 };
 
 struct battle_record battle_from_row(const struct db_rows *rows, int first);
 

@@ -1,5 +1,6 @@
 /* Which battles are meant is put into a temporary table first; the steps then are the same for a
- * person and for retention. An answer is emptied only when no battle outside the table shows it.
+ * person and for retention. An answer is emptied only when no battle outside the table and no
+ * pair of the queue shows it.
  * The prompt's value is a digest of the prompt, so it goes too, unless others asked the same:
  * then it is a fresh random value, equal for what was equal. */
 #include "store/erasure.h"
@@ -28,7 +29,8 @@ static bool empty_answers(struct db *tx, int64_t *count, struct err *err)
         " UNION SELECT answer_b FROM turns WHERE battle IN temp.erased)"
         " AND id NOT IN (SELECT answer_a FROM turns WHERE battle NOT IN temp.erased AND answer_a "
         "NOTNULL"
-        " UNION SELECT answer_b FROM turns WHERE battle NOT IN temp.erased AND answer_b NOTNULL)",
+        " UNION SELECT answer_b FROM turns WHERE battle NOT IN temp.erased AND answer_b NOTNULL"
+        " UNION SELECT answer_a FROM queue_turns UNION SELECT answer_b FROM queue_turns)",
         DB_NONE, err);
     return count_changes(tx, ran, count);
 }

@@ -129,7 +129,7 @@ static bool read_vote(const struct db_rows *rows, struct ledger_vote *vote)
     int winner, judge, counted, source;
     if (!enum_from(rows, 10, WINNER_BOTH_BAD + 1, &winner) ||
         !enum_from(rows, 11, JUDGE_MODEL + 1, &judge) ||
-        !enum_from(rows, 12, VOTE_EXCLUDED + 1, &counted) ||
+        !enum_from(rows, 12, VOTE_COUNTED_LAST + 1, &counted) ||
         !enum_from(rows, 13, BATTLE_IMPORT + 1, &source))
         return false;
     *vote = (struct ledger_vote){.seq = db_int(rows, 0),
@@ -263,6 +263,13 @@ static const struct invariant INVARIANTS[] = {
     {"SELECT s.seq FROM votes s JOIN battles b ON b.number = s.battle WHERE s.counted = 0"
      " AND (b.self_identified OR b.mode <> 0)",
      "vote %s is counted though its battle was not blind"},
+    {"SELECT s.seq FROM votes s JOIN battles b ON b.number = s.battle JOIN queue_items i ON i.id ="
+     " b.item WHERE s.counted = 0 AND i.kind <> 0",
+     "vote %s is counted though its pair was a control"},
+    {"SELECT i.id FROM queue_items i WHERE i.taken <> (SELECT count(*) FROM battles b LEFT JOIN"
+     " voters v ON v.number = b.voter WHERE b.item = i.id AND b.state IN (1, 2) AND"
+     " coalesce(v.kind, 0) = 0)",
+     "pair %s of the queue has not as many places taken as it says"},
     {"SELECT id FROM battles b WHERE source <> 2 AND turns <> (SELECT count(*) FROM turns WHERE "
      "battle = b.number)",
      "battle %s does not have as many turns as it says"},

@@ -44,12 +44,12 @@ bool turns_answer(struct db *tx, const char *battle, int turn, int64_t answer_a,
             tx,
             "UPDATE turns SET answer_a = ?, answer_b = ?, first_ms_a = ?, first_ms_b = ?, "
             "ended_ms_a = ?,"
-            " ended_ms_b = ?, released_ms = ?, answered_ms = ?"
+            " ended_ms_b = ?, released_ms = ?, shown_ms = ?, answered_ms = ?"
             " WHERE turn = ? AND battle = (SELECT number FROM battles WHERE id = ? AND state < 2)",
             DB_VALUES(DB_INT(answer_a), DB_INT(answer_b), DB_KNOWN(timing->first_ms_a),
                       DB_KNOWN(timing->first_ms_b), DB_KNOWN(timing->ended_ms_a),
-                      DB_KNOWN(timing->ended_ms_b), DB_KNOWN(timing->released_ms), DB_INT(now_ms),
-                      DB_INT(turn), DB_STRING(battle)),
+                      DB_KNOWN(timing->ended_ms_b), DB_KNOWN(timing->released_ms),
+                      DB_KNOWN(timing->shown_ms), DB_INT(now_ms), DB_INT(turn), DB_STRING(battle)),
             err))
         return false;
     return db_changes(tx) == 1 || refuse_turn(tx, battle, turn, err);
@@ -62,10 +62,10 @@ static struct turn_record turn_from_row(const struct db_rows *rows)
                                .answered = !db_is_null(rows, 2),
                                .timing = {db_int_or(rows, 3, -1), db_int_or(rows, 4, -1),
                                           db_int_or(rows, 5, -1), db_int_or(rows, 6, -1),
-                                          db_int_or(rows, 7, -1)}};
+                                          db_int_or(rows, 7, -1), db_int_or(rows, 8, -1)}};
     if (turn.answered) {
-        turn.a = answer_from_row(rows, 8);
-        turn.b = answer_from_row(rows, 8 + ANSWER_COLUMN_COUNT);
+        turn.a = answer_from_row(rows, 9);
+        turn.b = answer_from_row(rows, 9 + ANSWER_COLUMN_COUNT);
     }
     return turn;
 }
@@ -79,7 +79,7 @@ bool turns_each(struct db *db, const char *battle,
             db, &rows,
             "SELECT t.turn, t.prompt, t.answered_ms, t.first_ms_a, t.first_ms_b, t.ended_ms_a, "
             "t.ended_ms_b,"
-            " t.released_ms, " ANSWER_COLUMNS("a") ", " ANSWER_COLUMNS(
+            " t.released_ms, t.shown_ms, " ANSWER_COLUMNS("a") ", " ANSWER_COLUMNS(
                 "b") " FROM turns t"
                      " JOIN battles g ON g.number = t.battle LEFT JOIN answers a ON a.id = "
                      "t.answer_a"

@@ -18,6 +18,7 @@ struct turn_timing {
         first_ms_b; /* from the turn's start to the lane's first content; -1: none */
     int64_t ended_ms_a, ended_ms_b; /* to the lane's end */
     int64_t released_ms;            /* to the first byte shown, both lanes */
+    int64_t shown_ms;               /* to the last byte shown; -1: not shown as it came */
 };
 bool turns_answer(struct db *tx, const char *battle, int turn, int64_t answer_a, int64_t answer_b,
                   const struct turn_timing *timing, int64_t now_ms, struct err *err);

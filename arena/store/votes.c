@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "store/ledger.h"
+#include "store/queue.h"
 #include "store/voters.h"
 
 static const char *const WINNER_WORDS[] = {
@@ -246,14 +247,41 @@ static bool may_vote(struct db *tx, const struct vote_cast *vote, struct vote_re
                    battle_state_word(out->battle.state));
 }
 
-static enum vote_counted judge_counted(const struct vote_cast *vote,
-                                       const struct battle_record *battle)
+/* How often the battle's opening prompt was voted on in live battles, by its voter and by all. */
+static bool is_worn(struct db *tx, const struct vote_cast *vote, const struct battle_record *battle,
+                    bool *worn, struct err *err)
 {
-    if (vote->counted != VOTE_COUNTED)
-        return vote->counted;
-    if (battle->mode != BATTLE_BLIND)
-        return VOTE_NOT_BLIND;
-    return battle->self_identified ? VOTE_SELF_IDENTIFIED : VOTE_COUNTED;
+    struct db_rows rows;
+    *worn = false;
+    if (vote->same_prompt == 0 || battle->source != BATTLE_LIVE)
+        return true;
+    if (!db_select(tx, &rows,
+                   "SELECT count(*), count(*) FILTER (WHERE b.voter = m.voter) FROM battles m"
+                   " JOIN battles b ON b.prompt_value = m.prompt_value AND b.source = 0"
+                   " JOIN votes s ON s.battle = b.number AND s.counted = 0 WHERE m.id = ?",
+                   DB_VALUES(DB_STRING(vote->battle)), err))
+        return false;
+    if (db_next(&rows))
+        *worn = db_int(&rows, 1) >= vote->same_prompt || db_int(&rows, 0) / 10 >= vote->same_prompt;
+    return db_end(&rows, err);
+}
+
+/* The first reason that holds. */
+static bool judge_counted(struct db *tx, const struct vote_cast *vote,
+                          const struct battle_record *battle, enum vote_counted *out,
+                          struct err *err)
+{
+    enum queue_kind kind;
+    bool worn;
+    if (!queue_kind_of(tx, vote->battle, &kind, err) || !is_worn(tx, vote, battle, &worn, err))
+        return false;
+    *out = vote->counted != VOTE_COUNTED                                  ? vote->counted
+           : battle->mode != BATTLE_BLIND                                 ? VOTE_NOT_BLIND
+           : kind != QUEUE_PAIR || battle->version_a == battle->version_b ? VOTE_CONTROL
+           : battle->self_identified                                      ? VOTE_SELF_IDENTIFIED
+           : worn                                                         ? VOTE_DUPLICATE_PROMPT
+                                                                          : VOTE_COUNTED;
+    return true;
 }
 
 static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote_result *out,
@@ -261,7 +289,9 @@ static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote
 {
     const struct battle_record *battle = &out->battle;
     struct voter_record voter;
-    if (!voters_find(tx, vote->voter, &voter, err))
+    enum vote_counted counted;
+    if (!voters_find(tx, vote->voter, &voter, err) ||
+        !judge_counted(tx, vote, battle, &counted, err))
         return false;
     struct vote_append append = {.battle = battle->number,
                                  .voter = voter.number,
@@ -270,7 +300,7 @@ static bool append_cast(struct db *tx, const struct vote_cast *vote, struct vote
                                  .version_b = battle->version_b,
                                  .winner = vote->winner,
                                  .judge = vote->judge,
-                                 .counted = judge_counted(vote, battle),
+                                 .counted = counted,
                                  .source = battle->source,
                                  .battle_id = text_of(vote->battle),
                                  .at_ms = vote->now_ms,

@@ -34,12 +34,15 @@ const char *judge_kind_word(enum judge_kind kind);
     X(VOTE_SELF_IDENTIFIED, "self_identified")                                                     \
     X(VOTE_NOT_BLIND, "not_blind")                                                                 \
     X(VOTE_DAILY_CAP, "daily_cap")                                                                 \
-    X(VOTE_EXCLUDED, "excluded")
+    X(VOTE_EXCLUDED, "excluded")                                                                   \
+    X(VOTE_CONTROL, "control")                                                                     \
+    X(VOTE_DUPLICATE_PROMPT, "duplicate_prompt")
 enum vote_counted {
 #define X(name, word) name,
     VOTE_COUNTED_MAP(X)
 #undef X
 };
+#define VOTE_COUNTED_LAST VOTE_DUPLICATE_PROMPT
 const char *vote_counted_word(enum vote_counted counted);
 
 struct vote_cast {
@@ -48,8 +51,10 @@ struct vote_cast {
     enum judge_kind judge;
     enum vote_counted
         counted; /* what the caller knows; a self-identified or not blind battle is found here */
-    int64_t delay_ms; /* from both lanes' end to the vote; -1: unknown */
-    int64_t read_ms;  /* the shorter of the two lanes' time on screen; -1: unknown */
+    int64_t delay_ms;    /* from both lanes' end to the vote; -1: unknown */
+    int64_t read_ms;     /* the shorter of the two lanes' time on screen; -1: unknown */
+    int64_t same_prompt; /* how many votes of one voter on one prompt of their own count, and ten
+                            times as many of all voters; 0: all */
     int64_t now_ms;
 };
 

@@ -160,7 +160,7 @@ static inline bool fixture_battle_apply(struct db *tx, void *data, struct err *e
                                    .probability = 0.25,
                                    .side_probability = 0.5,
                                    .created_ms = NOW};
-    struct turn_timing timing = {10, 20, 30, 40, 50};
+    struct turn_timing timing = {10, 20, 30, 40, 50, 60};
     int64_t a, b;
     random_id(battle.id);
     copy_id(new->id, battle.id);

@@ -1,0 +1,228 @@
+/* Three ways to a pair: drawn by the matchmaker among all, drawn among a campaign's pairs for its
+ * cohort, or named by the voter (then nobody is blind). The rest of a battle's life does not ask
+ * which it was. */
+#include "battle/opening.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "battle/hall_state.h"
+#include "battle/matchmaker.h"
+#include "battle/record.h"
+#include "battle/view.h"
+#include "board/live.h"
+#include "competitor/roster.h"
+#include "people/campaigns.h"
+
+#define WHAT "the request"
+
+struct opening {
+    enum battle_mode mode;
+    struct match match;
+    const char *campaign; /* its id; NULL: none */
+};
+
+bool opening_may_stream(const struct op *op, struct err *err)
+{
+    size_t most = op->hall->options.at_home ? LIMIT_STREAMING_AT_HOME : LIMIT_STREAMING_PER_VOTER;
+    if (hall_streaming_of(op->hall, op->voter) < most)
+        return true;
+    return err_set(err, ERR_TOO_MANY, "%s streaming for you already: wait for it, or stop it",
+                   most > 1 ? "two battles are" : "a battle is");
+}
+
+bool opening_prompt(const struct op *op, struct text *out, struct err *err)
+{
+    const char *prompt;
+    if (!json_get_string(op->body, "prompt", WHAT, &prompt, err))
+        return false;
+    size_t length = json_string_length(json_object_get(op->body, "prompt"));
+    if (length > LIMIT_PROMPT_BYTES)
+        return err_set(err, ERR_PROMPT_TOO_LONG,
+                       "the prompt has %zu bytes, %d are the most: shorten it", length,
+                       LIMIT_PROMPT_BYTES);
+    if (!utf8_valid(prompt, length))
+        return err_set(err, ERR_BAD_UTF8, "the prompt is not UTF-8 from byte %zu on",
+                       utf8_find_invalid(prompt, length));
+    if (strspn(prompt, " \t\r\n") == length)
+        return err_set(err, ERR_PROMPT_EMPTY, "the prompt is empty: write something to answer");
+    *out = (struct text){prompt, length};
+    return true;
+}
+
+/* --- drawn --- */
+
+static bool draw_freely(struct op *op, struct match *match, struct err *err)
+{
+    struct competitor *list[LIMIT_COMPETITORS];
+    size_t count = hall_competitors(op->hall, list);
+    const struct live *live = op->hall->options.live;
+    struct matchmaker_informed informed;
+    struct matchmaker_rule rule =
+        matchmaker_inform(&informed, live ? live_sampling(live) : NULL, list, count);
+    return matchmaker_draw(match, list, count, &rule, &op->hall->rng, err);
+}
+
+static double campaign_weight(const void *user, struct competitor *const *list, size_t i, size_t j)
+{
+    return campaign_pairs(user, list[i]->version, list[j]->version) ? 1 : 0;
+}
+
+/* Now and then the same model answers twice: what its voters make of that is their noise. */
+static void double_one(struct match *match, double rate, struct rng *rng)
+{
+    if (rng_uniform(rng) < rate)
+        match->side[0] = match->side[1];
+    else
+        rate = 1 - rate;
+    match->pair_probability *= rate;
+}
+
+/* False where the campaign's models are not all here: then the battle is an ordinary one. */
+static bool draw_for(struct op *op, const struct campaign_terms *terms, struct match *match)
+{
+    struct competitor *list[LIMIT_COMPETITORS];
+    size_t count = hall_competitors(op->hall, list);
+    struct matchmaker_rule rule = {campaign_weight, terms};
+    if (!matchmaker_draw(match, list, count, &rule, &op->hall->rng, NULL))
+        return false;
+    double_one(match, terms->same_model_rate, &op->hall->rng);
+    return true;
+}
+
+static bool draw(struct op *op, struct opening *opening, struct err *err)
+{
+    const struct campaigns *campaigns = op->hall->options.campaigns;
+    const struct campaign_terms *terms = campaigns ? campaigns_live(campaigns, op->cohort) : NULL;
+    if (terms && draw_for(op, terms, &opening->match)) {
+        opening->campaign = terms->id;
+        return true;
+    }
+    return draw_freely(op, &opening->match, err);
+}
+
+/* --- named --- */
+
+static bool find_named(const struct op *op, const json_t *name, struct competitor **out,
+                       struct err *err)
+{
+    const char *word = json_string_value(name);
+    if (!word)
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"models\": expected names");
+    *out = roster_find(op->hall->options.roster, word);
+    if (*out && (*out)->availability == COMPETITOR_ACTIVE)
+        return true;
+    return err_set(err, ERR_BAD_REQUEST, "there is no active model \"%.100s\" to talk to", word);
+}
+
+static bool take_named(const struct op *op, struct opening *opening, struct err *err)
+{
+    const json_t *models = json_object_get(op->body, "models");
+    size_t wanted = opening->mode == BATTLE_DIRECT ? 1 : 2;
+    if (json_array_size(models) != wanted)
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"models\": expected a list of %zu", wanted);
+    opening->match =
+        (struct match){.pair_probability = (double)NAN, .side_probability = (double)NAN};
+    for (size_t i = 0; i < wanted; i++)
+        if (!find_named(op, json_array_get(models, i), &opening->match.side[i], err))
+            return false;
+    if (wanted == 1)
+        opening->match.side[1] = opening->match.side[0];
+    else if (opening->match.side[0] == opening->match.side[1])
+        return err_set(err, ERR_BAD_REQUEST, "choose two different models to compare");
+    return true;
+}
+
+static bool choose_sides(struct op *op, struct opening *opening, struct err *err)
+{
+    const char *mode = "blind";
+    if (!json_get_string_or(op->body, "mode", WHAT, &mode, err))
+        return false;
+    if (!battle_mode_from(mode, &opening->mode))
+        return err_set(err, ERR_BAD_REQUEST,
+                       WHAT ": \"mode\" is \"%.40s\"; it must be blind, side_by_side or direct",
+                       mode);
+    if (opening->mode != BATTLE_BLIND)
+        return take_named(op, opening, err);
+    if (json_object_get(op->body, "models"))
+        return err_set(err, ERR_BAD_REQUEST, "in a blind battle nobody chooses the models");
+    return draw(op, opening, err);
+}
+
+/* --- the battle --- */
+
+static struct battle *new_battle(struct op *op, const struct opening *opening, struct text prompt,
+                                 struct err *err)
+{
+    const struct match *match = &opening->match;
+    struct story story;
+    story_init(&story);
+    random_id(story.id);
+    random_bytes(story.nonce, sizeof story.nonce);
+    memcpy(story.voter, op->voter, sizeof story.voter);
+    snprintf(story.campaign, sizeof story.campaign, "%s",
+             opening->campaign ? opening->campaign : "");
+    story.state = BATTLE_STREAMING;
+    story.mode = opening->mode;
+    story.created_ms = op->now_ms;
+    story.pair_probability = match->pair_probability;
+    story.side_probability = match->side_probability;
+    bool good = story_add_turn(&story, prompt, err) != NULL;
+    struct battle *battle = good ? battle_new(&op->hall->host, &story, 1, err) : NULL;
+    story_done(&story);
+    if (battle && battle_set_side(battle, 0, match->side[0], err) &&
+        battle_set_side(battle, 1, match->side[1], err))
+        return battle;
+    battle_free(battle);
+    return NULL;
+}
+
+bool opening_prepare(struct op *op, struct err *err)
+{
+    struct text prompt;
+    struct opening opening = {.mode = BATTLE_BLIND};
+    if (!opening_prompt(op, &prompt, err) || !opening_may_stream(op, err) ||
+        !choose_sides(op, &opening, err))
+        return false;
+    if (!residents_make_room(&op->hall->residents))
+        return err_set(err, ERR_BUSY,
+                       "%d battles are under way, which is the most: try again in a minute",
+                       LIMIT_BATTLES_LIVE);
+    struct battle *battle = new_battle(op, &opening, prompt, err);
+    if (!battle)
+        return false;
+    op->resident = residents_add(&op->hall->residents, op->hall, battle);
+    if (!op->resident) {
+        battle_free(battle);
+        return err_set(err, ERR_MEMORY, "out of memory");
+    }
+    op->needs_job = true;
+    op->status = 201;
+    view_step(&op->out, &battle->story);
+    return true;
+}
+
+bool opening_apply(struct db *tx, struct op *op, struct err *err)
+{
+    return record_start(tx, &op->resident->battle->story, op->version, err);
+}
+
+void opening_committed(struct op *op)
+{
+    struct battle *battle = op->resident->battle;
+    op->hall->figures.started++;
+    for (int i = 0; i < 2; i++)
+        battle->story.side[i].version_id = op->version[i];
+    if (!op->hall->stopping)
+        battle_stream(battle, false);
+}
+
+void opening_undone(struct op *op, const struct err *err)
+{
+    (void)err;
+    residents_remove(&op->hall->residents, op->resident);
+    op->resident = NULL;
+}

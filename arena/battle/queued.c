@@ -1,0 +1,108 @@
+/* Both answers stand in the store before the battle begins, so it has no lanes and no pace: it is
+ * stored as ready, and told whole. What was open stays open: asking again, after a reload or a
+ * restart, gives the same pair. */
+#include "battle/queued.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "battle/hall_state.h"
+#include "battle/record.h"
+#include "battle/view.h"
+#include "store/queue.h"
+
+bool queued_prepare(struct op *op, struct err *err)
+{
+    (void)err;
+    op->kind = rng_uniform(&op->hall->rng);
+    op->place = rng_next(&op->hall->rng);
+    op->side = rng_below(&op->hall->rng, 2);
+    op->needs_job = true;
+    return true;
+}
+
+static bool insert(struct db *tx, const struct op *op, const struct queue_pick *pick, bool swapped,
+                   char id[STORE_ID_SIZE], struct err *err)
+{
+    struct battle_record record = {.state = BATTLE_READY,
+                                   .source = BATTLE_QUEUED,
+                                   .mode = BATTLE_BLIND,
+                                   .item = pick->item,
+                                   .version_a = swapped ? pick->version_b : pick->version_a,
+                                   .version_b = swapped ? pick->version_a : pick->version_b,
+                                   .probability = pick->probability,
+                                   .side_probability = 0.5,
+                                   .created_ms = op->now_ms};
+    random_id(id);
+    random_bytes(record.nonce, sizeof record.nonce);
+    memcpy(record.id, id, sizeof record.id);
+    memcpy(record.voter, op->voter, sizeof record.voter);
+    memcpy(record.campaign, pick->campaign, sizeof record.campaign);
+    return battles_insert(tx, &record, err) &&
+           queue_copy_turns(tx, pick->item, id, swapped, op->now_ms, err);
+}
+
+/* The voter's open pair, or a new one; id "" when nothing is left. */
+static bool take(struct db *tx, const struct op *op, char id[STORE_ID_SIZE], bool *fresh,
+                 struct err *err)
+{
+    struct queue_wish wish = {op->voter, op->cohort, op->kind, op->place};
+    struct queue_pick pick;
+    *fresh = false;
+    if (!queue_open(tx, op->voter, id, err))
+        return false;
+    if (id[0])
+        return true;
+    if (!queue_pick(tx, &wish, &pick, err))
+        return false;
+    *fresh = pick.item != 0;
+    return !*fresh || insert(tx, op, &pick, op->side == 1, id, err);
+}
+
+static bool write_battle(struct db *tx, const struct op *op, const char *id, bool fresh,
+                         struct buf *out, struct err *err)
+{
+    const struct text nothing[2] = {{"", 0}, {"", 0}};
+    struct story story;
+    story_init(&story);
+    bool good =
+        record_read(tx, id, op->voter, &story, err) && (!fresh || record_tags(tx, &story, err));
+    if (good)
+        view_battle(out, &story, nothing);
+    story_done(&story);
+    return good;
+}
+
+static void write_progress(struct json_out *out, const struct queue_progress *progress)
+{
+    json_put_open(out, "progress", '{');
+    json_put_int(out, "given", progress->given);
+    json_put_int(out, "today", progress->today);
+    json_put_int(out, "left", progress->left);
+    json_put_bool(out, "preparing", progress->preparing);
+    json_put_close(out, '}');
+}
+
+bool queued_apply(struct db *tx, struct op *op, struct err *err)
+{
+    char id[STORE_ID_SIZE];
+    struct queue_progress progress;
+    struct buf battle;
+    bool fresh;
+    buf_init(&battle, op->out.max);
+    bool good = take(tx, op, id, &fresh, err) &&
+                (!id[0] || write_battle(tx, op, id, fresh, &battle, err)) &&
+                queue_progress(tx, op->voter, op->cohort, op->now_ms, &progress, err);
+    if (good) {
+        struct json_out out = json_out_to(&op->out);
+        json_put_open(&out, NULL, '{');
+        if (id[0])
+            json_put_raw(&out, "battle", buf_text(&battle));
+        else
+            json_put_null(&out, "battle");
+        write_progress(&out, &progress);
+        json_put_close(&out, '}');
+    }
+    buf_done(&battle);
+    return good;
+}
