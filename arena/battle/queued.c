@@ -73,16 +73,6 @@ static bool write_battle(struct db *tx, const struct op *op, const char *id, boo
     return good;
 }
 
-static void write_progress(struct json_out *out, const struct queue_progress *progress)
-{
-    json_put_open(out, "progress", '{');
-    json_put_int(out, "given", progress->given);
-    json_put_int(out, "today", progress->today);
-    json_put_int(out, "left", progress->left);
-    json_put_bool(out, "preparing", progress->preparing);
-    json_put_close(out, '}');
-}
-
 bool queued_apply(struct db *tx, struct op *op, struct err *err)
 {
     char id[STORE_ID_SIZE];
@@ -100,7 +90,7 @@ bool queued_apply(struct db *tx, struct op *op, struct err *err)
             json_put_raw(&out, "battle", buf_text(&battle));
         else
             json_put_null(&out, "battle");
-        write_progress(&out, &progress);
+        queue_progress_write(&out, "progress", &progress);
         json_put_close(&out, '}');
     }
     buf_done(&battle);

@@ -209,7 +209,7 @@ bool record_answers(struct db *tx, const struct battle *battle, int64_t version[
 bool record_void(struct db *tx, const struct battle *battle, const char *code, int64_t now_ms,
                  struct err *err)
 {
-    return store_incidents(tx, battle, now_ms, err) && store_tags(tx, &battle->story, err) &&
+    return store_incidents(tx, battle, now_ms, err) && record_tags(tx, &battle->story, err) &&
            battles_change(tx, battle->story.id, BATTLE_STREAMING, BATTLE_VOID, code, now_ms, err);
 }
 

@@ -24,6 +24,7 @@
 #include "http/server.h"
 #include "loop/loop.h"
 #include "loop/worker.h"
+#include "people/campaigns.h"
 #include "people/keys.h"
 #include "people/rates.h"
 #include "people/sessions.h"
@@ -39,6 +40,7 @@ struct house {
     struct roster *roster;
     struct live *live;
     struct tagger *tagger;
+    struct campaigns *campaigns;
     struct hall *hall;
     struct sessions *sessions;
     struct rates *rates;
@@ -162,11 +164,18 @@ static bool open_rooms(struct house *house, struct err *err)
     if (!house->live)
         return false;
     live_start(house->live, board_is_ready, house);
+    struct campaigns_options campaigns = {.workers = house->workers, .store = house->store};
+    house->campaigns = campaigns_new(&campaigns, err);
+    if (!house->campaigns)
+        return false;
     struct hall_options hall = {.loop = house->loop,
                                 .workers = house->workers,
                                 .store = house->store,
                                 .roster = house->roster,
-                                .live = house->live};
+                                .live = house->live,
+                                .campaigns = house->campaigns,
+                                .same_prompt = house->config.same_prompt_votes,
+                                .at_home = house->config.auth.mode == AUTH_LOCAL};
     house->hall = open_tagger(house, err) ? hall_new(&hall, err) : NULL;
     house->sessions = house->hall ? sessions_new(house->store, house->config.auth.mode, err) : NULL;
     house->rates = house->sessions ? rates_new() : NULL;
@@ -190,6 +199,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .roster = house->roster,
                                            .hall = house->hall,
                                            .live = house->live,
+                                           .campaigns = house->campaigns,
                                            .sessions = house->sessions,
                                            .rates = house->rates,
                                            .keys = house->keys,
@@ -226,6 +236,7 @@ static void close_house(struct house *house)
     if (house->loop)
         loop_turn(house->loop, 0); /* what the workers still had to say */
     live_free(house->live);
+    campaigns_free(house->campaigns);
     roster_free(house->roster);
     store_close(house->store);
     if (house->loop)

@@ -19,15 +19,18 @@ static bool read_auth(struct settings *settings, const char *path, struct err *e
 
 static bool read_limits(struct settings *settings, const char *path, struct err *err)
 {
-    static const char *const KEYS[] = {"min_votes", "daily_votes", NULL};
+    static const char *const KEYS[] = {"min_votes", "daily_votes", "same_prompt_votes", NULL};
     const json_t *limits = json_object_get(settings->root, "limits");
+    settings->same_prompt_votes = settings->auth.mode == AUTH_LOCAL ? 0 : SETTINGS_SAME_PROMPT_VOTES;
     if (!limits)
         return true;
     return (json_only_keys(limits, KEYS, "\"limits\"", err) &&
             json_get_int_or(limits, "min_votes", "\"limits\"", 0, 1000000, &settings->min_votes,
                             err) &&
             json_get_int_or(limits, "daily_votes", "\"limits\"", 0, 1000000, &settings->daily_votes,
-                            err)) ||
+                            err) &&
+            json_get_int_or(limits, "same_prompt_votes", "\"limits\"", 0, 1000000,
+                            &settings->same_prompt_votes, err)) ||
            err_prefix(err, "%s", path);
 }
 

@@ -23,9 +23,13 @@ struct settings {
         daily_votes; /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */
     const char *tagger; /* "tagging": {"model": …}: a competitor, "off"; NULL: the in-house one */
     int64_t tagging_quiet; /* "tagging": {"quiet_seconds": …}: before a question is asked */
-    int64_t min_votes;     /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
+    /* "limits": {"same_prompt_votes": …}: of a voter on one prompt of their own only so many count,
+     * and a hundred times as many of all voters; 0: all, as at home */
+    int64_t same_prompt_votes;
+    int64_t min_votes; /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
 };
 
+#define SETTINGS_SAME_PROMPT_VOTES 10 /* who asks the same again and again tries something out */
 #define SETTINGS_MIN_VOTES                                                                         \
     10 /* below this an interval spans hundreds of points: a rank would be a guess */
 

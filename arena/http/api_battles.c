@@ -34,6 +34,7 @@ static void ask(struct http_request *request, enum hall_action action, struct ha
         return;
     }
     more.voter = request->voter.id;
+    more.cohort = request->voter.cohort;
     more.battle = *request->part ? request->part : NULL;
     more.key = request->key;
     more.body = request->json;

@@ -18,6 +18,8 @@ struct sessions;
 struct rates;
 struct keys;
 struct workers;
+struct campaigns;
+struct evals;
 
 struct http_context {
     struct loop *loop;
@@ -28,6 +30,9 @@ struct http_context {
     struct live *live;         /* the leaderboards */
     struct sessions *sessions; /* from a cookie to its voter */
     struct rates *rates;       /* not used in local mode: its one user is the administrator */
+
+    struct campaigns *campaigns;
+    struct evals *evals; /* batch evaluations; NULL: none are run here */
 
     struct keys *keys; /* who may use /v1; NULL: nobody has a key */
     bool open_v1;      /* no key is needed for /v1 on loopback */

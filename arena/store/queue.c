@@ -185,3 +185,14 @@ bool queue_progress(struct db *db, const char *voter, const char *cohort, int64_
     out->preparing = running != 0;
     return true;
 }
+
+void queue_progress_write(struct json_out *out, const char *key,
+                          const struct queue_progress *progress)
+{
+    json_put_open(out, key, '{');
+    json_put_int(out, "given", progress->given);
+    json_put_int(out, "today", progress->today);
+    json_put_int(out, "left", progress->left);
+    json_put_bool(out, "preparing", progress->preparing);
+    json_put_close(out, '}');
+}

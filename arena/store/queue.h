@@ -7,6 +7,7 @@
 #ifndef ARENA_STORE_QUEUE_H
 #define ARENA_STORE_QUEUE_H
 
+#include "base/json.h"
 #include "store/battles.h"
 #include "store/queue_insert.h"
 #include "store/store.h"
@@ -47,5 +48,7 @@ struct queue_progress {
 };
 bool queue_progress(struct db *db, const char *voter, const char *cohort, int64_t now_ms,
                     struct queue_progress *out, struct err *err);
+void queue_progress_write(struct json_out *out, const char *key,
+                          const struct queue_progress *progress);
 
 #endif

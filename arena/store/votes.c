@@ -262,7 +262,8 @@ static bool is_worn(struct db *tx, const struct vote_cast *vote, const struct ba
                    DB_VALUES(DB_STRING(vote->battle)), err))
         return false;
     if (db_next(&rows))
-        *worn = db_int(&rows, 1) >= vote->same_prompt || db_int(&rows, 0) / 10 >= vote->same_prompt;
+        *worn =
+            db_int(&rows, 1) >= vote->same_prompt || db_int(&rows, 0) / 100 >= vote->same_prompt;
     return db_end(&rows, err);
 }
 

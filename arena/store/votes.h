@@ -53,8 +53,8 @@ struct vote_cast {
         counted; /* what the caller knows; a self-identified or not blind battle is found here */
     int64_t delay_ms;    /* from both lanes' end to the vote; -1: unknown */
     int64_t read_ms;     /* the shorter of the two lanes' time on screen; -1: unknown */
-    int64_t same_prompt; /* how many votes of one voter on one prompt of their own count, and ten
-                            times as many of all voters; 0: all */
+    int64_t same_prompt; /* how many votes of one voter on one prompt of their own count, and a
+                            hundred times as many of all voters; 0: all */
     int64_t now_ms;
 };
 

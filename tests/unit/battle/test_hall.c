@@ -561,7 +561,7 @@ static void test_limits_of_a_voter(void **state)
     char id[STORE_ID_SIZE];
     struct question question = {.body = "{\"prompt\":\"x\"}"};
     (void)state;
-    for (int i = 0; i < LIMIT_STREAMING_PER_VOTER; i++)
+    for (int i = 0; i < LIMIT_STREAMING_AT_HOME; i++)
         world_start(world, id);
     world_expect(world, HALL_START, question, 429, "too_many");
     question.voter = world->other_voter;

@@ -1,0 +1,129 @@
+/* A registered question is shown as it is stored; only what moves is counted anew. */
+#include "people/campaign_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "people/question.h"
+#include "people/raters.h"
+#include "people/standing.h"
+
+struct viewing {
+    struct db *db;
+    struct json_out *out;
+    struct err *err;
+    bool whole, failed;
+};
+
+static void put_time(struct json_out *out, const char *key, int64_t ms)
+{
+    char text[32];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm parts;
+    gmtime_r(&seconds, &parts);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    json_put_cstring(out, key, text);
+}
+
+static bool write_progress(struct viewing *viewing, const char *id)
+{
+    struct campaign_progress progress;
+    struct json_out *out = viewing->out;
+    if (!campaigns_progress(viewing->db, id, &progress, viewing->err))
+        return false;
+    json_put_open(out, "progress", '{');
+    json_put_int(out, "votes", progress.votes);
+    json_put_int(out, "controls", progress.controls);
+    json_put_int(out, "not_counted", progress.others);
+    json_put_int(out, "voters", progress.voters);
+    json_put_int(out, "with_own_prompts", progress.live);
+    json_put_open(out, "queue", '{');
+    json_put_int(out, "pairs", progress.items);
+    json_put_int(out, "wanted", progress.wanted);
+    json_put_int(out, "taken", progress.taken);
+    json_put_close(out, '}');
+    json_put_close(out, '}');
+    return true;
+}
+
+/* Where it stands now, as the report will say it. */
+static bool write_standing(struct viewing *viewing, const struct campaign_record *record)
+{
+    struct question question;
+    struct standing standing;
+    struct raters raters;
+    json_t *json = json_read(record->question, "the stored question", viewing->err);
+    bool good =
+        json && question_read(json, &question, viewing->err) &&
+        standing_read(viewing->db, record->id, &question, NULL, 0, &standing, viewing->err) &&
+        raters_read(viewing->db, record->id, 0, &raters, viewing->err);
+    json_decref(json);
+    if (!good)
+        return false;
+    standing_write(viewing->out, "results", &question, &standing);
+    raters_write(viewing->out, "raters", &raters);
+    raters_done(&raters);
+    return true;
+}
+
+static void write_report(struct json_out *out, const struct campaign_record *record)
+{
+    char hex[2 * SIGN_SIZE + 1];
+    json_put_raw(out, "report", record->report);
+    hex_encode(record->signature, sizeof record->signature, hex);
+    json_put_cstring(out, "signature", hex);
+    hex_encode(record->public_key, sizeof record->public_key, hex);
+    json_put_cstring(out, "public_key", hex);
+}
+
+static bool write_one(struct viewing *viewing, const struct campaign_record *record)
+{
+    struct json_out *out = viewing->out;
+    json_put_open(out, NULL, '{');
+    json_put_cstring(out, "id", record->id);
+    json_put_cstring(out, "title", record->title);
+    json_put_cstring(out, "state", record->ended ? "ended" : "running");
+    json_put_string(out, "reason", record->reason.data ? record->reason : TEXT(""));
+    put_time(out, "registered", record->created_ms);
+    if (record->ended)
+        put_time(out, "ended", record->ended_ms);
+    json_put_raw(out, "question", record->question);
+    bool good =
+        write_progress(viewing, record->id) && (!viewing->whole || write_standing(viewing, record));
+    if (viewing->whole && record->report.data)
+        write_report(out, record);
+    json_put_close(out, '}');
+    return good;
+}
+
+static bool list_one(void *user, const struct campaign_record *record)
+{
+    struct viewing *viewing = user;
+    viewing->failed = !write_one(viewing, record);
+    return !viewing->failed;
+}
+
+bool campaign_view_list(struct db *db, struct buf *buf, struct err *err)
+{
+    struct json_out out = json_out_to(buf);
+    struct viewing viewing = {.db = db, .out = &out, .err = err};
+    json_put_open(&out, NULL, '{');
+    json_put_open(&out, "campaigns", '[');
+    bool good = campaigns_each(db, list_one, &viewing, err) && !viewing.failed;
+    json_put_close(&out, ']');
+    json_put_close(&out, '}');
+    return good;
+}
+
+static void show_one(void *user, const struct campaign_record *record)
+{
+    list_one(user, record);
+}
+
+bool campaign_view(struct db *db, const char *id, struct buf *buf, struct err *err)
+{
+    struct json_out out = json_out_to(buf);
+    struct viewing viewing = {.db = db, .out = &out, .err = err, .whole = true};
+    return campaigns_find(db, id, show_one, &viewing, err) && !viewing.failed;
+}
