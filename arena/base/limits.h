@@ -41,11 +41,11 @@
 #define LIMIT_STREAMING_PER_VOTER 1 /* who reads two battles at once reads neither */
 /* at home, where its one user may have two windows open */
 #define LIMIT_STREAMING_AT_HOME 2
-#define LIMIT_COMMENT_BYTES 4096    /* feedback is a remark, not an essay */
-#define LIMIT_BATTLE_HOURS 24       /* then an unvoted battle expires */
+#define LIMIT_COMMENT_BYTES 4096 /* feedback is a remark, not an essay */
+#define LIMIT_BATTLE_HOURS 24    /* then an unvoted battle expires */
 /* a pair of the queue that was handed out: then it goes to somebody else */
 #define LIMIT_RESERVATION_MINUTES 30
-#define LIMIT_SWAPS 2               /* competitors replaced in one battle before it is given up */
+#define LIMIT_SWAPS 2 /* competitors replaced in one battle before it is given up */
 /* a lane that has said nothing by then has failed; queues and reasoning fit in */
 #define LIMIT_FIRST_TOKEN_SECONDS 180
 #define LIMIT_SILENCE_SECONDS 120 /* between two pieces of an answer that has begun */
@@ -89,8 +89,8 @@
 #define LIMIT_RESPONSE_BYTES (64 << 20)
 
 /* --- People --- */
-#define LIMIT_SESSIONS 100000    /* about 30 MB; a lab has hundreds */
-#define LIMIT_API_KEYS 1024      /* searched one by one; a lab gives out tens */
+#define LIMIT_SESSIONS 100000 /* about 30 MB; a lab has hundreds */
+#define LIMIT_API_KEYS 1024   /* searched one by one; a lab gives out tens */
 /* that run at once: the queue is walked campaign by campaign */
 #define LIMIT_CAMPAIGNS 64
 #define LIMIT_RATE_BUCKETS 65536 /* about 6 MB; past it a full bucket makes room */

@@ -45,10 +45,12 @@ static void head(struct json_out *out, const struct story *story)
 {
     json_put_cstring(out, "battle_id", story->id);
     json_put_cstring(out, "state", battle_state_word(story->state));
+    if (story->source == BATTLE_QUEUED)
+        json_put_bool(out, "queued", true);
+    if (story->mode == BATTLE_BLIND)
+        return;
     json_put_cstring(out, "mode", battle_mode_word(story->mode));
-    json_put_bool(out, "queued", story->source == BATTLE_QUEUED);
-    if (story->mode != BATTLE_BLIND)
-        models(out, story);
+    models(out, story);
 }
 
 static void commitment(struct json_out *out, const struct story *story)

@@ -21,7 +21,8 @@ static bool read_limits(struct settings *settings, const char *path, struct err 
 {
     static const char *const KEYS[] = {"min_votes", "daily_votes", "same_prompt_votes", NULL};
     const json_t *limits = json_object_get(settings->root, "limits");
-    settings->same_prompt_votes = settings->auth.mode == AUTH_LOCAL ? 0 : SETTINGS_SAME_PROMPT_VOTES;
+    settings->same_prompt_votes =
+        settings->auth.mode == AUTH_LOCAL ? 0 : SETTINGS_SAME_PROMPT_VOTES;
     if (!limits)
         return true;
     return (json_only_keys(limits, KEYS, "\"limits\"", err) &&

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "command/verify_boards.h"
+#include "command/verify_campaigns.h"
 #include "store/boards.h"
 #include "store/ledger.h"
 
@@ -108,12 +109,37 @@ static bool check_boards(struct checking *checking)
     return true;
 }
 
+static bool check_campaigns(struct checking *checking, const char *dir)
+{
+    int64_t before = checking->problems, reports;
+    if (!verify_campaigns(checking->db, dir, problem, checking, &reports, &checking->err))
+        return false;
+    if (reports > 0 && checking->problems == before)
+        printf("campaigns: %lld reports, each signed by this arena and of its votes\n",
+               (long long)reports);
+    return true;
+}
+
+static int verify_one(const struct command *command, const char *dir, const char *report)
+{
+    struct err err = ERR_INIT;
+    if (verify_report(report, dir, &err)) {
+        printf("%s: signed by this arena\n", report);
+        return EXIT_OK;
+    }
+    if (err.code != ERR_CONFLICT)
+        return command_fail(command, &err);
+    printf("WRONG: %s\n", err.message);
+    return EXIT_NO;
+}
+
 static int verify(const struct command *command, const char *dir)
 {
     struct checking checking = {.err = ERR_INIT};
     checking.db = store_read_open(dir, &checking.err);
     bool done = checking.db != NULL && store_read_begin(checking.db, &checking.err) &&
-                check_chain(&checking) && check_invariants(&checking) && check_boards(&checking);
+                check_chain(&checking) && check_invariants(&checking) && check_boards(&checking) &&
+                check_campaigns(&checking, dir);
     db_close(checking.db);
     if (!done)
         return command_fail(command, &checking.err);
@@ -122,26 +148,32 @@ static int verify(const struct command *command, const char *dir)
 
 static int run(int argc, char **argv)
 {
-    const char *dir = "./arena-data";
+    const char *dir = "./arena-data", *report = NULL;
     int positional;
     const struct option_spec specs[] = {{.name = "data", .kind = OPTION_TEXT, .out = &dir},
+                                        {.name = "report", .kind = OPTION_TEXT, .out = &report},
                                         {.name = NULL}};
     if (!options_read(&command_verify, argc, argv, specs, &positional, 0))
         return EXIT_USAGE;
-    return verify(&command_verify, dir);
+    return report ? verify_one(&command_verify, dir, report) : verify(&command_verify, dir);
 }
 
 const struct command command_verify = {
     "verify", "check that no stored vote was changed, removed or inserted",
-    "Usage: arena verify [--data DIR]\n\n"
+    "Usage: arena verify [--data DIR] [--report FILE]\n\n"
     "Walks the ledger of votes: each carries the hash of the one before it, over salted digests of "
     "who\n"
     "voted, on which texts, between which versions. Names the first vote that was changed, removed "
     "or\n"
     "inserted; checks the records' invariants, and that every stored board comes out the same when "
     "it is\n"
-    "computed again. Works beside a running arena.\n\n"
-    "  --data DIR   the arena's data directory; ./arena-data by default\n\n"
+    "computed again, and every campaign's report: its signature, its question, its counts. Works "
+    "beside a running\n"
+    "arena.\n\n"
+    "  --data DIR     the arena's data directory; ./arena-data by default\n"
+    "  --report FILE  check only the signature of a report (arena campaign report --output FILE), "
+    "which stands in\n"
+    "                 FILE.sig, with DIR/arena.pub\n\n"
     "Exit code: 0 all is well, 1 something is not (each on a line that begins with WRONG), 2 there "
     "is\n"
     "nothing to check.\n",

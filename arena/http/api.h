@@ -45,6 +45,14 @@ void api_join(struct http_request *request);
 void api_invitation_create(struct http_request *request);
 void api_invitation_revoke(struct http_request *request);
 
+/* api_campaigns.c */
+void api_campaign_list(struct http_request *request);
+void api_campaign_get(struct http_request *request);
+void api_campaign_create(struct http_request *request);
+void api_campaign_stop(struct http_request *request);
+void api_queue(struct http_request *request);
+void api_queue_next(struct http_request *request);
+
 /* api_v1.c: the OpenAI dialect */
 void api_v1_chat(struct http_request *request);
 void api_v1_models(struct http_request *request);

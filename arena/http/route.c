@@ -30,6 +30,12 @@ const struct route ROUTES[] = {
     {"POST", "/api/join", api_join, ROUTE_OPEN, ACT_BATTLE}, /* its token decides */
     {"POST", "/api/invitations", api_invitation_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/invitations/*/revoke", api_invitation_revoke, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/campaigns", api_campaign_list, ROUTE_ACT, ACT_READ_LIVE},
+    {"POST", "/api/campaigns", api_campaign_create, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/campaigns/*", api_campaign_get, ROUTE_ACT, ACT_READ_LIVE},
+    {"POST", "/api/campaigns/*/stop", api_campaign_stop, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/queue", api_queue, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/queue/next", api_queue_next, ROUTE_START, ACT_BATTLE},
     {"POST", "/v1/chat/completions", api_v1_chat, ROUTE_OPEN, ACT_READ_BOARD}, /* its key decides */
     {"GET", "/v1/models", api_v1_models, ROUTE_OPEN, ACT_READ_BOARD},
     {"GET", "/v1/models/*", api_v1_model, ROUTE_OPEN, ACT_READ_BOARD},

@@ -14,6 +14,7 @@ ID = "0" * 26
 ANYONE = {"nobody": True, "voter": True, "analyst": True, "admin": True}
 VOTER = {"nobody": False, "voter": True, "analyst": True, "admin": True}
 ADMIN = {"nobody": False, "voter": False, "analyst": False, "admin": True}
+ANALYST = {"nobody": False, "voter": False, "analyst": True, "admin": True}
 NONE = {"nobody": False, "voter": False, "analyst": False, "admin": False}
 
 # method and pattern: who may, and a body that gets past the door
@@ -42,6 +43,12 @@ ROWS = {
     ("POST", "/api/import"): (NONE, {}),  # over the data directory's socket only
     ("POST", "/api/keys"): (ADMIN, {"name": "tests"}),
     ("POST", "/api/keys/*/revoke"): (ADMIN, {}),
+    ("GET", "/api/campaigns"): (ANALYST, None),
+    ("POST", "/api/campaigns"): (ADMIN, {}),
+    ("GET", "/api/campaigns/*"): (ANALYST, None),
+    ("POST", "/api/campaigns/*/stop"): (ADMIN, {}),
+    ("GET", "/api/queue"): (VOTER, None),
+    ("POST", "/api/queue/next"): (VOTER, {}),
     # A key decides here, not a role: without one everybody is refused by the handler.
     ("POST", "/v1/chat/completions"): (None, {"model": "left", "messages": [{"role": "user", "content": "x"}]}),
     ("GET", "/v1/models"): (None, None),
