@@ -29,7 +29,7 @@ struct fitted {
     const struct matrix *inverse;    /* of the second derivative of the summed loss */
     const struct matrix *covariance; /* votes independent */
     struct scores scores;
-    bool (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
+    bool (*score)(const void *context, size_t ballot, uint16_t *which, double *value);
 };
 
 static bool allocate(struct estimate *estimate, size_t n, struct err *err)

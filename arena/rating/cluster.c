@@ -21,7 +21,7 @@ struct work {
     double *score; /* of the cluster at hand: one of those */
     bool *listed;  /* parameters on `touched` */
     uint32_t *touched;
-    uint32_t *which;   /* of every vote: the parameters that its score is about */
+    uint16_t *which;   /* of every vote: the parameters that its score is about */
     double *value;     /* and the score, 0 where a vote says nothing of one */
     size_t each, used; /* parameters of a vote; ballots that take part */
 };
@@ -92,7 +92,7 @@ static void sort_by(struct work *work, bool by_prompt)
 /* Adds one vote's score to its cluster's. */
 static void add_score(struct work *work, size_t ballot, size_t *touched)
 {
-    const uint32_t *which = work->which + ballot * work->each;
+    const uint16_t *which = work->which + ballot * work->each;
     const double *value = work->value + ballot * work->each;
     for (size_t k = 0; k < work->each; k++) {
         uint32_t parameter = which[k];
@@ -106,7 +106,7 @@ static void add_score(struct work *work, size_t ballot, size_t *touched)
 /* A vote that is a cluster of its own. */
 static void add_alone(struct work *work, size_t ballot, struct matrix *meat)
 {
-    const uint32_t *which = work->which + ballot * work->each;
+    const uint16_t *which = work->which + ballot * work->each;
     const double *value = work->value + ballot * work->each;
     for (size_t x = 0; x < work->each; x++)
         for (size_t y = 0; y <= x; y++)

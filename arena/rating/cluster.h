@@ -32,7 +32,7 @@ struct cluster {
  * getting value[k]. False leaves the vote out. */
 struct cluster_scores {
     size_t parameters, each;
-    bool (*score)(const void *context, size_t ballot, uint32_t *which, double *value);
+    bool (*score)(const void *context, size_t ballot, uint16_t *which, double *value);
     const void *context;
 };
 

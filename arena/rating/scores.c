@@ -8,22 +8,22 @@
 static const double POINTS[OUTCOMES] = {1, 0, 0.5, 0.5};
 
 /* The two models' numbers in the fit; false when the ballot takes no part. */
-static bool models_of(const struct scores *scores, size_t ballot, uint32_t *which)
+static bool models_of(const struct scores *scores, size_t ballot, uint16_t *which)
 {
     const struct ballot *row = &scores->ballots->rows[ballot];
     if (scores->map[row->a] < 0 || scores->map[row->b] < 0)
         return false;
-    which[0] = (uint32_t)scores->map[row->a];
-    which[1] = (uint32_t)scores->map[row->b];
+    which[0] = (uint16_t)scores->map[row->a];
+    which[1] = (uint16_t)scores->map[row->b];
     return true;
 }
 
-static double weight_of(const struct scores *scores, const uint32_t *which)
+static double weight_of(const struct scores *scores, const uint16_t *which)
 {
     return scores->weight ? scores->weight[which[0] * scores->models + which[1]] : 1;
 }
 
-bool scores_bradley_terry(const void *context, size_t ballot, uint32_t *which, double *value)
+bool scores_bradley_terry(const void *context, size_t ballot, uint16_t *which, double *value)
 {
     const struct scores *scores = context;
     if (!models_of(scores, ballot, which))
@@ -35,13 +35,13 @@ bool scores_bradley_terry(const void *context, size_t ballot, uint32_t *which, d
     return true;
 }
 
-bool scores_tie(const void *context, size_t ballot, uint32_t *which, double *value)
+bool scores_tie(const void *context, size_t ballot, uint16_t *which, double *value)
 {
     const struct scores *scores = context;
     struct tie_outcomes out;
     if (!models_of(scores, ballot, which))
         return false;
-    which[2] = (uint32_t)scores->models;
+    which[2] = (uint16_t)scores->models;
     tie_outcomes(&out, scores->tie, scores->theta[which[0]], scores->theta[which[1]],
                  scores->theta[which[2]]);
     for (int k = 0; k < 3; k++)
@@ -49,7 +49,7 @@ bool scores_tie(const void *context, size_t ballot, uint32_t *which, double *val
     return true;
 }
 
-bool scores_contextual(const void *context, size_t ballot, uint32_t *which, double *value)
+bool scores_contextual(const void *context, size_t ballot, uint16_t *which, double *value)
 {
     const struct scores *scores = context;
     const struct contextual_data *data = scores->data;
@@ -64,7 +64,7 @@ bool scores_contextual(const void *context, size_t ballot, uint32_t *which, doub
     value[0] = score;
     value[1] = -score;
     for (size_t f = 0; f < data->features; f++) {
-        which[2 + f] = (uint32_t)(scores->models + f);
+        which[2 + f] = (uint16_t)(scores->models + f);
         value[2 + f] = score * (double)x[f];
     }
     return true;

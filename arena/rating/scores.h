@@ -28,8 +28,8 @@ struct scores {
 };
 
 /* Of the shape that struct cluster_scores wants; `context` is a struct scores. */
-bool scores_bradley_terry(const void *context, size_t ballot, uint32_t *which, double *value);
-bool scores_tie(const void *context, size_t ballot, uint32_t *which, double *value);
-bool scores_contextual(const void *context, size_t ballot, uint32_t *which, double *value);
+bool scores_bradley_terry(const void *context, size_t ballot, uint16_t *which, double *value);
+bool scores_tie(const void *context, size_t ballot, uint16_t *which, double *value);
+bool scores_contextual(const void *context, size_t ballot, uint16_t *which, double *value);
 
 #endif
