@@ -213,12 +213,15 @@ static void report_skipped(const struct votefile *file)
     uint64_t skipped = votefile_skipped(file);
     if (!skipped)
         return;
-    fprintf(stderr, "arena rank: skipped %" PRIu64 " of %" PRIu64 " votes:", skipped,
-            file->records);
-    for (int k = 0; k < SKIPS; k++)
-        if (file->skipped[k])
-            fprintf(stderr, " %" PRIu64 " %s;", file->skipped[k],
-                    votefile_skip_word((enum votefile_skip)k));
+    const char *separator = ":";
+    fprintf(stderr, "arena rank: skipped %" PRIu64 " of %" PRIu64 " votes", skipped, file->records);
+    for (int k = 0; k < SKIPS; k++) {
+        if (file->skipped[k] == 0)
+            continue;
+        fprintf(stderr, "%s %" PRIu64 " %s", separator, file->skipped[k],
+                votefile_skip_word((enum votefile_skip)k));
+        separator = ";";
+    }
     fprintf(stderr, "\n");
 }
 
