@@ -66,26 +66,53 @@ static bool fill_fragility(struct leaderboard *board, const struct detail_input 
     return ok;
 }
 
-/* Most places that any model moves when ties are counted another way. */
+/* Ranks when ties are counted as halves. */
+static bool rank_halves(const struct detail_input *input, const double *margin, bool reweighted,
+                        struct rank *ranks)
+{
+    struct bt_pairs pairs;
+    struct bt_fit fit;
+    if (!bt_pairs_init(&pairs, input->ranked, reweighted, NULL))
+        return false;
+    bool ok = bt_fit(&fit, &pairs, NULL, NULL);
+    if (ok) {
+        rank_ranges(ranks, fit.theta, margin, input->estimate->n);
+        bt_fit_done(&fit);
+    }
+    bt_pairs_done(&pairs);
+    return ok;
+}
+
+static void compare_ranks(struct leaderboard *board, const struct rank *x, const struct rank *y)
+{
+    for (size_t i = 0; i < board->model_count; i++) {
+        uint32_t a = x[i].rank, b = y[i].rank, places = a > b ? a - b : b - a;
+        board->tie_rank_change = places > board->tie_rank_change ? places : board->tie_rank_change;
+    }
+}
+
+/* Most places that any model moves when ties are counted another way; of a board that controls for
+ * style or position, those that it would move without. */
 static bool compare_ties(struct leaderboard *board, const struct detail_input *input,
-                         const struct rank *ranks, struct rank *other)
+                         struct rank *ranks, struct rank *other)
 {
     size_t n = input->estimate->n;
     double *margin = calloc(n * n + 1, sizeof *margin);
-    for (int model = TIE_DAVIDSON; margin && model <= TIE_GROUNDED; model++) {
+    bool controlled = board->options.style || board->options.position;
+    bool ok =
+        margin && rank_halves(input, margin, board->options.reweighted, controlled ? ranks : other);
+    if (ok && !controlled)
+        compare_ranks(board, ranks, other);
+    for (int model = TIE_DAVIDSON; ok && model <= TIE_GROUNDED; model++) {
         struct tie_fit fit;
         if (!tie_fit(&fit, input->ranked, (enum tie_model)model, NULL))
             continue; /* no ties, or no both-bad: that convention has nothing to say */
         rank_ranges(other, fit.theta, margin, n);
-        for (size_t i = 0; i < n; i++) {
-            uint32_t a = ranks[i].rank, b = other[i].rank, places = a > b ? a - b : b - a;
-            board->tie_rank_change =
-                places > board->tie_rank_change ? places : board->tie_rank_change;
-        }
+        compare_ranks(board, ranks, other);
         tie_fit_done(&fit);
     }
     free(margin);
-    return margin != NULL;
+    return ok;
 }
 
 bool detail_fill(struct leaderboard *board, const struct detail_input *input, struct err *err)

@@ -21,7 +21,7 @@ static const char STYLE[] =
     "*{box-sizing:border-box}body{margin:0 auto;padding:2rem 1rem "
     "4rem;max-width:72rem;background:var(--paper);"
     "color:var(--ink);font:15px/1.5 "
-    "system-ui,sans-serif}h1{font-size:1.7rem;margin:0}p~h1,div~h1,svg~h1{margin-top:4rem}nav{"
+    "system-ui,sans-serif}h1{font-size:1.7rem;margin:0}p~h1,div~h1{margin-top:4rem}nav{"
     "margin-bottom:1.5rem}a{color:var(--accent)}h2{font-size:1.15rem;margin:2.5rem "
     "0 .5rem}p{margin:.25rem "
     "0;color:var(--soft)}table{border-collapse:collapse;width:100%;font-variant-numeric:"
@@ -32,7 +32,8 @@ static const char STYLE[] =
     "auto;display:"
     "block}svg text{fill:var(--ink);font:11px "
     "system-ui,sans-serif}.ci{stroke:var(--accent);stroke-width:2}.dot{fill:"
-    "var(--accent)}.grid{stroke:var(--line)}.axis{fill:var(--soft)}.scroll{overflow-x:auto}.note{"
+    "var(--accent)}.grid{stroke:var(--line)}.axis{fill:var(--soft)}.scroll{overflow-x:auto}.scroll "
+    "svg{min-width:44rem}.note{"
     "border-"
     "left:3px solid "
     "var(--accent);padding-left:.75rem}.win{fill:rgb(var(--win))}.loss{fill:rgb(var(--loss))}"
@@ -136,6 +137,8 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
                    100 * fragility->top_voter_share, fragility->top_voter_rank_change);
     buf_printf(out, "<p>Counting ties another way moves a rank by at most %u.</p>\n",
                board->tie_rank_change);
+    if (board->coefficient_count)
+        buf_add_string(out, "<p>All this without control for style or position.</p>\n");
 }
 
 static const char *category_of(const struct leaderboard *board)

@@ -70,7 +70,8 @@ void plot_ratings(struct buf *out, const struct leaderboard *board)
     struct axis axis = axis_of(board);
     size_t n = board->model_count;
     buf_printf(out,
-               "<h2>Ratings and their intervals</h2><svg viewBox=\"0 0 1000 %zu\" role=\"img\" "
+               "<h2>Ratings and their intervals</h2><div class=\"scroll\"><svg viewBox=\"0 0 1000 "
+               "%zu\" role=\"img\" "
                "aria-label=\"Ratings "
                "with intervals\">\n",
                18 * n + 30);
@@ -94,7 +95,7 @@ void plot_ratings(struct buf *out, const struct leaderboard *board)
         buf_printf(out, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%zu\" r=\"4\"/>\n",
                    axis_x(&axis, row->rating), 18 * k + 12);
     }
-    buf_add_string(out, "</svg>\n");
+    buf_add_string(out, "</svg></div>\n");
 }
 
 /* --- n x n plots --- */
@@ -113,8 +114,10 @@ static double open_square(struct buf *out, const struct leaderboard *board, cons
     buf_printf(out, "<h2>%s</h2>", title);
     if (n < board->model_count)
         buf_printf(out, "<p>The first %zu of %zu models.</p>", n, board->model_count);
-    buf_printf(out, "<svg viewBox=\"0 0 1000 %.0f\" role=\"img\" aria-label=\"%s\">\n",
-               cell * (double)n + 24, label);
+    buf_printf(
+        out,
+        "<div class=\"scroll\"><svg viewBox=\"0 0 1000 %.0f\" role=\"img\" aria-label=\"%s\">\n",
+        cell * (double)n + 24, label);
     for (size_t i = 0; i < n; i++) {
         buf_printf(out, "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">", PLOT_LEFT - 8,
                    cell * ((double)i + 0.5) + 4);
@@ -159,8 +162,9 @@ void plot_heat_map(struct buf *out, const struct leaderboard *board)
         for (size_t j = 0; j < shown(board); j++)
             if (i != j)
                 add_heat_cell(out, board, i, j, cell);
-    buf_add_string(out, "</svg><p>Share won by the row against the column, a tie half: warm wins, "
-                        "cool loses.</p>\n");
+    buf_add_string(out,
+                   "</svg></div><p>Share won by the row against the column, a tie half: warm wins, "
+                   "cool loses.</p>\n");
 }
 
 void plot_distribution(struct buf *out, const struct leaderboard *board)
@@ -183,7 +187,7 @@ void plot_distribution(struct buf *out, const struct leaderboard *board)
                     fmax(p, 0.04), rank + 1, 100 * p);
         }
     }
-    buf_add_string(out, "</svg>\n");
+    buf_add_string(out, "</svg></div>\n");
 }
 
 /* --- ratings over time --- */
@@ -289,14 +293,15 @@ void plot_history(struct buf *out, const struct leaderboard *board)
         return;
     struct axis axis = time_axis(board);
     buf_printf(out,
-               "<h2>Ratings over time</h2><svg viewBox=\"0 0 1000 %.0f\" role=\"img\" "
+               "<h2>Ratings over time</h2><div class=\"scroll\"><svg viewBox=\"0 0 1000 %.0f\" "
+               "role=\"img\" "
                "aria-label=\"Ratings over time\">\n",
                TIME_HEIGHT + 40);
     add_time_grid(out, &board->history, &axis);
     for (size_t i = shown(board); i-- > 0;)
         add_time_line(out, board, &axis, i);
     add_time_names(out, board, &axis);
-    buf_add_string(out, "</svg><p>Each point is fitted from all votes until that day.</p>\n");
+    buf_add_string(out, "</svg></div><p>Each point is fitted from all votes until that day.</p>\n");
 }
 
 /* --- style and position --- */
@@ -312,7 +317,8 @@ void plot_coefficients(struct buf *out, const struct leaderboard *board)
     double unit = most > 0 ? 0.5 * PLOT_WIDTH / most : 0, zero = PLOT_LEFT + 0.5 * PLOT_WIDTH;
     buf_printf(
         out,
-        "<h2>What style and position are worth</h2><svg viewBox=\"0 0 1000 %zu\" role=\"img\" "
+        "<h2>What style and position are worth</h2><div class=\"scroll\"><svg viewBox=\"0 0 1000 "
+        "%zu\" role=\"img\" "
         "aria-label=\"Style "
         "coefficients\"><line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"0\" y2=\"%zu\"/>\n",
         24 * board->coefficient_count + 24, zero, zero, 24 * board->coefficient_count + 4);
@@ -337,6 +343,7 @@ void plot_coefficients(struct buf *out, const struct leaderboard *board)
                    zero + unit * row->value, 24 * k + 14);
     }
     buf_add_string(
-        out, "</svg><p>In logits, for a standard deviation of the feature; the lines are 95 % "
-             "intervals.</p>\n");
+        out,
+        "</svg></div><p>In logits, for a standard deviation of the feature; the lines are 95 % "
+        "intervals.</p>\n");
 }

@@ -214,6 +214,8 @@ static void add_fragility(struct buf *out, const struct leaderboard *board)
             100 * fragility->top_voter_share, fragility->top_voter_rank_change);
     buf_printf(out, "Counting ties another way moves a rank by at most %u.\n",
                board->tie_rank_change);
+    if (board->coefficient_count)
+        buf_add_string(out, "All this without control for style or position.\n");
 }
 
 void render_table(struct buf *out, const struct leaderboard *board, int columns)
