@@ -166,6 +166,13 @@ class Voter:
         assert response.status == 201, response
         return response.json["battle_id"]
 
+    def agree(self, scope="inside", headers=None, **more):
+        """What an invited voter does before the first prompt."""
+        notice = self.get("/api/consent", headers=headers).json["notice"]
+        response = self.post("/api/consent", {"scope": scope, "notice": notice, **more}, headers=headers)
+        assert response.status == 200, response
+        return response.json
+
     def events(self, battle, last_id=None, headers=None, path=""):
         extra = dict(headers or {})
         if last_id is not None:

@@ -18,6 +18,7 @@
     X(ERR_PROMPT_EMPTY, 400, "prompt_empty")                                                       \
     X(ERR_UNAUTHORIZED, 401, "unauthorized")                                                       \
     X(ERR_FORBIDDEN, 403, "forbidden")                                                             \
+    X(ERR_CONSENT, 403, "consent_required")                                                        \
     X(ERR_BAD_ORIGIN, 403, "bad_origin")                                                           \
     X(ERR_NOT_FOUND, 404, "not_found")                                                             \
     X(ERR_METHOD, 405, "method_not_allowed")                                                       \

@@ -45,6 +45,8 @@
 #define LIMIT_BATTLE_HOURS 24    /* then an unvoted battle expires */
 /* a pair of the queue that was handed out: then it goes to somebody else */
 #define LIMIT_RESERVATION_MINUTES 30
+/* figures of one battle that wait for its end: every turn's, and some asked again */
+#define LIMIT_BATTLE_NOTES 256
 #define LIMIT_SWAPS 2 /* competitors replaced in one battle before it is given up */
 /* a lane that has said nothing by then has failed; queues and reasoning fit in */
 #define LIMIT_FIRST_TOKEN_SECONDS 180
@@ -82,6 +84,7 @@
 /* --- Competitors --- */
 #define LIMIT_COMPETITORS 256 /* a board of more is unreadable, and pairs grow with the square */
 #define LIMIT_CATALOGUE 4096  /* models of one provider; the largest gateways list some hundreds */
+#define LIMIT_PRICES 64       /* changes of one model's price: years of them */
 #define LIMIT_NAME_BYTES 128  /* competitor names, aliases, organisations */
 /* one line or event of a provider's stream; whole answers come in one */
 #define LIMIT_SSE_BYTES (8 << 20)

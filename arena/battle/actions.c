@@ -59,6 +59,11 @@ static bool may_go_on(const struct op *op, struct err *err)
     if (!battle->competitor[0] || !battle->competitor[1])
         return err_set(err, ERR_WRONG_STATE,
                        "a model of this battle is no longer here: vote on what stands, or skip");
+    for (int i = 0; op->in_house_only && i < 2; i++)
+        if (!battle->competitor[i]->config.in_house)
+            return err_set(err, ERR_CONFLICT,
+                           "you keep your prompts in-house, and this battle began before that: "
+                           "vote on what stands, or skip");
     if (!battle_has_room(battle))
         return err_set(err, ERR_TOO_LARGE,
                        "this battle has grown as long as it may: vote on what stands");
@@ -161,6 +166,7 @@ static void skip_committed(struct op *op)
     battle_cut(op->resident->battle);
     story_of(op)->state = BATTLE_SKIPPED;
     battle_tell_void(op->resident->battle, "skipped");
+    battle_count(op->resident->battle);
 }
 
 /* --- the vote --- */
@@ -239,6 +245,7 @@ static void tell_vote(struct op *op, bool revealed)
     if (op->hall->options.campaigns && *story_of(op)->campaign)
         campaigns_voted(op->hall->options.campaigns, story_of(op)->campaign);
     battle_tell_voted(op->resident->battle);
+    battle_count(op->resident->battle);
 }
 
 static void vote_committed(struct op *op)
@@ -391,7 +398,7 @@ static bool prepare_events(struct op *op, struct err *err)
 }
 
 static const char *const NO_KEYS[] = {NULL};
-static const char *const START_KEYS[] = {"prompt", "mode", "models", NULL};
+static const char *const START_KEYS[] = {"prompt", "mode", "models", "in_house_only", NULL};
 static const char *const PROMPT_KEYS[] = {"prompt", NULL};
 static const char *const VOTE_KEYS[] = {"winner", "reveal", "read_ms", NULL};
 static const char *const FEEDBACK_KEYS[] = {"reasons", "comment", "recognised", NULL};

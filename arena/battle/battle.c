@@ -55,10 +55,20 @@ void battle_free(struct battle *battle)
     for (int i = 0; i < 2; i++)
         lane_rest(&battle->lane[i]);
     battle_forget_incidents(battle);
+    for (int i = 0; i < 2; i++)
+        competitor_release(battle->competitor[i]);
     eventlog_end(battle->log);
     eventlog_release(battle->log);
     story_done(&battle->story);
+    free(battle->notes);
     free(battle);
+}
+
+void battle_keep(struct battle *battle, int side, struct competitor *competitor)
+{
+    competitor_hold(competitor);
+    competitor_release(battle->competitor[side]);
+    battle->competitor[side] = competitor;
 }
 
 bool battle_set_side(struct battle *battle, int side, struct competitor *competitor,
@@ -74,7 +84,7 @@ bool battle_set_side(struct battle *battle, int side, struct competitor *competi
     snprintf(wanted.version, sizeof wanted.version, "%s", competitor->version);
     if (!story_set_side(&battle->story.side[side], &wanted, err))
         return false;
-    battle->competitor[side] = competitor;
+    battle_keep(battle, side, competitor);
     return true;
 }
 
@@ -294,6 +304,37 @@ void battle_forget_incidents(struct battle *battle)
         forget_incident(&battle->incidents[--battle->incident_count]);
 }
 
+/* Without memory, or past the limit, a figure is missing: nobody's answer depends on it. */
+static void note(struct battle *battle, int side, bool voided, bool swapped)
+{
+    const struct lane_facts *facts = &battle->lane[side].facts;
+    struct competitor *competitor = battle->competitor[side];
+    bool nothing = !battle->lane[side].failed && !facts->attempts; /* it was not asked */
+    if (!competitor || nothing || battle->note_count >= LIMIT_BATTLE_NOTES)
+        return;
+    struct battle_note *notes =
+        realloc(battle->notes, (battle->note_count + 1) * sizeof *battle->notes);
+    if (!notes)
+        return;
+    battle->notes = notes;
+    struct health_fact fact = {.failed = battle->lane[side].failed,
+                               .voided = voided,
+                               .swapped = swapped,
+                               .first_content_ns = facts->first_content_ns,
+                               .total_ns = facts->total_ns,
+                               .cost_usd = facts->cost_usd,
+                               .cooling_until_ns = facts->cooling_until_ns};
+    memcpy(fact.faults, facts->faults, sizeof fact.faults);
+    notes[battle->note_count++] = (struct battle_note){competitor->health, fact};
+}
+
+void battle_count(struct battle *battle)
+{
+    for (size_t i = 0; i < battle->note_count; i++)
+        health_count(battle->notes[i].health, &battle->notes[i].fact);
+    battle->note_count = 0;
+}
+
 static void note_incident(struct battle *battle, int side, bool swapped)
 {
     if (battle->incident_count >= sizeof battle->incidents / sizeof *battle->incidents)
@@ -317,6 +358,7 @@ static bool swap(struct battle *battle, int side)
     struct competitor *other = NULL;
     if (battle->story.turn_count == 1 && !battle->opened_ns && battle->swaps < LIMIT_SWAPS)
         other = host->substitute(host->user, battle, side);
+    note(battle, side, !other, other != NULL);
     note_incident(battle, side, other != NULL);
     if (!other || !battle_set_side(battle, side, other, NULL))
         return false;
@@ -371,6 +413,7 @@ static void finish_turn(struct battle *battle)
         if (battle->story.mode == BATTLE_BLIND)
             battle->story.self_identified |= battle_gives_away(
                 &battle->story.side[i], battle->competitor[i], buf_text(&turn->answer[i].text));
+        note(battle, i, false, false);
     }
     if (!whole) {
         story_clear_answers(turn);

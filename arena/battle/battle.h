@@ -18,6 +18,7 @@
 #include "battle/pacer.h"
 #include "battle/story.h"
 #include "competitor/competitor.h"
+#include "competitor/health.h"
 #include "loop/loop.h"
 
 struct battle;
@@ -43,19 +44,28 @@ struct battle_incident {
     enum chat_error_class error;
 };
 
+/* An answer, or a failure, of one of its competitors: counted when the battle is over. */
+struct battle_note {
+    struct health *health;
+    struct health_fact fact;
+};
+
 struct battle {
     struct story story;
     const struct battle_host *host;
-    struct competitor *competitor[2]; /* borrowed; NULL: no longer in the roster */
+    struct competitor *competitor[2]; /* held; NULL: no longer in the roster */
     struct lane lane[2];
     struct pacer pacer;
     struct eventlog *log;
     struct loop_timer tick, watch;
+    bool in_house_only; /* its voter lets no rival have the prompt: not as a substitute either */
     bool streaming;
     bool looking; /* inside battle_look */
     int regenerations, swaps;
     struct battle_incident incidents[LIMIT_SWAPS + 2];
     size_t incident_count;
+    struct battle_note *notes; /* owned; at most LIMIT_BATTLE_NOTES */
+    size_t note_count;
     int64_t started_ns, opened_ns, ended_ns; /* of the turn; 0: not yet */
 };
 
@@ -66,6 +76,10 @@ void battle_free(struct battle *battle);
 
 /* They are stored. */
 void battle_forget_incidents(struct battle *battle);
+
+/* Holds a side's competitor (NULL: it is no longer in the roster) for as long as the battle
+ * lives. */
+void battle_keep(struct battle *battle, int side, struct competitor *competitor);
 
 /* Puts a competitor on a side, and its names into the story. */
 bool battle_set_side(struct battle *battle, int side, struct competitor *competitor,
@@ -97,6 +111,10 @@ void battle_retell(struct battle *battle);
 
 /* What the voter sees of the turn that streams; empty texts otherwise. */
 void battle_shown(const struct battle *battle, struct text shown[2]);
+
+/* The battle is over: what was noted of its competitors is counted now, and not before, so that no
+ * figure tells who answers. */
+void battle_count(struct battle *battle);
 
 /* True when a further turn has room in the log. */
 bool battle_has_room(const struct battle *battle);

@@ -65,13 +65,14 @@ static void on_gate_idle(void *user)
 
 /* --- competitors --- */
 
-size_t hall_competitors(const struct hall *hall, struct competitor *list[])
+size_t hall_competitors(const struct hall *hall, bool in_house_only, struct competitor *list[])
 {
-    size_t count = roster_count(hall->options.roster);
-    if (count > LIMIT_COMPETITORS)
-        count = LIMIT_COMPETITORS;
-    for (size_t i = 0; i < count; i++)
-        list[i] = roster_at(hall->options.roster, i);
+    size_t all = roster_count(hall->options.roster), count = 0;
+    for (size_t i = 0; i < all && count < LIMIT_COMPETITORS; i++) {
+        struct competitor *competitor = roster_at(hall->options.roster, i);
+        if (competitor->config.in_house || !in_house_only)
+            list[count++] = competitor;
+    }
     return count;
 }
 
@@ -80,7 +81,7 @@ static struct competitor *substitute(void *user, struct battle *battle, int side
     struct hall *hall = user;
     struct competitor *list[LIMIT_COMPETITORS];
     const char * not [LIMIT_SWAPS + 4];
-    size_t excluded = 0, count = hall_competitors(hall, list);
+    size_t excluded = 0, count = hall_competitors(hall, battle->in_house_only, list);
     (void)side;
     if (battle->story.mode != BATTLE_BLIND || battle->story.campaign[0])
         return NULL; /* these two were asked for, nobody else */
@@ -118,6 +119,7 @@ static void become_void(struct resident *resident, const char *code)
     story->state = BATTLE_VOID;
     snprintf(story->void_code, sizeof story->void_code, "%s", code);
     battle_tell_void(resident->battle, code);
+    battle_count(resident->battle);
 }
 
 static void become_ready(struct resident *resident, const int64_t version[2])
@@ -274,6 +276,7 @@ static void sweep_one(void *user, struct resident *resident)
         battle->story.created_ms < too_old_ms) {
         battle->story.state = BATTLE_EXPIRED;
         battle_tell_void(battle, "expired");
+        battle_count(battle);
     }
     if (resident_is_idle(resident) &&
         clock_mono_ns() - resident->used_ns > LIMIT_BATTLE_IDLE_SECONDS * CLOCK_S)
@@ -380,7 +383,7 @@ struct opening {
 static bool register_all(struct db *tx, const struct hall *hall, int64_t now_ms, struct err *err)
 {
     struct competitor *list[LIMIT_COMPETITORS];
-    size_t count = hall_competitors(hall, list);
+    size_t count = hall_competitors(hall, false, list);
     for (size_t i = 0; i < count; i++) {
         const struct competitor_config *config = &list[i]->config;
         struct story_side side = {.name = config->name,

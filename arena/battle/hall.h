@@ -58,7 +58,7 @@ void hall_free(struct hall *hall);
 /* What can be asked, with the members of its body. Unknown members and wrong types are
  * ERR_BAD_REQUEST. */
 enum hall_action {
-    HALL_START, /* {"prompt","mode":"blind","models":[…]}: 201
+    HALL_START, /* {"prompt","mode":"blind","models":[…],"in_house_only":false}: 201
                  * {"battle_id","state","mode","queued","turn","commitment"}, with "models" where
                  * the mode is side_by_side (two are named) or direct (one) */
     HALL_NEXT, /* {}: the next finished pair of the queue: 200 {"battle":{…} or null,"progress"} */
@@ -91,6 +91,8 @@ struct hall_request {
     const char *battle; /* its id as it came from outside; NULL for HALL_START and HALL_LIST */
     const char *key;    /* Idempotency-Key, at most LIMIT_IDEMPOTENCY_KEY bytes; NULL: none */
     const json_t *body; /* NULL: no body, as good as {} */
+    bool in_house_only; /* prompts of this voter go to our own models alone, whatever the body says
+                         */
     const char *before; /* HALL_LIST: the battle_id after which to go on; NULL: from the newest */
     int limit;          /* HALL_LIST: how many, 1 to 100; 0: 50 */
     /* Called exactly once, maybe before hall_ask returns; `user` must live until then. */

@@ -36,7 +36,8 @@ void hall_unbusy(struct resident *resident);
 /* Battles of a voter that stream or are about to. */
 size_t hall_streaming_of(struct hall *hall, const char *voter);
 
-/* Reads the roster into an array of LIMIT_COMPETITORS; gives how many. */
-size_t hall_competitors(const struct hall *hall, struct competitor *list[]);
+/* Reads the roster, or only our own models of it, into an array of LIMIT_COMPETITORS; gives how
+ * many. */
+size_t hall_competitors(const struct hall *hall, bool in_house_only, struct competitor *list[]);
 
 #endif

@@ -128,11 +128,14 @@ static void take_facts(struct lane_facts *facts, const struct chat_end *end)
     facts->attempts = end->attempts;
     facts->first_content_ns = end->first_content_ns;
     facts->total_ns = end->total_ns;
+    memcpy(facts->faults, end->faults, sizeof facts->faults);
+    facts->cooling_until_ns = end->cooling_until_ns;
 }
 
 static void free_run(struct lane_run *run)
 {
     struct lane_gate *gate = run->gate;
+    competitor_release(run->competitor);
     free(run);
     if (--gate->under_way == 0 && gate->idle)
         gate->idle(gate->user);
@@ -185,6 +188,7 @@ void lane_ask(struct lane *lane, struct competitor *competitor, const struct cha
     *run = (struct lane_run){
         .lane = lane, .gate = lane->gate, .competitor = competitor, .starting = true};
     lane->run = run;
+    competitor_hold(competitor);
     lane->gate->under_way++;
     struct chat_sink sink = {.delta = on_delta, .restart = on_restart, .end = on_end, .user = run};
     struct chat *chat = competitor_chat(competitor, messages, count, NULL, &sink, &err);

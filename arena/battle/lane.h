@@ -31,6 +31,8 @@ struct lane_facts {
     double cost_usd; /* NaN: unknown */
     int attempts;
     int64_t first_content_ns, total_ns;
+    unsigned faults[CHAT_ERROR_CLASSES];
+    int64_t cooling_until_ns;
 };
 void lane_facts_done(struct lane_facts *facts);
 

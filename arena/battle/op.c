@@ -66,6 +66,7 @@ struct op *op_new(struct hall *hall, int action, const struct hall_request *requ
     op->hall = hall;
     op->action = action;
     op->status = 200;
+    op->in_house_only = request->in_house_only;
     op->limit = request->limit < 1 ? 50 : request->limit > 100 ? 100 : request->limit;
     op->reply = request->reply;
     op->user = request->user;

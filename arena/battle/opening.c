@@ -58,7 +58,15 @@ bool opening_prompt(const struct op *op, struct text *out, struct err *err)
 static bool draw_freely(struct op *op, struct match *match, struct err *err)
 {
     struct competitor *list[LIMIT_COMPETITORS];
-    size_t count = hall_competitors(op->hall, list);
+    size_t count = hall_competitors(op->hall, op->in_house_only, list), active = 0;
+    for (size_t i = 0; i < count; i++)
+        active += list[i]->availability == COMPETITOR_ACTIVE;
+    if (op->in_house_only && active < 2)
+        return err_set(
+            err, ERR_CONFLICT,
+            "a battle of in-house models alone needs two of them, and %zu %s active: let "
+            "rivals answer, or ask the administrator for another in-house model",
+            active, active == 1 ? "is" : "are");
     const struct live *live = op->hall->options.live;
     struct matchmaker_informed informed;
     struct matchmaker_rule rule =
@@ -85,7 +93,7 @@ static void double_one(struct match *match, double rate, struct rng *rng)
 static bool draw_for(struct op *op, const struct campaign_terms *terms, struct match *match)
 {
     struct competitor *list[LIMIT_COMPETITORS];
-    size_t count = hall_competitors(op->hall, list);
+    size_t count = hall_competitors(op->hall, op->in_house_only, list);
     struct matchmaker_rule rule = {campaign_weight, terms};
     if (!matchmaker_draw(match, list, count, &rule, &op->hall->rng, NULL))
         return false;
@@ -113,6 +121,9 @@ static bool find_named(const struct op *op, const json_t *name, struct competito
     if (!word)
         return err_set(err, ERR_BAD_REQUEST, WHAT ": \"models\": expected names");
     *out = roster_find(op->hall->options.roster, word);
+    if (*out && op->in_house_only && !(*out)->config.in_house)
+        return err_set(err, ERR_CONFLICT,
+                       "\"%.100s\" is a rival's, and this prompt stays with in-house models", word);
     if (*out && (*out)->availability == COMPETITOR_ACTIVE)
         return true;
     return err_set(err, ERR_BAD_REQUEST, "there is no active model \"%.100s\" to talk to", word);
@@ -173,6 +184,8 @@ static struct battle *new_battle(struct op *op, const struct opening *opening, s
     bool good = story_add_turn(&story, prompt, err) != NULL;
     struct battle *battle = good ? battle_new(&op->hall->host, &story, 1, err) : NULL;
     story_done(&story);
+    if (battle)
+        battle->in_house_only = op->in_house_only;
     if (battle && battle_set_side(battle, 0, match->side[0], err) &&
         battle_set_side(battle, 1, match->side[1], err))
         return battle;
@@ -184,6 +197,10 @@ bool opening_prepare(struct op *op, struct err *err)
 {
     struct text prompt;
     struct opening opening = {.mode = BATTLE_BLIND};
+    bool wanted = false; /* of this prompt; the voter's own word stands */
+    if (!json_get_bool_or(op->body, "in_house_only", WHAT, &wanted, err))
+        return false;
+    op->in_house_only |= wanted;
     if (!opening_prompt(op, &prompt, err) || !opening_may_stream(op, err) ||
         !choose_sides(op, &opening, err))
         return false;
@@ -207,7 +224,7 @@ bool opening_prepare(struct op *op, struct err *err)
 
 bool opening_apply(struct db *tx, struct op *op, struct err *err)
 {
-    return record_start(tx, &op->resident->battle->story, op->version, err);
+    return record_start(tx, &op->resident->battle->story, op->in_house_only, op->version, err);
 }
 
 void opening_committed(struct op *op)

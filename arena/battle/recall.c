@@ -15,7 +15,7 @@
 static struct competitor *find_version(const struct hall *hall, const char *version)
 {
     struct competitor *list[LIMIT_COMPETITORS];
-    size_t count = hall_competitors(hall, list);
+    size_t count = hall_competitors(hall, false, list);
     for (size_t i = 0; i < count; i++)
         if (list[i]->availability != COMPETITOR_RETIRED && strcmp(list[i]->version, version) == 0)
             return list[i];
@@ -74,7 +74,7 @@ static struct resident *return_to_memory(struct hall *hall, struct story *story,
     if (!battle)
         return NULL;
     for (int i = 0; i < 2; i++)
-        battle->competitor[i] = find_version(hall, battle->story.side[i].version);
+        battle_keep(battle, i, find_version(hall, battle->story.side[i].version));
     look_for_names(battle);
     battle_retell(battle);
     struct resident *resident = residents_add(&hall->residents, hall, battle);

@@ -32,7 +32,8 @@ bool record_version(struct db *tx, const struct story_side *side, int64_t now_ms
     return competitors_register(tx, &record, now_ms, version, err);
 }
 
-bool record_start(struct db *tx, const struct story *story, int64_t version[2], struct err *err)
+bool record_start(struct db *tx, const struct story *story, bool in_house_only, int64_t version[2],
+                  struct err *err)
 {
     int64_t now_ms = story->created_ms;
     for (int i = 0; i < 2; i++)
@@ -45,6 +46,7 @@ bool record_start(struct db *tx, const struct story *story, int64_t version[2], 
                                    .version_b = version[1],
                                    .probability = story->pair_probability,
                                    .side_probability = story->side_probability,
+                                   .in_house_only = in_house_only,
                                    .created_ms = now_ms};
     memcpy(record.id, story->id, sizeof record.id);
     memcpy(record.voter, story->voter, sizeof record.voter);

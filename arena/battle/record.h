@@ -15,7 +15,8 @@ bool record_version(struct db *tx, const struct story_side *side, int64_t now_ms
                     struct err *err);
 
 /* A new battle with its first prompt; gives the ids of both versions. */
-bool record_start(struct db *tx, const struct story *story, int64_t version[2], struct err *err);
+bool record_start(struct db *tx, const struct story *story, bool in_house_only, int64_t version[2],
+                  struct err *err);
 
 /* Ready to streaming, with the next prompt (`turn` its number), or for the last one again. */
 bool record_turn(struct db *tx, const char *battle, int turn, struct text prompt, int64_t now_ms,

@@ -434,6 +434,7 @@ bool tagger_start(struct tagger **out, const struct tagger_options *options, str
         return err_set(err, ERR_MEMORY, "out of memory");
     tagger->options = *options;
     tagger->competitor = competitor;
+    competitor_hold(competitor); /* for good: the roster closes before we do */
     tagger->quiet_from = clock_mono_ns();
     tagger->timer = (struct loop_timer){.expired = look, .user = tagger};
     buf_init(&tagger->prompt, LIMIT_TAG_PROMPT_BYTES + 1);

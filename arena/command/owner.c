@@ -54,22 +54,25 @@ static enum owner_answer perform(CURL *easy, const char *owner, json_t **reply, 
     return answer;
 }
 
-enum owner_answer owner_post(const char *data, const char *path, const json_t *body, json_t **reply,
+/* `body` NULL: a GET. */
+static enum owner_answer ask(const char *data, const char *path, const json_t *body, json_t **reply,
                              struct err *err)
 {
     char owner[256], url[256];
     if (!directory_is_owned(data, owner, sizeof owner))
         return OWNER_ABSENT;
     CURL *easy = curl_easy_init();
-    char *socket_path = file_join(data, "arena.sock"), *text = json_dumps(body, JSON_COMPACT);
+    char *socket_path = file_join(data, "arena.sock"),
+         *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     enum owner_answer answer = OWNER_REFUSED;
     snprintf(url, sizeof url, "http://localhost%s", path);
-    if (easy && socket_path && text && headers) {
+    if (easy && socket_path && (text || !body) && headers) {
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket_path);
         curl_easy_setopt(easy, CURLOPT_URL, url);
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text);
+        if (text)
+            curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text);
         curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)ANSWER_SECONDS);
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -82,4 +85,15 @@ enum owner_answer owner_post(const char *data, const char *path, const json_t *b
     free(socket_path);
     curl_easy_cleanup(easy);
     return answer;
+}
+
+enum owner_answer owner_post(const char *data, const char *path, const json_t *body, json_t **reply,
+                             struct err *err)
+{
+    return ask(data, path, body, reply, err);
+}
+
+enum owner_answer owner_get(const char *data, const char *path, json_t **reply, struct err *err)
+{
+    return ask(data, path, NULL, reply, err);
 }

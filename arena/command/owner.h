@@ -15,5 +15,6 @@ enum owner_answer {
 
 enum owner_answer owner_post(const char *data, const char *path, const json_t *body, json_t **reply,
                              struct err *err);
+enum owner_answer owner_get(const char *data, const char *path, json_t **reply, struct err *err);
 
 #endif

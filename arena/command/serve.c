@@ -19,7 +19,9 @@
 #include "battle/hall.h"
 #include "board/live.h"
 #include "board/tagger.h"
+#include "command/keeper.h"
 #include "command/settings.h"
+#include "command/spender.h"
 #include "competitor/roster.h"
 #include "http/server.h"
 #include "loop/loop.h"
@@ -38,6 +40,8 @@ struct house {
     struct store *store;
     struct workers *workers;
     struct roster *roster;
+    struct keeper *keeper;
+    struct spender *spender;
     struct live *live;
     struct tagger *tagger;
     struct campaigns *campaigns;
@@ -54,11 +58,18 @@ struct house {
 
 /* --- stopping --- */
 
+static void look_whether_stopped(void *user)
+{
+    const struct house *house = user;
+    if (house->hall_stopped && house->server_stopped && house->tagger_stopped &&
+        !keeper_busy(house->keeper))
+        loop_stop(house->loop);
+}
+
 static void one_stopped(struct house *house, bool *which)
 {
     *which = true;
-    if (house->hall_stopped && house->server_stopped && house->tagger_stopped)
-        loop_stop(house->loop);
+    look_whether_stopped(house);
 }
 
 static void hall_is_stopped(void *user)
@@ -87,13 +98,18 @@ static void took_too_long(void *user)
     loop_stop(house->loop);
 }
 
-static void asked_to_stop(void *user, uint32_t events)
+static void on_signal(void *user, uint32_t events)
 {
     struct house *house = user;
     struct signalfd_siginfo info;
     (void)events;
     if (read(house->signals.fd, &info, sizeof info) != sizeof info)
         return;
+    if (info.ssi_signo == SIGHUP) {
+        if (house->keeper && !house->stopping)
+            keeper_reload(house->keeper);
+        return;
+    }
     if (house->stopping) { /* asked twice: at once */
         house->forced = true;
         loop_stop(house->loop);
@@ -116,12 +132,12 @@ static bool catch_signals(struct house *house, struct err *err)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    house->signals = (struct loop_fd){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
-                                      .ready = asked_to_stop,
-                                      .user = house};
+    house->signals = (struct loop_fd){
+        .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signal, .user = house};
     return (house->signals.fd >= 0 && loop_fd_start(house->loop, &house->signals, EPOLLIN)) ||
            err_set(err, ERR_INTERNAL, "cannot watch for signals");
 }
@@ -185,6 +201,22 @@ static bool open_rooms(struct house *house, struct err *err)
     return house->keys != NULL;
 }
 
+static bool open_keeper(struct house *house, const char *config, const char *data, struct err *err)
+{
+    struct keeper_options options = {.loop = house->loop,
+                                     .workers = house->workers,
+                                     .store = house->store,
+                                     .roster = house->roster,
+                                     .settings = &house->config,
+                                     .config = config,
+                                     .data = data,
+                                     .idle = look_whether_stopped,
+                                     .user = house};
+    house->spender = spender_new(house->roster, house->store, err);
+    house->keeper = house->spender ? keeper_new(&options, err) : NULL;
+    return house->keeper != NULL;
+}
+
 static bool open_server(struct house *house, const char *listen, struct err *err)
 {
     char *socket_path = file_join(store_dir(house->store), "arena.sock");
@@ -203,6 +235,8 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .sessions = house->sessions,
                                            .rates = house->rates,
                                            .keys = house->keys,
+                                           .change_roster = keeper_ask,
+                                           .change_roster_user = house->keeper,
                                            .open_v1 = auth->open_v1,
                                            .auth = auth->mode,
                                            .https = auth->https,
@@ -235,6 +269,7 @@ static void close_house(struct house *house)
     workers_free(house->workers);
     if (house->loop)
         loop_turn(house->loop, 0); /* what the workers still had to say */
+    keeper_free(house->keeper);
     live_free(house->live);
     campaigns_free(house->campaigns);
     roster_free(house->roster);
@@ -242,6 +277,7 @@ static void close_house(struct house *house)
     if (house->loop)
         loop_turn(house->loop, 0); /* the store's last answers */
     tagger_free(house->tagger);
+    spender_free(house->spender);
     keys_free(house->keys);
     sessions_free(house->sessions);
     if (house->loop)
@@ -252,12 +288,13 @@ static void close_house(struct house *house)
     settings_done(&house->config);
 }
 
-static int serve(struct house *house, const char *listen, const char *data, struct err *err)
+static int serve(struct house *house, const char *listen, const char *config, const char *data,
+                 struct err *err)
 {
     house->loop = loop_new(err);
     if (!house->loop || !catch_signals(house, err) ||
         !(house->store = store_open(data, house->loop, err)) || !open_rooms(house, err) ||
-        !open_server(house, listen, err))
+        !open_keeper(house, config, data, err) || !open_server(house, listen, err))
         return command_fail(&command_serve, err);
     printf("arena is ready: %s\n", http_server_url(house->server));
     fflush(stdout);
@@ -282,7 +319,7 @@ static int run(int argc, char **argv)
     struct house house = {0};
     if (!settings_load(&house.config, config, data, &err))
         return command_fail(&command_serve, &err);
-    int code = serve(&house, listen, data, &err);
+    int code = serve(&house, listen, config, data, &err);
     close_house(&house);
     return code;
 }
@@ -292,7 +329,9 @@ const struct command command_serve = {
     "Usage: arena serve [--listen ADDRESS:PORT] [--data DIR] [--config FILE]\n\n"
     "Serves blind battles and their leaderboard, and prints its address when it is ready. Ctrl-C "
     "or SIGTERM ends\n"
-    "open streams with a last event and stops within five seconds; everything committed stays.\n\n"
+    "open streams with a last event and stops within five seconds; everything committed stays. "
+    "SIGHUP reads the "
+    "configuration\nanew and changes the competitors; a broken one changes nothing.\n\n"
     "  --listen ADDRESS:PORT   127.0.0.1:8080 by default; port 0 takes any free one. Only loopback "
     "addresses while\n"
     "                          the auth mode is \"local\"\n"

@@ -92,26 +92,48 @@ static bool read_tagging(struct settings *settings, const char *path, struct err
                    path, settings->tagger);
 }
 
-static bool read_root(struct settings *settings, const char *path, struct err *err)
+/* "prices": a file with what models cost, for the rows that do not say. */
+static bool read_prices(struct settings *settings, const char *path, struct err *err)
 {
-    static const char *const KEYS[] = {"competitors", "auth",   "limits", "sampling",
-                                       "tagging",     "budget", NULL};
+    const char *name = NULL;
+    if (!json_get_string_or(settings->root, "prices", path, &name, err))
+        return false;
+    char *file = name ? file_join(settings->folder, name) : NULL;
     struct buf text;
     buf_init(&text, LIMIT_CONFIG_BYTES);
-    bool ok = file_read(path, &text, err);
-    if (ok)
-        settings->root = json_read(buf_text(&text), path, err);
+    bool ok = !name || (file && file_read(file, &text, err) &&
+                        (settings->prices = json_read(buf_text(&text), file, err)));
+    const char *key;
+    json_t *value;
+    struct price_list prices = {0};
+    if (ok && name && !json_is_object(settings->prices))
+        ok = err_set(err, ERR_CONFIG, "%s: expected an object of prices by \"PROVIDER/MODEL\"",
+                     file);
+    json_object_foreach(settings->prices, key, value)
+    {
+        ok = ok && (price_read(&prices, value, key, err) || err_prefix(err, "%s", file));
+        price_done(&prices);
+    }
     buf_done(&text);
-    if (!settings->root)
-        return false;
-    if (!json_only_keys(settings->root, KEYS, path, err))
+    free(file);
+    return ok;
+}
+
+static bool read_root(struct settings *settings, struct text text, const char *path,
+                      struct err *err)
+{
+    static const char *const KEYS[] = {"competitors", "auth",   "limits", "sampling",
+                                       "tagging",     "budget", "prices", NULL};
+    settings->root = json_read(text, path, err);
+    if (!settings->root || !json_only_keys(settings->root, KEYS, path, err))
         return false;
     settings->competitors = json_object_get(settings->root, "competitors");
     if (!json_get_number_or(settings->root, "budget", path, 0.000001, 1e6, &settings->budget_usd,
                             err))
         return false;
     return read_auth(settings, path, err) && read_limits(settings, path, err) &&
-           read_sampling(settings, path, err) && read_tagging(settings, path, err);
+           read_sampling(settings, path, err) && read_tagging(settings, path, err) &&
+           read_prices(settings, path, err);
 }
 
 static char *folder_of(const char *path)
@@ -121,23 +143,19 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-bool settings_load(struct settings *settings, const char *path, const char *data_dir,
-                   struct err *err)
+static struct settings defaults(void)
 {
-    *settings =
-        (struct settings){.min_votes = SETTINGS_MIN_VOTES, .tagging_quiet = TAGGER_QUIET_SECONDS};
-    char *own = path ? NULL : file_join(data_dir, "arena.json");
-    const char *chosen = path ? path : own;
-    bool ok = true;
-    if (!chosen)
-        ok = err_set(err, ERR_MEMORY, "out of memory");
-    else if (path || access(chosen, F_OK) == 0) {
-        settings->path = strdup(chosen);
-        settings->folder = folder_of(chosen);
-        ok = settings->path && settings->folder ? read_root(settings, chosen, err)
-                                                : err_set(err, ERR_MEMORY, "out of memory");
-    }
-    free(own);
+    return (struct settings){.min_votes = SETTINGS_MIN_VOTES,
+                             .tagging_quiet = TAGGER_QUIET_SECONDS};
+}
+
+bool settings_parse(struct settings *settings, struct text text, const char *path, struct err *err)
+{
+    *settings = defaults();
+    settings->path = strdup(path);
+    settings->folder = folder_of(path);
+    bool ok = settings->path && settings->folder ? read_root(settings, text, path, err)
+                                                 : err_set(err, ERR_MEMORY, "out of memory");
     if (!ok && err && err->code != ERR_MEMORY)
         err->code = ERR_CONFIG;
     if (!ok)
@@ -145,20 +163,52 @@ bool settings_load(struct settings *settings, const char *path, const char *data
     return ok;
 }
 
+char *settings_path(const char *path, const char *data_dir)
+{
+    return path ? strdup(path) : file_join(data_dir, "arena.json");
+}
+
+bool settings_load(struct settings *settings, const char *path, const char *data_dir,
+                   struct err *err)
+{
+    *settings = defaults();
+    char *chosen = settings_path(path, data_dir);
+    bool ok = chosen || err_set(err, ERR_MEMORY, "out of memory");
+    struct buf text;
+    buf_init(&text, LIMIT_CONFIG_BYTES);
+    if (ok && (path || access(chosen, F_OK) == 0)) {
+        ok = file_read(chosen, &text, err);
+        if (!ok && err && err->code != ERR_MEMORY)
+            err->code = ERR_CONFIG;
+        ok = ok && settings_parse(settings, buf_text(&text), chosen, err);
+    }
+    buf_done(&text);
+    free(chosen);
+    return ok;
+}
+
 void settings_done(struct settings *settings)
 {
     json_decref(settings->root);
+    json_decref(settings->prices);
     free(settings->path);
     free(settings->folder);
     settings_auth_done(&settings->auth);
     *settings = (struct settings){0};
 }
 
-struct roster *settings_roster(const struct settings *settings, struct loop *loop,
-                               struct roster_options options, struct err *err)
+struct roster_options settings_options(const struct settings *settings)
 {
-    options.folder = settings->folder;
-    options.budget_usd = settings->budget_usd;
+    return (struct roster_options){
+        .folder = settings->folder, .prices = settings->prices, .budget_usd = settings->budget_usd};
+}
+
+struct roster *settings_roster(const struct settings *settings, struct loop *loop,
+                               struct roster_options more, struct err *err)
+{
+    struct roster_options options = settings_options(settings);
+    options.only = more.only;
+    options.unopened = more.unopened;
     struct roster *roster = roster_open(loop, settings->competitors, &options, err);
     if (!roster && settings->path)
         err_prefix(err, "%s", settings->path);

@@ -16,6 +16,7 @@ struct settings {
     char *path;                /* of the file, NULL where there is none */
     char *folder;              /* the file's folder: relative paths start there */
     const json_t *competitors; /* NULL: the default in-house pair */
+    json_t *prices;            /* "prices": the file's object, by "PROVIDER/MODEL"; NULL: none */
     double budget_usd;         /* "budget": what all rivals together may cost a day; 0: no limit */
     struct settings_auth auth;
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
@@ -39,9 +40,18 @@ bool settings_load(struct settings *settings, const char *path, const char *data
                    struct err *err);
 void settings_done(struct settings *settings);
 
-/* Opens the configured competitors as `options` say; its folder is set here. Errors name the
+/* The same from a text, as if it stood in the file at `path`. */
+bool settings_parse(struct settings *settings, struct text text, const char *path, struct err *err);
+
+/* Where the configuration is, or would be. Returns new; NULL without memory. */
+char *settings_path(const char *path, const char *data_dir);
+
+/* What opening its competitors takes; borrowed from the settings. */
+struct roster_options settings_options(const struct settings *settings);
+
+/* Opens the configured competitors; of `more` only `only` and `unopened` count. Errors name the
  * file. */
 struct roster *settings_roster(const struct settings *settings, struct loop *loop,
-                               struct roster_options options, struct err *err);
+                               struct roster_options more, struct err *err);
 
 #endif

@@ -54,6 +54,7 @@ struct chat {
     int64_t started_ns, attempt_ns, first_content_ns, last_content_ns, first_byte_ns;
     char last_fault[128];
     int same_faults;
+    unsigned faults[CHAT_ERROR_CLASSES]; /* attempts that failed */
 };
 
 /* --- endings --- */
@@ -76,7 +77,7 @@ static void chat_free(struct chat *chat)
 static double attempt_cost(const struct chat *chat)
 {
     const struct reply *reply = &chat->reader.reply;
-    double cost = cost_of(&chat->competitor->config, &reply->usage);
+    double cost = cost_of(&chat->competitor->config, &reply->usage, clock_wall_ms());
     return isnan(cost) ? reply->reported_cost : cost;
 }
 
@@ -92,7 +93,7 @@ static void leave(struct chat *chat, enum limiter_outcome outcome)
     struct remote *remote = chat->remote;
     double charge = chat->inside ? attempt_charge(chat) : 0;
     int64_t now = clock_wall_ms();
-    budget_settle(&remote->budget, chat->held_usd, charge, now);
+    budget_settle(remote->budget, chat->held_usd, charge, now);
     budget_settle(remote->arena_budget, chat->held_usd, charge, now);
     chat->held_usd = 0;
     if (chat->inside)
@@ -115,7 +116,9 @@ static void chat_over(struct chat *chat, enum chat_finish finish)
         .attempts = chat->attempts,
         .first_content_ns = chat->first_content_ns ? chat->first_content_ns - chat->started_ns : 0,
         .total_ns = clock_mono_ns() - chat->started_ns,
+        .cooling_until_ns = limiter_figures(remote->limiter).cooling_until,
     };
+    memcpy(end.faults, chat->faults, sizeof end.faults);
     end.cost_usd = chat->spent_usd + attempt_cost(chat);
     if (finish != CHAT_CANCELLED && reply->error.class != CHAT_OK) {
         end.error.class = reply->error.class;
@@ -142,11 +145,12 @@ static void on_delta(void *user, enum chat_channel channel, struct text text);
 static bool hold_budget(struct chat *chat)
 {
     struct remote *remote = chat->remote;
-    struct budget *both[] = {&remote->budget, remote->arena_budget};
+    struct budget *both[] = {remote->budget, remote->arena_budget};
+    int64_t now = clock_wall_ms();
     double worst =
-        cost_at_worst(&chat->competitor->config, chat->messages, chat->count, &chat->params);
+        cost_at_worst(&chat->competitor->config, chat->messages, chat->count, &chat->params, now);
     for (size_t i = 0; i < 2; i++)
-        if (!budget_has_room(both[i], worst, clock_wall_ms())) {
+        if (!budget_has_room(both[i], worst, now)) {
             reply_fail(&chat->reader.reply, CHAT_QUOTA,
                        "%s daily \"budget\" of $%.6g has no room for this request (up to $%.6g; "
                        "spent $%.6g, under way "
@@ -233,6 +237,7 @@ static void attempt_over(struct chat *chat, enum chat_finish finish)
     enum chat_error_class class = chat->reader.reply.error.class;
     if (chat->should_retry >= 0 && chat->status >= 400)
         chat->reader.reply.error.retryable = chat->should_retry;
+    chat->faults[class] += chat_finish_failed(finish);
     bool too_much = class == CHAT_RATE_LIMIT || class == CHAT_OVERLOADED;
     loop_timer_stop(remote->loop, &chat->deadline);
     chat->transfer = NULL;

@@ -18,7 +18,7 @@ struct remote {
     struct loop *loop; /* borrowed, as the rest */
     struct transfer_pool *pool;
     struct limiter *limiter;     /* of the endpoint and key */
-    struct budget budget;        /* this competitor's */
+    struct budget *budget;       /* of the competitor's name */
     struct budget *arena_budget; /* everybody's */
 };
 

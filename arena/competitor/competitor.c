@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 
@@ -38,6 +39,36 @@ const char *chat_error_word(enum chat_error_class class)
 bool chat_error_retryable(enum chat_error_class class)
 {
     return ERRORS[class].retryable;
+}
+
+static const char *const STATES[] = {"active", "paused", "retired"};
+
+const char *competitor_state_word(enum competitor_state state)
+{
+    return STATES[state];
+}
+
+bool competitor_state_from(const char *word, enum competitor_state *state)
+{
+    for (int i = COMPETITOR_ACTIVE; i <= COMPETITOR_RETIRED; i++) {
+        if (strcmp(word, STATES[i]) != 0)
+            continue;
+        *state = (enum competitor_state)i;
+        return true;
+    }
+    return false;
+}
+
+void competitor_hold(struct competitor *competitor)
+{
+    if (competitor)
+        competitor->holds++;
+}
+
+void competitor_release(struct competitor *competitor)
+{
+    if (competitor && --competitor->holds == 0 && competitor->unheld)
+        competitor->unheld(competitor);
 }
 
 static double set_real(double wanted, double configured)

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "competitor/price.h"
 
 struct competitor;
 struct chat; /* one answer under way; owned by its adapter, gone when `end` returns */
@@ -68,6 +69,7 @@ enum chat_error_class {
 #define X(name, word, retryable) name,
     CHAT_ERROR_MAP(X)
 #undef X
+        CHAT_ERROR_CLASSES
 };
 const char *chat_error_word(enum chat_error_class class);
 bool chat_error_retryable(enum chat_error_class class);
@@ -96,7 +98,9 @@ struct chat_end {
     const char *request_id;
     const char *sent; /* effective parameters, a JSON object */
     int attempts;
-    int64_t first_content_ns, total_ns; /* from the first attempt's start; first_content 0: none */
+    int64_t first_content_ns, total_ns;  /* from the first attempt's start; first_content 0: none */
+    unsigned faults[CHAT_ERROR_CLASSES]; /* attempts that failed; under CHAT_OK: truncated ones */
+    int64_t cooling_until_ns;            /* its key's cooldown (clock_mono_ns); past: none */
 };
 
 /* One token of an answer. */
@@ -145,6 +149,12 @@ struct chat_params {
 };
 #define CHAT_PARAMS_UNSET ((struct chat_params){NAN, NAN, NAN, -1, -1, -1, NULL, NULL, 0, NULL})
 
+/* Active ones are drawn; paused ones are not, and answer what is under way; retired ones are only
+ * remembered. */
+enum competitor_state { COMPETITOR_ACTIVE, COMPETITOR_PAUSED, COMPETITOR_RETIRED };
+const char *competitor_state_word(enum competitor_state state); /* "active", "paused", "retired" */
+bool competitor_state_from(const char *word, enum competitor_state *state);
+
 /* One row of the configuration, checked. All text is owned by the competitor. */
 struct competitor_config {
     char *name, *provider, *model, *path;
@@ -154,8 +164,7 @@ struct competitor_config {
     char *base_url, *dialect, *api_key_env, *api_key_file;
     char *system; /* NULL: the model's own default; "": none */
     struct chat_params params;
-    double price_input, price_output, price_cached,
-        price_cache_write; /* USD per million tokens; NaN: unknown */
+    struct price_list prices;
     double first_byte_s, first_content_s, idle_s,
         total_s;                   /* deadlines of a remote answer; NaN: the default */
     double budget_usd;             /* most that it may cost a day; NaN: no limit */
@@ -164,9 +173,8 @@ struct competitor_config {
     char *chat_template, *weights; /* engine: NULL, or what engine_load_options takes */
     int context;                   /* engine: 0, or the longest prompt plus answer in tokens */
     bool in_house, stream, allow_http, outputs_may_train;
+    enum competitor_state state; /* as configured; a competitor's own is `availability` */
 };
-
-enum competitor_state { COMPETITOR_ACTIVE, COMPETITOR_PAUSED, COMPETITOR_RETIRED };
 
 /* How an adapter plugs in: the in-house engine (inhouse.h), the remote client. `chat` gets a
  * complete request (system prompt and settings merged), copies what it keeps, counts `under_way`
@@ -190,7 +198,17 @@ struct competitor {
     bool own_engine; /* answers in this process: heeds chat_detail, and its error messages are ours
                       */
     int under_way;   /* chats started and not ended */
+    struct health *health; /* of its name, whatever the version; the roster's. NULL: not kept */
+    int holds;             /* who refers to it besides its roster */
+    void (*unheld)(struct competitor *competitor); /* the last one let go; NULL: nobody asks */
+    void *keeper;                                  /* the roster's that `unheld` tells */
+    struct competitor *next;                       /* of those that left the roster */
 };
+
+/* Whoever keeps a pointer to a competitor over a turn of the loop holds it: one that leaves the
+ * roster meanwhile stays as it is until the last hold is gone. `competitor` may be NULL. */
+void competitor_hold(struct competitor *competitor);
+void competitor_release(struct competitor *competitor);
 
 /* Starts an answer; `params` overrides the configured ones where set (NULL: none). Messages,
  * params and sink are copied. The configured system prompt is put in front unless the messages

@@ -47,17 +47,36 @@ static const struct {
     {"outputs_may_train", FIELD(outputs_may_train)},
 };
 
-static const char *const KEYS[] = {
-    "name",       "provider",          "model",         "path",        "organisation",
-    "licence",    "base_url",          "dialect",       "api_key_env", "api_key_file",
-    "system",     "weights",           "in_house",      "stream",      "params",
-    "allow_http", "outputs_may_train", "aliases",       "retries",     "price",
-    "weight",     "context",           "chat_template", "timeouts",    "budget",
-    NULL};
+static const char *const KEYS[] = {"name",
+                                   "provider",
+                                   "model",
+                                   "path",
+                                   "organisation",
+                                   "licence",
+                                   "base_url",
+                                   "dialect",
+                                   "api_key_env",
+                                   "api_key_file",
+                                   "system",
+                                   "weights",
+                                   "in_house",
+                                   "stream",
+                                   "params",
+                                   "allow_http",
+                                   "outputs_may_train",
+                                   "aliases",
+                                   "retries",
+                                   "price",
+                                   "weight",
+                                   "context",
+                                   "chat_template",
+                                   "timeouts",
+                                   "budget",
+                                   "state",
+                                   NULL};
 static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p",     "top_k", "max_tokens",
                                          "seed",        "stop",  "reasoning", NULL};
 static const char *const TIMEOUT_KEYS[] = {"first_byte", "first_content", "idle", "total", NULL};
-static const char *const PRICE_KEYS[] = {"input", "output", "cached", "cache_write", NULL};
 
 static bool copy_text(char **out, const char *value, const char *what, struct err *err)
 {
@@ -143,19 +162,33 @@ static bool read_params(struct competitor_config *config, const json_t *row, con
 static bool read_price(struct competitor_config *config, const json_t *row, const char *what,
                        struct err *err)
 {
-    const json_t *object = json_object_get(row, "price");
     char place[LIMIT_NAME_BYTES + 64];
-    config->price_input = config->price_output = config->price_cached = config->price_cache_write =
-        NAN;
-    if (!object)
-        return true;
     snprintf(place, sizeof place, "%s: price", what);
-    return json_only_keys(object, PRICE_KEYS, place, err) &&
-           json_get_number_or(object, "input", place, 0, 1e6, &config->price_input, err) &&
-           json_get_number_or(object, "output", place, 0, 1e6, &config->price_output, err) &&
-           json_get_number_or(object, "cached", place, 0, 1e6, &config->price_cached, err) &&
-           json_get_number_or(object, "cache_write", place, 0, 1e6, &config->price_cache_write,
-                              err);
+    return price_read(&config->prices, json_object_get(row, "price"), place, err);
+}
+
+static bool read_state(struct competitor_config *config, const json_t *row, const char *what,
+                       struct err *err)
+{
+    const char *state = "active";
+    return json_get_string_or(row, "state", what, &state, err) &&
+           (competitor_state_from(state, &config->state) ||
+            err_set(err, ERR_CONFIG, "%s: \"state\" is \"%.32s\"; known: active, paused, retired",
+                    what, state));
+}
+
+/* A key in the file is the mistake that must not be answered with a list of keys. */
+static bool check_keys(const json_t *row, const char *what, struct err *err)
+{
+    static const char *const SECRETS[] = {"api_key", "key", "apiKey", "token"};
+    for (size_t i = 0; i < sizeof SECRETS / sizeof *SECRETS; i++)
+        if (json_object_get(row, SECRETS[i]))
+            return err_set(err, ERR_CONFIG,
+                           "%s: unknown key \"%s\": a key never stands in the configuration; "
+                           "name the environment variable that holds it with \"api_key_env\", "
+                           "or a file of mode 0600 with \"api_key_file\"",
+                           what, SECRETS[i]);
+    return json_only_keys(row, KEYS, what, err);
 }
 
 static bool read_timeouts(struct competitor_config *config, const json_t *row, const char *what,
@@ -252,9 +285,10 @@ bool competitor_config_read(struct competitor_config *config, const json_t *row,
     if (!json_get_string(row, "name", what, &name, err) || !check_name(name, what, err))
         return false;
     snprintf(what, sizeof what, "competitor \"%s\"", name);
-    bool ok = json_only_keys(row, KEYS, what, err) && read_texts(config, row, what, err) &&
-              read_numbers(config, row, what, err) && read_params(config, row, what, err) &&
-              read_price(config, row, what, err) && read_timeouts(config, row, what, err) &&
+    bool ok = check_keys(row, what, err) && read_state(config, row, what, err) &&
+              read_texts(config, row, what, err) && read_numbers(config, row, what, err) &&
+              read_params(config, row, what, err) && read_price(config, row, what, err) &&
+              read_timeouts(config, row, what, err) &&
               read_list(row, "aliases", what, &config->aliases, &config->alias_count, err) &&
               check(config, what, err);
     if (!ok && err)
@@ -269,6 +303,7 @@ void competitor_config_done(struct competitor_config *config)
     for (size_t i = 0; i < config->alias_count; i++)
         free(config->aliases[i]);
     free(config->aliases);
+    price_done(&config->prices);
     for (size_t i = 0; i < config->params.stops; i++)
         free((char *)config->params.stop[i]);
     free((char **)config->params.stop);

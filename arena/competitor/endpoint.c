@@ -79,6 +79,12 @@ bool endpoint_url(const struct endpoint *endpoint, const char *path, struct buf 
                              buf_add_string(url, query + 1)));
 }
 
+void endpoint_host(const struct endpoint *endpoint, char *out, size_t size)
+{
+    if (!transfer_host(endpoint->base_url, out, size))
+        snprintf(out, size, "%s", "");
+}
+
 void endpoint_headers(const struct endpoint *endpoint, struct buf *key, const char **headers)
 {
     if (endpoint->dialect->version)

@@ -29,6 +29,9 @@ void endpoint_done(struct endpoint *endpoint);
 /* The base URL with `path` behind it; both may have a query of their own. */
 bool endpoint_url(const struct endpoint *endpoint, const char *path, struct buf *url);
 
+/* The host that requests go to, for people to read; "" where the URL has none. */
+void endpoint_host(const struct endpoint *endpoint, char *out, size_t size);
+
 /* The headers of every request: the API's version and the key, whose bytes stand in `key`, for the
  * caller to wipe. Fills `headers` (room for 3) up to a NULL. */
 void endpoint_headers(const struct endpoint *endpoint, struct buf *key, const char **headers);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "competitor/cost.h"
 #include "competitor/token_queue.h"
 
 struct inhouse {
@@ -107,13 +108,6 @@ static enum chat_finish finish_of(const struct chat *chat, enum engine_finish fi
     return CHAT_ERROR;
 }
 
-static double cost_of(const struct competitor_config *config, const struct engine_result *result)
-{
-    return (config->price_input * result->prompt_tokens +
-            config->price_output * result->output_tokens) /
-           1e6;
-}
-
 static void deliver_end(void *data)
 {
     struct news *news = data;
@@ -127,12 +121,12 @@ static void deliver_end(void *data)
     struct chat_end end = {
         .finish = finish_of(chat, result->finish),
         .usage = {result->prompt_tokens, result->output_tokens, -1, result->cached_tokens, -1},
-        .cost_usd = cost_of(&chat->competitor->config, result),
         .sent = chat->sent,
         .attempts = 1,
         .first_content_ns = chat->first_ns,
         .total_ns = clock_mono_ns() - chat->started_ns,
     };
+    end.cost_usd = cost_of(&chat->competitor->config, &end.usage, clock_wall_ms());
     struct engine_model_info info;
     engine_model_info(((struct inhouse *)chat->competitor->state)->model, &info);
     end.model = info.name;
@@ -140,6 +134,7 @@ static void deliver_end(void *data)
         end.error.class = error_class(result->error.code);
         end.error.retryable = chat_error_retryable(end.error.class);
         memcpy(end.error.message, result->error.message, sizeof result->error.message);
+        end.faults[end.error.class] = 1;
     }
     chat->competitor->under_way--;
     chat->sink.end(chat->sink.user, &end);

@@ -1,46 +1,58 @@
 /* Reading comes before opening, so that a mistake in the last row is told before minutes of
- * loading. Models are kept in a list by file and load options: two presets of one checkpoint
- * share its weights, its cache and its batch. */
+ * loading. Opening the first roster and changing it later is the same plan; only who waits for
+ * it differs. */
 #include "competitor/roster.h"
 
-#include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "competitor/config.h"
-#include "competitor/fingerprint.h"
+#include "competitor/health.h"
 #include "competitor/inhouse.h"
 #include "competitor/remote.h"
-#include "engine/engine.h"
+#include "competitor/weights.h"
 
-struct loaded {
-    char *path;     /* real */
-    char *weights;  /* as configured, or NULL */
-    char *template; /* likewise */
-    int context;
-    char fingerprint[DIGEST_HEX + 1];
-    struct engine_model *model;
+/* A competitor and what it was read from: its row, whole, but without its state. */
+struct member {
+    struct competitor competitor; /* first: its address is the member's */
+    json_t *row;
+    const struct weights_model *model; /* engine only */
+};
+
+struct crew {
+    struct member **list;
+    size_t count;
 };
 
 struct roster {
     struct loop *loop;
     struct roster_options options;
-    struct competitor *competitors;
-    size_t count;
-    bool preset;            /* the default pair, with no configuration */
-    struct engine *engine;  /* NULL until the first model */
-    struct remote_hub *hub; /* NULL until the first remote competitor */
-    struct loaded *loaded;
-    size_t loaded_count;
+    char default_folder[PATH_MAX];
+    struct crew crew;
+    struct competitor *departed; /* held by somebody still */
+    struct loop_timer burial;
+    struct weights *weights;
+    struct remote_hub *hub;
+    struct health_book health;
+};
+
+struct roster_plan {
+    struct roster *roster;
+    struct roster_options options;
+    bool preset; /* the default pair, with no configuration */
+    struct crew crew;
 };
 
 #define DEFAULT_MODEL "SmolLM2-135M-Instruct.Q4_1.gguf"
+#define MISSING_PRESET " (./run fetches it; ARENA_MODELS names another folder)"
 
 /* The default pair: one checkpoint under two settings that really differ, as a lab compares
  * presets. The aliases are what the model calls itself and its maker. */
@@ -67,7 +79,97 @@ const char *roster_default_folder(char *out, size_t size)
     return out;
 }
 
-static bool read_rows(struct roster *roster, const json_t *rows, struct err *err)
+json_t *roster_default_rows(struct err *err)
+{
+    char folder[PATH_MAX];
+    json_t *rows = json_read(TEXT(DEFAULT_COMPETITORS), "default competitors", err), *row;
+    char *path = file_join(roster_default_folder(folder, sizeof folder), DEFAULT_MODEL);
+    size_t i;
+    json_array_foreach(rows, i, row) json_object_set_new(row, "path", json_string(path));
+    free(path);
+    return rows;
+}
+
+/* --- members --- */
+
+static bool is_engine(const struct competitor *competitor)
+{
+    return strcmp(competitor->config.provider, "engine") == 0;
+}
+
+static void member_free(struct member *member)
+{
+    struct competitor *competitor = &member->competitor;
+    if (competitor->adapter && competitor->state)
+        competitor->adapter->close(competitor);
+    free(competitor->effective);
+    competitor_config_done(&competitor->config);
+    json_decref(member->row);
+    free(member);
+}
+
+static void crew_free(struct crew *crew)
+{
+    for (size_t i = 0; i < crew->count; i++)
+        if (crew->list[i])
+            member_free(crew->list[i]);
+    free(crew->list);
+    *crew = (struct crew){0};
+}
+
+static struct member *crew_find(const struct crew *crew, const char *name)
+{
+    for (size_t i = 0; i < crew->count; i++)
+        if (crew->list[i] && strcmp(crew->list[i]->competitor.config.name, name) == 0)
+            return crew->list[i];
+    return NULL;
+}
+
+/* --- reading --- */
+
+/* The row as it stands for a version: its price filled in, its state left out. */
+static json_t *whole_row(const json_t *row, const json_t *prices)
+{
+    json_t *copy = json_deep_copy(row);
+    const char *provider = json_string_value(json_object_get(row, "provider")),
+               *model = json_string_value(json_object_get(row, "model"));
+    char key[LIMIT_NAME_BYTES * 2];
+    json_object_del(copy, "state");
+    if (!prices || !provider || !model || json_object_get(row, "price"))
+        return copy;
+    snprintf(key, sizeof key, "%s/%s", provider, model);
+    const json_t *price = json_object_get(prices, key);
+    if (price)
+        json_object_set_new(copy, "price", json_deep_copy(price));
+    return copy;
+}
+
+static bool read_row(struct crew *crew, const json_t *row, const json_t *prices, struct err *err)
+{
+    struct competitor_config state_of = {0};
+    size_t index = crew->count;
+    struct member *member = calloc(1, sizeof *member);
+    if (!member)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    crew->list[crew->count++] = member;
+    bool ok = competitor_config_read(&state_of, row, index, err);
+    enum competitor_state state = state_of.state;
+    competitor_config_done(&state_of);
+    if (!ok)
+        return false;
+    member->row = whole_row(row, prices);
+    struct competitor *competitor = &member->competitor;
+    if (!member->row)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    if (!competitor_config_read(&competitor->config, member->row, index, err))
+        return false;
+    competitor->config.state = competitor->availability = state;
+    const char *name = competitor->config.name;
+    return crew_find(crew, name) == member ||
+           err_set(err, ERR_CONFIG, "two competitors are named \"%s\"", name);
+}
+
+static bool read_rows(struct crew *crew, const json_t *rows, const json_t *prices, struct err *err)
 {
     size_t count = json_array_size(rows);
     if (!json_is_array(rows) || !count)
@@ -76,76 +178,79 @@ static bool read_rows(struct roster *roster, const json_t *rows, struct err *err
     if (count > LIMIT_COMPETITORS)
         return err_set(err, ERR_CONFIG, "\"competitors\" has %zu rows, at most %d", count,
                        LIMIT_COMPETITORS);
-    roster->competitors = calloc(count, sizeof *roster->competitors);
-    if (!roster->competitors)
+    crew->list = calloc(count, sizeof *crew->list);
+    if (!crew->list)
         return err_set(err, ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < count; i++) {
-        struct competitor *competitor = &roster->competitors[roster->count++];
-        if (!competitor_config_read(&competitor->config, json_array_get(rows, i), i, err))
+    for (size_t i = 0; i < count; i++)
+        if (!read_row(crew, json_array_get(rows, i), prices, err))
             return false;
-        if (roster_find(roster, competitor->config.name) != competitor)
-            return err_set(err, ERR_CONFIG, "two competitors are named \"%s\"",
-                           competitor->config.name);
-    }
     return true;
 }
 
-static bool start_engine(struct roster *roster, struct err *err)
+static bool nobody_called(const struct crew *crew, const char *name, struct err *err)
 {
-    struct engine_options options = {.device = roster->options.device,
-                                     .threads = roster->options.engine_threads};
-    struct engine_error error = {ENGINE_OK, ""};
-    roster->engine = engine_new(&options, &error);
-    return roster->engine || err_set(err, ERR_UNSUPPORTED, "engine: %s", error.message);
+    char names[256] = "";
+    for (size_t i = 0; i < crew->count; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                 crew->list[i]->competitor.config.name);
+    }
+    return err_set(err, ERR_CONFIG, "no competitor is named \"%.128s\"; configured: %s", name,
+                   names);
 }
 
-static bool same_text(const char *a, const char *b)
+struct roster_plan *roster_plan_new(struct roster *roster, const json_t *competitors,
+                                    const struct roster_options *options, struct err *err)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    struct roster_plan *plan = calloc(1, sizeof *plan);
+    if (!plan) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    *plan = (struct roster_plan){.roster = roster, .options = *options, .preset = !competitors};
+    json_t *defaults = NULL;
+    if (!competitors) {
+        competitors = defaults = json_read(TEXT(DEFAULT_COMPETITORS), "default competitors", err);
+        plan->options.folder =
+            roster_default_folder(roster->default_folder, sizeof roster->default_folder);
+    }
+    bool ok = competitors && read_rows(&plan->crew, competitors, options->prices, err);
+    json_decref(defaults);
+    if (ok && options->only && !crew_find(&plan->crew, options->only))
+        ok = nobody_called(&plan->crew, options->only, err);
+    if (ok)
+        return plan;
+    roster_plan_free(plan);
+    return NULL;
 }
 
-static char *copy_or_null(const char *text)
+/* --- opening --- */
+
+/* Who was retired is only remembered; who was not asked for stays closed. */
+static bool is_wanted(const struct roster_plan *plan, const struct competitor *competitor)
 {
-    return text ? strdup(text) : NULL;
+    const char *only = plan->options.only;
+    return only ? strcmp(competitor->config.name, only) == 0
+                : competitor->availability != COMPETITOR_RETIRED;
 }
 
-/* The model of `config`, loaded if this is the first competitor that asks for it. NULL with
- * `err`. */
-static const struct loaded *load(struct roster *roster, const struct competitor_config *config,
-                                 struct err *err)
+static bool in_row(const struct competitor *competitor, struct err *err)
 {
-    char *path = file_join(roster->options.folder, config->path), real[PATH_MAX];
-    if (!path || !realpath(path, real)) {
-        err_sys(err, ERR_CONFIG, errno, "%s: cannot find the model%s", path ? path : config->path,
-                roster->preset ? " (./run fetches it; ARENA_MODELS names another folder)" : "");
-        free(path);
-        return NULL;
+    return err_prefix(err, "competitor \"%s\"", competitor->config.name);
+}
+
+bool roster_plan_load(struct roster_plan *plan, struct err *err)
+{
+    for (size_t i = 0; i < plan->crew.count; i++) {
+        struct member *member = plan->crew.list[i];
+        if (!is_wanted(plan, &member->competitor) || !is_engine(&member->competitor))
+            continue;
+        member->model = weights_open(plan->roster->weights, &member->competitor.config,
+                                     plan->options.folder, plan->preset ? MISSING_PRESET : "", err);
+        if (!member->model)
+            return in_row(&member->competitor, err);
     }
-    free(path);
-    for (size_t i = 0; i < roster->loaded_count; i++) {
-        const struct loaded *have = &roster->loaded[i];
-        if (strcmp(have->path, real) == 0 && same_text(have->weights, config->weights) &&
-            same_text(have->template, config->chat_template) && have->context == config->context)
-            return have;
-    }
-    if (!roster->engine && !start_engine(roster, err))
-        return NULL;
-    struct loaded *loaded = &roster->loaded[roster->loaded_count];
-    struct engine_load_options options = {config->context, config->chat_template, config->weights};
-    struct engine_error error = {ENGINE_OK, ""};
-    *loaded = (struct loaded){.context = config->context,
-                              .model = engine_load(roster->engine, real, &options, &error)};
-    if (!loaded->model) {
-        err_set(err, error.code == ENGINE_MEMORY ? ERR_MEMORY : ERR_CONFIG, "%s", error.message);
-        return NULL;
-    }
-    if (!fingerprint_file(real, loaded->fingerprint, err))
-        return NULL;
-    loaded->path = strdup(real);
-    loaded->weights = copy_or_null(config->weights);
-    loaded->template = copy_or_null(config->chat_template);
-    roster->loaded_count++;
-    return loaded->path ? loaded : NULL;
+    return true;
 }
 
 static bool set_version(struct competitor *competitor, const char *weights, struct err *err)
@@ -160,81 +265,172 @@ static bool set_version(struct competitor *competitor, const char *weights, stru
     digest_of(description.data, description.length, digest);
     hex_encode(digest, DIGEST_SIZE, competitor->version);
     competitor->effective = buf_take(&description, NULL);
-    return true;
+    return competitor->effective || err_set(err, ERR_MEMORY, "out of memory");
 }
 
-static bool open_one(struct roster *roster, struct competitor *competitor, struct err *err)
+static bool need_hub(struct roster *roster, struct err *err)
 {
-    const char *weights = NULL;
+    if (!roster->hub)
+        roster->hub = remote_hub_new(roster->loop, err);
+    return roster->hub != NULL;
+}
+
+static bool attach(struct roster_plan *plan, struct member *member, struct err *err)
+{
+    struct roster *roster = plan->roster;
+    struct competitor *competitor = &member->competitor;
     bool ok;
-    if (strcmp(competitor->config.provider, "engine") == 0) {
-        const struct loaded *loaded = load(roster, &competitor->config, err);
-        ok = loaded && inhouse_attach(competitor, roster->engine, loaded->model, roster->loop, err);
-        weights = loaded ? loaded->fingerprint : NULL;
+    if (member->model) {
+        ok = inhouse_attach(competitor, weights_engine(roster->weights), member->model->model,
+                            roster->loop, err);
     } else {
-        if (!roster->hub)
-            roster->hub = remote_hub_new(
-                roster->loop, roster->options.budget_usd > 0 ? roster->options.budget_usd : NAN,
-                err);
-        ok = roster->hub && remote_attach(competitor, roster->hub, roster->options.folder, err);
-        if (ok && !roster->options.only &&
-            remote_lacks(competitor)) /* who asks it alone is told by its answer */
+        ok = need_hub(roster, err) && remote_attach(competitor, roster->hub, plan->options.folder,
+                                                    plan->options.budget_usd > 0, err);
+        if (ok && !plan->options.only && remote_lacks(competitor)) /* else its answer tells it */
             log_warning("roster", "competitor \"%s\": %s", competitor->config.name,
                         remote_lacks(competitor));
     }
-    ok = ok && set_version(competitor, weights, err);
-    return ok || err_prefix(err, "competitor \"%s\"", competitor->config.name);
+    return ok && set_version(competitor, member->model ? member->model->fingerprint : NULL, err);
 }
 
-static bool nobody_called(const struct roster *roster, const char *name, struct err *err)
+/* The member of the roster that this one of the plan would only repeat. A key's file is read anew
+ * with every change: that is how a key is replaced. */
+static struct member *unchanged(const struct roster_plan *plan, const struct member *member)
 {
-    char names[256] = "";
-    for (size_t i = 0; i < roster->count; i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                 roster->competitors[i].config.name);
-    }
-    return err_set(err, ERR_CONFIG, "no competitor is named \"%.128s\"; configured: %s", name,
-                   names);
+    struct member *old = crew_find(&plan->roster->crew, member->competitor.config.name);
+    bool same = old && json_equal(old->row, member->row) && old->model == member->model &&
+                old->competitor.adapter && is_wanted(plan, &member->competitor) &&
+                !member->competitor.config.api_key_file;
+    return same ? old : NULL;
 }
 
-static bool open_all(struct roster *roster, struct err *err)
+bool roster_plan_attach(struct roster_plan *plan, struct err *err)
 {
-    roster->loaded = calloc(roster->count, sizeof *roster->loaded);
-    if (!roster->loaded)
-        return err_set(err, ERR_MEMORY, "out of memory");
-    const char *only = roster->options.only;
-    if (only && !roster_find(roster, only))
-        return nobody_called(roster, only, err);
-    for (size_t i = 0; i < roster->count; i++) {
-        struct competitor *competitor = &roster->competitors[i];
-        if ((!only || strcmp(competitor->config.name, only) == 0) &&
-            !open_one(roster, competitor, err))
-            return false;
+    for (size_t i = 0; i < plan->crew.count; i++) {
+        struct member *member = plan->crew.list[i];
+        struct competitor *competitor = &member->competitor;
+        if (unchanged(plan, member))
+            continue;
+        if (is_wanted(plan, competitor) ? !attach(plan, member, err)
+                                        : !set_version(competitor, NULL, err))
+            return in_row(competitor, err);
     }
     return true;
+}
+
+/* --- the change --- */
+
+static void bury(void *user)
+{
+    struct roster *roster = user;
+    for (struct competitor **link = &roster->departed; *link;) {
+        struct competitor *competitor = *link;
+        if (competitor->holds || competitor->under_way) {
+            link = &competitor->next;
+            continue;
+        }
+        *link = competitor->next;
+        member_free((struct member *)competitor);
+    }
+}
+
+/* Not now: whoever lets go may still be inside one of its callbacks. Without memory for the timer
+ * the next change, or the end, does it. */
+static void unheld(struct competitor *competitor)
+{
+    struct roster *roster = competitor->keeper;
+    loop_timer_start(roster->loop, &roster->burial, clock_mono_ns());
+}
+
+static void depart(struct roster *roster, struct member *member)
+{
+    struct competitor *competitor = &member->competitor;
+    competitor->availability = COMPETITOR_RETIRED;
+    competitor->keeper = roster;
+    competitor->unheld = unheld;
+    competitor->next = roster->departed;
+    roster->departed = competitor;
+}
+
+static void put_in_force(struct roster *roster, struct member *member)
+{
+    struct competitor *competitor = &member->competitor;
+    competitor->health = health_book_find(&roster->health, competitor->config.name);
+    if (roster->hub && competitor->adapter && !is_engine(competitor))
+        remote_limit(competitor);
+}
+
+static void take_unchanged(struct roster_plan *plan)
+{
+    struct crew *old = &plan->roster->crew;
+    for (size_t i = 0; i < plan->crew.count; i++) {
+        struct member *member = plan->crew.list[i], *stays = unchanged(plan, member);
+        if (!stays)
+            continue;
+        stays->competitor.availability = stays->competitor.config.state =
+            member->competitor.availability;
+        for (size_t k = 0; k < old->count; k++)
+            if (old->list[k] == stays)
+                old->list[k] = NULL;
+        plan->crew.list[i] = stays;
+        member_free(member);
+    }
+}
+
+void roster_plan_commit(struct roster_plan *plan)
+{
+    struct roster *roster = plan->roster;
+    struct crew old = roster->crew;
+    double limit = plan->options.budget_usd;
+    struct budget *everybody = roster->hub ? remote_hub_budget(roster->hub, "") : NULL;
+    take_unchanged(plan);
+    for (size_t i = 0; i < old.count; i++)
+        if (old.list[i])
+            depart(roster, old.list[i]);
+    free(old.list);
+    roster->crew = plan->crew;
+    plan->crew = (struct crew){0};
+    for (size_t i = 0; i < roster->crew.count; i++)
+        put_in_force(roster, roster->crew.list[i]);
+
+    if (everybody)
+        everybody->limit_usd = limit > 0 ? limit : NAN;
+    bury(roster);
+}
+
+void roster_plan_free(struct roster_plan *plan)
+{
+    if (!plan)
+        return;
+    crew_free(&plan->crew);
+    free(plan);
+}
+
+/* --- the roster --- */
+
+static bool open_first(struct roster *roster, const json_t *competitors, struct err *err)
+{
+    struct roster_plan *plan = roster_plan_new(roster, competitors, &roster->options, err);
+    bool ok = plan && (roster->options.unopened ||
+                       (roster_plan_load(plan, err) && roster_plan_attach(plan, err)));
+    if (ok)
+        roster_plan_commit(plan);
+    roster_plan_free(plan);
+    return ok;
 }
 
 struct roster *roster_open(struct loop *loop, const json_t *competitors,
                            const struct roster_options *options, struct err *err)
 {
-    char folder[PATH_MAX];
     struct roster *roster = calloc(1, sizeof *roster);
-    json_t *defaults = NULL;
     if (!roster) {
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
     }
     *roster = (struct roster){.loop = loop, .options = *options};
-    if (!competitors) {
-        competitors = defaults = json_read(TEXT(DEFAULT_COMPETITORS), "default competitors", err);
-        roster->options.folder = roster_default_folder(folder, sizeof folder);
-        roster->preset = true;
-    }
-    bool ok = competitors && read_rows(roster, competitors, err) &&
-              (options->unopened || open_all(roster, err));
-    json_decref(defaults);
-    if (ok)
+    roster->burial = (struct loop_timer){.expired = bury, .user = roster};
+    roster->weights = weights_new(options->device, options->engine_threads, err);
+    if (roster->weights && open_first(roster, competitors, err))
         return roster;
     roster_free(roster);
     return NULL;
@@ -244,39 +440,54 @@ void roster_free(struct roster *roster)
 {
     if (!roster)
         return;
-    engine_free(roster->engine); /* ends every request; the ends reach the loop as messages */
-    for (size_t i = 0; i < roster->count; i++) {
-        struct competitor *competitor = &roster->competitors[i];
-        if (competitor->adapter)
-            competitor->adapter->close(competitor);
-        free(competitor->effective);
-        competitor_config_done(&competitor->config);
+    if (roster->loop)
+        loop_timer_stop(roster->loop, &roster->burial);
+    weights_free(roster->weights);
+    crew_free(&roster->crew);
+    while (roster->departed) {
+        struct competitor *competitor = roster->departed;
+        roster->departed = competitor->next;
+        member_free((struct member *)competitor);
     }
     remote_hub_free(roster->hub);
-    for (size_t i = 0; i < roster->loaded_count; i++) {
-        free(roster->loaded[i].path);
-        free(roster->loaded[i].weights);
-        free(roster->loaded[i].template);
-    }
-    free(roster->loaded);
-    free(roster->competitors);
+    health_book_done(&roster->health);
     free(roster);
 }
 
 size_t roster_count(const struct roster *roster)
 {
-    return roster->count;
+    return roster->crew.count;
 }
 
 struct competitor *roster_at(const struct roster *roster, size_t index)
 {
-    return &roster->competitors[index];
+    return &roster->crew.list[index]->competitor;
 }
 
 struct competitor *roster_find(const struct roster *roster, const char *name)
 {
-    for (size_t i = 0; i < roster->count; i++)
-        if (strcmp(roster->competitors[i].config.name, name) == 0)
-            return &roster->competitors[i];
-    return NULL;
+    struct member *member = crew_find(&roster->crew, name);
+    return member ? &member->competitor : NULL;
+}
+
+/* --- money --- */
+
+bool roster_watch_budgets(struct roster *roster,
+                          void (*moved)(void *user, const struct budget *budget), void *user,
+                          struct err *err)
+{
+    if (!need_hub(roster, err))
+        return false;
+    remote_hub_watch(roster->hub, moved, user);
+    return true;
+}
+
+bool roster_restore_budget(struct roster *roster, const char *name, int64_t day, double usd,
+                           struct err *err)
+{
+    struct budget *budget = need_hub(roster, err) ? remote_hub_budget(roster->hub, name) : NULL;
+    if (!budget)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    budget_restore(budget, day, usd, clock_wall_ms());
+    return true;
 }

@@ -244,7 +244,7 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *user)
     return CURL_WRITEFUNC_ERROR;
 }
 
-static bool host_of(const char *url, char *out, size_t size)
+bool transfer_host(const char *url, char *out, size_t size)
 {
     CURLU *parsed = curl_url();
     char *host = NULL;
@@ -262,7 +262,7 @@ bool transfer_is_loopback(const char *url)
     char host[256];
     unsigned a, b, c, d;
     char rest;
-    if (!host_of(url, host, sizeof host))
+    if (!transfer_host(url, host, sizeof host))
         return false;
     if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;

@@ -48,6 +48,9 @@ struct transfer *transfer_start(struct transfer_pool *pool, const struct transfe
 /* Frees it; the connection is closed. Allowed inside its own callbacks. Not after its end. */
 void transfer_cancel(struct transfer *transfer);
 
+/* Writes a URL's host. */
+bool transfer_host(const char *url, char *out, size_t size);
+
 /* Is this URL's host a loopback address or "localhost"? */
 bool transfer_is_loopback(const char *url);
 

@@ -31,6 +31,10 @@ void api_exclusion_add(struct http_request *request);
 /* api_models.c */
 void api_models(struct http_request *request);
 
+/* api_roster.c */
+void api_roster(struct http_request *request);
+void api_roster_change(struct http_request *request);
+
 /* api_keys.c */
 void api_key_create(struct http_request *request);
 void api_key_revoke(struct http_request *request);

@@ -49,6 +49,13 @@ static void ask_plain(struct http_request *request, enum hall_action action)
     ask(request, action, (struct hall_request){0});
 }
 
+/* What sends a prompt out: the voter's own word on rivals goes with it. */
+static void ask_in_house(struct http_request *request, enum hall_action action)
+{
+    ask(request, action,
+        (struct hall_request){.in_house_only = request->voter.consent.in_house_only});
+}
+
 /* In local mode nobody is counted: its one user may do what the machine can. A repeated request
  * costs nothing new, but here we cannot know yet that it is one; the buckets are wide enough for
  * honest retries. */
@@ -63,16 +70,29 @@ static bool take_rate(struct http_request *request, enum rate_kind kind)
     return false;
 }
 
+/* At home the user is the administrator, who chose the rivals; everybody else is told who may
+ * receive a prompt before the first one. */
+static bool has_consent(struct http_request *request)
+{
+    struct err err = ERR_INIT;
+    if (request->context->auth == AUTH_LOCAL || voter_consented(&request->voter))
+        return true;
+    err_set(&err, ERR_CONSENT,
+            "agree to the notice first, which says who may receive what you write: open /consent");
+    response_error(request, &err);
+    return false;
+}
+
 void api_battle_start(struct http_request *request)
 {
-    if (take_rate(request, RATE_BATTLE))
-        ask_plain(request, HALL_START);
+    if (has_consent(request) && take_rate(request, RATE_BATTLE))
+        ask_in_house(request, HALL_START);
 }
 
 void api_battle_turn(struct http_request *request)
 {
     if (take_rate(request, RATE_TURN))
-        ask_plain(request, HALL_TURN);
+        ask_in_house(request, HALL_TURN);
 }
 
 void api_battle_vote(struct http_request *request)
@@ -84,7 +104,7 @@ void api_battle_vote(struct http_request *request)
 void api_battle_regenerate(struct http_request *request)
 {
     if (take_rate(request, RATE_TURN))
-        ask_plain(request, HALL_REGENERATE);
+        ask_in_house(request, HALL_REGENERATE);
 }
 
 void api_battle_get(struct http_request *request)

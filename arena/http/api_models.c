@@ -2,20 +2,13 @@
  * battle. */
 #include "http/api.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "competitor/roster.h"
 #include "http/response.h"
 
 enum { MODEL_BYTES_MAX = 4096 };
-
-static const char *state_word(enum competitor_state state)
-{
-    static const char *const WORDS[] = {[COMPETITOR_ACTIVE] = "active",
-                                        [COMPETITOR_PAUSED] = "paused",
-                                        [COMPETITOR_RETIRED] = "retired"};
-    return WORDS[state];
-}
 
 static void write_model(struct json_out *out, const struct competitor *competitor)
 {
@@ -26,10 +19,11 @@ static void write_model(struct json_out *out, const struct competitor *competito
     json_put_cstring(out, "licence", config->licence);
     json_put_bool(out, "in_house", config->in_house);
     json_put_cstring(out, "provider", config->provider);
-    json_put_cstring(out, "state", state_word(competitor->availability));
+    json_put_cstring(out, "state", competitor_state_word(competitor->availability));
+    struct price_rates rates = price_at(&config->prices, clock_wall_ms(), -1);
     json_put_open(out, "price", '{');
-    json_put_real(out, "input", config->price_input);
-    json_put_real(out, "output", config->price_output);
+    json_put_real(out, "input", rates.input);
+    json_put_real(out, "output", rates.output);
     json_put_close(out, '}');
     json_put_close(out, '}');
 }

@@ -9,17 +9,17 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "competitor/roster.h"
 #include "http/proxied.h"
 #include "http/response.h"
 #include "http/server.h"
 #include "people/invites.h"
 #include "people/rates.h"
+#include "people/sessions.h"
 #include "store/consents.h"
 #include "store/store.h"
 
 #define WHAT "the request"
-/* The version of the notice that web/join.html shows. Who agreed to another one is asked again. */
-#define NOTICE "2026-11"
 
 enum { REPLY_BYTES = 512, LINK_BYTES = 512, NAME_BYTES = 256 };
 
@@ -54,6 +54,16 @@ struct consent_job {
     bool changes;
 };
 
+/* How many may meet where rivals are left out: a battle needs two. */
+static int64_t in_house_models(const struct roster *roster)
+{
+    int64_t count = 0;
+    for (size_t i = 0; roster && i < roster_count(roster); i++)
+        count += roster_at(roster, i)->config.in_house &&
+                 roster_at(roster, i)->availability == COMPETITOR_ACTIVE;
+    return count;
+}
+
 /* `first`: in this mode a voter says so before the first prompt; at home its user is the
  * administrator. */
 static void answer_consent(struct http_request *request, const struct consent *consent)
@@ -61,10 +71,13 @@ static void answer_consent(struct http_request *request, const struct consent *c
     struct buf buf;
     buf_init(&buf, REPLY_BYTES);
     struct json_out out = json_out_to(&buf);
-    bool current = consent->scope != CONSENT_NONE && strcmp(consent->notice, NOTICE) == 0;
+    struct voter voter = {.consent = *consent};
+    bool current = voter_consented(&voter);
     json_put_open(&out, NULL, '{');
-    json_put_cstring(&out, "notice", NOTICE);
+    json_put_cstring(&out, "notice", CONSENT_NOTICE);
     json_put_cstring(&out, "scope", consent_scope_word(consent->scope));
+    json_put_bool(&out, "in_house_only", consent->in_house_only);
+    json_put_int(&out, "in_house_models", in_house_models(request->context->roster));
     json_put_bool(&out, "current", current);
     json_put_bool(&out, "first", !current && request->context->auth != AUTH_LOCAL);
     json_put_close(&out, '}');
@@ -80,7 +93,8 @@ static bool apply_consent(struct db *tx, void *data, struct err *err)
     if (!consents_find(tx, job->voter, &now, err))
         return false;
     if (job->changes &&
-        (now.scope != job->consent.scope || strcmp(now.notice, job->consent.notice) != 0))
+        (now.scope != job->consent.scope || now.in_house_only != job->consent.in_house_only ||
+         strcmp(now.notice, job->consent.notice) != 0))
         return consents_add(tx, job->voter, &job->consent, err);
     job->consent = now;
     return true;
@@ -89,6 +103,9 @@ static bool apply_consent(struct db *tx, void *data, struct err *err)
 static void consent_stands(void *data, const struct err *err)
 {
     struct consent_job *job = data;
+    const struct http_context *context = job->request->context;
+    if (err->code == ERR_NONE && job->changes && context->sessions)
+        sessions_consent(context->sessions, job->voter, &job->consent);
     if (err->code == ERR_NONE)
         answer_consent(job->request, &job->consent);
     else
@@ -128,18 +145,19 @@ void api_consent_get(struct http_request *request)
 static bool read_consent(const struct http_request *request, struct consent *consent,
                          struct err *err)
 {
-    static const char *const KEYS[] = {"scope", "notice", NULL};
+    static const char *const KEYS[] = {"scope", "notice", "in_house_only", NULL};
     const char *scope, *notice;
     const json_t *body = body_of(request, KEYS, err);
     if (!body || !json_get_string(body, "scope", WHAT, &scope, err) ||
-        !json_get_string(body, "notice", WHAT, &notice, err))
+        !json_get_string(body, "notice", WHAT, &notice, err) ||
+        !json_get_bool_or(body, "in_house_only", WHAT, &consent->in_house_only, err))
         return false;
     if (!consent_scope_from(scope, &consent->scope))
         return err_set(err, ERR_BAD_REQUEST, WHAT ": \"scope\" must be inside, export or publish");
-    if (strcmp(notice, NOTICE) != 0)
+    if (strcmp(notice, CONSENT_NOTICE) != 0)
         return err_set(err, ERR_CONFLICT,
                        "the notice has changed since this page was loaded: reload it");
-    memcpy(consent->notice, NOTICE, sizeof NOTICE);
+    memcpy(consent->notice, CONSENT_NOTICE, sizeof CONSENT_NOTICE);
     consent->at_ms = clock_wall_ms();
     return true;
 }

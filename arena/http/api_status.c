@@ -4,15 +4,19 @@
 #include "http/api.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "battle/hall.h"
 #include "board/live.h"
+#include "competitor/health.h"
+#include "competitor/roster.h"
 #include "http/response.h"
 #include "http/server_internal.h"
 #include "store/store.h"
 
-enum { METRICS_MAX = 64 << 10 };
+enum { METRICS_MAX = 4 << 20 /* every competitor at the limit, with the longest names */ };
 
 void api_healthz(struct http_request *request)
 {
@@ -95,6 +99,138 @@ static void write_store(struct buf *out, const struct store *store)
     figure(out, "store_healthy", "gauge", "1: the last transaction was committed.", stats.healthy);
 }
 
+/* --- by competitor: only what battles that are over have added (competitor/health.h) --- */
+
+/* A label's value: quoted, with what would end it escaped. */
+static void label(struct buf *out, const char *name)
+{
+    buf_add_char(out, '"');
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\\')
+            buf_add_char(out, '\\');
+        buf_add_char(out, *name);
+    }
+    buf_add_char(out, '"');
+}
+
+static void line(struct buf *out, const char *metric, const struct competitor *competitor,
+                 const char *more, double value)
+{
+    buf_printf(out, "arena_competitor_%s{competitor=", metric);
+    label(out, competitor->config.name);
+    buf_printf(out, "%s} %.17g\n", more, value);
+}
+
+static double answers(const struct health *health)
+{
+    return (double)health->answers;
+}
+
+static double voids(const struct health *health)
+{
+    return (double)health->voids;
+}
+
+static double swaps(const struct health *health)
+{
+    return (double)health->swaps;
+}
+
+static double spent(const struct health *health)
+{
+    return health->spent_usd;
+}
+
+static double unpriced(const struct health *health)
+{
+    return (double)health->unpriced;
+}
+
+static double cooling(const struct health *health)
+{
+    int64_t left = health->cooling_until_ns - clock_mono_ns();
+    return left > 0 ? (double)left / 1e9 : 0;
+}
+
+static const struct {
+    const char *name, *type, *help;
+    double (*value)(const struct health *health);
+} HEALTH[] = {
+    {"answers_total", "counter", "Answers in battles that are over.", answers},
+    {"voids_total", "counter", "Battles that became void by it.", voids},
+    {"swaps_total", "counter", "Battles in which another took its place.", swaps},
+    {"spent_usd_total", "counter", "What answers cost, where the price is known.", spent},
+    {"unpriced_total", "counter", "Answers whose cost nobody knows.", unpriced},
+    {"cooldown_seconds", "gauge", "Left of its key's cooldown, as last seen.", cooling},
+};
+
+/* Who was in no battle yet that is over has no figures, and no line. */
+static const struct health *figures_of(const struct competitor *competitor)
+{
+    const struct health *health = competitor->health;
+    return health && health->answers + health->failures ? health : NULL;
+}
+
+static void write_faults(struct buf *out, const struct roster *roster)
+{
+    char more[64];
+    head(out, "competitor_errors_total", "counter", "Attempts that failed, by class.");
+    for (size_t i = 0; i < roster_count(roster); i++)
+        for (int class = 0; class < CHAT_ERROR_CLASSES; class ++) {
+            const struct competitor *competitor = roster_at(roster, i);
+            const struct health *health = figures_of(competitor);
+            if (!health || !health->faults[class])
+                continue;
+            snprintf(more, sizeof more, ",class=\"%s\"",
+                     class ? chat_error_word((enum chat_error_class) class) : "truncated");
+            line(out, "errors_total", competitor, more, (double)health->faults[class]);
+        }
+}
+
+static void write_latency(struct buf *out, const struct competitor *competitor, const char *metric,
+                          const struct health_latency *latency)
+{
+    char more[64];
+    static const double SHARES[] = {0.5, 0.95};
+    for (size_t i = 0; latency->total && i < 2; i++) {
+        snprintf(more, sizeof more, ",quantile=\"%g\"", SHARES[i]);
+        line(out, metric, competitor, more, health_quantile(latency, SHARES[i]));
+    }
+    snprintf(more, sizeof more, "%s_count", metric);
+    line(out, more, competitor, "", (double)latency->total);
+    snprintf(more, sizeof more, "%s_sum", metric);
+    line(out, more, competitor, "", latency->seconds);
+}
+
+static void write_latencies(struct buf *out, const struct roster *roster, bool first)
+{
+    const char *metric = first ? "first_token_seconds" : "answer_seconds";
+    head(out, first ? "competitor_first_token_seconds" : "competitor_answer_seconds", "summary",
+         first ? "To the first token." : "To the answer's end.");
+    for (size_t i = 0; i < roster_count(roster); i++) {
+        const struct competitor *competitor = roster_at(roster, i);
+        if (figures_of(competitor))
+            write_latency(out, competitor, metric,
+                          first ? &competitor->health->first_token : &competitor->health->whole);
+    }
+}
+
+static void write_competitors(struct buf *out, const struct roster *roster)
+{
+    char metric[64];
+    for (size_t m = 0; m < sizeof HEALTH / sizeof *HEALTH; m++) {
+        snprintf(metric, sizeof metric, "competitor_%s", HEALTH[m].name);
+        head(out, metric, HEALTH[m].type, HEALTH[m].help);
+        for (size_t i = 0; i < roster_count(roster); i++)
+            if (figures_of(roster_at(roster, i)))
+                line(out, HEALTH[m].name, roster_at(roster, i), "",
+                     HEALTH[m].value(roster_at(roster, i)->health));
+    }
+    write_faults(out, roster);
+    write_latencies(out, roster, true);
+    write_latencies(out, roster, false);
+}
+
 static void write_process(struct buf *out)
 {
     struct rusage usage;
@@ -119,6 +255,8 @@ void api_metrics(struct http_request *request)
         write_board(&out, context->live);
     if (context->store)
         write_store(&out, context->store);
+    if (context->roster)
+        write_competitors(&out, context->roster);
     write_process(&out);
     if (out.failed)
         response_with(request, 503, NULL);

@@ -66,6 +66,7 @@ static void completion_free(struct completion *completion)
     }
     buf_done(&completion->events);
     http_request_release(completion->request);
+    competitor_release(completion->competitor);
     free(completion);
 }
 
@@ -367,6 +368,7 @@ static struct completion *completion_new(struct completions *completions,
     completion->request = request;
     http_request_hold(request);
     completion->competitor = competitor;
+    competitor_hold(competitor);
     completion->streams = asked->stream;
     completion->include_usage = asked->include_usage;
     completion->logprobs = asked->detail.logprobs;

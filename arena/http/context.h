@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
+#include "base/err.h"
 #include "people/voters.h"
 
 struct loop;
@@ -20,6 +23,9 @@ struct keys;
 struct workers;
 struct campaigns;
 struct evals;
+
+/* The end of a change of the roster: its result, borrowed, or NULL with `err`. */
+typedef void roster_answer(void *asker, const json_t *result, const struct err *err);
 
 struct http_context {
     struct loop *loop;
@@ -35,7 +41,11 @@ struct http_context {
     struct evals *evals; /* batch evaluations; NULL: none are run here */
 
     struct keys *keys; /* who may use /v1; NULL: nobody has a key */
-    bool open_v1;      /* no key is needed for /v1 on loopback */
+    /* Changes the roster; `done` is called once. NULL: it cannot be changed here. */
+    void (*change_roster)(void *user, const json_t *wish, roster_answer *done, void *asker);
+    void *change_roster_user;
+
+    bool open_v1; /* no key is needed for /v1 on loopback */
 
     enum auth_mode auth; /* AUTH_LOCAL: loopback addresses and loopback names only */
     bool https;          /* TLS, ours or a proxy's: cookies are Secure, HSTS is sent */

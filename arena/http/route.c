@@ -22,6 +22,8 @@ const struct route ROUTES[] = {
     {"GET", "/api/leaderboard", api_leaderboard, ROUTE_ACT, ACT_READ_BOARD},
     {"POST", "/api/exclusions", api_exclusion_add, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
+    {"GET", "/api/roster", api_roster, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/roster", api_roster_change, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys", api_key_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/import", api_import, ROUTE_ACT, ACT_ADMINISTER},

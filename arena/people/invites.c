@@ -93,6 +93,7 @@ struct redeeming {
     uint8_t token_hash[DIGEST_SIZE];
     int64_t now_ms;
     struct voter_record voter;
+    struct consent consent; /* of a voter that comes back */
     void (*reply)(void *user, const struct voter *voter, const char *session,
                   const struct err *err);
     void *user;
@@ -115,7 +116,8 @@ static bool redeem(struct db *tx, void *data, struct err *err)
     if (!invitations_use(tx, redeeming->token_hash, redeeming->now_ms, &invitation, err))
         return false;
     bool known = invitation.for_voter[0] != '\0';
-    return (known ? voters_find(tx, invitation.for_voter, &redeeming->voter, err)
+    return (known ? voters_find(tx, invitation.for_voter, &redeeming->voter, err) &&
+                        consents_find(tx, invitation.for_voter, &redeeming->consent, err)
                   : make_voter(tx, redeeming, &invitation, err)) &&
            invitations_used_by(tx, redeeming->token_hash, redeeming->voter.id, err);
 }
@@ -128,6 +130,7 @@ static void redeemed(void *data, const struct err *err)
     const struct voter *voter = NULL;
     if (why.code == ERR_NONE) {
         struct voter new = voter_from_record(&redeeming->voter);
+        new.consent = redeeming->consent;
         voter = sessions_add(redeeming->sessions, &new, session, &why);
     }
     redeeming->reply(redeeming->user, voter, session, &why);

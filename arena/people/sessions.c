@@ -78,6 +78,7 @@ static void load_one(void *user, const struct session_record *record)
 {
     struct voter voter = voter_from_record(&record->voter);
     struct err ignored;
+    voter.consent = record->consent;
     insert(user, record->token_hash, &voter, record->expires_ms,
            &ignored); /* past the limit the oldest stay out */
 }
@@ -115,6 +116,14 @@ void sessions_free(struct sessions *sessions)
         while (sessions->slots[i] != NULL)
             drop(sessions, &sessions->slots[i]);
     free(sessions);
+}
+
+void sessions_consent(struct sessions *sessions, const char *voter, const struct consent *consent)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        for (struct session *at = sessions->slots[i]; at != NULL; at = at->next)
+            if (strcmp(at->voter.id, voter) == 0)
+                at->voter.consent = *consent;
 }
 
 size_t sessions_count(const struct sessions *sessions)

@@ -54,6 +54,9 @@ const struct voter *sessions_identify(struct sessions *sessions, const char *nam
 bool sessions_end(struct sessions *sessions, struct text token, struct err *err);
 bool sessions_end_all(struct sessions *sessions, const char *voter, struct err *err);
 
+/* What a voter agreed to just now: known to every session of theirs. */
+void sessions_consent(struct sessions *sessions, const char *voter, const struct consent *consent);
+
 size_t sessions_count(const struct sessions *sessions);
 
 #endif

@@ -44,3 +44,9 @@ bool voter_may(const struct voter *voter, enum voter_act act, struct err *err)
            err_set(err, ERR_FORBIDDEN, "to %s needs the role of %s; yours is %s", rule->words,
                    voter_role_word(rule->lowest), voter_role_word(voter->role));
 }
+
+bool voter_consented(const struct voter *voter)
+{
+    return voter->consent.scope != CONSENT_NONE &&
+           strcmp(voter->consent.notice, CONSENT_NOTICE) == 0;
+}

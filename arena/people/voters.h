@@ -21,7 +21,14 @@ struct voter {
     char name[VOTER_NAME_SIZE];
     char cohort[VOTER_COHORT_SIZE];
     bool staff;
+    struct consent consent; /* what it agreed to last */
 };
+
+/* The version of the notice that web/join.html shows. Who agreed to another one is asked again. */
+#define CONSENT_NOTICE "2026-11"
+
+/* Has it agreed to the notice as it is now? */
+bool voter_consented(const struct voter *voter);
 
 struct voter voter_from_record(const struct voter_record *record);
 

@@ -78,7 +78,8 @@ bool battle_tags_missing(struct db *db, int64_t tagger, int64_t after, bool open
                    "SELECT s.seq, b.number, (SELECT group_concat(prompt, char(10, 10)) FROM"
                    " (SELECT prompt FROM turns WHERE battle = b.number ORDER BY turn)) AS said"
                    " FROM votes s JOIN battles b ON b.number = s.battle WHERE s.seq > ?2"
-                   " AND b.source <> 2 AND (NOT ?3 OR b.keep_private = 0) AND said IS NOT NULL"
+                   " AND b.source <> 2 AND (NOT ?3 OR (b.keep_private = 0 AND b.in_house_only = "
+                   "0)) AND said IS NOT NULL"
                    " AND NOT EXISTS (SELECT 1 FROM battle_tags t WHERE t.battle = b.number"
                    " AND t.tagger = ?1) ORDER BY s.seq LIMIT ?4",
                    DB_VALUES(DB_INT(tagger), DB_INT(after), DB_INT(open_only), DB_INT(limit)), err))

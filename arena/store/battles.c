@@ -57,20 +57,21 @@ static bool not_found(const char *id, struct err *err)
 bool battles_insert(struct db *tx, const struct battle_record *record, struct err *err)
 {
     const char *campaign = record->campaign[0] != '\0' ? record->campaign : NULL;
-    if (!db_run(tx,
-                "INSERT INTO battles (id, voter, campaign, state, source, mode, version_a, "
-                "version_b, probability,"
-                " side_probability, nonce, self_identified, keep_private, created_ms, item)"
-                " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
-                DB_VALUES(DB_STRING(record->id), DB_STRING(campaign), DB_INT(record->state),
-                          DB_INT(record->source), DB_INT(record->mode), DB_INT(record->version_a),
-                          DB_INT(record->version_b), DB_REAL(record->probability),
-                          DB_REAL(record->side_probability),
-                          DB_BLOB(record->nonce, BATTLE_NONCE_SIZE),
-                          DB_INT(record->self_identified), DB_INT(record->keep_private),
-                          DB_INT(record->created_ms), record->item ? DB_INT(record->item) : DB_NULL,
-                          DB_STRING(record->voter)),
-                err))
+    if (!db_run(
+            tx,
+            "INSERT INTO battles (id, voter, campaign, state, source, mode, version_a, "
+            "version_b, probability,"
+            " side_probability, nonce, self_identified, keep_private, in_house_only, created_ms, "
+            "item)"
+            " SELECT ?, number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM voters WHERE id = ?",
+            DB_VALUES(DB_STRING(record->id), DB_STRING(campaign), DB_INT(record->state),
+                      DB_INT(record->source), DB_INT(record->mode), DB_INT(record->version_a),
+                      DB_INT(record->version_b), DB_REAL(record->probability),
+                      DB_REAL(record->side_probability), DB_BLOB(record->nonce, BATTLE_NONCE_SIZE),
+                      DB_INT(record->self_identified), DB_INT(record->keep_private),
+                      DB_INT(record->in_house_only), DB_INT(record->created_ms),
+                      record->item ? DB_INT(record->item) : DB_NULL, DB_STRING(record->voter)),
+            err))
         return false;
     return db_changes(tx) == 1 ||
            err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->voter);

@@ -64,6 +64,7 @@ struct battle_record {
     int turns;
     bool
         self_identified; /* an answer named its own model or maker: the vote is kept, not counted */
+    bool in_house_only;  /* no rival may read it; written, not read back */
     bool keep_private;   /* never exported */
     bool revealed;       /* its voter has seen the names */
     char void_code[32];  /* "": not void */

@@ -17,9 +17,13 @@ struct consent {
     enum consent_scope scope; /* CONSENT_NONE: was never asked */
     char notice[CONSENT_NOTICE_SIZE];
     int64_t at_ms;
+    bool in_house_only; /* this voter's prompts go to our own models alone */
 };
 
 bool consents_add(struct db *tx, const char *voter, const struct consent *consent, struct err *err);
 bool consents_find(struct db *db, const char *voter, struct consent *out, struct err *err);
+
+/* From four columns: scope, notice, at_ms, in_house_only; NULLs are CONSENT_NONE. */
+void consent_read_row(const struct db_rows *rows, int column, struct consent *out);
 
 #endif

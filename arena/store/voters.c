@@ -127,16 +127,19 @@ bool voter_sessions_each(struct db *db, int64_t now_ms, int64_t limit,
     struct db_rows rows;
     if (!db_select(
             db, &rows,
-            "SELECT s.token_hash, s.created_ms, s.expires_ms, " VOTER_COLUMNS
-            " FROM voter_sessions s"
-            " JOIN voters v ON v.number = s.voter WHERE s.expires_ms IS NULL OR s.expires_ms > ?"
+            "SELECT s.token_hash, s.created_ms, s.expires_ms, c.scope, c.notice, c.at_ms,"
+            " c.in_house_only, " VOTER_COLUMNS " FROM voter_sessions s"
+            " JOIN voters v ON v.number = s.voter"
+            " LEFT JOIN consents c ON c.id = (SELECT max(id) FROM consents WHERE voter = v.number)"
+            " WHERE s.expires_ms IS NULL OR s.expires_ms > ?"
             " ORDER BY s.created_ms DESC LIMIT ?",
             DB_VALUES(DB_INT(now_ms), DB_INT(limit)), err))
         return false;
     while (db_next(&rows)) {
         struct session_record record = {.created_ms = db_int(&rows, 1),
                                         .expires_ms = db_int(&rows, 2),
-                                        .voter = voter_from_row(&rows, 3)};
+                                        .voter = voter_from_row(&rows, 7)};
+        consent_read_row(&rows, 3, &record.consent);
         if (db_bytes(&rows, 0, record.token_hash, DIGEST_SIZE))
             each(user, &record);
     }

@@ -5,6 +5,7 @@
 #define ARENA_STORE_VOTERS_H
 
 #include "base/digest.h"
+#include "store/consents.h"
 #include "store/store.h"
 
 /* Stored by number: append only. */
@@ -58,6 +59,7 @@ bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t
 struct session_record {
     uint8_t token_hash[DIGEST_SIZE];
     struct voter_record voter;      /* only its id is read by voter_sessions_insert */
+    struct consent consent;         /* not read by it */
     int64_t created_ms, expires_ms; /* expires 0: never */
 };
 bool voter_sessions_insert(struct db *tx, const struct session_record *record, struct err *err);

@@ -72,6 +72,7 @@ def test_a_battle_over_tls(secure):
     reply = voter.post("/api/join", {"token": link.rsplit("/", 1)[1]}, headers=host)
     assert reply.status == 201 and "Secure" in reply.headers["Set-Cookie"]
     assert reply.headers["Strict-Transport-Security"]
+    voter.agree(headers=host)
     battle = voter.post("/api/battles", {"prompt": "hi"}, headers=host).json["battle_id"]
     events = voter.events(battle, headers=host)
     assert events.until("ready", "void")[-1].kind == "ready"
@@ -159,6 +160,9 @@ def ask(server, method, path, who=None, source="127.0.0.2", body=None, headers=(
 
 
 def test_the_proxy_names_the_voter(proxied):
+    notice = ask(proxied, "GET", "/api/consent", "eve@lab")[1]["notice"]
+    agreement = {"scope": "inside", "notice": notice}
+    assert ask(proxied, "POST", "/api/consent", "eve@lab", body=agreement)[0] == 200
     status, started = ask(proxied, "POST", "/api/battles", "eve@lab", body={"prompt": "hi"})
     assert status == 201
     battle = f"/api/battles/{started['battle_id']}"
@@ -167,6 +171,7 @@ def test_the_proxy_names_the_voter(proxied):
     proxied.stop()
     proxied.start()
     assert ask(proxied, "GET", battle, "eve@lab")[0] == 200, "the same name is the same voter after a restart"
+    assert ask(proxied, "POST", "/api/battles", "eve@lab", body={"prompt": "hi"})[0] == 201, "who agreed once"
 
 
 def test_roles_come_from_the_configuration(proxied):

@@ -52,6 +52,8 @@ def test_a_link_lets_in_once(house):
     assert ok(reply, "joined", 201) == {"role": "voter", "cohort": "panel"}
     cookie = reply.headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and token(links[0]) not in str(reply.headers)
+    refused(voter.post("/api/battles", {"prompt": "hi"}), "consent_required", "/consent")
+    voter.agree()
     battle, _ = voter.ready()
     assert ok(voter.vote(battle), "vote_answer")["counted"] is True
     _, again = join(house, links[0])
@@ -122,23 +124,27 @@ def test_sessions_and_open_links_outlive_a_restart(provider, tmp_path):
     with server:
         voter, reply = join(server, before)
         assert reply.json["role"] == "analyst"
+        assert voter.agree("export", in_house_only=False)["current"] is True
         [kept] = arena(server, "invite")
         server.terminate()
         server.start()
         voter.server, voter.origin = server, server.origin
         assert voter.get("/api/models").status == 200
+        assert ok(voter.post("/api/battles", {"prompt": "hi"}), "battle_step", 201)
         assert join(server, kept)[1].status == 201
 
 
 def test_another_link_for_a_voter_that_exists(house):
     [first] = arena(house, "invite", "--cohort", "again")
     voter, _ = join(house, first)
+    voter.agree()
     battle, _ = voter.ready()
     with sqlite3.connect(f"file:{house.data}/arena.db?mode=ro", uri=True) as db:
         [who] = db.execute("SELECT id FROM voters WHERE cohort = 'again'").fetchone()
     [second] = arena(house, "invite", "--voter", who)
     elsewhere, _ = join(house, second)
     assert ok(elsewhere.get(f"/api/battles/{battle}"), "battle")["state"] == "ready"
+    ok(elsewhere.post("/api/battles", {"prompt": "hi"}), "battle_step", 201)  # what was agreed to holds here too
 
 
 def test_an_administrator_invites_by_http(house):
@@ -168,7 +174,8 @@ def test_consent(house):
         assert (given["scope"], given["current"], given["first"]) == (scope, True, False)
     assert ok(voter.get("/api/consent"), "consent") == given
     with sqlite3.connect(f"file:{house.data}/arena.db?mode=ro", uri=True) as db:
-        rows = [row[0] for row in db.execute("SELECT scope FROM consents ORDER BY id")]
+        rows = [row[0] for row in db.execute("SELECT scope FROM consents WHERE voter = (SELECT max(voter) FROM "
+                                             "consents) ORDER BY id")]
     assert rows == ["inside", "publish"]
 
 

@@ -41,6 +41,8 @@ ROWS = {
     ("POST", "/api/invitations/*/revoke"): (ADMIN, {}),
     ("POST", "/api/exclusions"): (ADMIN, {}),
     ("POST", "/api/import"): (NONE, {}),  # over the data directory's socket only
+    ("GET", "/api/roster"): (ADMIN, None),
+    ("POST", "/api/roster"): (ADMIN, {"action": "pause", "name": "nobody"}),
     ("POST", "/api/keys"): (ADMIN, {"name": "tests"}),
     ("POST", "/api/keys/*/revoke"): (ADMIN, {}),
     ("GET", "/api/campaigns"): (ANALYST, None),
@@ -70,6 +72,7 @@ def arena(provider):
                                   capture_output=True, text=True, check=True).stdout.strip()
             newcomer = server.voter(origin=None)
             assert newcomer.post("/api/join", {"token": link.rsplit("/", 1)[1]}).json["role"] == role
+            newcomer.agree()
             server.cookies[role] = newcomer.cookies
         yield server
 

@@ -71,7 +71,8 @@ export function post(path, body = {}, key = newKey()) {
 const at = (id, action = "") => `/api/battles/${encodeURIComponent(id)}${action}`;
 
 export const battles = {
-  start: (prompt, key) => post("/api/battles", { prompt }, key),
+  start: (prompt, inHouseOnly, key) =>
+    post("/api/battles", inHouseOnly ? { prompt, in_house_only: true } : { prompt }, key),
   list: () => get("/api/battles"),
   read: (id) => get(at(id)),
   ask: (id, prompt, key) => post(at(id, "/turns"), { prompt }, key),

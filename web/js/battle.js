@@ -10,6 +10,7 @@ import { Rate } from "./rate.js";
 import { Turn } from "./turn.js";
 import { bindHistory } from "./history.js";
 import { bindKeys } from "./keyboard.js";
+import { inHouseProblem, recipients, recipientsSentence } from "./recipients.js";
 import { errorSentence } from "./words.js";
 
 const TITLES = {
@@ -250,7 +251,8 @@ class BattlePage {
 
   send(prompt) {
     if (this.phase === "ready") return this.ask(prompt);
-    return this.attempt((key) => battles.start(prompt, key), (body) => {
+    const inHouseOnly = byId("in-house-only").checked;
+    return this.attempt((key) => battles.start(prompt, inHouseOnly, key), (body) => {
       this.begin(body);
       this.isNew = true;
       history.pushState(null, "", `/?battle=${encodeURIComponent(body.battle_id)}`);
@@ -338,10 +340,31 @@ class BattlePage {
   }
 }
 
+const IN_HOUSE = "in-house-only";
+const remembered = {
+  get() { try { return localStorage.getItem(IN_HOUSE) === "yes"; } catch { return false; } },
+  set(on) { try { localStorage.setItem(IN_HOUSE, on ? "yes" : "no"); } catch { /* for this page alone, then */ } },
+};
+
+// Who may receive a prompt stands under the box that it is written in, with the choice to keep it in-house. Who chose
+// that on the notice has it everywhere: the server sees to it.
+function showRecipients(who, consent) {
+  const box = byId("in-house-only");
+  const problem = inHouseProblem(who);
+  byId("recipients-text").textContent = recipientsSentence(who);
+  byId("in-house-hint").textContent = problem ?? "";
+  byId("in-house-hint").hidden = !problem;
+  box.checked = consent.in_house_only || (!problem && remembered.get());
+  box.disabled = Boolean(problem) || consent.in_house_only;
+  box.addEventListener("change", () => remembered.set(box.checked));
+  byId("recipients").hidden = false;
+}
+
 // Where voters are invited, each agrees to the notice before the first prompt.
 async function agreeFirst() {
-  const consent = await get("/api/consent").catch(() => null);
+  const [consent, who] = await Promise.all([get("/api/consent"), recipients()]).catch(() => []);
   if (consent?.first) location.replace("/consent");
+  else if (who?.names.length) showRecipients(who, consent);
 }
 
 new BattlePage();

@@ -2,9 +2,9 @@
 // nothing: the token goes to the server with the button, in a POST's body.
 import { byId } from "./dom.js";
 import { get, post } from "./api.js";
+import { inHouseProblem, recipients, recipientsSentence } from "./recipients.js";
 import { errorSentence } from "./words.js";
 
-const list = new Intl.ListFormat("en");
 const own = new Set(["unauthorized", "forbidden", "not_found"]);  // here the server's own words say more
 
 function problem(error) {
@@ -30,20 +30,22 @@ function show(id) {
   document.title = `${id === "join" ? "Join" : "Your data"} · arena`;
 }
 
-// Whoever runs a remote competitor receives the prompts of its battles.
-async function recipients() {
-  const { models } = await get("/api/models");
-  const names = models.filter((model) => model.provider !== "engine" && !model.in_house)
-    .map((model) => model.organisation ?? model.name);
-  return [...new Set(names)];
+// The choice to keep it in-house, where it would change something and can be had.
+function offerInHouse(who, consent) {
+  const [box] = byId("rivals").getElementsByTagName("input");
+  const problem = inHouseProblem(who);
+  byId("rivals").hidden = !who.names.length && !consent.in_house_only;
+  if (problem) byId("in-house-hint").textContent = problem;
+  box.disabled = Boolean(problem) && !consent.in_house_only;
+  box.checked = consent.in_house_only;
 }
 
 async function askConsent() {
-  const [consent, names] = await Promise.all([get("/api/consent"), recipients()]);
-  byId("recipients").textContent = names.length
-    ? "Each prompt goes to the two models of its battle. "
-      + `Some are run by others: ${list.format(names)} may receive what you write.`
+  const [consent, who] = await Promise.all([get("/api/consent"), recipients()]);
+  byId("recipients").textContent = who.names.length
+    ? `Each prompt goes to the two models of its battle. ${recipientsSentence(who)}`
     : "All models run here: nothing leaves this arena.";
+  offerInHouse(who, consent);
   byId("notice").textContent = consent.notice;
   if (consent.scope !== "none") byId("consent").elements.scope.value = consent.scope;
   byId("agree").textContent = consent.current ? "Save" : "Agree and start";
@@ -59,7 +61,10 @@ bind("join", async () => {
 });
 
 bind("consent", async (form) => {
-  await post("/api/consent", { scope: form.elements.scope.value, notice: byId("notice").textContent });
+  await post("/api/consent", {
+    scope: form.elements.scope.value, notice: byId("notice").textContent,
+    in_house_only: form.elements.in_house_only.checked,
+  });
   location.assign("/");
 });
 

@@ -40,18 +40,19 @@ static void begins_anew_each_day(void **state)
 static void knows_no_limit_and_no_price(void **state)
 {
     struct budget budget;
-    struct competitor_config config = {
-        .price_input = 1, .price_output = 10, .price_cache_write = NAN};
+    struct price price = {
+        .from_ms = INT64_MIN, .rates = {1, 10, NAN, NAN}, .beyond = {1, 10, NAN, NAN}};
+    struct competitor_config config = {.prices = {&price, 1}};
     struct chat_params params = CHAT_PARAMS_UNSET;
     const struct chat_message message = {CHAT_USER, TEXT("0123456789")};
     (void)state;
     budget_init(&budget, NAN);
     assert_true(budget_has_room(&budget, 1e9, NOON) && budget_has_room(&budget, NAN, NOON));
     params.max_tokens = 100;
-    assert_true(fabs(cost_at_worst(&config, &message, 1, &params) - (10 + 16 + 16 + 1000) / 1e6) <
-                1e-12);
-    config.price_output = NAN;
-    assert_true(isnan(cost_at_worst(&config, &message, 1, &params)));
+    assert_true(fabs(cost_at_worst(&config, &message, 1, &params, NOON) -
+                     (10 + 16 + 16 + 1000) / 1e6) < 1e-12);
+    price.rates.output = NAN;
+    assert_true(isnan(cost_at_worst(&config, &message, 1, &params, NOON)));
 }
 
 int main(void)

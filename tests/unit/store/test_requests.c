@@ -92,7 +92,7 @@ static void the_newest_consent_counts(void **state)
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
     struct consent consent;
-    struct agreeing agreeing = {fixture->voter, {CONSENT_PUBLISH, "2026-11", NOW}};
+    struct agreeing agreeing = {fixture->voter, {CONSENT_PUBLISH, "2026-11", NOW, false}};
     struct db *db = fixture_reader(fixture);
     need(consents_find(db, fixture->voter, &consent, &err), &err);
     assert_int_equal(consent.scope, CONSENT_NONE);

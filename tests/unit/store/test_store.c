@@ -194,6 +194,7 @@ static void an_older_version_is_brought_up(void **state)
         fixture,
         "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
         "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
+        "DROP TABLE spending; ALTER TABLE battles DROP COLUMN in_house_only;"
         "DROP TABLE campaigns; DROP TRIGGER queue_item_is_taken; DROP TRIGGER queue_item_is_free;"
         "ALTER TABLE turns DROP COLUMN shown_ms; DROP INDEX battles_by_prompt;"
         "DROP TABLE eval_votes; DROP INDEX battles_by_item; ALTER TABLE battles DROP COLUMN item;"

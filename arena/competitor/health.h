@@ -1,0 +1,56 @@
+/* How a competitor has been doing since the process began: answers, failures by class, latencies,
+ * spending, voids and swaps.
+ *
+ * A book has one page for each name, whatever its versions; pages stay until health_book_done. What
+ * is counted here may be read by people who vote: so whoever counts does it when the battle is
+ * over, never before. Loop's thread only. */
+#ifndef ARENA_COMPETITOR_HEALTH_H
+#define ARENA_COMPETITOR_HEALTH_H
+
+#include "competitor/competitor.h"
+
+/* Quarter octaves from 1 ms: a quantile is right to a tenth, up to days. */
+#define HEALTH_BUCKETS 112
+
+struct health_latency {
+    uint32_t count[HEALTH_BUCKETS];
+    uint64_t total;
+    double seconds; /* the sum */
+};
+
+struct health {
+    char *name;
+    uint64_t answers; /* of all ends but failures */
+    uint64_t failures;
+    uint64_t faults[CHAT_ERROR_CLASSES]; /* attempts; under CHAT_OK: truncated ones */
+    uint64_t voids, swaps; /* battles that became void by it, that it was replaced in */
+    struct health_latency first_token, whole;
+    double spent_usd;         /* where the cost was known */
+    uint64_t unpriced;        /* answers whose cost nobody knows */
+    int64_t cooling_until_ns; /* its key's cooldown as last seen (clock_mono_ns) */
+    struct health *next;
+};
+
+/* What one answer, or one failure, adds. */
+struct health_fact {
+    bool failed, voided, swapped;
+    unsigned faults[CHAT_ERROR_CLASSES];
+    int64_t first_content_ns, total_ns; /* 0: none */
+    double cost_usd;                    /* NaN: unknown */
+    int64_t cooling_until_ns;
+};
+
+struct health_book {
+    struct health *first;
+};
+
+struct health *health_book_find(struct health_book *book,
+                                const char *name); /* new where it is not; NULL without memory */
+void health_book_done(struct health_book *book);
+
+void health_count(struct health *health, const struct health_fact *fact); /* NULL: nothing */
+
+/* The latency in seconds that this share of answers stayed under; NaN: there were none. */
+double health_quantile(const struct health_latency *latency, double share);
+
+#endif
