@@ -147,6 +147,7 @@ struct engine_request {
     const char *const *stop; /* strings that end the answer and are left out of it; copied */
     size_t stops;
     bool ignore_eos; /* for benchmarks */
+    bool background; /* computed only while no other request is */
     bool no_guesses; /* for benchmarks: one token a step, even where the text repeats itself */
     bool want_logprobs;
     int top_logprobs;

@@ -125,6 +125,7 @@ struct request *request_new(struct engine_model *model, const struct engine_requ
     r->limit = wanted->max_tokens; /* until the prompt's length is known */
     r->ignore_eos = wanted->ignore_eos;
     r->no_guesses = wanted->no_guesses;
+    r->background = wanted->background;
     r->tops = wanted->top_logprobs;
     r->on_delta = wanted->on_delta;
     r->on_end = wanted->on_end;

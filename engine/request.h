@@ -26,7 +26,7 @@ struct request {
     size_t message_count;
     struct token_list tokens;            /* prompt, then answer; room for guesses after the end */
     int prompt, computed, cached, limit; /* limit: tokens in all */
-    bool is_long, ignore_eos, no_guesses;
+    bool is_long, ignore_eos, no_guesses, background;
     int tops;
     float *logits; /* of engine_logits: a row a token */
 

@@ -57,10 +57,30 @@ static void queue_append(struct queue *queue, struct request *r)
     queue->end = &r->next;
 }
 
+/* In front of all that have its priority; the background stands behind the others. */
 static void queue_prepend(struct queue *queue, struct request *r)
 {
-    r->next = queue->first;
-    queue->first = r;
+    struct request **link = &queue->first;
+    while (r->background && *link && !(*link)->background)
+        link = &(*link)->next;
+    r->next = *link;
+    *link = r;
+    if (!r->next)
+        queue->end = &r->next;
+}
+
+/* Behind all that have its priority. */
+static void queue_insert(struct queue *queue, struct request *r)
+{
+    struct request **link = &queue->first;
+    if (r->background) {
+        queue_append(queue, r);
+        return;
+    }
+    while (*link && !(*link)->background)
+        link = &(*link)->next;
+    r->next = *link;
+    *link = r;
     if (!r->next)
         queue->end = &r->next;
 }
@@ -132,7 +152,7 @@ static void take_arrivals(struct scheduler *s, struct queue arrivals)
         if (atomic_load(&r->cancelled))
             end_request(s, r, ENGINE_CANCELLED, NULL);
         else if (request_prepare(r, &error))
-            queue_append(&s->waiting, r);
+            queue_insert(&s->waiting, r);
         else
             end_request(s, r, ENGINE_FAILED, &error);
     }
@@ -152,6 +172,29 @@ static void drop_cancelled(struct scheduler *s)
         running_remove(s, r);
         end_request(s, r, ENGINE_CANCELLED, NULL);
     }
+}
+
+/* --- Giving way --- */
+
+/* The request gives its pages back and waits, in front of all others of its priority, to be
+ * computed again. */
+static void preempt(struct scheduler *s, struct request *r)
+{
+    running_remove(s, r);
+    cache_release(r->model->cache, &r->sequence);
+    r->planned = 0;
+    s->preempted++;
+    queue_prepend(&s->waiting, r);
+}
+
+/* Of the model's running requests (NULL: of all), or of those in the background; NULL: none. */
+static struct request *youngest(const struct scheduler *s, const struct engine_model *model,
+                                bool background)
+{
+    for (int i = s->running_count; i-- > 0;)
+        if ((!model || s->running[i]->model == model) && s->running[i]->background >= background)
+            return s->running[i];
+    return NULL;
 }
 
 /* --- Admission --- */
@@ -192,16 +235,33 @@ static bool is_blocked(struct engine_model *const *blocked, int count,
     return false;
 }
 
+/* Who is not of the background takes the place of the background, and its pages. They wait behind
+ * it then, so its link in the queue stays as it is. */
+static bool admit_first(struct scheduler *s, struct request *r)
+{
+    struct request *victim = NULL;
+    while (s->running_count >= s->max_running || !admit(s, r)) {
+        bool full = s->running_count >= s->max_running;
+        victim = r->background ? NULL : youngest(s, full ? NULL : r->model, true);
+        if (!victim)
+            return false;
+        preempt(s, victim);
+    }
+    return true;
+}
+
 /* In order; a request that must wait holds up those behind it of the same model only. */
 static void admit_waiting(struct scheduler *s)
 {
     struct engine_model *blocked[SCHEDULER_MAX_RUNNING];
     int blocked_count = 0;
-    for (struct request **link = &s->waiting.first; *link && s->running_count < s->max_running;) {
+    for (struct request **link = &s->waiting.first; *link;) {
         struct request *r = *link;
+        if (s->running_count >= s->max_running && (r->background || !youngest(s, NULL, true)))
+            break;
         if (is_blocked(blocked, blocked_count, r->model)) {
             link = &r->next;
-        } else if (admit(s, r)) {
+        } else if (admit_first(s, r)) {
             queue_remove(&s->waiting, link);
         } else if (blocked_count < SCHEDULER_MAX_RUNNING) {
             blocked[blocked_count++] = r->model;
@@ -217,6 +277,15 @@ static void admit_waiting(struct scheduler *s)
 static int pending(const struct request *r)
 {
     return (int)r->tokens.count - r->computed;
+}
+
+/* Does the request stand still because others run? */
+static bool gives_way(const struct scheduler *s, const struct request *r)
+{
+    for (int i = 0; r->background && i < s->running_count; i++)
+        if (!s->running[i]->background)
+            return true;
+    return false;
 }
 
 /* Is the page that comes next for `r` among those that `older` is still to compute from the same
@@ -244,7 +313,7 @@ static bool share_prefix(struct scheduler *s, int index)
         r->computed = known;
     }
     for (int i = 0; i < index && pending(r) > CACHE_BLOCK; i++)
-        if (will_compute(s->running[i], r))
+        if (!gives_way(s, s->running[i]) && will_compute(s->running[i], r))
             return true;
     return false;
 }
@@ -274,7 +343,7 @@ static void plan_step(struct scheduler *s, const struct engine_model *model)
         if (r->model != model)
             continue;
         r->guesses = 0;
-        r->planned = pending(r) == 1;
+        r->planned = pending(r) == 1 && !gives_way(s, r);
         decoding += r->planned;
     }
     decoding += plan_guesses(s, model, decoding);
@@ -283,36 +352,19 @@ static void plan_step(struct scheduler *s, const struct engine_model *model)
         left = MODEL_STEP_TOKENS - decoding;
     for (int i = 0; i < s->running_count && left > 0; i++) {
         struct request *r = s->running[i];
-        if (r->model != model || r->planned || share_prefix(s, i))
+        if (r->model != model || r->planned || gives_way(s, r) || share_prefix(s, i))
             continue;
         r->planned = pending(r) < left ? pending(r) : left;
         left -= r->planned;
     }
 }
 
-/* The request gives its pages back and waits, in front of all others, to be computed again. */
-static void preempt(struct scheduler *s, struct request *r)
-{
-    running_remove(s, r);
-    cache_release(r->model->cache, &r->sequence);
-    r->planned = 0;
-    s->preempted++;
-    queue_prepend(&s->waiting, r);
-}
-
-static struct request *youngest(const struct scheduler *s, const struct engine_model *model)
-{
-    for (int i = s->running_count; i-- > 0;)
-        if (s->running[i]->model == model)
-            return s->running[i];
-    return NULL;
-}
-
 /* Pages for what the request is to compute; the youngest make room, which may be itself. */
 static bool reserve_pages(struct scheduler *s, struct request *r)
 {
     while (!cache_extend(r->model->cache, &r->sequence, r->computed + r->planned)) {
-        struct request *victim = youngest(s, r->model);
+        struct request *victim = youngest(s, r->model, true);
+        victim = victim ? victim : youngest(s, r->model, false);
         preempt(s, victim);
         if (victim == r)
             return false;

@@ -5,7 +5,9 @@
  * of the budget goes to prompts in the order of admission. Admission is first come, first served
  * for each model; when KV pages run short the youngest request of that model gives its pages back
  * and is computed again later (its tokens are kept, so its answer does not change). A prompt whose
- * next page is just being computed by an older request waits for that page.
+ * next page is just being computed by an older request waits for that page. Requests of the
+ * background stand still while any other runs, are admitted after all others, and are the first to
+ * give up places and pages.
  *
  * Submit, cancel and metrics may be called from any thread; the rest from the engine. */
 #ifndef ENGINE_SCHEDULER_H

@@ -556,7 +556,8 @@ struct chat *attempt_chat(struct competitor *competitor, const struct chat_messa
     }
     *chat = (struct chat){
         .competitor = competitor, .remote = remote, .sink = *sink, .started_ns = clock_mono_ns()};
-    chat->waiter = (struct limiter_waiter){.admitted = start_attempt, .user = chat};
+    chat->waiter = (struct limiter_waiter){
+        .admitted = start_attempt, .user = chat, .background = params->background};
     chat->deadline = (struct loop_timer){.expired = deadline_expired, .user = chat};
     chat->again = (struct loop_timer){.expired = try_again, .user = chat};
     chat->retries = competitor->config.retries >= 0 ? competitor->config.retries : DEFAULT_RETRIES;

@@ -96,6 +96,7 @@ static struct chat_params merge(const struct chat_params *wanted,
         .reasoning = wanted->reasoning ? wanted->reasoning : configured->reasoning,
         .stop = wanted->stops ? wanted->stop : configured->stop,
         .stops = wanted->stops ? wanted->stops : configured->stops,
+        .background = wanted->background,
     };
 }
 

@@ -224,6 +224,7 @@ static void fill_request(struct engine_request *request, const struct chat_param
     request->max_tokens = params->max_tokens > 0 ? (int)params->max_tokens : 0;
     request->stop = params->stop;
     request->stops = params->stops;
+    request->background = params->background;
     request->on_delta = on_delta;
     request->on_end = on_end;
 }

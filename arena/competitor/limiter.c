@@ -6,33 +6,49 @@
 
 enum { START = 20, MOST = 200 };
 
+struct queue {
+    struct limiter_waiter *first, **last;
+};
+
 struct limiter {
     struct loop *loop;
     struct loop_timer timer; /* the cooldown's end */
-    struct limiter_waiter *first, **last;
+    struct queue queue[2];   /* [1]: the background */
+    bool growing;            /* no provider has said that it is too much yet */
     int64_t cooling_until;
     int inside, waiting;
     double limit;
     int64_t shrunk_at; /* answers to requests sent before that say nothing new */
 };
 
+/* Places for those of the background, or for the others. A limit of a few is shared by all. */
+static int places(const struct limiter *limiter, bool background)
+{
+    int limit = (int)limiter->limit;
+    return background && limit > 2 * LIMITER_KEPT_FREE ? limit - LIMITER_KEPT_FREE : limit;
+}
+
+static void admit_first(struct limiter *limiter, struct queue *queue)
+{
+    struct limiter_waiter *waiter = queue->first;
+    queue->first = waiter->next;
+    if (!queue->first)
+        queue->last = &queue->first;
+    waiter->waiting = false;
+    limiter->waiting--;
+    limiter->inside++;
+    waiter->admitted(waiter->user);
+}
+
 static void admit(struct limiter *limiter)
 {
-    int64_t now = clock_mono_ns();
-    if (limiter->first && limiter->cooling_until > now) {
+    if (limiter->waiting && limiter->cooling_until > clock_mono_ns()) {
         loop_timer_start(limiter->loop, &limiter->timer, limiter->cooling_until);
         return;
     }
-    while (limiter->first && limiter->inside < (int)limiter->limit) {
-        struct limiter_waiter *waiter = limiter->first;
-        limiter->first = waiter->next;
-        if (!limiter->first)
-            limiter->last = &limiter->first;
-        waiter->waiting = false;
-        limiter->waiting--;
-        limiter->inside++;
-        waiter->admitted(waiter->user);
-    }
+    for (int k = 0; k < 2; k++)
+        while (limiter->queue[k].first && limiter->inside < places(limiter, k == 1))
+            admit_first(limiter, &limiter->queue[k]);
 }
 
 static void cooled(void *user)
@@ -47,8 +63,10 @@ struct limiter *limiter_new(struct loop *loop)
         return NULL;
     limiter->loop = loop;
     limiter->timer = (struct loop_timer){.expired = cooled, .user = limiter};
-    limiter->last = &limiter->first;
+    for (int k = 0; k < 2; k++)
+        limiter->queue[k].last = &limiter->queue[k].first;
     limiter->limit = START;
+    limiter->growing = true;
     return limiter;
 }
 
@@ -62,10 +80,11 @@ void limiter_free(struct limiter *limiter)
 
 void limiter_join(struct limiter *limiter, struct limiter_waiter *waiter)
 {
+    struct queue *queue = &limiter->queue[waiter->background];
     waiter->next = NULL;
     waiter->waiting = true;
-    *limiter->last = waiter;
-    limiter->last = &waiter->next;
+    *queue->last = waiter;
+    queue->last = &waiter->next;
     limiter->waiting++;
     admit(limiter);
 }
@@ -74,12 +93,13 @@ void limiter_quit(struct limiter *limiter, struct limiter_waiter *waiter)
 {
     if (!waiter->waiting)
         return;
-    struct limiter_waiter **link = &limiter->first;
+    struct queue *queue = &limiter->queue[waiter->background];
+    struct limiter_waiter **link = &queue->first;
     while (*link != waiter)
         link = &(*link)->next;
     *link = waiter->next;
     if (!*link)
-        limiter->last = link;
+        queue->last = link;
     waiter->waiting = false;
     limiter->waiting--;
 }
@@ -89,7 +109,8 @@ void limiter_leave(struct limiter *limiter, enum limiter_outcome outcome)
     int64_t now = clock_mono_ns();
     limiter->inside--;
     if (outcome == LIMITER_GOOD && limiter->limit < MOST)
-        limiter->limit += 1 / limiter->limit;
+        limiter->limit += limiter->growing ? 1 : 1 / limiter->limit;
+    limiter->growing = limiter->growing && outcome != LIMITER_TOO_MUCH;
     if (outcome == LIMITER_TOO_MUCH && now - limiter->shrunk_at > CLOCK_S) {
         limiter->limit = limiter->limit * 0.8 < 1 ? 1 : limiter->limit * 0.8;
         limiter->shrunk_at = now;

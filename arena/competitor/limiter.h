@@ -2,9 +2,11 @@
  * competitor that uses the key.
  *
  * An admission queue of our own (what waits inside libcurl burns its timeouts), first come first
- * served. The number adapts: it grows by one for every full round of successes and shrinks to four
- * fifths when the provider says that it is too much (AIMD). A cooldown holds everybody back until
- * the provider's own delay has passed. Loop's thread only. */
+ * served; who waits in the background goes last and leaves LIMITER_KEPT_FREE places to the others.
+ * The number adapts: it doubles with every full round of successes until the provider first says
+ * that it is too much, then grows by one a round; each time it is too much it shrinks to four
+ * fifths (AIMD). A cooldown holds everybody back until the provider's own delay has passed. Loop's
+ * thread only. */
 #ifndef ARENA_COMPETITOR_LIMITER_H
 #define ARENA_COMPETITOR_LIMITER_H
 
@@ -15,10 +17,13 @@
 
 struct limiter;
 
+#define LIMITER_KEPT_FREE 2 /* a battle's two lanes start at once, whatever else runs */
+
 /* Embedded in whoever waits. */
 struct limiter_waiter {
     void (*admitted)(void *user); /* it is your turn: give the place back with limiter_leave */
     void *user;
+    bool background; /* nobody is looking: whoever is not goes first */
     struct limiter_waiter *next;
     bool waiting;
 };

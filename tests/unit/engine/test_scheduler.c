@@ -132,7 +132,9 @@ static void run_schedule(const char *path, uint64_t seed, int requests)
     int which[64];
     for (int i = 0; i < requests; i++) {
         which[i] = (int)pick(&random, KINDS);
-        answers[i] = start_kind(model, &kinds[which[i]]);
+        struct engine_request request = request_of(&kinds[which[i]]);
+        request.background = pick(&random, 3) == 0;
+        answers[i] = answer_start(model, request);
         if (!pick(&random, 3))
             nap(pick(&random, 2000));
         if (!pick(&random, 5))
@@ -256,6 +258,32 @@ static void test_a_waiting_request_is_cancelled_too(void **state)
     engine_free(engine);
 }
 
+/* A request that nobody looks at stands still for one that somebody does, in its only place or
+ * beside it. */
+static void test_the_background_gives_way(void **state)
+{
+    (void)state;
+    for (int places = 1; places <= 2; places++) {
+        struct engine *engine =
+            engine_of((struct engine_options){.threads = 1, .max_requests = places});
+        struct engine_model *model =
+            model_of(engine, tiny_paths[0], (struct engine_load_options){0});
+        struct engine_request first = request_of(&kinds[0]), then = first;
+        first.background = true;
+        first.max_tokens = then.max_tokens = 60;
+        struct answer *gate = start_gate(model);
+        struct answer *background = answer_start(model, first), *other = answer_start(model, then);
+        engine_cancel(engine, gate->id);
+        open_gate(gate);
+        assert_true(answer_wait(other)->order < answer_wait(background)->order);
+        assert_memory_equal(other->tokens, background->tokens, 60 * sizeof *other->tokens);
+        answer_free(answer_wait(gate));
+        answer_free(background);
+        answer_free(other);
+        engine_free(engine);
+    }
+}
+
 static void test_nonsense_is_refused(void **state)
 {
     (void)state;
@@ -344,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_a_full_queue_refuses),
         cmocka_unit_test(test_a_cancel_ends_at_the_next_step),
         cmocka_unit_test(test_a_waiting_request_is_cancelled_too),
+        cmocka_unit_test(test_the_background_gives_way),
         cmocka_unit_test(test_nonsense_is_refused),
         cmocka_unit_test(test_several_models_run_at_once),
     };
