@@ -24,7 +24,8 @@ function choose(name, value, changed) {
   const query = new URLSearchParams(readControls(location.search));
   if (value) query.set(name, value);
   else query.delete(name);
-  if (name === "method" && value === "elo") ["style", "voids"].forEach((other) => query.delete(other)); // Elo has neither
+  // Elo has neither
+  if (name === "method" && value === "elo") for (const other of ["style", "voids"]) query.delete(other);
   if ((name === "style" || name === "voids") && value) query.delete("method");
   history.pushState(null, "", `/leaderboard${query.size ? `?${query}` : ""}`);
   changed();
