@@ -264,7 +264,7 @@ struct json_scan {
     const char *end;
     const char *why;
     struct row_shape *shape; /* being learnt, or NULL */
-    uint64_t all;            /* the mask at the object's top */
+    int depth;               /* members entered */
     uint8_t
         progress[ROW_FIELDS_MAX]; /* bytes of the path matched by the members that were entered */
 };
@@ -314,7 +314,7 @@ static const char *member_read(struct json_scan *scan, const char *at, struct te
 {
     uint64_t whole, deeper;
     struct row_field found;
-    if (mask == scan->all && key.length < ROW_KEY_MAX)
+    if (!scan->depth && key.length < ROW_KEY_MAX)
         mask = scan->spec->begins[key.length];
     if (!mask)
         return leaf_skip(scan, at, false);
@@ -323,7 +323,9 @@ static const char *member_read(struct json_scan *scan, const char *at, struct te
         return leaf_skip(scan, at, deeper != 0);
     if (!whole) {
         advance(scan, deeper, (int)key.length + 1);
+        scan->depth++;
         at = object_read(scan, at, deeper);
+        scan->depth--;
         advance(scan, deeper, -((int)key.length + 1));
         return at;
     }
@@ -415,7 +417,7 @@ bool row_json_read(const struct row_spec *spec, struct row_shape *shape, const c
         return true;
     }
     memset(fields, 0, spec->count * sizeof *fields);
-    struct json_scan scan = {.spec = spec, .fields = fields, .end = end, .all = all_fields(spec)};
+    struct json_scan scan = {.spec = spec, .fields = fields, .end = end};
     if (worth_learning(shape)) {
         shape_learn(shape, at);
         scan.shape = shape;

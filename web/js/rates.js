@@ -34,7 +34,8 @@ export function ratesTable({ reliability = [] }) {
 function agreed(agreement) {
   const parts = Object.entries(NAMES).map(([key, name]) => {
     const its = agreement[key];
-    return `${its.agreed} of ${its.of} for ${name}${Number.isFinite(its.kappa) ? ` (kappa ${its.kappa.toFixed(2)})` : ""}`;
+    const kappa = Number.isFinite(its.kappa) ? ` (kappa ${its.kappa.toFixed(2)})` : "";
+    return `${its.agreed} of ${its.of} for ${name}${kappa}`;
   });
   return `Of ${agreement.sample} prompts labelled by people it agrees on ${parts.join(", ")}.`;
 }
@@ -42,7 +43,8 @@ function agreed(agreement) {
 // A sentence on the tagger; empty where nobody tags.
 export function taggerSentence({ tagger }) {
   if (!tagger) return "";
+  const trust = tagger.agreement ? agreed(tagger.agreement) : "Its agreement with people is not measured yet.";
   return `Creative writing, hard prompts and instruction following are told apart by ${tagger.model} (version `
-    + `${tagger.version.slice(0, 8)}): ${count.format(tagger.tagged)} battles tagged, ${count.format(tagger.malformed)} `
-    + `answers without a form that counts. ${tagger.agreement ? agreed(tagger.agreement) : "Its agreement with people is not measured yet."}`;
+    + `${tagger.version.slice(0, 8)}): ${count.format(tagger.tagged)} battles tagged, `
+    + `${count.format(tagger.malformed)} answers without a form that counts. ${trust}`;
 }
