@@ -71,12 +71,11 @@ export function post(path, body = {}, key = newKey()) {
 const at = (id, action = "") => `/api/battles/${encodeURIComponent(id)}${action}`;
 
 export const battles = {
-  start: (prompt, inHouseOnly, key) =>
-    post("/api/battles", inHouseOnly ? { prompt, in_house_only: true } : { prompt }, key),
+  start: (prompt, more, key) => post("/api/battles", { prompt, ...more }, key),
   list: () => get("/api/battles"),
   read: (id) => get(at(id)),
   ask: (id, prompt, key) => post(at(id, "/turns"), { prompt }, key),
-  vote: (id, winner, key) => post(at(id, "/vote"), { winner, reveal: false }, key),
+  vote: (id, vote, key) => post(at(id, "/vote"), vote, key),
   rate: (id, feedback, key) => post(at(id, "/feedback"), feedback, key),
   reveal: (id, key) => post(at(id, "/reveal"), {}, key),
   act: (id, action) => post(at(id, `/${action}`)),

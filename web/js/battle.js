@@ -8,6 +8,9 @@ import { Dock } from "./dock.js";
 import { LANES, LaneHeads } from "./lanes.js";
 import { Rate } from "./rate.js";
 import { Turn } from "./turn.js";
+import { Dwell } from "./dwell.js";
+import { Mode, MODES } from "./mode.js";
+import { ending, invite, isAsked, queue, showProgress } from "./queue.js";
 import { bindHistory } from "./history.js";
 import { bindKeys } from "./keyboard.js";
 import { inHouseProblem, recipients, recipientsSentence } from "./recipients.js";
@@ -16,6 +19,7 @@ import { errorSentence } from "./words.js";
 const TITLES = {
   compose: "Battle", streaming: "Answering…", ready: "Your vote", rating: "Your reasons", voted: "Revealed",
 };
+const QUEUE_LOOK_MS = 5000;
 const OVER = new Set(["voted", "skipped", "void", "expired"]);
 
 // A battle's state, and "rating" between its vote and the names.
@@ -31,7 +35,9 @@ class BattlePage {
       regenerate: () => this.regenerate(), next: () => this.next(), followUp: () => this.followUp(),
     });
     this.rate = new Rate(() => this.reveal());
-    this.heads = new LaneHeads(byId("heads"), byId("battle"), () => this.updateHint());
+    this.heads = new LaneHeads(byId("heads"), byId("battle"), () => this.inView());
+    this.dwell = new Dwell(this.heads);
+    this.mode = new Mode();
     this.composer = new Composer((prompt) => this.send(prompt));
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel("arena") : null;
     bindHistory((id) => this.open(id));
@@ -53,6 +59,7 @@ class BattlePage {
   restore() {
     const id = new URLSearchParams(location.search).get("battle");
     if (id) this.open(id, false);
+    else if (isAsked()) this.nextPair();
     else this.clear();
   }
 
@@ -63,7 +70,8 @@ class BattlePage {
     const { phase } = this;
     this.dock.phase(phase);
     this.dock.problem(null);
-    this.composer.invite(state === "compose" ? "Ask anything" : "Ask both a follow-up");
+    const alone = this.battle?.mode === "direct";
+    this.composer.invite(state === "compose" ? "Ask anything" : alone ? "Go on" : "Ask both a follow-up");
     document.title = `${TITLES[phase] ?? "Battle"} · arena`;
     if (phase === "ready") this.showReady();
     if (phase === "rating") this.showRating();
@@ -75,7 +83,7 @@ class BattlePage {
     for (const lane of LANES) this.heads.say(lane, "finished");
     this.updateHint();
     this.dock.focus("vote-title");
-    announce("Both answers are finished. Which is better?");
+    announce(this.lanes.length > 1 ? "Both answers are finished. Which is better?" : "The answer is finished.");
   }
 
   showChoice() {
@@ -106,25 +114,42 @@ class BattlePage {
     this.dock.hint(this.heads.bothSeen() ? null : `Read answer ${unread.toUpperCase()} before you vote.`);
   }
 
+  // Another lane came into view.
+  inView() {
+    this.dwell?.mark();
+    this.updateHint();
+  }
+
+  get lanes() { return this.battle?.mode === "direct" ? ["a"] : LANES; }
+
   clear() {
+    clearTimeout(this.waiting);
     this.stream?.close();
     this.stream = null;
     this.battle = null;
+    this.dock.begin();
+    showProgress(null);
     this.turns = [];
     byId("turns").replaceChildren();
     byId("opening").replaceChildren();
     this.enter("compose");
+    this.mode.say(MODES[this.mode.value]);
+    invite();
   }
 
   // Lanes are shown in changing order on phones, so that neither letter is always read first.
   begin(battle) {
     this.clear();
     this.battle = battle;
-    this.heads.reset(battle.battle_id.charCodeAt(battle.battle_id.length - 1) % 2 ? "a" : "b");
+    this.dock.begin(battle);
+    const first = battle.battle_id.charCodeAt(battle.battle_id.length - 1) % 2 ? "a" : "b";
+    this.heads.reset(this.lanes.length > 1 ? first : "a", this.lanes.length === 1);
+    if (battle.mode) this.heads.reveal(battle.models);
+    this.dwell.start();
   }
 
   addTurn(number, prompt) {
-    const turn = new Turn(number, prompt);
+    const turn = new Turn(number, prompt, this.lanes);
     this.turns.push(turn);
     byId("turns").append(turn.node);
     if (this.turns.length === 1) byId("opening").replaceChildren(turn.prompt);
@@ -152,7 +177,7 @@ class BattlePage {
     const turn = this.addTurn(stored.turn, stored.prompt);
     const last = stored.turn === this.battle.turns.length;
     if (last && state === "streaming") return;
-    for (const lane of LANES) turn.tell(lane, stored[lane].text);
+    for (const lane of this.lanes) turn.tell(lane, stored[lane].text);
     turn.finish();
   }
 
@@ -161,7 +186,7 @@ class BattlePage {
     const { battle } = this;
     const now = battle.turns ? battle : await battles.read(this.id).catch(() => null);
     if (battle !== this.battle || now?.state !== "voted") return;
-    for (const stored of now.turns) for (const lane of LANES) this.turns[stored.turn - 1]?.tag(lane, stored[lane]);
+    for (const stored of now.turns) for (const lane of this.lanes) this.turns[stored.turn - 1]?.tag(lane, stored[lane]);
   }
 
   // ---- the event stream ----
@@ -251,8 +276,8 @@ class BattlePage {
 
   send(prompt) {
     if (this.phase === "ready") return this.ask(prompt);
-    const inHouseOnly = byId("in-house-only").checked;
-    return this.attempt((key) => battles.start(prompt, inHouseOnly, key), (body) => {
+    const more = { ...this.mode.request(), ...(byId("in-house-only").checked && { in_house_only: true }) };
+    return this.attempt((key) => battles.start(prompt, more, key), (body) => {
       this.begin(body);
       this.isNew = true;
       history.pushState(null, "", `/?battle=${encodeURIComponent(body.battle_id)}`);
@@ -264,6 +289,7 @@ class BattlePage {
     const turn = this.addTurn(this.turns.length + 1, prompt);
     this.enter("streaming");
     this.heads.unread();
+    this.dwell.start();
     this.listen();
     scrollTo({ top: this.turns.length > 1 ? turn.node.offsetTop - 140 : 0, behavior: "smooth" });
   }
@@ -282,12 +308,37 @@ class BattlePage {
     if (this.phase !== "ready" || byId("vote").querySelector(":disabled")) return false;
     if (!this.heads.bothSeen()) { announce(byId("vote-hint").textContent); return false; }
     this.dock.press(winner);
-    this.attempt((key) => battles.vote(this.id, winner, key), (vote) => {
-      this.battle = vote;
-      this.enter("voted");
+    const vote = { winner, reveal: Boolean(this.battle.mode), read_ms: this.dwell.least() };
+    this.attempt((key) => battles.vote(this.id, vote, key), (answer) => {
+      const { queued } = this.battle;
+      this.battle = answer;
       this.channel?.postMessage("voted");
+      if (queued && isAsked() && !answer.ask_recognised) this.nextPair();
+      else this.enter("voted");
     });
     return true;
+  }
+
+  // ---- the queue: the next finished pair at once ----
+
+  nextPair() {
+    if (!this.battle) this.clear();
+    return this.attempt((key) => queue.next(key), ({ battle, progress }) => {
+      if (!battle) return this.rest(progress);
+      this.begin(battle);
+      for (const turn of battle.turns) this.restoreTurn(turn, battle.state);
+      showProgress(progress);
+      this.enter(battle.state);
+      scrollTo({ top: 0 });
+    });
+  }
+
+  // Nothing is left; when more is being prepared, it is looked for now and then.
+  rest(progress) {
+    this.clear();
+    this.mode.say(ending(progress));
+    byId("queue-invite").hidden = true;
+    if (progress.preparing) this.waiting = setTimeout(() => this.nextPair(), QUEUE_LOOK_MS);
   }
 
   // What the voter adds goes first: after the names it would not be worth as much, and the server refuses it.
@@ -297,8 +348,9 @@ class BattlePage {
     this.rate.busy(true);
     this.attempt(async (key) => {
       if (given) await battles.rate(this.id, given, key);
-      return battles.reveal(this.id, key);
+      return isAsked() && this.battle.queued ? null : battles.reveal(this.id, key);
     }, (vote) => {
+      if (!vote) return this.nextPair();
       this.battle = vote;
       this.enter("voted");
       announce(`A was ${vote.models.a.name}. B was ${vote.models.b.name}.`);
@@ -315,7 +367,12 @@ class BattlePage {
 
   skip() {
     if (this.phase !== "ready" && this.phase !== "streaming") return false;
-    this.attempt(() => battles.act(this.id, "skip"), () => this.enter("skipped"));
+    const { queued, mode } = this.battle;
+    this.attempt(() => battles.act(this.id, "skip"), () => {
+      if (queued && isAsked()) return this.nextPair();
+      if (mode) return this.leave();
+      return this.enter("skipped");
+    });
     return true;
   }
 
@@ -333,10 +390,16 @@ class BattlePage {
   next() {
     if (this.phase === "rating") return this.reveal();
     if (!OVER.has(this.phase)) return false;
-    history.pushState(null, "", "/");
+    if (isAsked()) this.nextPair();
+    else this.leave();
+    return true;
+  }
+
+  // Back to the first page, asking the same way.
+  leave() {
+    history.pushState(null, "", this.mode.value === "blind" ? "/" : `/?mode=${this.mode.value}`);
     this.clear();
     this.composer.focus();
-    return true;
   }
 }
 

@@ -1,10 +1,17 @@
 // The dock under the lanes: it holds exactly what can be done in the present phase.
 import { byId, el } from "./dom.js";
-import { OUTCOME, countedSentence, voidSentence } from "./words.js";
+import { OPINION, OUTCOME, countedSentence, voidSentence } from "./words.js";
 
 const PANELS = {
   streaming: "progress", ready: "vote", rating: "rate",
   voted: "outcome", skipped: "outcome", void: "outcome", expired: "outcome",
+};
+
+// The question, its first and its third answer, and how to leave without one.
+const VOTES = {
+  blind: ["Which answer is better?", "A is better", "Both bad", "Skip "],
+  side_by_side: ["Which answer is better?", "A is better", "Both bad", "New chat "],
+  direct: ["Is it a good answer?", "Good", "Bad", "New chat "],
 };
 
 export class Dock {
@@ -15,6 +22,24 @@ export class Dock {
       byId(name).addEventListener("click", () => actions[name]());
     }
     byId("follow-up").addEventListener("click", () => actions.followUp());
+  }
+
+  // What the voter can say and do differs by how the battle began.
+  begin({ mode = "blind", queued = false } = {}) {
+    byId("main").dataset.mode = mode;
+    byId("main").toggleAttribute("data-queued", queued);
+    const [title, good, bad, end] = VOTES[mode] ?? VOTES.blind;
+    byId("vote-title").textContent = title;
+    for (const button of this.choices) {
+      const { winner } = button.dataset;
+      const said = winner === "model_a" ? good : winner === "both_bad" ? bad : null;
+      if (said) [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE).data = said;
+      button.hidden = mode === "direct" && (winner === "model_b" || winner === "tie");
+    }
+    byId("skip").firstChild.data = end;
+    byId("follow-up").textContent = mode === "direct" ? "Go on" : "Ask both a follow-up";
+    byId("follow-up").hidden = byId("regenerate").hidden = queued;
+    byId("rate-done-text").textContent = queued ? "Next pair" : "Show the names";
   }
 
   // Shows the panel of a phase: compose, streaming, ready, rating, voted, skipped, void or expired.
@@ -53,7 +78,7 @@ export class Dock {
   outcome(battle) {
     const voted = battle.state === "voted";
     const texts = {
-      voted: [OUTCOME[battle.winner], countedSentence(battle)],
+      voted: [(battle.mode === "direct" ? OPINION : OUTCOME)[battle.winner], countedSentence(battle)],
       skipped: ["Skipped", "Nothing was counted, and the models stay unnamed."],
       void: ["This battle was cancelled, it does not count", voidSentence(battle.code)],
       expired: ["This battle has expired", "It waited a day for its vote. It does not count."],

@@ -38,7 +38,9 @@ export class LaneHeads {
     this.reset("a");
   }
 
-  reset(first) {
+  // `single`: only the first lane answers.
+  reset(first, single = false) {
+    this.single = single;
     this.seen = { a: false, b: false };
     this.battleNode.classList.remove("revealed");
     for (const lane of LANES) {
@@ -74,7 +76,7 @@ export class LaneHeads {
   }
 
   bothSeen() {
-    return !phone.matches || (this.seen.a && this.seen.b);
+    return this.single || !phone.matches || (this.seen.a && this.seen.b);
   }
 
   say(lane, text) {

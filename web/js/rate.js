@@ -1,6 +1,7 @@
 // Between the choice and the names: why, and now and then whether a model was recognised. Everything here may be left
 // out; one key goes on. What is asked is the server's decision, so that a reload asks the same.
 import { byId, el } from "./dom.js";
+import { get } from "./api.js";
 import { LANES } from "./lanes.js";
 import { OUTCOME, REASONS, RECOGNISED } from "./words.js";
 
@@ -24,6 +25,7 @@ export class Rate {
     byId("rate-reasons").append(...LANES.map(side));
     byId("rate-recognised").append(el("div", { class: "pills" }, ...Object.entries(RECOGNISED)
       .map(([value, text]) => pill("radio", "recognised", value, text))));
+    this.form.addEventListener("change", (event) => { if (event.target.name === "recognised") this.offer(); });
     this.form.addEventListener("submit", (event) => { event.preventDefault(); done(); });
   }
 
@@ -31,7 +33,27 @@ export class Rate {
     this.form.reset();
     byId("rate-title").textContent = `${OUTCOME[battle.winner]}. Why?`;
     byId("rate-recognised").hidden = !battle.ask_recognised;
+    byId("rate-guess").hidden = true;
     this.busy(false);
+  }
+
+  // Whom the voter thinks to have recognised: any of the arena's models, or just "one of them".
+  async offer() {
+    const said = new FormData(this.form).get("recognised");
+    const sides = LANES.filter((lane) => said === lane || said === "both");
+    this.names ??= (await get("/api/models").catch(() => ({ models: [] }))).models.map((model) => model.name);
+    byId("rate-guess").hidden = sides.length === 0;
+    byId("rate-guess").replaceChildren(...sides.map((lane) => el("label", {},
+      el("span", {}, `${lane.toUpperCase()} is`),
+      el("select", { name: `guess-${lane}` }, el("option", { value: "" }, "I cannot say which"),
+        ...this.names.map((name) => el("option", { value: name }, name))))));
+  }
+
+  // The word alone, or with the names that were guessed.
+  recognised(data) {
+    const said = data.get("recognised");
+    const guesses = Object.fromEntries(LANES.map((lane) => [lane, data.get(`guess-${lane}`)]).filter(([, name]) => name));
+    return Object.keys(guesses).length ? { sides: said, ...guesses } : said;
   }
 
   busy(busy) {
@@ -45,7 +67,7 @@ export class Rate {
     const comment = data.get("comment").trim();
     const given = {
       ...(Object.keys(reasons).length && { reasons }), ...(comment && { comment }),
-      ...(data.has("recognised") && { recognised: data.get("recognised") }),
+      ...(data.has("recognised") && { recognised: this.recognised(data) }),
     };
     return Object.keys(given).length ? given : null;
   }

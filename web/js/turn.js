@@ -11,8 +11,10 @@ function skeleton() {
 }
 
 export class Turn {
-  constructor(number, prompt) {
+  // `active`: the lanes that answer; a direct chat has one.
+  constructor(number, prompt, active = LANES) {
     this.number = number;
+    this.active = active;
     this.prompt = el("div", { class: "asked" });
     this.lanes = {};
     for (const lane of LANES) {
@@ -66,7 +68,7 @@ export class Turn {
   // Both lanes open together, so that neither shows which was first.
   show(lane) {
     if (!this.open) {
-      if (LANES.some((each) => this.lanes[each].text === "")) return;
+      if (this.active.some((each) => this.lanes[each].text === "")) return;
       this.openBoth();
     }
     this.lanes[lane].answer.show(this.lanes[lane].text);
@@ -74,7 +76,7 @@ export class Turn {
 
   openBoth() {
     this.open = true;
-    for (const lane of LANES) {
+    for (const lane of this.active) {
       const { node, answer, text } = this.lanes[lane];
       node.replaceChildren(answer.node);
       answer.show(text);
@@ -92,7 +94,7 @@ export class Turn {
   // The turn is over: what stands is the answer, and of an empty one something is said.
   finish(ofNothing = "This answer is empty.") {
     this.openBoth();
-    for (const lane of LANES) {
+    for (const lane of this.active) {
       this.finishLane(lane);
       const { node, text } = this.lanes[lane];
       if (text.trim() === "") node.replaceChildren(el("p", { class: "nothing" }, ofNothing));

@@ -38,6 +38,8 @@ export function voidSentence(code) {
 const NOT_COUNTED = {
   self_identified: "An answer gave away which model wrote it, so the vote is kept but does not move the leaderboard.",
   not_blind: "The names were known before this vote, so it is kept but does not move the leaderboard.",
+  control: "Both answers were a check on the votes themselves, so this one is kept but does not move the leaderboard.",
+  duplicate_prompt: "This prompt was voted on so often that further votes are kept but do not move the leaderboard.",
   daily_cap: "You have given as many votes as count in one day. This one is kept but does not move the leaderboard.",
 };
 
@@ -71,6 +73,9 @@ export const OUTCOME = {
   tie: "You called it a tie",
   both_bad: "You found both bad",
 };
+
+// The same of a single answer.
+export const OPINION = { model_a: "You found it good", both_bad: "You found it bad" };
 
 // What speaks for an answer and what against it, under the names that ComparIA's votes have.
 export const REASONS = [
