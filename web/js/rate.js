@@ -1,7 +1,6 @@
 // Between the choice and the names: why, and now and then whether a model was recognised. Everything here may be left
 // out; one key goes on. What is asked is the server's decision, so that a reload asks the same.
 import { byId, el } from "./dom.js";
-import { get } from "./api.js";
 import { LANES } from "./lanes.js";
 import { OUTCOME, REASONS, RECOGNISED } from "./words.js";
 
@@ -37,22 +36,20 @@ export class Rate {
     this.busy(false);
   }
 
-  // Whom the voter thinks to have recognised: any of the arena's models, or just "one of them".
-  async offer() {
+  // Whom the voter thinks to have recognised, in words of their own: no name stands on this page before the reveal.
+  offer() {
     const said = new FormData(this.form).get("recognised");
     const sides = LANES.filter((lane) => said === lane || said === "both");
-    this.names ??= (await get("/api/models").catch(() => ({ models: [] }))).models.map((model) => model.name);
     byId("rate-guess").hidden = sides.length === 0;
     byId("rate-guess").replaceChildren(...sides.map((lane) => el("label", {},
       el("span", {}, `${lane.toUpperCase()} is`),
-      el("select", { name: `guess-${lane}` }, el("option", { value: "" }, "I cannot say which"),
-        ...this.names.map((name) => el("option", { value: name }, name))))));
+      el("input", { name: `guess-${lane}`, maxlength: 120, placeholder: "which one?", autocomplete: "off" }))));
   }
 
   // The word alone, or with the names that were guessed.
   recognised(data) {
     const said = data.get("recognised");
-    const guesses = Object.fromEntries(LANES.map((lane) => [lane, data.get(`guess-${lane}`)]).filter(([, name]) => name));
+    const guesses = Object.fromEntries(LANES.map((lane) => [lane, data.get(`guess-${lane}`)?.trim()]).filter(([, name]) => name));
     return Object.keys(guesses).length ? { sides: said, ...guesses } : said;
   }
 
