@@ -91,6 +91,18 @@
 /* a whole stream: 1 MiB of answer in events of 60 times its size */
 #define LIMIT_RESPONSE_BYTES (64 << 20)
 
+/* --- Evaluations --- */
+#define LIMIT_EVAL_RUNS 4                /* at work at once: they share the models and the keys */
+#define LIMIT_EVAL_SPEC_BYTES (64 << 20) /* a specification with its prompts inside */
+#define LIMIT_EVAL_PROMPTS 100000 /* of one run; the largest public sets have some thousands */
+#define LIMIT_EVAL_PROMPT_BYTES (256 << 10) /* all turns of one: longer than most contexts */
+#define LIMIT_EVAL_TEXT_BYTES (128 << 20)   /* all prompts of one run, which stay in memory */
+#define LIMIT_EVAL_SIDES 64                 /* competitors of one run: 2,016 pairs a prompt */
+#define LIMIT_EVAL_JUDGES 8
+#define LIMIT_EVAL_SAMPLES 64
+/* conversations, and pairs, of one run: about 60 bytes each in memory */
+#define LIMIT_EVAL_PAIRS 1000000
+
 /* --- People --- */
 #define LIMIT_SESSIONS 100000 /* about 30 MB; a lab has hundreds */
 #define LIMIT_API_KEYS 1024   /* searched one by one; a lab gives out tens */

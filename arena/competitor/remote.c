@@ -144,6 +144,15 @@ void remote_host(const struct competitor *competitor, char *out, size_t size)
     endpoint_host(&((const struct remote *)competitor->state)->endpoint, out, size);
 }
 
+bool remote_traffic(const struct competitor *competitor, struct limiter_figures *out)
+{
+    const struct remote *remote = competitor->state;
+    if (competitor->own_engine || !remote)
+        return false;
+    *out = limiter_figures(remote->limiter);
+    return true;
+}
+
 struct remote_hub *remote_hub_new(struct loop *loop, struct err *err)
 {
     struct remote_hub *hub = calloc(1, sizeof *hub);

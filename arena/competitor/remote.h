@@ -8,6 +8,7 @@
 
 #include "competitor/budget.h"
 #include "competitor/competitor.h"
+#include "competitor/limiter.h"
 #include "loop/loop.h"
 
 struct remote_hub;
@@ -42,5 +43,8 @@ const char *remote_key_state(const struct competitor *competitor);
 
 /* Where its requests go: the host of its endpoint. Written to `out`. */
 void remote_host(const struct competitor *competitor, char *out, size_t size);
+
+/* How busy its key is at its endpoint; false for who is not remote. */
+bool remote_traffic(const struct competitor *competitor, struct limiter_figures *out);
 
 #endif

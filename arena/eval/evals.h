@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "store/store.h"
 
+#define EVALS_SHUT_DOWN "the arena stopped" /* why a run that may go on by itself ended */
+
 struct evals;
 struct live;
 struct loop;
@@ -62,6 +64,9 @@ void evals_resume_campaigns(struct evals *evals);
 
 /* Ends a run's calls; it can be resumed. ERR_NOT_FOUND where it does not run here. */
 bool evals_end(struct evals *evals, const char *id, const char *why, struct err *err);
+
+/* Ends every run of a campaign: nothing more is asked for it. */
+void evals_end_campaign(struct evals *evals, const char *campaign, const char *why);
 
 /* How far a run is that works here; false where it does not (then the store knows: eval_runs). */
 struct evals_figures {

@@ -81,3 +81,20 @@ bool answers_find(struct db *db, const uint8_t key[DIGEST_SIZE],
     }
     return db_end(&rows, err);
 }
+
+bool answers_get(struct db *db, int64_t id,
+                 void (*found)(void *user, const struct answer_record *record), void *user,
+                 struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(db, &rows, "SELECT " ANSWER_COLUMNS("a") " FROM answers a WHERE id = ?",
+                   DB_VALUES(DB_INT(id)), err))
+        return false;
+    bool there = db_next(&rows);
+    if (there) {
+        struct answer_record record = answer_from_row(&rows, 0);
+        found(user, &record);
+    }
+    return db_end(&rows, err) &&
+           (there || err_set(err, ERR_NOT_FOUND, "there is no answer %lld", (long long)id));
+}

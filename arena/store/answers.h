@@ -42,4 +42,9 @@ bool answers_find(struct db *db, const uint8_t key[DIGEST_SIZE],
                   void (*found)(void *user, const struct answer_record *record), void *user,
                   struct err *err);
 
+/* The same by its id; ERR_NOT_FOUND. */
+bool answers_get(struct db *db, int64_t id,
+                 void (*found)(void *user, const struct answer_record *record), void *user,
+                 struct err *err);
+
 #endif
