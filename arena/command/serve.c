@@ -23,6 +23,7 @@
 #include "command/settings.h"
 #include "command/spender.h"
 #include "competitor/roster.h"
+#include "eval/evals.h"
 #include "http/server.h"
 #include "loop/loop.h"
 #include "loop/worker.h"
@@ -46,6 +47,7 @@ struct house {
     struct tagger *tagger;
     struct campaigns *campaigns;
     struct hall *hall;
+    struct evals *evals;
     struct sessions *sessions;
     struct rates *rates;
     struct keys *keys;
@@ -53,7 +55,7 @@ struct house {
     struct http_server *server;
     struct loop_fd signals;
     struct loop_timer deadline;
-    bool stopping, hall_stopped, server_stopped, tagger_stopped, forced;
+    bool stopping, hall_stopped, server_stopped, tagger_stopped, evals_stopped, forced;
 };
 
 /* --- stopping --- */
@@ -62,7 +64,7 @@ static void look_whether_stopped(void *user)
 {
     const struct house *house = user;
     if (house->hall_stopped && house->server_stopped && house->tagger_stopped &&
-        !keeper_busy(house->keeper))
+        house->evals_stopped && !keeper_busy(house->keeper))
         loop_stop(house->loop);
 }
 
@@ -76,6 +78,12 @@ static void hall_is_stopped(void *user)
 {
     struct house *house = user;
     one_stopped(house, &house->hall_stopped);
+}
+
+static void evals_are_stopped(void *user)
+{
+    struct house *house = user;
+    one_stopped(house, &house->evals_stopped);
 }
 
 static void server_is_stopped(void *user)
@@ -121,6 +129,7 @@ static void on_signal(void *user, uint32_t events)
     loop_timer_start(house->loop, &house->deadline, clock_mono_ns() + STOP_SECONDS * CLOCK_S);
     tagger_stop(house->tagger, tagger_is_stopped, house);
     hall_stop(house->hall, hall_is_stopped, house);
+    evals_stop(house->evals, evals_are_stopped, house);
     http_server_stop(house->server, server_is_stopped, house);
 }
 
@@ -163,6 +172,19 @@ static bool open_tagger(struct house *house, struct err *err)
     return tagger_start(&house->tagger, &options, err);
 }
 
+static bool open_evals(struct house *house, struct err *err)
+{
+    struct evals_options options = {.loop = house->loop,
+                                    .workers = house->workers,
+                                    .store = house->store,
+                                    .roster = house->roster,
+                                    .live = house->live};
+    house->evals = evals_new(&options, err);
+    if (house->evals)
+        evals_resume_campaigns(house->evals);
+    return house->evals != NULL;
+}
+
 static bool open_rooms(struct house *house, struct err *err)
 {
     house->roster = settings_roster(&house->config, house->loop, (struct roster_options){0}, err);
@@ -193,7 +215,9 @@ static bool open_rooms(struct house *house, struct err *err)
                                 .same_prompt = house->config.same_prompt_votes,
                                 .at_home = house->config.auth.mode == AUTH_LOCAL};
     house->hall = open_tagger(house, err) ? hall_new(&hall, err) : NULL;
-    house->sessions = house->hall ? sessions_new(house->store, house->config.auth.mode, err) : NULL;
+    house->sessions = house->hall && open_evals(house, err)
+                          ? sessions_new(house->store, house->config.auth.mode, err)
+                          : NULL;
     house->rates = house->sessions ? rates_new() : NULL;
     if (house->sessions && !house->rates)
         return err_set(err, ERR_MEMORY, "out of memory");
@@ -232,6 +256,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .hall = house->hall,
                                            .live = house->live,
                                            .campaigns = house->campaigns,
+                                           .evals = house->evals,
                                            .sessions = house->sessions,
                                            .rates = house->rates,
                                            .keys = house->keys,
@@ -264,6 +289,7 @@ static void close_house(struct house *house)
         loop_timer_stop(house->loop, &house->deadline);
     http_server_free(house->server);
     hall_free(house->hall);
+    evals_free(house->evals);
     rates_free(house->rates);
     live_stop(house->live);
     workers_free(house->workers);

@@ -175,6 +175,8 @@ static void on_end(void *user, const struct chat_end *end)
     struct call *call = user;
     call->chat = NULL;
     call->ended = true;
+    competitor_release(call->competitor);
+    call->competitor = NULL;
     call->finish = end->finish;
     if (call->overflowed && end->finish == CHAT_CANCELLED)
         call->finish = CHAT_LENGTH;
@@ -198,6 +200,7 @@ bool call_start(struct call *call, struct competitor *competitor, const struct a
 {
     struct chat_sink sink = {on_delta, on_restart, on_end, call, NULL};
     call->competitor = competitor;
+    competitor_hold(competitor);
     call->own = competitor->own_engine;
     memcpy(call->key, asked->key, DIGEST_SIZE);
     buf_init(&call->text, LIMIT_ANSWER_BYTES);
@@ -208,6 +211,8 @@ bool call_start(struct call *call, struct competitor *competitor, const struct a
         competitor_chat(competitor, asked->messages, asked->count, params, &sink, err);
     if (!call->ended) /* it may end before it is known here */
         call->chat = chat;
+    if (!call->ended && !chat)
+        competitor_release(competitor);
     return call->ended || chat != NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "eval/evals.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -350,7 +351,7 @@ static struct beginning *beginning_new(struct evals *evals, const char *id,
     beginning->evals = evals;
     beginning->reply = *reply;
     if (id)
-        strncpy(beginning->id, id, sizeof beginning->id - 1);
+        snprintf(beginning->id, sizeof beginning->id, "%s", id);
     return beginning;
 }
 
@@ -400,6 +401,12 @@ bool evals_figures(const struct evals *evals, const char *id, struct evals_figur
     if (run)
         run_figures(run, out);
     return run != NULL;
+}
+
+bool evals_progress(const struct evals *evals, const char *id, struct buf *out)
+{
+    const struct run *run = find_run(evals, id);
+    return run && run_progress(run, out);
 }
 
 /* --- campaigns at start-up --- */

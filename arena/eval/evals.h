@@ -77,4 +77,7 @@ struct evals_figures {
 };
 bool evals_figures(const struct evals *evals, const char *id, struct evals_figures *out);
 
+/* The same and more, as the JSON object that stands in eval_runs.progress. */
+bool evals_progress(const struct evals *evals, const char *id, struct buf *out);
+
 #endif

@@ -39,6 +39,11 @@ void api_roster_change(struct http_request *request);
 void api_key_create(struct http_request *request);
 void api_key_revoke(struct http_request *request);
 
+/* api_eval.c */
+void api_eval_run(struct http_request *request);
+void api_eval_resume(struct http_request *request);
+void api_eval_stop(struct http_request *request);
+
 /* api_import.c */
 void api_import(struct http_request *request);
 

@@ -17,6 +17,7 @@ struct store;
 struct roster;
 struct hall;
 struct live;
+struct evals;
 struct sessions;
 struct rates;
 struct keys;
@@ -34,6 +35,7 @@ struct http_context {
     struct roster *roster;     /* the competitors: GET /api/models */
     struct hall *hall;         /* the battles */
     struct live *live;         /* the leaderboards */
+    struct evals *evals;       /* the batch evaluations */
     struct sessions *sessions; /* from a cookie to its voter */
     struct rates *rates;       /* not used in local mode: its one user is the administrator */
 

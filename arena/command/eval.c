@@ -1,0 +1,257 @@
+/* `arena eval`: the words after it, each with what it needs. */
+#include "command/command.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "command/eval_run.h"
+#include "command/eval_watch.h"
+#include "command/settings.h"
+#include "eval/bounds.h"
+#include "store/directory.h"
+#include "store/eval_runs.h"
+
+enum { LISTED = 50 };
+
+struct wish {
+    struct eval_order order;
+    const char *what; /* a spec, or a run's id; NULL: none */
+    bool dry_run;
+};
+
+/* --- run, resume --- */
+
+struct ending {
+    enum eval_state state;
+    char reason[256];
+    bool failures;
+};
+
+static void take_ending(void *user, const struct eval_run_record *record)
+{
+    struct ending *ending = user;
+    json_t *progress = record->progress ? json_loads(record->progress, 0, NULL) : NULL;
+    const json_t *side;
+    size_t k;
+    ending->state = record->state;
+    snprintf(ending->reason, sizeof ending->reason, "%s", record->reason ? record->reason : "");
+    json_array_foreach(json_object_get(progress, "sides"), k, side) ending->failures |=
+        json_integer_value(json_object_get(side, "failed")) > 0;
+    json_decref(progress);
+}
+
+/* How it ended, and the exit code that says so. */
+static int tell_end(const struct wish *wish, const char *id, struct err *err)
+{
+    struct ending ending = {.state = EVAL_RUNNING};
+    struct db *db = store_read_open(wish->order.data, err);
+    bool ok = db && eval_runs_find(db, id, take_ending, &ending, err);
+    db_close(db);
+    if (!ok)
+        return command_fail(&command_eval, err);
+    if (ending.state != EVAL_DONE)
+        fprintf(stderr, "arena eval: stopped (%s); arena eval resume %s goes on\n",
+                ending.reason[0] ? ending.reason : "interrupted", id);
+    else if (ending.failures)
+        fprintf(stderr,
+                "arena eval: done, but some calls failed; arena eval resume %s --retry-failed "
+                "asks them again\n",
+                id);
+    printf("%s %s\n", id, eval_state_word(ending.state));
+    return ending.state == EVAL_DONE && !ending.failures ? EXIT_OK : EXIT_NO;
+}
+
+static int order_run(struct wish *wish)
+{
+    struct err err = ERR_INIT;
+    char id[STORE_ID_SIZE];
+    if (!eval_run_order(&wish->order, id, &err))
+        return command_fail(&command_eval, &err);
+    return tell_end(wish, id, &err);
+}
+
+/* --- dry run --- */
+
+static void print_bounds(const char *name, const char *what, const struct eval_bounds *bounds)
+{
+    printf("%-28.28s %-8s %10" PRId64 " %14.0f %14.0f%s  ", name, what, bounds->calls,
+           bounds->input_tokens, bounds->output_tokens, bounds->uncapped ? "*" : " ");
+    if (isnan(bounds->usd))
+        printf("unknown\n");
+    else
+        printf("$%.6g\n", bounds->usd);
+}
+
+static bool print_all_bounds(const struct eval_plan *plan, const struct roster *roster,
+                             struct err *err)
+{
+    const struct eval_spec *spec = &plan->spec;
+    struct eval_bounds total = {0};
+    printf("%zu prompts, %zu pairs%s; at most:\n\n%-28s %-8s %10s %14s %14s   %s\n",
+           plan->prompts.count, plan->pair_count,
+           spec->pairing == EVAL_ADAPTIVE ? " in the first wave" : "", "", "", "calls",
+           "input tokens", "output tokens", "cost");
+    for (size_t k = 0; k < spec->competitor_count + spec->judge_count; k++) {
+        bool judge = k >= spec->competitor_count;
+        size_t place = judge ? k - spec->competitor_count : k;
+        struct eval_bounds bounds;
+        if (!eval_bounds_of(&bounds, plan, roster, judge, place, err))
+            return false;
+        print_bounds(judge ? spec->judges[place] : spec->competitors[place],
+                     judge ? "judges" : "answers", &bounds);
+        total.calls += bounds.calls;
+        total.input_tokens += bounds.input_tokens;
+        total.output_tokens += bounds.output_tokens;
+        total.usd += bounds.usd;
+        total.uncapped = total.uncapped || bounds.uncapped;
+    }
+    print_bounds("all", "", &total);
+    if (total.uncapped)
+        printf("\n* no \"max_tokens\" is set: 32768 are counted for each answer\n");
+    if (plan->prompts.repeated)
+        printf("\n%zu prompts came more than once and are asked once\n", plan->prompts.repeated);
+    return true;
+}
+
+static bool dry_run(const struct wish *wish, struct err *err)
+{
+    struct settings settings;
+    struct eval_plan plan = {0};
+    struct roster_options options = {.unopened = true};
+    struct buf text;
+    char *copy = strdup(wish->order.spec);
+    buf_init(&text, LIMIT_EVAL_SPEC_BYTES);
+    bool ok = settings_load(&settings, wish->order.config, wish->order.data, err);
+    struct loop *loop = ok ? loop_new(err) : NULL;
+    struct roster *roster = loop ? settings_roster(&settings, loop, options, err) : NULL;
+    json_t *spec = roster && copy && file_read(wish->order.spec, &text, err)
+                       ? json_read(buf_text(&text), wish->order.spec, err)
+                       : NULL;
+    ok = spec && eval_plan_make(&plan, spec, dirname(copy), err) &&
+         print_all_bounds(&plan, roster, err);
+    json_decref(spec);
+    eval_plan_done(&plan);
+    roster_free(roster);
+    loop_free(loop);
+    settings_done(&settings);
+    buf_done(&text);
+    free(copy);
+    return ok;
+}
+
+static int run_spec(struct wish *wish)
+{
+    struct err err = ERR_INIT;
+    wish->order.spec = wish->what;
+    if (!wish->dry_run)
+        return order_run(wish);
+    return dry_run(wish, &err) ? EXIT_OK : command_fail(&command_eval, &err);
+}
+
+static int resume(struct wish *wish)
+{
+    wish->order.resume = wish->what;
+    return order_run(wish);
+}
+
+/* --- status --- */
+
+static const char *state_word(const struct eval_run_record *record, bool owned)
+{
+    return record->state == EVAL_RUNNING && !owned ? "interrupted" : eval_state_word(record->state);
+}
+
+struct showing {
+    bool owned;
+    int shown;
+};
+
+static bool show_line(void *user, const struct eval_run_record *record)
+{
+    struct showing *showing = user;
+    json_t *progress = record->progress ? json_loads(record->progress, 0, NULL) : NULL;
+    double done = json_number_value(json_object_get(progress, "done")),
+           planned = json_number_value(json_object_get(progress, "planned"));
+    printf("%s  %-11s  %3.0f %%  %s%s%s%s\n", record->id, state_word(record, showing->owned),
+           planned > 0 ? 100 * done / planned : 0, record->name, record->reason ? " (" : "",
+           record->reason ? record->reason : "", record->reason ? ")" : "");
+    json_decref(progress);
+    showing->shown++;
+    return true;
+}
+
+static void show_one(void *user, const struct eval_run_record *record)
+{
+    struct showing *showing = user;
+    json_t *progress = record->progress ? json_loads(record->progress, 0, NULL) : NULL;
+    printf("%s  %s  %s%s%s\n", record->id, record->name, state_word(record, showing->owned),
+           record->reason ? ": " : "", record->reason ? record->reason : "");
+    if (progress)
+        eval_watch_print(stdout, progress);
+    json_decref(progress);
+}
+
+static int status(struct wish *wish)
+{
+    struct err err = ERR_INIT;
+    char owner[256];
+    struct showing showing = {directory_is_owned(wish->order.data, owner, sizeof owner), 0};
+    struct db *db = store_read_open(wish->order.data, &err);
+    bool ok = db && (wish->what ? eval_runs_find(db, wish->what, show_one, &showing, &err)
+                                : eval_runs_each(db, LISTED, show_line, &showing, &err));
+    db_close(db);
+    if (ok && !wish->what && !showing.shown)
+        printf("no evaluation was run here yet\n");
+    return ok ? EXIT_OK : command_fail(&command_eval, &err);
+}
+
+/* --- all of them --- */
+
+static const struct {
+    const char *word;
+    int (*act)(struct wish *wish);
+    bool needs; /* a spec or an id */
+} ACTS[] = {{"run", run_spec, true},
+            {"resume", resume, true},
+            {"status", status, false},
+            {NULL, NULL, false}};
+
+static int run(int argc, char **argv)
+{
+    struct wish wish = {.order = {.data = "arena-data"}};
+    int positional, act = 0;
+    const struct option_spec specs[] = {
+        {"data", OPTION_TEXT, &wish.order.data, NULL, 0, 0},
+        {"config", OPTION_TEXT, &wish.order.config, NULL, 0, 0},
+        {"dry-run", OPTION_FLAG, &wish.dry_run, NULL, 0, 0},
+        {"retry-failed", OPTION_FLAG, &wish.order.retry_failed, NULL, 0, 0},
+        {"quiet", OPTION_FLAG, &wish.order.quiet, NULL, 0, 0},
+        {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
+    if (!options_read(&command_eval, argc, argv, specs, &positional, 2))
+        return EXIT_USAGE;
+    while (positional > 0 && ACTS[act].word && strcmp(ACTS[act].word, argv[1]) != 0)
+        act++;
+    wish.what = positional > 1 ? argv[2] : NULL;
+    if (positional == 0 || !ACTS[act].word || (ACTS[act].needs && !wish.what)) {
+        fprintf(stderr, "arena eval: say run SPEC.json, resume ID, status [ID] or report "
+                        "[ID]\nTry: arena help eval\n");
+        return EXIT_USAGE;
+    }
+    return ACTS[act].act(&wish);
+}
+
+const struct command command_eval = {
+    "eval", "compare competitors on a set of prompts",
+    "Usage: arena eval run SPEC.json [--dry-run] [--quiet] [--data DIR] [--config FILE]\n"
+    "       arena eval resume ID [--retry-failed] [--quiet] [--data DIR] [--config FILE]\n"
+    "       arena eval status [ID] [--data DIR]\n",
+    run};
