@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum { UNCAPPED = 32768, MESSAGE = 16 }; /* as competitor/cost.c counts them */
 
 static double cap_of(const struct chat_params *params, const struct competitor *competitor,
@@ -115,9 +117,8 @@ bool eval_bounds_of(struct eval_bounds *bounds, const struct eval_plan *plan,
     bounds->calls = (int64_t)ceil((double)bounds->calls * more);
     bounds->input_tokens *= more;
     bounds->output_tokens *= more;
-    bounds->usd = (bounds->input_tokens * competitor->config.price_input +
-                   bounds->output_tokens * competitor->config.price_output) /
-                  1e6;
+    struct price_rates rates = price_at_worst(&competitor->config.prices, clock_wall_ms());
+    bounds->usd = (bounds->input_tokens * rates.input + bounds->output_tokens * rates.output) / 1e6;
     if (strcmp(competitor->config.provider, "engine") == 0 && isnan(bounds->usd))
         bounds->usd = 0;
     return ok;

@@ -25,9 +25,10 @@ double call_worst(const struct competitor *competitor, const struct ask_call *as
     struct chat_params merged = *params;
     if (merged.max_tokens < 0)
         merged.max_tokens = config->params.max_tokens;
-    double worst = cost_at_worst(config, asked->messages, asked->count, &merged),
+    int64_t now = clock_wall_ms();
+    double worst = cost_at_worst(config, asked->messages, asked->count, &merged, now),
            system = config->system ? (double)strlen(config->system) : 0;
-    worst += system * config->price_input / 1e6;
+    worst += system * price_at_worst(&config->prices, now).input / 1e6;
     return isnan(worst) ? 0 : worst;
 }
 

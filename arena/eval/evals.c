@@ -137,8 +137,9 @@ static bool take_version(struct eval_side *side, const struct competitor *compet
 static bool check_price(const struct eval_plan *plan, const struct competitor *competitor,
                         struct err *err)
 {
+    struct price_rates rates = price_at_worst(&competitor->config.prices, clock_wall_ms());
     return isnan(plan->spec.budget.usd) || competitor->own_engine ||
-           (!isnan(competitor->config.price_input) && !isnan(competitor->config.price_output)) ||
+           (!isnan(rates.input) && !isnan(rates.output)) ||
            err_set(err, ERR_BAD_REQUEST,
                    "the budget is in money, but %.100s has no \"price\" in the configuration",
                    competitor->config.name);

@@ -196,7 +196,7 @@ static bool store_tags(struct db *tx, const struct keep *keep, const char *battl
 static bool store_turns(struct db *tx, const struct keep *keep, const char *battle, int64_t now_ms,
                         struct err *err)
 {
-    struct turn_timing timing = {-1, -1, -1, -1, -1};
+    struct turn_timing timing = {-1, -1, -1, -1, -1, -1};
     for (size_t k = 0; k < keep->turns; k++) {
         const int64_t *answers = &keep->answers[2 * k];
         if (!turns_insert(tx, battle, (int)k + 1, text_of(keep->prompts[k]), now_ms, err) ||
@@ -253,7 +253,7 @@ static bool store_vote(struct db *tx, struct keep *keep, int64_t now_ms, struct 
                              .voter = battle.voter,
                              .winner = keep->winner,
                              .judge = JUDGE_MODEL,
-                             .counted = keep->same_model ? VOTE_EXCLUDED : VOTE_COUNTED,
+                             .counted = keep->same_model ? VOTE_CONTROL : VOTE_COUNTED,
                              .delay_ms = -1,
                              .read_ms = -1,
                              .now_ms = now_ms};
