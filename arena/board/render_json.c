@@ -117,6 +117,24 @@ static void put_counts_row(struct json_out *out, const uint32_t *row, size_t n)
     json_put_close(out, ']');
 }
 
+/* That the row's model beats the column's (which: 0), and the bounds of its interval (1, 2). */
+static void put_chances(struct json_out *out, const struct leaderboard *board, const char *name,
+                        int which)
+{
+    size_t n = board->model_count;
+    json_put_open(out, name, '[');
+    for (size_t i = 0; i < n; i++) {
+        json_put_open(out, NULL, '[');
+        for (size_t j = 0; j < n; j++) {
+            struct leaderboard_chance chance = leaderboard_chance(board, i, j);
+            const double values[3] = {chance.p, chance.lower, chance.upper};
+            json_put_fixed(out, NULL, values[which], 4);
+        }
+        json_put_close(out, ']');
+    }
+    json_put_close(out, ']');
+}
+
 static void put_head_to_head(struct json_out *out, const struct leaderboard *board)
 {
     size_t n = board->model_count;
@@ -133,6 +151,11 @@ static void put_head_to_head(struct json_out *out, const struct leaderboard *boa
     for (size_t k = 0; k < n; k++)
         put_counts_row(out, board->ties + k * n, n);
     json_put_close(out, ']');
+    if (board->options.detail && board->margin) {
+        put_chances(out, board, "probability", 0);
+        put_chances(out, board, "probability_lower", 1);
+        put_chances(out, board, "probability_upper", 2);
+    }
     json_put_close(out, '}');
 }
 

@@ -106,7 +106,7 @@ static bool compare(struct text old_text, struct text new_text, bool exact, char
 
 /* --- fitting --- */
 
-/* "bt/arena-1": the method and the version of it. */
+/* "bt/arena-2": the method and the version of it. */
 static bool read_method(const char *method, bool *elo)
 {
     const char *slash = strchr(method, '/');

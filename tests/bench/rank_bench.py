@@ -3,12 +3,14 @@
     ARENA_BINARY=build/release/arena ARENA_FIXTURES=… build/venv/bin/python tests/bench/rank_bench.py [rounds]
 
 With BENCH_BOARD=build/release/tests/bench/bench_board (`ninja bench_board`) also in-process, without start-up: the
-packages with their votes in memory and their compiler warm, arena from the CSV file on disk, and its refit alone.
+packages with their votes in memory and their compiler warm, arena from the CSV file on disk, and its refit alone, also
+of 130 models that could each be the best and of votes that name voters and prompts.
 
 Files are made once in /tmp/arena-rank-bench from the fixtures' 1,670,250 aggregated battles. The least of all rounds
 counts: on a shared machine everything else measures the neighbours. Wall and CPU seconds, peak memory.
 """
 import json
+import math
 import os
 import random
 import resource
@@ -130,6 +132,42 @@ def write_conversations(votes=60_000):
             out.write(json.dumps(vote) + "\n")
 
 
+def write_close(per_pair, models=130):
+    """Every pair met as often, and nobody is much better: all of them could be the best."""
+    random.seed(6)
+    theta, pairs, counts = [random.gauss(0, 0.1) for _ in range(models)], [], []
+    for i in range(models):
+        for j in range(i):
+            win = 1 / (1 + math.exp(theta[j] - theta[i]))
+            drawn = random.choices(range(3), (0.75 * win, 0.75 * (1 - win), 0.25), k=per_pair)
+            pairs.append([i, j])
+            counts.append([drawn.count(k) for k in range(3)] + [0])
+    data = {"models": [f"m{k}" for k in range(models)], "X": pairs, "Y": counts}
+    (FOLDER / f"close-{per_pair}.json").write_text(json.dumps(data))
+
+
+def write_clustered(votes, voters, prompts, models=130):
+    random.seed(5)
+    theta = [random.gauss(0, 0.6) for _ in range(models)]
+    with open(FOLDER / f"clustered-{votes}.csv", "w") as out:
+        out.write("model_a,model_b,winner,voter,prompt_id\n")
+        for _ in range(votes):
+            a, b = random.sample(range(models), 2)
+            win = 1 / (1 + math.exp(theta[b] - theta[a]))
+            word, = random.choices(("model_a", "model_b", "tie"), (0.75 * win, 0.75 * (1 - win), 0.25))
+            out.write(f"m{a},m{b},{word},v{random.randrange(voters)},p{random.randrange(prompts)}\n")
+
+
+def refits():
+    for write, arguments, name in ((write_close, (2,), "close-2.json"), (write_close, (50,), "close-50.json"),
+                                   (write_clustered, (20_000, 200, 2_000), "clustered-20000.csv"),
+                                   (write_clustered, (100_000, 2_000, 5_000), "clustered-100000.csv")):
+        if not (FOLDER / name).exists():
+            write(*arguments)
+        print(f"in-process, {name}:", end=" ", flush=True)
+        subprocess.run([os.environ["BENCH_BOARD"], str(FOLDER / name), "20"], check=True)
+
+
 def measure(command):
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -169,6 +207,7 @@ def main():
         print(f"{form}: {wall:.0f} times faster than arena-rank (CPU: {cpu:.0f} times)")
     if "BENCH_BOARD" in os.environ:
         in_process(rounds, table)
+        refits()
 
 
 if __name__ == "__main__":

@@ -291,8 +291,16 @@ static void renderings(void **state)
                      json_integer_value(json_object_get(first, "votes")));
     assert_string_equal(json_string_value(json_object_get(json_array_get(unranked, 0), "model")),
                         NAMES[3]);
-    assert_int_equal(
-        json_array_size(json_object_get(json_object_get(root, "head_to_head"), "wins")), 3);
+    const json_t *pairs = json_object_get(root, "head_to_head");
+    assert_int_equal(json_array_size(json_object_get(pairs, "wins")), 3);
+    static const char *const CHANCES[] = {"probability_lower", "probability", "probability_upper"};
+    double before = 0;
+    for (int k = 0; k < 3; k++) { /* of the first over the second */
+        double here = json_real_value(
+            json_array_get(json_array_get(json_object_get(pairs, CHANCES[k]), 0), 1));
+        assert_true(here > before && here < 1);
+        before = here;
+    }
     json_decref(root);
     assert_null(strstr(text[RENDER_HTML].data, "<d>"));
     assert_null(strstr(text[RENDER_HTML].data, "<b>"));
