@@ -23,7 +23,6 @@ struct rates;
 struct keys;
 struct workers;
 struct campaigns;
-struct evals;
 
 /* The end of a change of the roster: its result, borrowed, or NULL with `err`. */
 typedef void roster_answer(void *asker, const json_t *result, const struct err *err);
@@ -35,7 +34,6 @@ struct http_context {
     struct roster *roster;     /* the competitors: GET /api/models */
     struct hall *hall;         /* the battles */
     struct live *live;         /* the leaderboards */
-    struct evals *evals;       /* the batch evaluations */
     struct sessions *sessions; /* from a cookie to its voter */
     struct rates *rates;       /* not used in local mode: its one user is the administrator */
 
