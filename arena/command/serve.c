@@ -172,6 +172,13 @@ static bool open_tagger(struct house *house, struct err *err)
     return tagger_start(&house->tagger, &options, err);
 }
 
+/* What still makes pairs for it stops paying for them. */
+static void campaign_has_ended(void *user, const char *id)
+{
+    const struct house *house = user;
+    evals_end_campaign(house->evals, id, "its campaign has ended");
+}
+
 static bool open_evals(struct house *house, struct err *err)
 {
     struct evals_options options = {.loop = house->loop,
@@ -202,7 +209,10 @@ static bool open_rooms(struct house *house, struct err *err)
     if (!house->live)
         return false;
     live_start(house->live, board_is_ready, house);
-    struct campaigns_options campaigns = {.workers = house->workers, .store = house->store};
+    struct campaigns_options campaigns = {.workers = house->workers,
+                                          .store = house->store,
+                                          .ended = campaign_has_ended,
+                                          .user = house};
     house->campaigns = campaigns_new(&campaigns, err);
     if (!house->campaigns)
         return false;

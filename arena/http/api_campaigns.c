@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "battle/hall.h"
+#include "eval/evals.h"
 #include "http/campaign_request.h"
 #include "http/response.h"
 #include "loop/worker.h"
@@ -216,6 +217,8 @@ static void on_answers_started(void *user, const char *run, const struct err *er
 static void on_registered(void *user, const char *id, const struct err *err)
 {
     struct beginning *beginning = user;
+    const struct http_context *context = beginning->request->context;
+    struct evals_reply reply = {on_answers_started, beginning};
     json_t *spec = id ? campaign_request_spec(&beginning->wish) : NULL;
     struct err nowhere = {ERR_BUSY, "evaluations are not served here"};
     beginning->err = *err;
@@ -223,8 +226,10 @@ static void on_registered(void *user, const char *id, const struct err *err)
         memcpy(beginning->id, id, sizeof beginning->id);
     if (!spec)
         end_beginning(beginning);
-    else
+    else if (!context->evals)
         on_answers_started(beginning, NULL, &nowhere);
+    else
+        evals_start(context->evals, spec, NULL, beginning->id, &reply);
     json_decref(spec);
 }
 

@@ -411,10 +411,10 @@ const remembered = {
 
 // Who may receive a prompt stands under the box that it is written in, with the choice to keep it in-house. Who chose
 // that on the notice has it everywhere: the server sees to it.
-function showRecipients(who, consent) {
+function showRecipients(page, who, consent) {
   const box = byId("in-house-only");
   const problem = inHouseProblem(who);
-  byId("recipients-text").textContent = recipientsSentence(who);
+  page.dock.tellRecipients(recipientsSentence(who));
   byId("in-house-hint").textContent = problem ?? "";
   byId("in-house-hint").hidden = !problem;
   box.checked = consent.in_house_only || (!problem && remembered.get());
@@ -424,11 +424,10 @@ function showRecipients(who, consent) {
 }
 
 // Where voters are invited, each agrees to the notice before the first prompt.
-async function agreeFirst() {
+async function agreeFirst(page) {
   const [consent, who] = await Promise.all([get("/api/consent"), recipients()]).catch(() => []);
   if (consent?.first) location.replace("/consent");
-  else if (who?.names.length) showRecipients(who, consent);
+  else if (who?.names.length) showRecipients(page, who, consent);
 }
 
-new BattlePage();
-agreeFirst();
+agreeFirst(new BattlePage());

@@ -49,9 +49,16 @@ export class Dock {
     byId("battle").hidden = phase === "compose";
     for (const id of ["progress", "vote", "rate", "outcome"]) byId(id).hidden = PANELS[phase] !== id;
     byId("composer").hidden = phase !== "compose";
+    byId("recipients-text").textContent = phase === "compose" ? this.recipients ?? "" : "";
     byId("suggestions").hidden = byId("fine").hidden = phase !== "compose";
     byId("stop").disabled = false;
     this.press(null);
+  }
+
+  // Who may receive a prompt, said where one is written: over two hidden answers no maker is named.
+  tellRecipients(sentence) {
+    this.recipients = sentence;
+    this.phase(byId("main").dataset.phase);
   }
 
   // Marks the vote that is on its way; null frees the buttons again.
