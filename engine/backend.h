@@ -48,8 +48,8 @@ struct backend_step {
 
 struct backend_load {
     const char *quantize; /* weights' type at load, or NULL */
-    size_t kv_bytes;      /* at most; the backend says how many pages that makes */
-    int step_tokens;      /* most tokens in a step, over all slices */
+    size_t kv_bytes; /* at most; the backend says how many pages that makes; 0: its own choice */
+    bool partial;    /* config->layers may be fewer than the file has: for a check of some */
 };
 
 struct backend_ops;
@@ -62,7 +62,12 @@ struct backend {
 
 struct backend_model {
     struct backend *backend;
-    int pages; /* KV pages there are */
+    int pages;        /* KV pages there are */
+    int step_tokens;  /* most in a step, over all slices: bounds a step's time, and with it a
+                         cancel's delay */
+    int mixed_tokens; /* prompts' share of a step that also decodes: keeps the pause between a
+                         decoder's tokens short */
+    bool on_device;   /* steps run beside the thread that waits for them */
     size_t page_bytes;
     uint64_t parameters;
     uint64_t

@@ -13,6 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { STEP_TOKENS = 256, MIXED_TOKENS = 128 };
+
+static const size_t MOST_DEFAULT_KV = (size_t)2 << 30;
 
 struct cpu_backend {
     struct backend base;
@@ -149,26 +154,34 @@ static void cpu_unload(struct backend_model *base)
     free(m);
 }
 
-static bool load_weights(struct cpu_model *m, const struct gguf *file, const char *quantize,
-                         struct engine_error *error)
+static bool load_weights(struct cpu_model *m, const struct gguf *file,
+                         const struct backend_load *options, struct engine_error *error)
 {
+    struct weights_options wanted = {.quantize = options->quantize, .partial = options->partial};
     /* The team of the backend may be busy with a step of another model: loading has one of its own.
      */
     struct threads *threads = threads_new(threads_count(cpu_of(m->base.backend)->threads), error);
-    bool ok = threads && weights_load(&m->weights, m->config, file, quantize, threads, error);
+    bool ok = threads && weights_load(&m->weights, m->config, file, &wanted, threads, error);
     threads_free(threads);
     return ok;
+}
+
+static size_t default_kv_bytes(void)
+{
+    size_t quarter = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 4;
+    return quarter < MOST_DEFAULT_KV ? quarter : MOST_DEFAULT_KV;
 }
 
 static bool make_forward(struct cpu_model *m, const struct backend_load *options,
                          struct engine_error *error)
 {
     struct cpu_backend *cpu = cpu_of(m->base.backend);
-    size_t pages = options->kv_bytes / m->base.page_bytes;
+    size_t kv_bytes = options->kv_bytes ? options->kv_bytes : default_kv_bytes();
+    size_t pages = kv_bytes / m->base.page_bytes;
     if (pages > INT32_MAX / KERNEL_KV_BLOCK)
         pages = INT32_MAX / KERNEL_KV_BLOCK;
     m->base.pages = pages ? (int)pages : 1;
-    m->capacity = options->step_tokens;
+    m->capacity = m->base.step_tokens;
     m->wanted = calloc((size_t)m->capacity, sizeof *m->wanted + sizeof(int));
     if (!m->wanted)
         return engine_no_memory(error, "a step");
@@ -186,9 +199,12 @@ static struct backend_model *cpu_load(struct backend *backend, const struct conf
         engine_no_memory(error, "a model");
         return NULL;
     }
-    m->base = (struct backend_model){.backend = backend, .page_bytes = forward_page_bytes(config)};
+    m->base = (struct backend_model){.backend = backend,
+                                     .page_bytes = forward_page_bytes(config),
+                                     .step_tokens = STEP_TOKENS,
+                                     .mixed_tokens = MIXED_TOKENS};
     m->config = config;
-    if (!load_weights(m, file, options->quantize, error) || !make_forward(m, options, error)) {
+    if (!load_weights(m, file, options, error) || !make_forward(m, options, error)) {
         cpu_unload(&m->base);
         return NULL;
     }

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include "engine/backend_cpu.h"
+#include "engine/backend_cuda.h"
 #include "engine/error.h"
 #include "engine/model.h"
 #include "engine/scheduler.h"
@@ -11,22 +12,57 @@
 #include <string.h>
 
 struct engine {
-    struct backend *backend;
+    struct model_backends backends;
     struct scheduler *scheduler;
     size_t kv_bytes;
 };
 
 /* --- Life --- */
 
-static struct backend *choose_backend(const struct engine_options *options,
-                                      struct engine_error *error)
+/* The number after "cuda:" (0 where there is none); -1 for anything else. */
+static int cuda_number(const char *device)
+{
+    char *end;
+    if (!strcmp(device, "cuda"))
+        return 0;
+    if (strncmp(device, "cuda:", 5) || device[5] < '0' || device[5] > '9')
+        return -1;
+    unsigned long number = strtoul(device + 5, &end, 10);
+    return *end || number > 1000 ? -1 : (int)number;
+}
+
+static bool open_cuda(struct engine *engine, const struct engine_options *options, int number,
+                      struct engine_error *error)
+{
+#if ENGINE_HAVE_CUDA
+    engine->backends.device = backend_cuda_new(number, options->threads, error);
+    return engine->backends.device;
+#else
+    (void)engine, (void)options;
+    return engine_fail(error, ENGINE_DEVICE,
+                       "device \"cuda:%d\": this program was built without CUDA", number);
+#endif
+}
+
+/* "auto" takes the first CUDA device where there is one, beside the CPU. */
+static bool choose_backends(struct engine *engine, const struct engine_options *options,
+                            struct engine_error *error)
 {
     const char *device = options->device ? options->device : "auto";
-    if (!strcmp(device, "auto") || !strcmp(device, "cpu"))
-        return backend_cpu_new(options->threads, options->kernels, error);
-    engine_fail(error, ENGINE_DEVICE,
-                "device \"%s\": this engine was built for \"auto\" and \"cpu\"", device);
-    return NULL;
+    bool any = !strcmp(device, "auto");
+    int number = cuda_number(device);
+    if (number >= 0)
+        return open_cuda(engine, options, number, error);
+    if (!any && strcmp(device, "cpu"))
+        return engine_fail(error, ENGINE_DEVICE,
+                           "device \"%s\" is none of auto, cpu, cuda and cuda:N", device);
+    engine->backends.host = backend_cpu_new(options->threads, options->kernels, error);
+#if ENGINE_HAVE_CUDA
+    const char *why;
+    if (any && engine->backends.host && backend_cuda_count(&why))
+        return open_cuda(engine, options, 0, error);
+#endif
+    return engine->backends.host;
 }
 
 struct engine *engine_new(const struct engine_options *options, struct engine_error *error)
@@ -39,8 +75,7 @@ struct engine *engine_new(const struct engine_options *options, struct engine_er
         return NULL;
     }
     engine->kv_bytes = options->kv_bytes;
-    engine->backend = choose_backend(options, error);
-    if (engine->backend)
+    if (choose_backends(engine, options, error))
         engine->scheduler = scheduler_new(options->max_requests, options->max_queue, error);
     if (engine->scheduler)
         return engine;
@@ -58,8 +93,10 @@ void engine_free(struct engine *engine)
         model_free(model);
         model = next;
     }
-    if (engine->backend)
-        engine->backend->ops->free(engine->backend);
+    struct backend *backends[] = {engine->backends.device, engine->backends.host};
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+        if (backends[i])
+            backends[i]->ops->free(backends[i]);
     free(engine);
 }
 
@@ -69,7 +106,7 @@ struct engine_model *engine_load_with(struct engine *engine, const char *path,
                                       struct engine_error *error)
 {
     struct engine_model *model =
-        model_new(engine->backend, path, options, engine->kv_bytes, override, error);
+        model_new(&engine->backends, path, options, engine->kv_bytes, override, error);
     if (!model)
         return NULL;
     model->scheduler = engine->scheduler;
@@ -92,6 +129,7 @@ void engine_model_info(const struct engine_model *model, struct engine_model_inf
         .type = model->backend->type,
         .chat_template = model->template ? template_name(model->template) : "",
         .device = model->backend->backend->name,
+        .warning = *model->warning ? model->warning : NULL,
         .parameters = model->backend->parameters,
         .weight_bytes = model->backend->weight_bytes,
         .layer_parameters = model->backend->layer_parameters,

@@ -43,11 +43,13 @@ struct engine_error {
 };
 
 struct engine_options {
-    const char *device;  /* "auto" (default), "cpu", "cuda" or "cuda:N" */
+    const char *device;  /* "auto" (default: a CUDA device where there is one and it computes what
+                            the CPU does), "cpu", "cuda" or "cuda:N" */
     int threads;         /* compute threads; 0: one a core this process may use */
     int max_requests;    /* running at once, over all models; 0: 16 */
     int max_queue;       /* waiting at most; 0: 256 */
-    size_t kv_bytes;     /* KV cache of each model at most; 0: a quarter of memory, at most 2 GiB */
+    size_t kv_bytes;     /* KV cache of each model at most; 0: on the CPU a quarter of memory, at
+                            most 2 GiB; on a GPU half of what is free, at most 16 GiB */
     const char *kernels; /* NULL: the best this CPU has; else "scalar", "avx2", "avx512" (for tests
                             and benchmarks) */
 };
@@ -79,8 +81,9 @@ struct engine_model_info {
     const char *architecture; /* "llama", … */
     const char *type;         /* the type most of its weights have: "Q4_1" */
     const char
-        *chat_template; /* the one in use: a name ("chatml"), or what the model's own is called */
-    const char *device; /* "cpu (avx512)", "cuda:0 (NVIDIA H200)" */
+        *chat_template;  /* the one in use: a name ("chatml"), or what the model's own is called */
+    const char *device;  /* "cpu (avx512)", "cuda:0 (NVIDIA H200)" */
+    const char *warning; /* why it does not run on the device that was there, or NULL */
     uint64_t parameters;
     uint64_t weight_bytes;     /* read for one token at batch 1 */
     uint64_t layer_parameters; /* that take part for every token of a prompt: without the output

@@ -6,18 +6,11 @@
 #include "engine/checkpoint.h"
 #include "engine/error.h"
 #include "engine/gguf.h"
+#include "engine/selfcheck.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static const size_t MODEL_MAX_DEFAULT_KV = (size_t)2 << 30;
-
-static size_t default_kv_bytes(void)
-{
-    size_t quarter = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 4;
-    return quarter < MODEL_MAX_DEFAULT_KV ? quarter : MODEL_MAX_DEFAULT_KV;
-}
 
 static bool read_name(struct engine_model *model, const struct gguf *file, const char *path,
                       struct engine_error *error)
@@ -70,25 +63,52 @@ static bool choose_context(struct engine_model *model, int wanted, const char *p
     return true;
 }
 
-static bool load(struct engine_model *model, struct backend *backend, const struct gguf *file,
-                 const char *path, const struct engine_load_options *options, size_t kv_bytes,
+/* On the device, if it computes what the CPU does. */
+static struct backend_model *load_checked(struct engine_model *model,
+                                          const struct model_backends *backends,
+                                          const struct gguf *file, const struct backend_load *load)
+{
+    struct engine_error why = {0};
+    struct backend_model *made = NULL;
+    if (selfcheck_run(backends->device, backends->host, &model->config, file, load, &why))
+        made = backends->device->ops->load(backends->device, &model->config, file, load, &why);
+    if (!made)
+        snprintf(model->warning, sizeof model->warning,
+                 "%.100s runs on the CPU, not on %.80s: %.160s", model->name,
+                 backends->device->name, why.message);
+    return made;
+}
+
+static struct backend_model *load_weights(struct engine_model *model,
+                                          const struct model_backends *backends,
+                                          const struct gguf *file, const struct backend_load *load,
+                                          struct engine_error *error)
+{
+    struct backend *only = backends->host ? backends->host : backends->device;
+    struct backend_model *made = NULL;
+    if (backends->device && backends->host)
+        made = load_checked(model, backends, file, load);
+    return made ? made : only->ops->load(only, &model->config, file, load, error);
+}
+
+static bool load(struct engine_model *model, const struct model_backends *backends,
+                 const struct gguf *file, const char *path,
+                 const struct engine_load_options *options, size_t kv_bytes,
                  const struct model_override *override, struct engine_error *error)
 {
     if (!config_read(&model->config, file, override->facts, error) ||
         !read_name(model, file, path, error) ||
         !read_text(model, file, options->chat_template, error))
         return false;
-    struct backend_load load = {.quantize = options->weights,
-                                .kv_bytes = kv_bytes ? kv_bytes : default_kv_bytes(),
-                                .step_tokens = MODEL_STEP_TOKENS};
-    model->backend = backend->ops->load(backend, &model->config, file, &load, error);
+    struct backend_load load = {.quantize = options->weights, .kv_bytes = kv_bytes};
+    model->backend = load_weights(model, backends, file, &load, error);
     if (!model->backend || !choose_context(model, options->context, path, error))
         return false;
     model->cache = cache_new(model->backend->pages, error);
     return model->cache;
 }
 
-struct engine_model *model_new(struct backend *backend, const char *path,
+struct engine_model *model_new(const struct model_backends *backends, const char *path,
                                const struct engine_load_options *options, size_t kv_bytes,
                                const struct model_override *override, struct engine_error *error)
 {
@@ -98,7 +118,7 @@ struct engine_model *model_new(struct backend *backend, const char *path,
     if (!file)
         return NULL;
     struct engine_model *model = calloc(1, sizeof *model);
-    bool ok = model ? load(model, backend, file, path, options ? options : &no_options, kv_bytes,
+    bool ok = model ? load(model, backends, file, path, options ? options : &no_options, kv_bytes,
                            override ? override : &no_override, error)
                     : engine_no_memory(error, path);
     gguf_close(file);

@@ -11,11 +11,6 @@
 #include "engine/template.h"
 #include "engine/tokenizer.h"
 
-enum {
-    MODEL_STEP_TOKENS =
-        256, /* most tokens of a step: bounds a step's time, and with it a cancel's delay */
-};
-
 struct scheduler;
 
 struct engine_model {
@@ -28,7 +23,14 @@ struct engine_model {
     struct cache *cache;
     int context; /* prompt and answer at most */
     char *name;
+    char warning[384]; /* why it does not run where it was meant to; empty: it does */
     struct engine_model *next;
+};
+
+/* Where a model may run. `device` NULL: on the host alone; `host` NULL: on the device alone; both:
+ * on the device if it is sound there (selfcheck.h), else on the host, with a warning. */
+struct model_backends {
+    struct backend *device, *host;
 };
 
 /* What a test may change; all zero for the real thing. */
@@ -36,8 +38,8 @@ struct model_override {
     const struct architecture *facts; /* instead of the table's row */
 };
 
-/* Returns new; NULL with `error` filled. `kv_bytes` 0: a quarter of memory, at most 2 GiB. */
-struct engine_model *model_new(struct backend *backend, const char *path,
+/* Returns new; NULL with `error` filled. `kv_bytes` 0: as the backend sees fit. */
+struct engine_model *model_new(const struct model_backends *backends, const char *path,
                                const struct engine_load_options *options, size_t kv_bytes,
                                const struct model_override *override, struct engine_error *error);
 void model_free(struct engine_model *model);

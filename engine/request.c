@@ -256,15 +256,19 @@ static bool take_token(struct request *r, int32_t token, enum engine_finish *fin
     return (int)r->tokens.count >= r->limit;
 }
 
-static void send_delta(struct request *r, int count)
+void request_send(struct request *r)
 {
+    int count = r->unsent;
+    if (!count)
+        return;
     struct engine_delta delta = {.tokens = r->made,
                                  .logprobs = r->logprobs,
                                  .top = r->top,
                                  .token_count = (size_t)count,
                                  .tops = (size_t)r->tops};
+    r->unsent = 0;
     delta.text = stream_take(r->stream, &delta.length);
-    if (r->on_delta && (delta.length || count))
+    if (r->on_delta)
         r->on_delta(r->user, &delta);
 }
 
@@ -280,16 +284,14 @@ bool request_take(struct request *r, const struct backend_slice *slice, enum eng
     if (!r->first_token)
         r->first_token = request_clock();
     bool over = false;
-    int taken = 0;
     if (!reserve(r)) {
         *finish = ENGINE_FAILED;
         return true;
     }
-    while (taken < slice->made_count && !over)
-        over = take_token(r, slice->made[taken++], finish);
+    while (r->unsent < slice->made_count && !over)
+        over = take_token(r, slice->made[r->unsent++], finish);
     if (over)
         stream_finish(r->stream);
-    send_delta(r, taken);
     return over;
 }
 

@@ -36,6 +36,7 @@ struct request {
     struct lookup lookup;
 
     int planned, guesses; /* of the step being made */
+    int unsent;           /* tokens in `made` that on_delta has not been told of */
     int32_t made[LOOKUP_MOST + 1];
     float *logprobs;            /* room for a step; NULL: not wanted */
     struct engine_logprob *top; /* the same */
@@ -64,10 +65,12 @@ void request_guess(struct request *request, int most);
 /* The next tokens to compute, `request->planned` of them with the guesses, as a slice. */
 struct backend_slice request_slice(struct request *request);
 
-/* Takes a step's results: tokens, text, on_delta. True when the request is over, with `finish`
- * stored. */
+/* Takes a step's results: tokens and text. True when the request is over, with `finish` stored. */
 bool request_take(struct request *request, const struct backend_slice *slice,
                   enum engine_finish *finish);
+
+/* Tells on_delta what was taken last, once: before the next step's results overwrite it. */
+void request_send(struct request *request);
 
 /* Calls on_end. */
 void request_end(struct request *request, enum engine_finish finish,

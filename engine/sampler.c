@@ -156,6 +156,28 @@ void sampler_see(struct sampler *sampler, int32_t token, bool drawn)
     sampler->drawn[token] += drawn;
 }
 
+const struct engine_sampling *sampler_settings(const struct sampler *sampler)
+{
+    return &sampler->sampling;
+}
+
+bool sampler_has_penalties(const struct sampler *sampler)
+{
+    return sampler->seen;
+}
+
+size_t sampler_seen_count(const struct sampler *sampler)
+{
+    return sampler->seen_count;
+}
+
+int32_t sampler_seen_token(const struct sampler *sampler, size_t number, uint32_t *drawn)
+{
+    int32_t token = sampler->seen_list[number];
+    *drawn = sampler->drawn[token];
+    return token;
+}
+
 /* --- Numbers --- */
 
 /* splitmix64's mixing of a counter: neighbouring counters and seeds give unrelated numbers. */

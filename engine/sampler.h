@@ -41,6 +41,14 @@ int32_t sampler_draw(struct sampler *sampler, const float *logits, uint64_t posi
 float sampler_logprobs(struct sampler *sampler, const float *logits, int32_t token,
                        struct engine_logprob *top, int tops);
 
+/* For a device that draws itself: the settings (with their defaults as they came), and the tokens
+ * the penalties know of, by a number below sampler_seen_count; it is told of its draws by
+ * sampler_see as always. Borrowed. */
+const struct engine_sampling *sampler_settings(const struct sampler *sampler);
+bool sampler_has_penalties(const struct sampler *sampler);
+size_t sampler_seen_count(const struct sampler *sampler);
+int32_t sampler_seen_token(const struct sampler *sampler, size_t number, uint32_t *drawn);
+
 /* Draw `position` of `seed` as a number in [0, 1): what sampler_draw uses, so that another
  * device can do the same. */
 double sampler_uniform(uint64_t seed, uint64_t position);

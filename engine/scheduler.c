@@ -13,12 +13,19 @@
 enum {
     GUESSING_REQUESTS =
         4, /* more requests decoding at once share each read of the weights well enough already */
-    MIXED_STEP_TOKENS =
-        128, /* of a step that also decodes: keeps the pause between a decoder's tokens short */
 };
 
 struct queue {
     struct request *first, **end;
+};
+
+/* A step that a backend has been given. */
+struct flight {
+    struct engine_model *model;
+    struct backend_step step;
+    int first; /* its slices' place among all */
+    bool submitted;
+    struct engine_error error;
 };
 
 struct scheduler {
@@ -40,6 +47,8 @@ struct scheduler {
     uint64_t steps, preempted, guessed, guessed_right; /* copied to the metrics between steps */
     struct backend_slice slices[SCHEDULER_MAX_RUNNING];
     struct request *in_step[SCHEDULER_MAX_RUNNING];
+    struct flight flights[SCHEDULER_MAX_RUNNING];
+    int slice_count, flight_count;
 };
 
 /* --- Lists --- */
@@ -138,6 +147,7 @@ static void end_request(struct scheduler *s, struct request *r, enum engine_fini
     s->alive_count--;
     count_end(s, r, finish);
     pthread_mutex_unlock(&s->lock);
+    request_send(r);
     request_end(r, finish, error);
     request_free(r);
 }
@@ -182,6 +192,7 @@ static void preempt(struct scheduler *s, struct request *r)
 {
     running_remove(s, r);
     cache_release(r->model->cache, &r->sequence);
+    request_send(r);
     r->planned = 0;
     s->preempted++;
     queue_prepend(&s->waiting, r);
@@ -347,9 +358,9 @@ static void plan_step(struct scheduler *s, const struct engine_model *model)
         decoding += r->planned;
     }
     decoding += plan_guesses(s, model, decoding);
-    left = (decoding ? MIXED_STEP_TOKENS + decoding : MODEL_STEP_TOKENS) - decoding;
-    if (left > MODEL_STEP_TOKENS - decoding)
-        left = MODEL_STEP_TOKENS - decoding;
+    left = model->backend->step_tokens - decoding;
+    if (decoding && left > model->backend->mixed_tokens)
+        left = model->backend->mixed_tokens;
     for (int i = 0; i < s->running_count && left > 0; i++) {
         struct request *r = s->running[i];
         if (r->model != model || r->planned || gives_way(s, r) || share_prefix(s, i))
@@ -372,40 +383,56 @@ static bool reserve_pages(struct scheduler *s, struct request *r)
     return true;
 }
 
-/* Older requests come first, so that a victim is never in the step already. Returns the number of
- * slices. */
-static int make_slices(struct scheduler *s, const struct engine_model *model)
+/* The model's planned requests of one priority, older ones first. */
+static int list_planned(const struct scheduler *s, const struct engine_model *model,
+                        bool background, struct request **out)
 {
     int count = 0;
     for (int i = 0; i < s->running_count; i++) {
         struct request *r = s->running[i];
-        if (r->model != model || !r->planned || !reserve_pages(s, r))
-            continue;
-        s->in_step[count] = r;
-        s->slices[count++] = request_slice(r);
+        if (r->model == model && r->planned && r->background == background)
+            out[count++] = r;
     }
     return count;
 }
 
-/* --- Running a step --- */
-
-static void fail_step(struct scheduler *s, int count, const struct engine_error *error)
+/* Those who come first take what pages they need first, so that a victim (whose plan is then void)
+ * is never in the step already. */
+static void make_slices(struct scheduler *s, const struct engine_model *model)
 {
+    struct request *planned[SCHEDULER_MAX_RUNNING];
+    int count = list_planned(s, model, false, planned);
+    count += list_planned(s, model, true, planned + count);
     for (int i = 0; i < count; i++) {
-        running_remove(s, s->in_step[i]);
-        end_request(s, s->in_step[i], ENGINE_FAILED, error);
+        struct request *r = planned[i];
+        if (!r->planned || !reserve_pages(s, r))
+            continue;
+        s->in_step[s->slice_count] = r;
+        s->slices[s->slice_count++] = request_slice(r);
     }
 }
 
-static void take_results(struct scheduler *s, int count)
+/* --- Running a step --- */
+
+static void fail_step(struct scheduler *s, const struct flight *flight)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = flight->first; i < flight->first + flight->step.count; i++) {
+        running_remove(s, s->in_step[i]);
+        end_request(s, s->in_step[i], ENGINE_FAILED, &flight->error);
+    }
+}
+
+static void take_results(struct scheduler *s, const struct flight *flight)
+{
+    for (int i = flight->first; i < flight->first + flight->step.count; i++) {
         struct request *r = s->in_step[i];
         enum engine_finish finish;
         bool over = request_take(r, &s->slices[i], &finish);
         s->guessed += (uint64_t)r->guesses;
         s->guessed_right += r->guesses ? (uint64_t)s->slices[i].made_count - 1 : 0;
         cache_commit(r->model->cache, &r->sequence, r->tokens.ids, r->computed);
+        if (!flight->model->backend->on_device)
+            request_send(r); /* else while the next step runs */
         if (!over)
             continue;
         running_remove(s, r);
@@ -413,18 +440,27 @@ static void take_results(struct scheduler *s, int count)
     }
 }
 
-static void run_model(struct scheduler *s, struct engine_model *model)
+static void launch(struct scheduler *s, struct engine_model *model)
 {
-    const struct backend_ops *ops = model->backend->backend->ops;
-    struct engine_error error = {0};
+    struct flight *flight = &s->flights[s->flight_count];
+    *flight = (struct flight){.model = model, .first = s->slice_count};
     plan_step(s, model);
-    struct backend_step step = {s->slices, make_slices(s, model)};
-    if (!step.count)
+    make_slices(s, model);
+    flight->step = (struct backend_step){s->slices + flight->first, s->slice_count - flight->first};
+    if (!flight->step.count)
         return;
-    if (ops->submit(model->backend, &step, &error) && ops->wait(model->backend, &error))
-        take_results(s, step.count);
+    s->flight_count++;
+    flight->submitted =
+        model->backend->backend->ops->submit(model->backend, &flight->step, &flight->error);
+}
+
+static void land(struct scheduler *s, struct flight *flight)
+{
+    struct backend_model *model = flight->model->backend;
+    if (flight->submitted && model->backend->ops->wait(model, &flight->error))
+        take_results(s, flight);
     else
-        fail_step(s, step.count, &error);
+        fail_step(s, flight);
     s->steps++;
 }
 
@@ -447,6 +483,19 @@ static void publish(struct scheduler *s)
     }
 }
 
+static struct queue take_inbox(struct scheduler *s)
+{
+    struct queue arrivals;
+    queue_init(&arrivals);
+    pthread_mutex_lock(&s->lock);
+    if (s->inbox.first) {
+        arrivals = s->inbox;
+        queue_init(&s->inbox);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return arrivals;
+}
+
 /* Waits until there is something to do; returns false when it is time to stop. */
 static bool collect(struct scheduler *s, struct queue *arrivals, struct engine_model **models)
 {
@@ -454,15 +503,11 @@ static bool collect(struct scheduler *s, struct queue *arrivals, struct engine_m
     publish(s);
     while (!s->stop && !s->look && !s->inbox.first && !s->running_count && !s->waiting.first)
         pthread_cond_wait(&s->news, &s->lock);
-    queue_init(arrivals);
-    if (s->inbox.first) {
-        *arrivals = s->inbox;
-        queue_init(&s->inbox);
-    }
     *models = s->models;
     s->look = false;
     bool go_on = !s->stop;
     pthread_mutex_unlock(&s->lock);
+    *arrivals = take_inbox(s);
     return go_on;
 }
 
@@ -476,6 +521,29 @@ static void end_all(struct scheduler *s, struct queue arrivals)
         end_request(s, s->running[--s->running_count], ENGINE_CANCELLED, NULL);
 }
 
+/* While the devices compute: the last step's news to whoever waits for it, and the templates and
+ * tokens of those who have come. */
+static void work_beside(struct scheduler *s)
+{
+    bool beside = false;
+    for (int i = 0; i < s->flight_count; i++)
+        beside |= s->flights[i].submitted && s->flights[i].model->backend->on_device;
+    for (int i = 0; i < s->running_count; i++)
+        request_send(s->running[i]);
+    if (beside)
+        take_arrivals(s, take_inbox(s));
+}
+
+static void run_steps(struct scheduler *s, struct engine_model *models)
+{
+    s->slice_count = s->flight_count = 0;
+    for (struct engine_model *model = models; model; model = model->next)
+        launch(s, model);
+    work_beside(s);
+    for (int i = 0; i < s->flight_count; i++)
+        land(s, &s->flights[i]);
+}
+
 static void *scheduler_main(void *argument)
 {
     struct scheduler *s = argument;
@@ -486,8 +554,7 @@ static void *scheduler_main(void *argument)
         take_arrivals(s, arrivals);
         drop_cancelled(s);
         admit_waiting(s);
-        for (struct engine_model *model = models; model; model = model->next)
-            run_model(s, model);
+        run_steps(s, models);
     }
     end_all(s, arrivals);
     return NULL;

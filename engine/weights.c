@@ -17,6 +17,7 @@ struct loader {
     struct engine_error *error;
     bool *used;                              /* a flag a tensor */
     const struct kernel_type_info *quantize; /* of float matrices, or NULL */
+    bool raw, partial;
     uint64_t parameters_by_type[KERNEL_MXFP4 + 1];
 };
 
@@ -102,16 +103,26 @@ static void pack_work(void *context, int first, int last, int thread)
     kernel_matrix_pack(packing->matrix, packing->tensor, first, last);
 }
 
+static size_t raw_bytes(const struct kernel_matrix *matrix)
+{
+    const struct kernel_type_info *info = kernel_type_info(matrix->type);
+    return (size_t)matrix->columns / (size_t)info->block * (size_t)info->bytes *
+           (size_t)matrix->rows;
+}
+
 static bool pack_matrix(struct loader *l, struct kernel_matrix *matrix, const void *data,
                         const char *name)
 {
-    size_t bytes = kernel_matrix_bytes(matrix);
-    matrix->data = slab_take(&l->weights->slab, bytes);
-    if (!matrix->data)
+    size_t bytes = l->raw ? raw_bytes(matrix) : kernel_matrix_bytes(matrix);
+    if (l->raw) {
+        matrix->data = (uint8_t *)(uintptr_t)data;
+    } else if ((matrix->data = slab_take(&l->weights->slab, bytes))) {
+        struct packing packing = {matrix, data};
+        int panels = kernel_matrix_panels(matrix), pieces = 4 * threads_count(l->threads);
+        threads_for(l->threads, panels, (panels + pieces - 1) / pieces, pack_work, &packing);
+    } else {
         return engine_no_memory(l->error, name);
-    struct packing packing = {matrix, data};
-    int panels = kernel_matrix_panels(matrix), pieces = 4 * threads_count(l->threads);
-    threads_for(l->threads, panels, (panels + pieces - 1) / pieces, pack_work, &packing);
+    }
     l->weights->bytes += bytes;
     l->weights->bytes_a_token += bytes;
     l->weights->layer_parameters += (uint64_t)matrix->rows * (uint64_t)matrix->columns;
@@ -146,7 +157,8 @@ static void requantize_work(void *context, int first, int last, int thread)
     }
 }
 
-/* Float weights to the wanted type's blocks, then packed like any others. */
+/* Float weights to the wanted type's blocks, then packed like any others (raw ones stay in the
+ * slab). */
 static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix,
                              const struct gguf_tensor *tensor, const void *source, const char *name)
 {
@@ -154,7 +166,8 @@ static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix,
     size_t row = (size_t)matrix->columns / (size_t)to->block * (size_t)to->bytes;
     struct requantizing work = {
         .loader = l, .tensor = tensor, .source = source, .columns = matrix->columns};
-    work.out = malloc(row * (size_t)matrix->rows);
+    size_t bytes = row * (size_t)matrix->rows;
+    work.out = l->raw ? slab_take(&l->weights->slab, bytes) : malloc(bytes);
     work.rows = malloc(sizeof(float) * (size_t)matrix->columns * (size_t)threads_count(l->threads));
     bool ok = work.out && work.rows;
     if (ok) {
@@ -164,7 +177,8 @@ static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix,
     } else {
         engine_no_memory(l->error, name);
     }
-    free(work.out);
+    if (!l->raw)
+        free(work.out);
     free(work.rows);
     return ok;
 }
@@ -384,10 +398,19 @@ static void tick_factors(struct loader *l)
     }
 }
 
+/* Does the tensor belong to a layer past those that are loaded? */
+static bool is_left_out(const struct loader *l, struct gguf_text name)
+{
+    char text[32] = "";
+    int layer;
+    memcpy(text, name.bytes, name.length < sizeof text - 1 ? name.length : sizeof text - 1);
+    return l->partial && sscanf(text, "blk.%d.", &layer) == 1 && layer >= l->config->layers;
+}
+
 static bool check_all_used(struct loader *l)
 {
     for (size_t i = 0; i < gguf_tensor_count(l->file); i++)
-        if (!l->used[i]) {
+        if (!l->used[i] && !is_left_out(l, gguf_tensor_at(l->file, i)->name)) {
             const struct gguf_text name = gguf_tensor_at(l->file, i)->name;
             return engine_fail(
                 l->error, ENGINE_UNSUPPORTED, "%s: tensor \"%.*s\" has no place in architecture %s",
@@ -431,12 +454,18 @@ static bool choose_quantize(struct loader *l, const char *name)
 }
 
 bool weights_load(struct weights *weights, const struct config *config, const struct gguf *file,
-                  const char *quantize, struct threads *threads, struct engine_error *error)
+                  const struct weights_options *options, struct threads *threads,
+                  struct engine_error *error)
 {
-    struct loader loader = {
-        .weights = weights, .config = config, .file = file, .threads = threads, .error = error};
+    struct loader loader = {.weights = weights,
+                            .config = config,
+                            .file = file,
+                            .threads = threads,
+                            .error = error,
+                            .raw = options->raw,
+                            .partial = options->partial};
     *weights = (struct weights){.layer_count = config->layers};
-    if (!choose_quantize(&loader, quantize))
+    if (!choose_quantize(&loader, options->quantize))
         return false;
     weights->layers = calloc((size_t)config->layers, sizeof *weights->layers);
     loader.used = calloc(gguf_tensor_count(file) + 1, sizeof *loader.used);

@@ -1,6 +1,8 @@
-/* A model's weights, packed for the CPU's kernels: what the backend reads at every step.
+/* A model's weights: every tensor found, checked and named, its matrices packed for the CPU's
+ * kernels or, for a backend that packs them its own way, left as they lie in the file.
  *
- * Everything is copied out of the file at load (by all threads), so that the file can be closed. A
+ * Packed, everything is copied out of the file at load (by all threads), so that the file can be
+ * closed; raw matrices (rows of blocks as GGUF has them) borrow from it. A
  * tensor may have any type that the kernels know; norms, biases and gates of one row become floats.
  * A tensor that is missing, misshapen or not known to the architecture is an error that names it.
  * Immutable once loaded. */
@@ -54,10 +56,17 @@ struct weights {
     const char *type;          /* the type of most parameters */
 };
 
-/* `quantize`: NULL, or the type that float weights are given at load ("q8_0", "q4_1"). On failure
- * `weights` is empty. */
+struct weights_options {
+    const char
+        *quantize; /* the type that float weights are given at load ("q8_0", "q4_1"), or NULL */
+    bool raw;      /* matrices' data points to rows as a file has them */
+    bool partial;  /* the file may hold layers past config->layers: they are left out */
+};
+
+/* On failure `weights` is empty. */
 bool weights_load(struct weights *weights, const struct config *config, const struct gguf *file,
-                  const char *quantize, struct threads *threads, struct engine_error *error);
+                  const struct weights_options *options, struct threads *threads,
+                  struct engine_error *error);
 void weights_done(struct weights *weights);
 
 int weights_group_rows(const struct weights_group *group);

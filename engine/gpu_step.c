@@ -1,0 +1,426 @@
+/* The lists lie one behind the other at offsets that follow from the bucket alone where the step
+ * is one that a graph may run (direct); the pages come last, since only their number is unknown. */
+#include "engine/gpu_step.h"
+
+#include "engine/error.h"
+#include "engine/gpu_weights.h"
+#include "engine/sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ALIGNMENT = 16,
+    MOST_BIASES = 64 << 10, /* in a step: 64 requests with as many as one may have */
+    MOST_CHUNKS = GPU_STEP_TOKENS / GPU_HEAD_ROWS + GPU_SLICES + 1,
+    MOST_COUNTS = GPU_DRAWS / GPU_CHAINS + MOST_CHUNKS,
+    MOST_TILES = GPU_STEP_TOKENS / CUDA_QUERIES + GPU_SLICES,
+};
+
+static const uint32_t SEEN = 1u << 31;
+
+int gpu_bucket(int rows)
+{
+    int bucket = 1;
+    if (rows > 128)
+        return (rows + 127) / 128 * 128;
+    while (bucket < rows)
+        bucket *= 2;
+    return bucket;
+}
+
+/* --- Buffers --- */
+
+static size_t lists_bytes(int max_pages)
+{
+    return (size_t)GPU_STEP_TOKENS * (sizeof(struct cuda_row) + sizeof(int32_t)) +
+           (size_t)GPU_SLICES * sizeof(struct cuda_span) + (size_t)MOST_TILES * 2 * 4 +
+           (size_t)(MOST_COUNTS + GPU_DRAWS + 1) * 4 + GPU_DRAWS * sizeof(struct cuda_draw) +
+           (size_t)GPU_SLICES * (size_t)max_pages * sizeof(int32_t) + (size_t)16 * ALIGNMENT;
+}
+
+int gpu_step_init(struct gpu_step *s, int max_pages)
+{
+    size_t tops = (size_t)GPU_DRAWS * CUDA_MAX_TOPS * sizeof *s->tops;
+    *s = (struct gpu_step){.bytes = lists_bytes(max_pages), .max_pages = max_pages};
+    s->chunks = calloc(MOST_CHUNKS, sizeof *s->chunks);
+    s->wanted = calloc(GPU_STEP_TOKENS, sizeof *s->wanted);
+    s->counted_at = calloc(GPU_DRAWS + 1, sizeof *s->counted_at);
+    const struct {
+        void *slot;
+        size_t bytes;
+        bool on_host;
+    } buffers[] = {
+        {&s->host, s->bytes, true},
+        {&s->device, s->bytes, false},
+        {&s->biases, MOST_BIASES * sizeof *s->biases, true},
+        {&s->biases_device, MOST_BIASES * sizeof *s->biases, false},
+        {&s->drawn_host, GPU_DRAWS * sizeof *s->drawn, true},
+        {&s->drawn, GPU_DRAWS * sizeof *s->drawn, false},
+        {&s->tops_host, tops, true},
+        {&s->tops, tops, false},
+    };
+    int failed = !s->chunks || !s->wanted || !s->counted_at;
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers && !failed; i++) {
+        void *memory;
+        failed = buffers[i].on_host ? cuda_alloc_host(&memory, buffers[i].bytes)
+                                    : cuda_alloc(&memory, buffers[i].bytes);
+        memcpy(buffers[i].slot, &memory, sizeof memory);
+    }
+    if (failed)
+        gpu_step_done(s);
+    return failed;
+}
+
+void gpu_step_done(struct gpu_step *s)
+{
+    void *on_host[] = {s->host, s->biases, s->drawn_host, s->tops_host, s->counted};
+    void *on_device[] = {s->device, s->biases_device, s->drawn, s->tops, s->counted_device};
+    for (size_t i = 0; i < sizeof on_host / sizeof *on_host; i++) {
+        cuda_release_host(on_host[i]);
+        cuda_release(on_device[i]);
+    }
+    free(s->chunks);
+    free(s->wanted);
+    free(s->counted_at);
+    *s = (struct gpu_step){0};
+}
+
+/* --- Placing the lists --- */
+
+/* The host's places of the lists that are being filled. */
+struct places {
+    struct cuda_row *rows;
+    struct cuda_span *spans;
+    int32_t *tiles, *wanted, *counts, *chains, *pages;
+    struct cuda_draw *draws;
+};
+
+/* A list of `bytes`: its place on the host to `host`, on the device to `device`. */
+static void place(struct gpu_step *s, size_t bytes, void *host, void *device)
+{
+    uint8_t *here = s->host + s->used, *there = s->device + s->used;
+    memcpy(host, &here, sizeof here);
+    memcpy(device, &there, sizeof there);
+    s->used += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* How much room each list gets: by the bucket for a direct step, else as much as there is. */
+static void place_lists(struct gpu_step *s, struct places *p)
+{
+    size_t rows = (size_t)s->bucket, draws = s->direct ? rows : GPU_DRAWS;
+    size_t spans = s->single ? 0 : (size_t)s->step->count;
+    size_t tiles = s->single ? 0 : rows / CUDA_QUERIES + spans;
+    size_t counts = s->direct ? (rows + GPU_CHAINS - 1) / GPU_CHAINS : MOST_COUNTS;
+    s->used = 0;
+    place(s, rows * sizeof *p->rows, &p->rows, &s->lists.rows);
+    place(s, rows * sizeof *p->wanted, &p->wanted, &s->lists.wanted);
+    place(s, spans * sizeof *p->spans, &p->spans, &s->lists.spans);
+    place(s, tiles * 2 * sizeof *p->tiles, &p->tiles, &s->lists.tiles);
+    place(s, counts * sizeof *p->counts, &p->counts, &s->lists.chain_counts);
+    place(s, (draws + 1) * sizeof *p->chains, &p->chains, &s->lists.chains);
+    place(s, draws * sizeof *p->draws, &p->draws, &s->lists.draws);
+    place(s, 0, &p->pages, &s->lists.pages);
+    s->lists.biases = s->biases_device;
+}
+
+/* --- Rows, spans, tiles, pages --- */
+
+static int pages_of(const struct backend_slice *slice)
+{
+    return (slice->position + slice->count + KERNEL_KV_BLOCK - 1) / KERNEL_KV_BLOCK;
+}
+
+static void fill_rows(struct gpu_step *s, struct places *p)
+{
+    int row = 0, page = 0;
+    for (int i = 0; i < s->step->count; i++) {
+        const struct backend_slice *slice = &s->step->slices[i];
+        for (int j = 0; j < slice->count; j++)
+            p->rows[row + j] = (struct cuda_row){.token = slice->tokens[j],
+                                                 .position = slice->position + j,
+                                                 .pages = page,
+                                                 .is_long = slice->is_long};
+        if (!s->single)
+            p->spans[i] = (struct cuda_span){row, slice->count, slice->position, page};
+        int pages = pages_of(slice);
+        memcpy(p->pages + page, slice->pages, (size_t)pages * sizeof *p->pages);
+        page += pages;
+        row += slice->count;
+    }
+    for (; row < s->bucket; row++)
+        p->rows[row] = (struct cuda_row){.token = -1};
+    s->used += (size_t)page * sizeof *p->pages;
+}
+
+/* The costliest first: those that see the most positions. */
+static int by_reach(const void *first, const void *second)
+{
+    const int64_t *a = first, *b = second;
+    return (*a < *b) - (*a > *b);
+}
+
+static void fill_tiles(struct gpu_step *s, struct places *p)
+{
+    int64_t keys[MOST_TILES];
+    int count = 0;
+    for (int i = 0; i < s->step->count && !s->single; i++)
+        for (int at = 0; at < s->step->slices[i].count; at += CUDA_QUERIES) {
+            int64_t reach = s->step->slices[i].position + at;
+            keys[count++] = reach << 24 | (int64_t)i << 12 | at / CUDA_QUERIES;
+        }
+    qsort(keys, (size_t)count, sizeof *keys, by_reach);
+    for (int i = 0; i < count; i++) {
+        p->tiles[2 * i] = (int32_t)(keys[i] >> 12 & 0xfff);
+        p->tiles[2 * i + 1] = (int32_t)(keys[i] & 0xfff) * CUDA_QUERIES;
+    }
+    s->tile_count = count;
+}
+
+/* --- Draws --- */
+
+static bool make_counted_room(struct gpu_step *s, size_t pairs)
+{
+    if (pairs <= s->counted_room)
+        return true;
+    size_t room = 2 * pairs;
+    void *host, *device;
+    if (cuda_alloc_host(&host, room * 2 * sizeof *s->counted))
+        return false;
+    if (cuda_alloc(&device, room * 2 * sizeof *s->counted)) {
+        cuda_release_host(host);
+        return false;
+    }
+    if (s->counted)
+        memcpy(host, s->counted, s->counted_used * 2 * sizeof *s->counted);
+    cuda_release_host(s->counted);
+    cuda_release(s->counted_device);
+    s->counted = host;
+    s->counted_device = device;
+    s->counted_room = room;
+    return true;
+}
+
+/* What a chain's penalties know of, behind what the chains before it do. */
+static bool count_tokens(struct gpu_step *s, const struct sampler *sampler)
+{
+    size_t count = sampler_has_penalties(sampler) ? sampler_seen_count(sampler) : 0;
+    if (!make_counted_room(s, s->counted_used + count))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t drawn;
+        uint32_t *pair = s->counted + 2 * s->counted_used++;
+        pair[0] = (uint32_t)sampler_seen_token(sampler, i, &drawn);
+        pair[1] = drawn | SEEN;
+    }
+    s->counted_at[s->chain_count + 1] = s->counted_used;
+    return true;
+}
+
+static int put_biases(struct gpu_step *s, const struct engine_sampling *sampling)
+{
+    int first = s->bias_count;
+    for (size_t i = 0; i < sampling->logit_biases; i++)
+        s->biases[s->bias_count++] =
+            (struct cuda_bias){sampling->logit_bias[i].token, (float)sampling->logit_bias[i].bias};
+    return first;
+}
+
+static struct cuda_draw draw_of(const struct backend_slice *slice, int number)
+{
+    const struct engine_sampling *g = sampler_settings(slice->sampler);
+    int index = slice->count - slice->samples + number;
+    bool nuclear = g->top_p > 0 && g->top_p < 1;
+    return (struct cuda_draw){
+        .biases = (int32_t)g->logit_biases,
+        .top_k = g->top_k,
+        .tops = slice->top ? slice->tops : 0,
+        .want_logprob = slice->logprobs != NULL,
+        .guess = index + 1 < slice->count ? slice->tokens[index + 1] : -1,
+        .scale = g->temperature < 1e-5 ? 0 : (float)(1 / g->temperature),
+        .repetition = g->repetition_penalty > 0 ? (float)g->repetition_penalty : 1,
+        .presence = (float)g->presence_penalty,
+        .frequency = (float)g->frequency_penalty,
+        .top_p = nuclear ? g->top_p : 1,
+        .min_p = g->min_p,
+        .uniform = sampler_uniform(g->seed, slice->draw + (uint64_t)number),
+    };
+}
+
+/* --- The rows that go through the output matrix --- */
+
+/* A chunk with room for `rows` more. */
+static struct gpu_chunk *chunk_for(struct gpu_step *s, int rows)
+{
+    struct gpu_chunk *last = s->chunk_count ? &s->chunks[s->chunk_count - 1] : NULL;
+    if (last && last->count + rows <= GPU_HEAD_ROWS)
+        return last;
+    s->chunks[s->chunk_count] =
+        (struct gpu_chunk){.first = s->wanted_count, .first_chain = s->chain_count};
+    return &s->chunks[s->chunk_count++];
+}
+
+static void want(struct gpu_step *s, struct places *p, struct gpu_chunk *chunk,
+                 struct gpu_wanted wanted, int row)
+{
+    p->wanted[s->wanted_count] = row;
+    s->wanted[s->wanted_count++] = wanted;
+    chunk->count++;
+}
+
+/* A slice's draws: rows of one chunk, one chain. */
+static bool want_draws(struct gpu_step *s, struct places *p, int number, int row)
+{
+    const struct backend_slice *slice = &s->step->slices[number];
+    int first = slice->count - slice->samples;
+    struct gpu_chunk *chunk = chunk_for(s, slice->samples);
+    bool penalised = sampler_has_penalties(slice->sampler);
+    int bias = put_biases(s, sampler_settings(slice->sampler));
+    if (!count_tokens(s, slice->sampler))
+        return false;
+    for (int i = 0; i < slice->samples; i++) {
+        struct cuda_draw *draw = &p->draws[s->draw_count];
+        *draw = draw_of(slice, i);
+        draw->row = s->direct ? row : chunk->count;
+        draw->first_bias = bias;
+        draw->penalties = penalised ? chunk->chains % GPU_CHAINS : -1;
+        s->has_tops |= draw->tops > 0;
+        want(s, p, chunk, (struct gpu_wanted){number, first + i, s->draw_count++}, row + first + i);
+    }
+    s->has_penalties |= penalised;
+    chunk->chains++;
+    p->chains[++s->chain_count] = s->draw_count;
+    return true;
+}
+
+static bool fill_wanted(struct gpu_step *s, struct places *p)
+{
+    int row = 0;
+    s->wanted_count = s->draw_count = s->chain_count = s->chunk_count = s->bias_count = 0;
+    s->has_penalties = s->has_tops = false;
+    s->counted_used = 0;
+    p->chains[0] = 0;
+    for (int i = 0; i < s->step->count; row += s->step->slices[i++].count) {
+        struct backend_slice *slice = &s->step->slices[i];
+        slice->made_count = 0;
+        for (int j = 0; slice->logits && j < slice->count - slice->samples; j++)
+            want(s, p, chunk_for(s, 1), (struct gpu_wanted){i, j, -1}, row + j);
+        if (slice->samples && !want_draws(s, p, i, row))
+            return false;
+    }
+    return true;
+}
+
+/* How many chains each launch of the sampler has: GPU_CHAINS of a chunk at a time. */
+static void fill_counts(struct gpu_step *s, struct places *p)
+{
+    int at = 0;
+    for (int i = 0; i < s->chunk_count; i++)
+        for (int done = 0; done < s->chunks[i].chains; done += GPU_CHAINS) {
+            int left = s->chunks[i].chains - done;
+            p->counts[at++] = left < GPU_CHAINS ? left : GPU_CHAINS;
+        }
+    int room = s->direct ? (s->bucket + GPU_CHAINS - 1) / GPU_CHAINS : at;
+    while (at < room)
+        p->counts[at++] = 0;
+}
+
+/* --- A step --- */
+
+static bool check_slice(const struct gpu_step *s, const struct backend_slice *slice)
+{
+    return slice->samples <= GPU_HEAD_ROWS && pages_of(slice) <= s->max_pages;
+}
+
+static bool check_step(struct gpu_step *s, struct engine_error *error)
+{
+    int draws = 0;
+    size_t biases = 0;
+    bool fits = s->step->count <= GPU_SLICES;
+    s->rows = 0;
+    s->single = true;
+    for (int i = 0; i < s->step->count; i++) {
+        const struct backend_slice *slice = &s->step->slices[i];
+        s->rows += slice->count;
+        s->single &= slice->count == 1 && !slice->logits;
+        draws += slice->samples;
+        if (slice->samples)
+            biases += sampler_settings(slice->sampler)->logit_biases;
+        fits &= check_slice(s, slice);
+    }
+    if (fits && s->rows <= GPU_STEP_TOKENS && draws <= GPU_DRAWS && biases <= MOST_BIASES)
+        return true;
+    return engine_fail(error, ENGINE_DEVICE,
+                       "a step of %d requests, %d tokens, %d draws and %zu biases: %d, %d, %d and "
+                       "%d are possible",
+                       s->step->count, s->rows, draws, biases, GPU_SLICES, GPU_STEP_TOKENS,
+                       GPU_DRAWS, MOST_BIASES);
+}
+
+static int copy_in(struct gpu_step *s, struct cuda_stream *stream)
+{
+    int failed = cuda_copy_in(s->device, s->host, s->used, stream);
+    if (!failed && s->bias_count)
+        failed = cuda_copy_in(s->biases_device, s->biases,
+                              (size_t)s->bias_count * sizeof *s->biases, stream);
+    if (!failed && s->counted_used)
+        failed = cuda_copy_in(s->counted_device, s->counted,
+                              s->counted_used * 2 * sizeof *s->counted, stream);
+    return failed;
+}
+
+bool gpu_step_make(struct gpu_step *s, const struct backend_step *step, struct cuda_stream *stream,
+                   struct engine_error *error)
+{
+    struct places places;
+    s->step = step;
+    if (!check_step(s, error))
+        return false;
+    s->bucket = gpu_bucket(s->rows);
+    s->direct = s->single && s->bucket <= GPU_HEAD_ROWS;
+    s->spans = s->single ? 0 : step->count;
+    place_lists(s, &places);
+    fill_rows(s, &places);
+    fill_tiles(s, &places);
+    if (!fill_wanted(s, &places))
+        return engine_no_memory(error, "a step's penalties");
+    fill_counts(s, &places);
+    int failed = copy_in(s, stream);
+    return !failed || gpu_fail(error, failed, "copying a step");
+}
+
+int gpu_step_fetch(struct gpu_step *s, struct cuda_stream *stream)
+{
+    size_t draws = (size_t)s->draw_count;
+    int failed = 0;
+    if (draws)
+        failed = cuda_copy_out(s->drawn_host, s->drawn, draws * sizeof *s->drawn, stream);
+    if (!failed && s->has_tops)
+        failed =
+            cuda_copy_out(s->tops_host, s->tops, draws * CUDA_MAX_TOPS * sizeof *s->tops, stream);
+    return failed;
+}
+
+static void take_draw(const struct gpu_step *s, const struct gpu_wanted *wanted)
+{
+    struct backend_slice *slice = &s->step->slices[wanted->slice];
+    const struct cuda_drawn *drawn = &s->drawn_host[wanted->draw];
+    const struct cuda_drawn *tops = s->tops_host + (size_t)wanted->draw * CUDA_MAX_TOPS;
+    int n = slice->made_count;
+    if (drawn->token < 0)
+        return; /* an earlier guess was wrong */
+    slice->made[n] = drawn->token;
+    if (slice->logprobs)
+        slice->logprobs[n] = drawn->logprob;
+    for (int i = 0; slice->top && i < slice->tops; i++)
+        slice->top[n * slice->tops + i] = (struct engine_logprob){tops[i].token, tops[i].logprob};
+    sampler_see(slice->sampler, drawn->token, true);
+    slice->made_count = n + 1;
+}
+
+void gpu_step_take(struct gpu_step *s)
+{
+    for (int i = 0; i < s->wanted_count; i++)
+        if (s->wanted[i].draw >= 0)
+            take_draw(s, &s->wanted[i]);
+}

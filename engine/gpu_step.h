@@ -1,0 +1,84 @@
+/* A step as the GPU's kernels read it: rows, spans, pages and draws, packed on the host and copied
+ * to fixed places in device memory, so that a recorded graph finds each step's there.
+ *
+ * One owner, one step at a time: made, copied, and its results taken before the next is made. No
+ * allocation after gpu_step_new but for the lists of penalised tokens, which grow with prompts. */
+#ifndef ENGINE_GPU_STEP_H
+#define ENGINE_GPU_STEP_H
+
+#include "engine/backend.h"
+#include "kernels/cuda/launch.h"
+
+enum {
+    GPU_STEP_TOKENS = 2048,
+    GPU_SLICES = 256,    /* requests in a step */
+    GPU_DRAWS = 512,     /* in a step: one a request, and the guesses of a few */
+    GPU_HEAD_ROWS = 128, /* rows of logits made at once: bounds the largest buffer */
+    GPU_CHAINS = 32,     /* draws' chains of one launch: bounds the sampler's scratch */
+};
+
+/* Rows that go through the output matrix together, and the chains of draws among them. */
+struct gpu_chunk {
+    int first, count; /* of the wanted rows */
+    int first_chain, chains;
+};
+
+/* Where the step's lists lie in device memory. */
+struct gpu_lists {
+    const struct cuda_row *rows;
+    const struct cuda_span *spans;
+    const int32_t *tiles, *wanted, *chain_counts, *chains, *pages;
+    const struct cuda_draw *draws;
+    const struct cuda_bias *biases;
+};
+
+struct gpu_wanted {
+    int slice, index; /* the token's place in its slice */
+    int draw;         /* -1: none */
+};
+
+struct gpu_step {
+    const struct backend_step *step;
+    int rows, bucket; /* bucket: rows with padding */
+    bool single;      /* one token of each request, nobody wants logits */
+    bool direct;      /* a single step whose rows all go through the output matrix as they are: what
+                         a graph can run */
+    bool has_penalties, has_tops;
+    int spans, tile_count, wanted_count, draw_count, chain_count, chunk_count;
+    struct gpu_chunk *chunks;
+    struct gpu_wanted *wanted;
+    struct gpu_lists lists;
+
+    struct cuda_drawn *drawn, *tops; /* device: (GPU_DRAWS), (GPU_DRAWS, CUDA_MAX_TOPS) */
+    struct cuda_drawn *drawn_host, *tops_host;
+
+    /* Its own. */
+    uint8_t *host, *device;
+    size_t bytes; /* of either */
+    size_t used;  /* of this step */
+    struct cuda_bias *biases, *biases_device;
+    int bias_count;
+    uint32_t *counted, *counted_device; /* pairs for cuda_count_tokens, chain after chain */
+    size_t counted_room, counted_used;
+    size_t *counted_at; /* (GPU_DRAWS + 1): where each chain's begin */
+    int max_pages;      /* of a sequence */
+};
+
+/* `max_pages`: of the longest sequence. Returns a status. */
+int gpu_step_init(struct gpu_step *step, int max_pages);
+void gpu_step_done(struct gpu_step *step);
+
+/* Rows with padding: results depend on it, not on the rows. */
+int gpu_bucket(int rows);
+
+/* Packs `wanted` and copies it; a step over the limits is an error. */
+bool gpu_step_make(struct gpu_step *step, const struct backend_step *wanted,
+                   struct cuda_stream *stream, struct engine_error *error);
+
+/* Copies the draws' results out, behind the kernels that make them. Returns a status. */
+int gpu_step_fetch(struct gpu_step *step, struct cuda_stream *stream);
+
+/* After the stream was waited for: hands the results to the slices and their samplers. */
+void gpu_step_take(struct gpu_step *step);
+
+#endif

@@ -1,0 +1,289 @@
+/* The GPU's backend against the CPU's, step by step: every architecture and type, with prompts cut
+ * every way (GEMV and matrix products, tensor-core and split attention), batches of every bucket,
+ * recorded steps, draws. On the host's shim, so sizes are small. */
+#include "engine/backend_cpu.h"
+#include "engine/backend_cuda.h"
+#include "engine/gguf.h"
+#include "engine/gpu_step.h"
+#include "engine/sampler.h"
+#include "engine/selfcheck.h"
+#include "unit/engine/tiny_model.h"
+
+#include <math.h>
+
+enum { LENGTH = 75, PAGES = 4, BATCH = 40, TOPS = 5, STEPS = 3 };
+
+static const char *const MODELS[] = {
+    "llama",  "llama-3", "mixtral",       "qwen2", "qwen2moe",  "qwen3",      "qwen3moe", "olmoe",
+    "gemma2", "gemma3",  "gemma3-linear", "phi3",  "phi3-long", "phi3-short", "smollm3",
+};
+static const char *const TYPES[] = {"F16",  "BF16", "Q8_0", "Q4_0", "Q4_1",  "Q5_0",
+                                    "Q5_1", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"};
+
+static struct backend *cpu, *cuda;
+
+/* One model on both, and what the CPU says of a text. */
+struct pair {
+    struct gguf *file;
+    struct config config;
+    struct backend_model *cpu, *cuda;
+    int32_t tokens[LENGTH];
+    float *wanted; /* (LENGTH, vocabulary) */
+};
+
+static const int32_t FIRST_PAGES[PAGES] = {3, 1, 0, 2};
+
+static struct backend_model *load_on(struct backend *backend, const struct pair *pair)
+{
+    struct engine_error error = {0};
+    struct backend_load load = {.kv_bytes = 8 << 20};
+    struct backend_model *model =
+        backend->ops->load(backend, &pair->config, pair->file, &load, &error);
+    if (!model)
+        fail_msg("%s: %s", backend->name, error.message);
+    return model;
+}
+
+static void run(struct backend_model *model, struct backend_slice *slices, int count)
+{
+    struct engine_error error = {0};
+    struct backend_step step = {slices, count};
+    if (!model->backend->ops->submit(model, &step, &error) ||
+        !model->backend->ops->wait(model, &error))
+        fail_msg("%s: %s", model->backend->name, error.message);
+}
+
+static void pair_open(struct pair *pair, const char *path)
+{
+    struct engine_error error = {0};
+    pair->file = gguf_open(path, &error);
+    if (!pair->file || !config_read(&pair->config, pair->file, NULL, &error))
+        fail_msg("%s", error.message);
+    pair->cpu = load_on(cpu, pair);
+    pair->cuda = load_on(cuda, pair);
+    size_t vocabulary = (size_t)pair->config.vocabulary;
+    for (int i = 0; i < LENGTH; i++)
+        pair->tokens[i] = (int32_t)((size_t)(i + 3) * 7919u % vocabulary);
+    pair->wanted = calloc(LENGTH * vocabulary, sizeof *pair->wanted);
+    struct backend_slice slice = {
+        .tokens = pair->tokens, .count = LENGTH, .pages = FIRST_PAGES, .logits = pair->wanted};
+    run(pair->cpu, &slice, 1);
+}
+
+static void pair_close(struct pair *pair)
+{
+    cpu->ops->unload(pair->cpu);
+    cuda->ops->unload(pair->cuda);
+    config_done(&pair->config);
+    gguf_close(pair->file);
+    free(pair->wanted);
+}
+
+/* How far a row is from the CPU's, as a share of its spread. */
+static double away(const struct pair *pair, const float *got, int row)
+{
+    int n = pair->config.vocabulary;
+    const float *a = got + (size_t)row * (size_t)n, *b = pair->wanted + (size_t)row * (size_t)n;
+    double sum = 0, mean = 0, spread = 0;
+    for (int i = 0; i < n; i++)
+        mean += (double)b[i] / n;
+    for (int i = 0; i < n; i++) {
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        spread += ((double)b[i] - mean) * ((double)b[i] - mean);
+    }
+    return sqrt(sum / spread);
+}
+
+/* The text in the given cuts, then compared. With experts, rounding may send a token to another
+ * expert now and then, which makes all the difference for that token. */
+static void check_cuts(struct pair *pair, const char *name, const int *cuts, double allowed)
+{
+    size_t vocabulary = (size_t)pair->config.vocabulary;
+    float *got = calloc(LENGTH * vocabulary, sizeof *got);
+    int strays = 0;
+    for (int at = 0, i = 0; at < LENGTH; at += cuts[i++]) {
+        struct backend_slice slice = {.tokens = pair->tokens + at,
+                                      .count = cuts[i],
+                                      .position = at,
+                                      .pages = FIRST_PAGES,
+                                      .logits = got + (size_t)at * vocabulary};
+        run(pair->cuda, &slice, 1);
+        for (int row = at; row < at + cuts[i]; row++) {
+            double far = away(pair, got, row);
+            strays += !(far < allowed);
+            if (!(far < allowed) && (!pair->config.experts || !(far < 1) || strays > LENGTH / 10))
+                fail_msg(
+                    "%s: of %d tokens at %d, token %d is %.4f away from the CPU's, %.4f allowed",
+                    name, cuts[i], at, row, far, allowed);
+        }
+    }
+    free(got);
+}
+
+/* A batch of requests that are at different places of the text, each in pages of its own. */
+struct batch {
+    struct backend_slice slices[BATCH];
+    int32_t pages[BATCH][PAGES], made[BATCH];
+    float logprobs[BATCH];
+    struct engine_logprob tops[BATCH][TOPS];
+};
+
+static void fill_batch(struct batch *b, const struct pair *pair, int count,
+                       struct sampler *const *samplers)
+{
+    for (int i = 0; i < count; i++) {
+        for (int p = 0; p < PAGES; p++)
+            b->pages[i][p] = i * PAGES + (p + i) % PAGES;
+        b->slices[i] = (struct backend_slice){.tokens = pair->tokens,
+                                              .count = i ? 1 + i * 7 % 11 : LENGTH - STEPS,
+                                              .pages = b->pages[i]};
+    }
+    run(pair->cuda, b->slices, count);
+    for (int i = 0; i < count; i++) {
+        int position = b->slices[i].count;
+        b->slices[i] = (struct backend_slice){.tokens = pair->tokens + position,
+                                              .count = 1,
+                                              .position = position,
+                                              .pages = b->pages[i],
+                                              .samples = 1,
+                                              .sampler = samplers[i],
+                                              .tops = TOPS,
+                                              .made = &b->made[i],
+                                              .logprobs = &b->logprobs[i],
+                                              .top = b->tops[i]};
+    }
+}
+
+static double log_sum(const float *row, int count)
+{
+    double most = -INFINITY, sum = 0;
+    for (int i = 0; i < count; i++)
+        most = fmax(most, (double)row[i]);
+    for (int i = 0; i < count; i++)
+        sum += exp((double)row[i] - most);
+    return most + log(sum);
+}
+
+static void check_draw(const struct pair *pair, const char *name, const struct backend_slice *s,
+                       double allowed)
+{
+    int n = pair->config.vocabulary;
+    const float *row = pair->wanted + (size_t)s->position * (size_t)n;
+    double norm = log_sum(row, n), spread = 0;
+    for (int i = 0; i < n; i++)
+        spread += (double)row[i] * (double)row[i] / n;
+    allowed *= pair->config.experts ? 20 : 4;
+    assert_int_equal(s->made_count, 1);
+    assert_int_equal(s->made[0], s->top[0].token);
+    assert_true(s->logprobs[0] == s->top[0].logprob);
+    for (int i = 0; i < TOPS; i++) {
+        double wanted = (double)row[s->top[i].token] - norm;
+        if (!(fabs(wanted - (double)s->top[i].logprob) < allowed * (sqrt(spread) + 1)))
+            fail_msg("%s: log-probability %d at %d is %f, not %f", name, i, s->position,
+                     (double)s->top[i].logprob, wanted);
+    }
+}
+
+/* Batches (ended by 0) of one token a request; each bucket three times: run, recorded, replayed.
+ */
+static void check_batches(struct pair *pair, const char *name, const int *counts, double allowed)
+{
+    struct engine_error error;
+    struct sampler *samplers[BATCH];
+    struct batch *b = calloc(1, sizeof *b);
+    for (int i = 0; i < BATCH; i++)
+        samplers[i] = sampler_new(&(struct engine_sampling){0}, pair->config.vocabulary, &error);
+    for (; *counts; counts++) {
+        assert_true(*counts * PAGES <= pair->cuda->pages);
+        fill_batch(b, pair, *counts, samplers);
+        for (int step = 0; step < STEPS; step++) {
+            run(pair->cuda, b->slices, *counts);
+            for (int i = 0; i < *counts; i++) {
+                check_draw(pair, name, &b->slices[i], allowed);
+                b->slices[i].tokens++;
+                b->slices[i].position++;
+            }
+        }
+    }
+    for (int i = 0; i < BATCH; i++)
+        sampler_free(samplers[i]);
+    free(b);
+}
+
+static void check_model(const char *path, const char *name, const int *counts, double allowed)
+{
+    static const int WHOLE[] = {LENGTH}, PIECES[] = {1, 3, 12, 17, 2, 40};
+    struct pair pair = {0};
+    pair_open(&pair, path);
+    check_cuts(&pair, name, WHOLE, allowed);
+    check_cuts(&pair, name, PIECES, allowed);
+    check_batches(&pair, name, counts, allowed);
+    pair_close(&pair);
+}
+
+static void test_every_architecture(void **state)
+{
+    (void)state;
+    if (!fixture(""))
+        skip();
+    for (size_t i = 0; i < sizeof MODELS / sizeof *MODELS; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "models/architectures/%s.gguf", MODELS[i]);
+        check_model(fixture(name), MODELS[i], (const int[]){1, 3, 6, 20, 0}, 0.03);
+    }
+}
+
+static void test_every_type(void **state)
+{
+    (void)state;
+    if (!fixture(""))
+        skip();
+    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "models/architectures/llama-256-%s.gguf", TYPES[i]);
+        check_model(fixture(name), TYPES[i], (const int[]){2, 0}, 0.05);
+    }
+}
+
+static void test_tiny_models(void **state)
+{
+    (void)state;
+    for (int experts = 0; experts <= 4; experts += 4) {
+        char path[64];
+        struct tiny_model tiny = TINY_DEFAULT;
+        tiny.experts = experts;
+        tiny_file(&tiny, path);
+        check_model(path, experts ? "tiny with experts" : "tiny",
+                    (const int[]){1, 2, 3, 5, 16, 17, BATCH, 0}, 0.1);
+        unlink(path);
+    }
+}
+
+static int setup(void **state)
+{
+    struct engine_error error = {0};
+    (void)state;
+    cpu = backend_cpu_new(1, NULL, &error);
+    cuda = backend_cuda_new(0, 1, &error);
+    assert_non_null(cpu);
+    assert_non_null(cuda);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    cpu->ops->free(cpu);
+    cuda->ops->free(cuda);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tiny_models),
+        cmocka_unit_test(test_every_architecture),
+        cmocka_unit_test(test_every_type),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
