@@ -189,4 +189,84 @@ static __device__ __forceinline__ block_factors factors_of(const piece<TYPE> &w,
     return f;
 }
 
+/* --- As floats --- */
+
+/* The lane's columns of block p: 4 t … 4 t + 3 (r = 0) or 16 + 4 t … (r = 1). */
+template <int TYPE>
+static __device__ __forceinline__ void four_floats(const piece<TYPE> &w, int p, int r, float out[4])
+{
+    block_factors k = factors_of(w, p);
+    uint32_t word = codes_of(w, p, r);
+#pragma unroll
+    for (int c = 0; c < 4; c++) {
+        uint32_t byte = word >> 8 * c & 255;
+        int level = code<TYPE>::is_signed ? (int)(int8_t)byte : (int)byte - code<TYPE>::bias;
+        float value = __fmul_rn(k.scale[r], (float)level);
+        bool has_min = code<TYPE>::kind == KIND_MIN || code<TYPE>::kind == KIND_SUPER;
+        out[c] = has_min ? __fadd_rn(value, k.min) : value;
+    }
+}
+
+/* Gives `put(column, values)` each four neighbouring columns of a lane's part of a chunk, as
+ * kernel_dequantize has them. */
+template <int TYPE, class PUT>
+static __device__ __forceinline__ void each_four(const piece<TYPE> &w, int chunk, int t, PUT put)
+{
+    int begin = chunk * code<TYPE>::columns;
+    float x[4];
+    if constexpr (TYPE == KERNEL_F32) {
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            x[i] = __uint_as_float(word_of(w.codes, i));
+        put(begin + 4 * t, x);
+    } else if constexpr (code<TYPE>::kind == KIND_FLOAT) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                uint16_t bits = (uint16_t)(word_of(w.codes, 2 * half + i / 2) >> i % 2 * 16);
+                x[i] = TYPE == KERNEL_BF16 ? bfloat_to_float(bits) : half_to_float(bits);
+            }
+            put(begin + 8 * t + 4 * half, x);
+        }
+    } else {
+#pragma unroll
+        for (int i = 0; i < 2 * code<TYPE>::blocks; i++) {
+            four_floats<TYPE>(w, i / 2, i % 2, x);
+            put(begin + CUDA_BLOCK * (i / 2) + i % 2 * 16 + 4 * t, x);
+        }
+    }
+}
+
+/* Runs CALL(type) for the type; every format is named here and in gemv.cu alone. */
+#define EACH_TYPE(type, CALL)                                                                      \
+    switch (type) {                                                                                \
+    case KERNEL_F32:                                                                               \
+        return CALL(KERNEL_F32);                                                                   \
+    case KERNEL_F16:                                                                               \
+        return CALL(KERNEL_F16);                                                                   \
+    case KERNEL_BF16:                                                                              \
+        return CALL(KERNEL_BF16);                                                                  \
+    case KERNEL_Q8_0:                                                                              \
+        return CALL(KERNEL_Q8_0);                                                                  \
+    case KERNEL_Q4_0:                                                                              \
+        return CALL(KERNEL_Q4_0);                                                                  \
+    case KERNEL_Q4_1:                                                                              \
+        return CALL(KERNEL_Q4_1);                                                                  \
+    case KERNEL_Q5_0:                                                                              \
+        return CALL(KERNEL_Q5_0);                                                                  \
+    case KERNEL_Q5_1:                                                                              \
+        return CALL(KERNEL_Q5_1);                                                                  \
+    case KERNEL_Q4_K:                                                                              \
+        return CALL(KERNEL_Q4_K);                                                                  \
+    case KERNEL_Q5_K:                                                                              \
+        return CALL(KERNEL_Q5_K);                                                                  \
+    case KERNEL_Q6_K:                                                                              \
+        return CALL(KERNEL_Q6_K);                                                                  \
+    case KERNEL_IQ4_NL:                                                                            \
+        return CALL(KERNEL_IQ4_NL);                                                                \
+    default:                                                                                       \
+        return CALL(KERNEL_MXFP4);                                                                 \
+    }
+
 #endif

@@ -86,6 +86,17 @@ static __device__ __forceinline__ float capped(float x, float cap)
     return cap * (1.0f - 2.0f / (1.0f + exp_fast(2.0f * x / cap)));
 }
 
+/* Two 16-bit floats, `low` in the low bits. */
+static __device__ __forceinline__ float held(float x)
+{
+    return fminf(fmaxf(x, -65504.0f), 65504.0f);
+}
+
+static __device__ __forceinline__ uint32_t narrow_two(bool is_half, float low, float high)
+{
+    return is_half ? floats_to_halves(held(low), held(high)) : floats_to_bfloats(low, high);
+}
+
 /* --- int8 --- */
 
 #define QUANTIZE_TINY 0x1p-100f

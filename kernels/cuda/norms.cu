@@ -4,16 +4,6 @@
 
 enum { THREADS = 256, FOUR = 4, ROW_GRID = 65535 };
 
-static __device__ __forceinline__ float held(float x)
-{
-    return fminf(fmaxf(x, -65504.0f), 65504.0f);
-}
-
-static __device__ __forceinline__ uint32_t narrow_two(bool is_half, float low, float high)
-{
-    return is_half ? floats_to_halves(held(low), held(high)) : floats_to_bfloats(low, high);
-}
-
 /* Four columns of a row in all wanted forms; `x` is zero past `columns`. Whole warps call it. */
 static __device__ void put_forms(const cuda_forms &out, int row, int columns, int c,
                                  const float x[FOUR])

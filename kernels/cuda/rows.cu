@@ -6,85 +6,6 @@
 
 enum { THREADS = 256 };
 
-/* --- One chunk of a row as floats --- */
-
-/* The lane's eight columns of each block: columns 4 t + c, then 16 + 4 t + c. */
-template <int TYPE>
-static __device__ void chunk_floats(const piece<TYPE> &w, int p, float out[8])
-{
-    block_factors k = factors_of(w, p);
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        uint32_t word = codes_of(w, p, r);
-#pragma unroll
-        for (int c = 0; c < 4; c++) {
-            uint32_t byte = word >> 8 * c & 255;
-            int level = code<TYPE>::is_signed ? (int)(int8_t)byte : (int)byte - code<TYPE>::bias;
-            float value = __fmul_rn(k.scale[r], (float)level);
-            bool has_min = code<TYPE>::kind == KIND_MIN || code<TYPE>::kind == KIND_SUPER;
-            out[4 * r + c] = has_min ? __fadd_rn(value, k.min) : value;
-        }
-    }
-}
-
-/* Gives `put(column, value)` every column of a lane's part of a chunk. */
-template <int TYPE, class PUT>
-static __device__ __forceinline__ void each_column(const row_address &a, int chunk, int t, PUT put)
-{
-    piece<TYPE> w;
-    fetch<TYPE>(&w, a, chunk);
-    int begin = chunk * code<TYPE>::columns;
-    if constexpr (TYPE == KERNEL_F32) {
-        for (int i = 0; i < 4; i++)
-            put(begin + 4 * t + i, __uint_as_float(word_of(w.codes, i)));
-    } else if constexpr (code<TYPE>::kind == KIND_FLOAT) {
-        for (int i = 0; i < 8; i++) {
-            uint16_t bits = (uint16_t)(word_of(w.codes, i / 2) >> i % 2 * 16);
-            put(begin + 8 * t + i,
-                TYPE == KERNEL_BF16 ? bfloat_to_float(bits) : half_to_float(bits));
-        }
-    } else {
-#pragma unroll
-        for (int p = 0; p < code<TYPE>::blocks; p++) {
-            float x[8];
-            chunk_floats<TYPE>(w, p, x);
-            for (int i = 0; i < 8; i++)
-                put(begin + CUDA_BLOCK * p + i / 4 * 16 + 4 * t + i % 4, x[i]);
-        }
-    }
-}
-
-/* Runs CALL(type) for the type; every format is named here and in gemv.cu alone. */
-#define EACH_TYPE(type, CALL)                                                                      \
-    switch (type) {                                                                                \
-    case KERNEL_F32:                                                                               \
-        return CALL(KERNEL_F32);                                                                   \
-    case KERNEL_F16:                                                                               \
-        return CALL(KERNEL_F16);                                                                   \
-    case KERNEL_BF16:                                                                              \
-        return CALL(KERNEL_BF16);                                                                  \
-    case KERNEL_Q8_0:                                                                              \
-        return CALL(KERNEL_Q8_0);                                                                  \
-    case KERNEL_Q4_0:                                                                              \
-        return CALL(KERNEL_Q4_0);                                                                  \
-    case KERNEL_Q4_1:                                                                              \
-        return CALL(KERNEL_Q4_1);                                                                  \
-    case KERNEL_Q5_0:                                                                              \
-        return CALL(KERNEL_Q5_0);                                                                  \
-    case KERNEL_Q5_1:                                                                              \
-        return CALL(KERNEL_Q5_1);                                                                  \
-    case KERNEL_Q4_K:                                                                              \
-        return CALL(KERNEL_Q4_K);                                                                  \
-    case KERNEL_Q5_K:                                                                              \
-        return CALL(KERNEL_Q5_K);                                                                  \
-    case KERNEL_Q6_K:                                                                              \
-        return CALL(KERNEL_Q6_K);                                                                  \
-    case KERNEL_IQ4_NL:                                                                            \
-        return CALL(KERNEL_IQ4_NL);                                                                \
-    default:                                                                                       \
-        return CALL(KERNEL_MXFP4);                                                                 \
-    }
-
 /* --- The beginning of a step --- */
 
 /* Angles in double precision, as kernel_rope_table makes them: their frequencies come from the
@@ -123,9 +44,11 @@ static __global__ void __launch_bounds__(THREADS)
     int lanes = divide_up(columns, code<TYPE>::columns) * 4;
     for (int i = (int)threadIdx.x; i < lanes; i += THREADS) {
         row_address from = address_row<TYPE>(a.embedding, bytes, (size_t)token, i % 4);
-        each_column<TYPE>(from, i / 4, i % 4, [&](int c, float value) {
-            if (c < columns)
-                x[c] = scale == 1 ? value : value * scale;
+        piece<TYPE> w;
+        fetch<TYPE>(&w, from, i / 4);
+        each_four<TYPE>(w, i / 4, i % 4, [&](int c, const float value[4]) {
+            for (int k = 0; k < 4 && c + k < columns; k++)
+                x[c + k] = scale == 1 ? value[k] : value[k] * scale;
         });
     }
 }
@@ -163,9 +86,12 @@ static __global__ void __launch_bounds__(THREADS)
         for (int c = chunks * code<TYPE>::columns + i; c < pitch; c += chunks * 4)
             out[c] = 0;
         row_address from = address_row<TYPE>(a.matrix, bytes, (size_t)(a.first + row), i % 4);
-        each_column<TYPE>(from, i / 4, i % 4, [&](int c, float value) {
+        piece<TYPE> w;
+        fetch<TYPE>(&w, from, i / 4);
+        each_four<TYPE>(w, i / 4, i % 4, [&](int c, const float x[4]) {
             if (c < pitch)
-                out[c] = a.is_half ? float_to_half(value) : float_to_bfloat(value);
+                *reinterpret_cast<uint2 *>(out + c) =
+                    make_uint2(narrow_two(a.is_half, x[0], x[1]), narrow_two(a.is_half, x[2], x[3]));
         });
     }
 }
