@@ -17,6 +17,7 @@ struct store;
 struct roster;
 struct hall;
 struct live;
+struct evals;
 struct sessions;
 struct rates;
 struct keys;
@@ -37,6 +38,7 @@ struct http_context {
     struct rates *rates;       /* not used in local mode: its one user is the administrator */
 
     struct campaigns *campaigns;
+    struct evals *evals; /* batch evaluations; NULL: none are run here */
 
     struct keys *keys; /* who may use /v1; NULL: nobody has a key */
     /* Changes the roster; `done` is called once. NULL: it cannot be changed here. */
