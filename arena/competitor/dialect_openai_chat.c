@@ -113,6 +113,8 @@ static void read_usage(struct reply *reply, const json_t *usage)
     int64_t cached = reply_count(details, "cached_tokens");
     if (cached < 0)
         cached = reply_count(usage, "prompt_cache_hit_tokens"); /* DeepSeek */
+    if (cached < 0)
+        cached = reply_count(usage, "cached_tokens"); /* Moonshot */
     reply->usage = (struct chat_usage){input, output, reasoning, cached,
                                        reply_count(details, "cache_write_tokens")};
     const json_t *ticks = json_object_get(usage, "cost_in_usd_ticks"),
@@ -175,13 +177,29 @@ static void read_parts(struct reply *reply, const json_t *parts)
     }
 }
 
+/* Some gateways send several of its names at once: one of them is enough. OpenRouter's list comes
+ * with or without the plain text. */
+static void read_reasoning(struct reply *reply, const json_t *message)
+{
+    static const char *const NAMES[] = {"reasoning_content", "reasoning"};
+    size_t index;
+    const json_t *detail;
+    for (size_t i = 0; i < 2; i++)
+        if (json_string_length(json_object_get(message, NAMES[i]))) {
+            reply_text(reply, CHAT_REASONING, json_object_get(message, NAMES[i]));
+            return;
+        }
+    json_array_foreach(json_object_get(message, "reasoning_details"), index, detail)
+    {
+        reply_text(reply, CHAT_REASONING, json_object_get(detail, "text"));
+        reply_text(reply, CHAT_REASONING, json_object_get(detail, "summary"));
+    }
+}
+
 static void read_message(struct reply *reply, const json_t *message)
 {
     const json_t *content = json_object_get(message, "content");
-    const json_t *reasoning = json_object_get(message, "reasoning_content");
-    /* Some gateways send both names: one of them is enough. */
-    reply_text(reply, CHAT_REASONING,
-               json_string_length(reasoning) ? reasoning : json_object_get(message, "reasoning"));
+    read_reasoning(reply, message);
     if (json_is_array(content))
         read_parts(reply, content);
     else
@@ -210,7 +228,10 @@ static void read_chunk(struct reply *reply, const json_t *chunk, const char *mes
         read_usage(reply, json_object_get(choice, "usage")); /* Moonshot */
     }
     read_usage(reply, json_object_get(chunk, "usage"));
-    read_usage(reply, json_object_get(json_object_get(chunk, "x_groq"), "usage"));
+    const json_t *groq = json_object_get(chunk, "x_groq");
+    read_usage(reply, json_object_get(groq, "usage"));
+    if (json_string_length(json_object_get(groq, "error")))
+        reply_error(reply, 0, groq);
 }
 
 static void event(struct reply *reply, const char *name, const json_t *data)

@@ -262,7 +262,7 @@ static void read_object(const json_t *body, struct fault *fault, char *words, si
         put(fault->message, sizeof fault->message, detail);
     put(fault->message, sizeof fault->message, json_object_get(body, "message"));
     put(fault->parameter, sizeof fault->parameter, json_object_get(inner, "param"));
-    static const char *const CODES[] = {"code", "type", "status", "error_code"};
+    static const char *const CODES[] = {"code", "type", "status", "error_code", "error_type"};
     for (size_t i = 0; i < sizeof CODES / sizeof *CODES; i++) {
         char code[96] = "";
         put(code, sizeof code, json_object_get(inner, CODES[i]));
