@@ -25,6 +25,7 @@
     X(ERR_ALREADY_VOTED, 409, "already_voted")                                                     \
     X(ERR_WRONG_STATE, 409, "wrong_state")                                                         \
     X(ERR_CONFLICT, 409, "conflict")                                                               \
+    X(ERR_IN_HOUSE, 409, "in_house_only")                                                          \
     X(ERR_TOO_LARGE, 413, "too_large")                                                             \
     X(ERR_PROMPT_TOO_LONG, 413, "prompt_too_long")                                                 \
     X(ERR_MEDIA_TYPE, 415, "media_type")                                                           \

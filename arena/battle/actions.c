@@ -61,7 +61,7 @@ static bool may_go_on(const struct op *op, struct err *err)
                        "a model of this battle is no longer here: vote on what stands, or skip");
     for (int i = 0; op->in_house_only && i < 2; i++)
         if (!battle->competitor[i]->config.in_house)
-            return err_set(err, ERR_CONFLICT,
+            return err_set(err, ERR_IN_HOUSE,
                            "you keep your prompts in-house, and this battle began before that: "
                            "vote on what stands, or skip");
     if (!battle_has_room(battle))

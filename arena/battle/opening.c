@@ -63,7 +63,7 @@ static bool draw_freely(struct op *op, struct match *match, struct err *err)
         active += list[i]->availability == COMPETITOR_ACTIVE;
     if (op->in_house_only && active < 2)
         return err_set(
-            err, ERR_CONFLICT,
+            err, ERR_IN_HOUSE,
             "a battle of in-house models alone needs two of them, and %zu %s active: let "
             "rivals answer, or ask the administrator for another in-house model",
             active, active == 1 ? "is" : "are");
@@ -122,7 +122,7 @@ static bool find_named(const struct op *op, const json_t *name, struct competito
         return err_set(err, ERR_BAD_REQUEST, WHAT ": \"models\": expected names");
     *out = roster_find(op->hall->options.roster, word);
     if (*out && op->in_house_only && !(*out)->config.in_house)
-        return err_set(err, ERR_CONFLICT,
+        return err_set(err, ERR_IN_HOUSE,
                        "\"%.100s\" is a rival's, and this prompt stays with in-house models", word);
     if (*out && (*out)->availability == COMPETITOR_ACTIVE)
         return true;

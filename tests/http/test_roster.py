@@ -320,12 +320,12 @@ def test_in_house_only(mixed, provider):
     assert logged == {round(1 / 3, 6)}, "of three pairs of ours"
     models(mixed.data, "pause", "ours-1")
     models(mixed.data, "pause", "ours-2")
-    refused(voter.post("/api/battles", {"prompt": "hi"}), "conflict", "needs two")
+    refused(voter.post("/api/battles", {"prompt": "hi"}), "in_house_only", "needs two")
     voter.agree(in_house_only=False)
     battle, _ = voter.ready()
     models(mixed.data, "resume", "ours-2")
     voter.agree(in_house_only=True)
-    refused(voter.post(f"/api/battles/{battle}/turns", {"prompt": "more"}), "conflict", "in-house")
+    refused(voter.post(f"/api/battles/{battle}/turns", {"prompt": "more"}), "in_house_only", "in-house")
 
 
 def test_one_prompt_in_house(mixed, provider):

@@ -4,6 +4,8 @@ const ERRORS = {
   already_voted: "This battle already has its vote.",
   wrong_state: "This battle has moved on meanwhile. Reload the page to see how it stands.",
   conflict: "The same request is still under way. Wait a moment and try again.",
+  in_house_only: "Your prompts stay in-house, and too few models there can answer. Let rivals answer, or ask the lab.",
+  consent_required: "Agree to the notice first: it says who may receive what you write. Reload the page to read it.",
   bad_request: "The arena did not understand that request. Reload the page and try again.",
   bad_utf8: "This text holds characters that cannot be read. Paste it again as plain text.",
   prompt_empty: "Write a prompt first.",
