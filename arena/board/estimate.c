@@ -28,6 +28,7 @@ struct fitted {
     size_t extra;
     const struct matrix *inverse;    /* of the second derivative of the summed loss */
     const struct matrix *covariance; /* votes independent */
+    const struct matrix *open;       /* to add to that of clusters; NULL: nothing */
     struct scores scores;
     bool (*score)(const void *context, size_t ballot, uint16_t *which, double *value);
 };
@@ -200,6 +201,8 @@ static bool clustered(struct estimate *estimate, const struct estimate_input *in
                       err))
         return false;
     estimate->interval = "clustered";
+    for (size_t k = 0; fitted->open && k < fitted->open->n * fitted->open->n; k++)
+        cluster.covariance.a[k] += fitted->open->a[k];
     estimate->voters = cluster.voters;
     estimate->prompts = cluster.prompts;
     struct matrix *const parts[] = {&cluster.voter, &cluster.prompt, &cluster.single,
@@ -398,6 +401,7 @@ static bool context_widths(struct estimate *estimate, const struct estimate_inpu
                             .extra = data->features,
                             .inverse = &fit->inverse,
                             .covariance = &fit->covariance,
+                            .open = fit->held ? &fit->open : NULL,
                             .scores = {.weight = data->weight, .data = data, .row = rows},
                             .score = scores_contextual};
     estimate->coefficients = data->features;

@@ -294,6 +294,22 @@ static bool covariance_arena_rank(struct contextual_fit *fit, const struct conte
     return true;
 }
 
+/* Effects of variance 1 / hold, held with this strength, are wrong by hold K^-1 gamma. */
+static bool count_open(struct contextual_fit *fit, double hold, struct err *err)
+{
+    size_t n = fit->models, m = fit->inverse.n;
+    if (!matrix_init(&fit->open, m))
+        return err_set(err, ERR_MEMORY, "no memory for the errors of %zu strengths", m);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < m; j++)
+            for (size_t f = n; f < m; f++)
+                fit->open.a[i * m + j] +=
+                    hold * fit->inverse.a[i * m + f] * fit->inverse.a[j * m + f];
+    for (size_t k = 0; k < m * m; k++)
+        fit->covariance.a[k] += fit->open.a[k];
+    return true;
+}
+
 static bool finish(struct contextual_fit *fit, struct passes *passes, bool compatible,
                    double *gradient, struct err *err)
 {
@@ -319,6 +335,8 @@ static bool finish(struct contextual_fit *fit, struct passes *passes, bool compa
             matrix_sandwich(&fit->inverse, &meat, &hessian, &fit->covariance);
             if (!(matrix_trace(&fit->covariance) > 0))
                 matrix_plain_bread(&fit->inverse, data->models, &fit->covariance);
+            if (passes->penalty > 0)
+                ok = count_open(fit, passes->penalty * data->mass, err);
         }
     }
     matrix_done(&hessian);
@@ -373,5 +391,6 @@ void contextual_fit_done(struct contextual_fit *fit)
     free(fit->theta);
     matrix_done(&fit->inverse);
     matrix_done(&fit->covariance);
+    matrix_done(&fit->open);
     *fit = (struct contextual_fit){0};
 }

@@ -41,7 +41,8 @@ struct contextual_fit {
     int iterations;
     bool held;                /* the votes do not say every effect: a penalty keeps them finite */
     struct matrix inverse;    /* of the summed loss's second derivative, models + features */
-    struct matrix covariance; /* sandwich, or arena-rank's */
+    struct matrix covariance; /* sandwich, or arena-rank's; where effects are held, with `open` */
+    struct matrix open;       /* what may be wrong by holding them; empty otherwise */
 };
 
 struct contextual_options {
@@ -53,7 +54,9 @@ struct contextual_options {
 };
 
 /* What the votes leave open (too few of them, or features that always go together) is held near 0
- * by a penalty of CONTEXTUAL_HOLD/2 |gamma|^2 on the summed loss, and the fit says so. */
+ * by a penalty of CONTEXTUAL_HOLD/2 |gamma|^2 on the summed loss, and the fit says so. An effect
+ * that is not 0 then moves the strengths: the errors count in what effects of variance
+ * 1/CONTEXTUAL_HOLD would do. */
 #define CONTEXTUAL_HOLD 1.0
 
 /* Rows from ballots (map: ballot's model -> model, negative to leave out), or, for position alone,

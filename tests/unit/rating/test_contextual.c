@@ -182,9 +182,9 @@ static void threads(void **state)
 static void held(void **state)
 {
     const double gamma[FEATURES] = {0.5, -0.25};
-    static const size_t votes[] = {2000, 2000, 40};
+    static const size_t votes[] = {2000, 2000, 40, 2000};
     (void)state;
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 4; kind++) {
         struct ballots ballots;
         struct tally tally;
         struct contextual_fit fitted;
@@ -193,6 +193,8 @@ static void held(void **state)
             float *x = ballots.x + k * FEATURES, lead = 1 - (float)ballots.rows[k].outcome * 2;
             if (kind == 1)
                 x[1] = 2 * x[0];
+            if (kind == 3)
+                x[1] = (float)ballots.rows[k].a - (float)ballots.rows[k].b;
             if (kind == 2)
                 x[0] = ballots.rows[k].outcome > OUTCOME_B ? 0 : lead;
         }
@@ -200,6 +202,8 @@ static void held(void **state)
         assert_int_equal(fitted.held, kind > 0);
         if (kind == 1)
             assert_close(fitted.theta[N], fitted.theta[N + 1], 1e-6, "shared alike");
+        if (kind == 3) /* said by the models themselves: nothing is known of it */
+            assert_close(fitted.covariance.a[(N + 1) * (N + 2) + N + 1], 1, 0.05, "open");
         assert_true(isfinite(fitted.theta[N]) && fitted.covariance.a[N * (N + 2) + N] > 0);
         contextual_fit_done(&fitted);
         ballots_done(&ballots);
