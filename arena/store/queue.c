@@ -1,6 +1,6 @@
 /* One condition says what is free for a voter; picking is one walk over a partial index of what
- * has places left. Items are taken in an order shuffled by the draw, so that nobody can tell from
- * the order what belongs together. */
+ * has places left. Items are taken in an order shuffled by the draw (a multiplication by an odd
+ * number), so that nobody can tell from the order what belongs together. */
 #include "store/queue.h"
 
 #include <string.h>
@@ -69,9 +69,9 @@ static bool pick_kind(struct db *tx, const struct queue_wish *wish, const struct
     if (!db_select(tx, &rows,
                    "SELECT i.id, i.version_a, i.version_b" FREE
                    " AND i.kind = ?3 AND i.campaign IS ?4"
-                   " ORDER BY ((i.id * 2654435761) ^ ?5) & 4294967295 LIMIT 1",
+                   " ORDER BY (i.id * ?5) & 4294967295 LIMIT 1",
                    DB_VALUES(DB_INT(stage->voter), DB_STRING(wish->cohort), DB_INT(kind),
-                             stage->campaign, DB_INT((int64_t)(wish->place & UINT32_MAX))),
+                             stage->campaign, DB_INT((int64_t)(wish->place & INT32_MAX) | 1)),
                    err))
         return false;
     if (db_next(&rows)) {
