@@ -111,6 +111,33 @@ void api_campaign_get(struct http_request *request)
     read_later(request, fill_one);
 }
 
+struct taking {
+    struct buf *out;
+    bool there;
+};
+
+static void take_report(void *user, const struct campaign_record *record)
+{
+    struct taking *taking = user;
+    taking->there = record->report.data != NULL;
+    buf_add_text(taking->out, record->report);
+}
+
+/* The very bytes that were signed. */
+static bool fill_report(struct db *db, const struct reading *reading, struct buf *out,
+                        struct err *err)
+{
+    struct taking taking = {out, false};
+    return campaigns_find(db, reading->id, take_report, &taking, err) &&
+           (taking.there || err_set(err, ERR_WRONG_STATE,
+                                    "this campaign runs: its report is written when it ends"));
+}
+
+void api_campaign_report(struct http_request *request)
+{
+    read_later(request, fill_report);
+}
+
 static bool fill_queue(struct db *db, const struct reading *reading, struct buf *buf,
                        struct err *err)
 {

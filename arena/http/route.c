@@ -38,6 +38,7 @@ const struct route ROUTES[] = {
     {"GET", "/api/campaigns", api_campaign_list, ROUTE_ACT, ACT_READ_LIVE},
     {"POST", "/api/campaigns", api_campaign_create, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/campaigns/*", api_campaign_get, ROUTE_ACT, ACT_READ_LIVE},
+    {"GET", "/api/campaigns/*/report", api_campaign_report, ROUTE_ACT, ACT_READ_LIVE},
     {"POST", "/api/campaigns/*/stop", api_campaign_stop, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/queue", api_queue, ROUTE_ACT, ACT_BATTLE},
     {"POST", "/api/queue/next", api_queue_next, ROUTE_START, ACT_BATTLE},

@@ -47,17 +47,30 @@ static bool write_progress(struct viewing *viewing, const char *id)
     return true;
 }
 
-/* Where it stands now, as the report will say it. */
+/* The last vote that the report counts; 0: none is written yet, all count. */
+static int64_t last_vote(const struct campaign_record *record)
+{
+    struct err ignored;
+    json_t *report =
+        record->report.data ? json_read(record->report, "the stored report", &ignored) : NULL;
+    int64_t seq = (int64_t)json_integer_value(
+        json_object_get(json_object_get(report, "ledger"), "last_vote"));
+    json_decref(report);
+    return seq;
+}
+
+/* Where it stands now, as the report will say it, or said it. */
 static bool write_standing(struct viewing *viewing, const struct campaign_record *record)
 {
     struct question question;
     struct standing standing;
     struct raters raters;
+    int64_t up_to = last_vote(record);
     json_t *json = json_read(record->question, "the stored question", viewing->err);
     bool good =
         json && question_read(json, &question, viewing->err) &&
-        standing_read(viewing->db, record->id, &question, NULL, 0, &standing, viewing->err) &&
-        raters_read(viewing->db, record->id, 0, &raters, viewing->err);
+        standing_read(viewing->db, record->id, &question, NULL, up_to, &standing, viewing->err) &&
+        raters_read(viewing->db, record->id, up_to, &raters, viewing->err);
     json_decref(json);
     if (!good)
         return false;

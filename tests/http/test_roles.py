@@ -48,6 +48,7 @@ ROWS = {
     ("GET", "/api/campaigns"): (ANALYST, None),
     ("POST", "/api/campaigns"): (ADMIN, {}),
     ("GET", "/api/campaigns/*"): (ANALYST, None),
+    ("GET", "/api/campaigns/*/report"): (ANALYST, None),
     ("POST", "/api/campaigns/*/stop"): (ADMIN, {}),
     ("GET", "/api/queue"): (VOTER, None),
     ("POST", "/api/queue/next"): (VOTER, {}),

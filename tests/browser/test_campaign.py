@@ -1,0 +1,190 @@
+"""A whole campaign: one command of its lead, five voters in the queue, the report that ends it, and its signature."""
+
+import json
+import re
+import sqlite3
+import subprocess
+
+import pytest
+
+from arena_server import ArenaServer, binary
+from pages import NAMES, ORGANISATIONS, OVER, RATE, READY
+
+PROMPTS = [f"Question {number}: why is the sky blue?" for number in range(10)]
+GOLD = {"prompt": "What is two and two?", "chosen": "It is four.", "rejected": "It is five, as everybody knows."}
+
+
+def arena_command(server, *arguments, code=0):
+    done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def served(models):
+    competitors = [models.competitor(name, organisation=maker) for name, maker in zip(NAMES, ORGANISATIONS)]
+    competitors[0]["in_house"] = True
+    config = {"competitors": competitors, "limits": {"min_votes": 3}}
+    with ArenaServer(config=config) as server:
+        (server.data / "prompts.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in PROMPTS))
+        (server.data / "gold.jsonl").write_text(json.dumps(GOLD) + "\n")
+        yield server
+
+
+def create(server, *more):
+    said = arena_command(
+        server, "campaign", "create", "--model", NAMES[0], "--versus", NAMES[1],
+        "--prompts", str(server.data / "prompts.jsonl"), "--overlap", "3", *more,
+    )  # fmt: skip
+    return re.match(r"campaign (\w{26}) is registered", said).group(1), said
+
+
+def wait_for_queue(server, pairs):
+    """Until the answers are made; a voter could begin before."""
+    voter = server.voter()
+    voter.start("hello")  # who has no session yet has no queue
+    for _ in range(400):
+        if voter.get("/api/queue").json["left"] >= pairs:
+            return
+        voter.get("/healthz")
+    raise AssertionError(arena_command(server, "campaign", "list"))
+
+
+def told(visit):
+    text = visit.everything().lower()
+    return [word for word in NAMES + ORGANISATIONS if word.lower() in text]
+
+
+def judge(visit, better):
+    """Votes on what the queue shows, as a reader with a taste would; gives what the page then shows."""
+    visit.page.wait_for_selector(READY)
+    assert told(visit) == []
+    before = visit.page.inner_text("#queue-text")
+    texts = {lane: visit.answer(lane) if visit.size != "phone" else "" for lane in "ab"}
+    if GOLD["chosen"] in texts.values():
+        winner = "model_a" if texts["a"] == GOLD["chosen"] else "model_b"
+    elif texts["a"] == texts["b"]:
+        winner = "tie"
+    else:
+        winner = "model_a" if better in texts["a"] else "model_b"
+    visit.read_both()
+    visit.page.click(f"[data-winner={winner}]")
+    visit.page.wait_for_function(
+        "before => !document.querySelector('#rate').hidden || document.querySelector('#vote').hidden"
+        " || document.querySelector('#queue-text').textContent !== before", arg=before)  # fmt: skip
+    if visit.shown(RATE):  # "did you recognise a model?" comes before the next pair, and no name does
+        assert visit.shown("#rate-recognised") and told(visit) == []
+        assert visit.page.inner_text("#rate-done-text") == "Next pair"
+        visit.page.click("#rate-done")
+        visit.page.wait_for_selector(RATE, state="hidden")
+
+
+def test_five_voters_from_the_command_to_the_signed_report(visit, served, axe, tmp_path):
+    campaign, said = create(
+        served, "--votes", "15", "--gold", str(served.data / "gold.jsonl"), "--gold-rate", "0.1",
+        "--same-model", "0.1",
+    )  # fmt: skip
+    assert f"{NAMES[0]} against {NAMES[1]}" in said and "stops when 15 votes count" in said
+    wait_for_queue(served, 10)
+    lead = visit(server=served).open(f"/campaigns/{campaign}")
+    lead.page.wait_for_selector("#end")
+    voters = [visit(server=served).open("/") for _ in range(5)]
+    for voter in voters:
+        voter.page.click("#queue-start")
+    for _ in range(12):
+        for number, voter in enumerate(voters):
+            voter.page.wait_for_selector(f"{READY}, #welcome:not([hidden])")
+            if voter.shown(READY):
+                judge(voter, "air" if number else "crayons")  # one of them likes the other
+    ended = json.loads(arena_command(served, "campaign", "status", campaign, "--format", "json"))
+    assert ended["state"] == "ended" and ended["reason"] == "15 votes were cast"
+    report = ended["report"]
+    assert report["question"]["model"]["name"] == NAMES[0] and report["results"][0]["votes"] == 15
+    assert report["votes"]["voters"] >= 3 and report["raters"]["shared_items"] > 0
+    assert report["results"][0]["wins"] + report["results"][0]["losses"] == 15
+    assert report["results"][0]["wins"] > report["results"][0]["losses"]
+    assert [row["model"] for row in report["variants"]] == [NAMES[0]]
+    assert "campaigns: 1 reports, each signed" in arena_command(served, "verify")
+
+    lead.page.wait_for_selector("text=This report is final")
+    assert lead.page.locator(".results tbody tr").count() == 1
+    lead.page.evaluate(axe)
+    found = lead.page.evaluate("axe.run()")["violations"]
+    assert found == [], [(item["id"], item["nodes"][0]["html"]) for item in found]
+    assert lead.overflow() <= 0
+    with lead.page.expect_download() as download:
+        lead.page.click("text=Download the report")
+    download.value.save_as(tmp_path / "downloaded.json")
+    arena_command(served, "campaign", "report", campaign, "--output", str(tmp_path / "report.json"))
+    assert (tmp_path / "downloaded.json").read_bytes() == (tmp_path / "report.json").read_bytes()
+    arena_command(served, "verify", "--report", str(tmp_path / "report.json"))
+    checked = subprocess.run(
+        ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(served.data / "arena.pub"), "-rawin",
+         "-in", str(tmp_path / "report.json"), "-sigfile", str(tmp_path / "report.json.sig")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+    (tmp_path / "report.json").write_bytes((tmp_path / "report.json").read_bytes().replace(b'"wins":', b'"wins": '))
+    arena_command(served, "verify", "--report", str(tmp_path / "report.json"), code=1)
+
+
+def test_the_queue_on_a_phone(visit, served):
+    create(served, "--votes", "1000", "--same-model", "0", "--gold-rate", "0")
+    wait_for_queue(served, 10)
+    voter = visit("phone", server=served).open("/")
+    voter.page.wait_for_selector("#queue-start")
+    voter.page.click("#queue-start")
+    voter.page.wait_for_selector(READY)
+    assert voter.page.inner_text("#queue-text") == "0 voted, 9 more"
+    assert voter.overflow() <= 0
+    first = voter.page.inner_text("#opening")
+    voter.page.reload()  # the same pair again: it is this voter's for half an hour
+    voter.page.wait_for_selector(READY)
+    assert voter.page.inner_text("#opening") == first
+    for _ in range(3):
+        judge(voter, "air")
+    assert voter.page.inner_text("#queue-text") == "3 voted, 6 more"
+    with sqlite3.connect(f"file:{served.data}/arena.db?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT count(*), count(DISTINCT item), sum(source = 1), sum(probability = 1.0)"
+                          " FROM battles WHERE item IS NOT NULL").fetchone()  # fmt: skip
+        reads = db.execute("SELECT min(s.read_ms), min(s.delay_ms) FROM votes s").fetchone()
+    assert rows[0] == rows[1] == rows[2] == rows[3] and rows[0] in (3, 4)
+    assert reads[0] is not None and reads[0] >= 0 and reads[1] >= 0
+
+
+def test_the_lead_ends_it(visit, served, axe, size):
+    campaign, _ = create(served, "--precision", "5", "--decided", "0")
+    lead = visit(size, server=served).open("/campaigns")
+    lead.page.wait_for_selector(f"a[href='/campaigns/{campaign}']")
+    lead.page.evaluate(axe)
+    assert lead.page.evaluate("axe.run()")["violations"] == []
+    assert lead.overflow() <= 0
+    lead.page.click(f"a[href='/campaigns/{campaign}']")
+    lead.page.click("#end")
+    lead.page.fill("#stop-reason", "the checkpoint was withdrawn")
+    lead.page.click("#stop-form button")
+    lead.page.wait_for_selector("text=This report is final")
+    assert "the checkpoint was withdrawn" in lead.page.inner_text("#content")
+    assert lead.overflow() <= 0
+    assert json.loads(arena_command(served, "campaign", "report", campaign, "--format", "json"))["votes"]["counted"] == 0
+
+
+@pytest.mark.parametrize("mode,lanes", [("side_by_side", "ab"), ("direct", "a")])
+def test_named_models_never_reach_the_board(visit, served, axe, size, mode, lanes):
+    voter = visit(size, server=served).open("/")
+    voter.page.check(f"[name=mode][value={mode}]", force=True)
+    voter.page.wait_for_selector("#named select")
+    voter.ready()
+    assert voter.page.locator(".head .who b").all_text_contents() == list(NAMES[: len(lanes)])
+    voter.page.evaluate(axe)
+    assert voter.page.evaluate("axe.run()")["violations"] == []
+    assert voter.overflow() <= 0
+    if mode == "side_by_side":
+        voter.read_both()
+    voter.page.click("[data-winner=model_a]")
+    voter.page.wait_for_selector(OVER)
+    assert "does not move the leaderboard" in voter.page.inner_text("#outcome-text")
+    board = served.voter().get("/api/leaderboard").json
+    assert board["votes"] == 0
+    with sqlite3.connect(f"file:{served.data}/arena.db?mode=ro", uri=True) as db:
+        assert db.execute("SELECT counted FROM votes").fetchall() == [(2,)]
