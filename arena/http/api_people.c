@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "competitor/roster.h"
 #include "http/proxied.h"
 #include "http/response.h"
@@ -21,7 +22,12 @@
 
 #define WHAT "the request"
 
-enum { REPLY_BYTES = 512, LINK_BYTES = 512, NAME_BYTES = 256 };
+enum {
+    CONSENT_BYTES = 256 << 10 /* every competitor's organisation */,
+    REPLY_BYTES = 512,
+    LINK_BYTES = 512,
+    NAME_BYTES = 256
+};
 
 static const char *actor(const struct http_request *request)
 {
@@ -64,12 +70,40 @@ static int64_t in_house_models(const struct roster *roster)
     return count;
 }
 
+static const char *recipient_of(const struct competitor *competitor)
+{
+    const struct competitor_config *config = &competitor->config;
+    bool rival = !config->in_house && strcmp(config->provider, "engine") != 0 &&
+                 competitor->availability == COMPETITOR_ACTIVE;
+    if (!rival)
+        return NULL;
+    return config->organisation && *config->organisation ? config->organisation : config->provider;
+}
+
+/* Who may receive what a voter writes: whoever runs a rival, each once. Never a model's name. */
+static void write_recipients(struct json_out *out, const struct roster *roster)
+{
+    const char *told[LIMIT_COMPETITORS];
+    size_t count = 0, k;
+    json_put_open(out, "recipients", '[');
+    for (size_t i = 0; roster && i < roster_count(roster) && i < LIMIT_COMPETITORS; i++) {
+        const char *name = recipient_of(roster_at(roster, i));
+        for (k = 0; name && k < count && strcmp(told[k], name) != 0;)
+            k++;
+        if (!name || k < count)
+            continue;
+        told[count++] = name;
+        json_put_cstring(out, NULL, name);
+    }
+    json_put_close(out, ']');
+}
+
 /* `first`: in this mode a voter says so before the first prompt; at home its user is the
  * administrator. */
 static void answer_consent(struct http_request *request, const struct consent *consent)
 {
     struct buf buf;
-    buf_init(&buf, REPLY_BYTES);
+    buf_init(&buf, CONSENT_BYTES);
     struct json_out out = json_out_to(&buf);
     struct voter voter = {.consent = *consent};
     bool current = voter_consented(&voter);
@@ -78,6 +112,7 @@ static void answer_consent(struct http_request *request, const struct consent *c
     json_put_cstring(&out, "scope", consent_scope_word(consent->scope));
     json_put_bool(&out, "in_house_only", consent->in_house_only);
     json_put_int(&out, "in_house_models", in_house_models(request->context->roster));
+    write_recipients(&out, request->context->roster);
     json_put_bool(&out, "current", current);
     json_put_bool(&out, "first", !current && request->context->auth != AUTH_LOCAL);
     json_put_close(&out, '}');

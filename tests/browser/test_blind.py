@@ -28,7 +28,11 @@ def test_no_name_before_the_vote(visit, size):
     voter.page.reload()
     voter.page.wait_for_selector(READY)
     assert told(voter.everything()) == []
-    assert len(received) >= 2 and [told(answer) for answer in received] == [[]] * len(received)
+    # Before the first prompt the page says which organisations may receive it, and names no model.
+    assert any("/api/consent" in answer for answer in received)
+    told_of = [told(answer) for answer in received if "/api/consent" not in answer]
+    assert len(told_of) >= 2 and told_of == [[]] * len(told_of)
+    assert not any(name in answer for answer in received for name in NAMES)
     voter.page.unroute_all(behavior="wait")
     voter.vote()
     assert len(told(voter.everything())) == 4

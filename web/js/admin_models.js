@@ -9,9 +9,14 @@ const ACTS = {
   retired: [["resume", "Bring back"]],
 };
 const DONE = { pause: "is paused", resume: "is drawn again", retire: "is retired" };
-const CLASSES = { rate_limit: "rate limit", bad_request: "bad request", context_length: "too long", not_found: "not found" };
+const CLASSES = {
+  rate_limit: "rate limit", bad_request: "bad request", context_length: "too long", not_found: "not found",
+};
 
-const seconds = (value) => (value === null ? "–" : value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(1)} s`);
+function seconds(value) {
+  if (value === null) return "–";
+  return value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(1)} s`;
+}
 const dollars = (value) => (value === 0 ? "$0" : `$${value < 0.01 ? value.toPrecision(2) : value.toFixed(2)}`);
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
@@ -46,7 +51,8 @@ function figures(model) {
     figure("Whole answer", ...latency(health.answer_seconds)),
     figure("Failed attempts", String(failed), errorsOf(health)),
     figure("Swapped, void", `${health.swaps}, ${health.voids}`, "battles lost by it"),
-    figure("Spent", dollars(health.spent_usd), health.unpriced ? `${plural(health.unpriced, "answer")} without a price` : null),
+    figure("Spent", dollars(health.spent_usd),
+      health.unpriced ? `${plural(health.unpriced, "answer")} without a price` : null),
     figure("Price", priceOf(model), model.price.input === null ? null : "a million tokens"),
     figure("Budget", model.budget_usd === null ? "none" : `${dollars(model.budget_usd)} a day`));
 }

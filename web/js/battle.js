@@ -13,7 +13,7 @@ import { Mode, MODES } from "./mode.js";
 import { ending, invite, isAsked, queue, showProgress } from "./queue.js";
 import { bindHistory } from "./history.js";
 import { bindKeys } from "./keyboard.js";
-import { inHouseProblem, recipients, recipientsSentence } from "./recipients.js";
+import { inHouseProblem, recipientsSentence } from "./recipients.js";
 import { errorSentence } from "./words.js";
 
 const TITLES = {
@@ -411,10 +411,10 @@ const remembered = {
 
 // Who may receive a prompt stands under the box that it is written in, with the choice to keep it in-house. Who chose
 // that on the notice has it everywhere: the server sees to it.
-function showRecipients(page, who, consent) {
+function showRecipients(page, consent) {
   const box = byId("in-house-only");
-  const problem = inHouseProblem(who);
-  page.dock.tellRecipients(recipientsSentence(who));
+  const problem = inHouseProblem(consent);
+  page.dock.tellRecipients(recipientsSentence(consent));
   byId("in-house-hint").textContent = problem ?? "";
   byId("in-house-hint").hidden = !problem;
   box.checked = consent.in_house_only || (!problem && remembered.get());
@@ -425,9 +425,9 @@ function showRecipients(page, who, consent) {
 
 // Where voters are invited, each agrees to the notice before the first prompt.
 async function agreeFirst(page) {
-  const [consent, who] = await Promise.all([get("/api/consent"), recipients()]).catch(() => []);
+  const consent = await get("/api/consent").catch(() => null);
   if (consent?.first) location.replace("/consent");
-  else if (who?.names.length) showRecipients(page, who, consent);
+  else if (consent?.recipients.length) showRecipients(page, consent);
 }
 
 agreeFirst(new BattlePage());

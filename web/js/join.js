@@ -2,7 +2,7 @@
 // nothing: the token goes to the server with the button, in a POST's body.
 import { byId } from "./dom.js";
 import { get, post } from "./api.js";
-import { inHouseProblem, recipients, recipientsSentence } from "./recipients.js";
+import { inHouseProblem, recipientsSentence } from "./recipients.js";
 import { errorSentence } from "./words.js";
 
 const own = new Set(["unauthorized", "forbidden", "not_found"]);  // here the server's own words say more
@@ -31,21 +31,21 @@ function show(id) {
 }
 
 // The choice to keep it in-house, where it would change something and can be had.
-function offerInHouse(who, consent) {
+function offerInHouse(consent) {
   const [box] = byId("rivals").getElementsByTagName("input");
-  const problem = inHouseProblem(who);
-  byId("rivals").hidden = !who.names.length && !consent.in_house_only;
+  const problem = inHouseProblem(consent);
+  byId("rivals").hidden = !consent.recipients.length && !consent.in_house_only;
   if (problem) byId("in-house-hint").textContent = problem;
   box.disabled = Boolean(problem) && !consent.in_house_only;
   box.checked = consent.in_house_only;
 }
 
 async function askConsent() {
-  const [consent, who] = await Promise.all([get("/api/consent"), recipients()]);
-  byId("recipients").textContent = who.names.length
-    ? `Each prompt goes to the two models of its battle. ${recipientsSentence(who)}`
+  const consent = await get("/api/consent");
+  byId("recipients").textContent = consent.recipients.length
+    ? `Each prompt goes to the two models of its battle. ${recipientsSentence(consent)}`
     : "All models run here: nothing leaves this arena.";
-  offerInHouse(who, consent);
+  offerInHouse(consent);
   byId("notice").textContent = consent.notice;
   if (consent.scope !== "none") byId("consent").elements.scope.value = consent.scope;
   byId("agree").textContent = consent.current ? "Save" : "Agree and start";
