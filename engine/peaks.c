@@ -115,49 +115,51 @@ double peaks_read_rate(size_t bytes, int count)
 
 /* --- Multiplying --- */
 
-#define CHAIN_ROUNDS(name, attributes, vector, step, store)                                        \
-    attributes static int64_t name(void)                                                           \
-    {                                                                                              \
-        vector sums[CHAINS], a, b;                                                                 \
-        int64_t out[sizeof(vector) / 8], total = 0;                                                \
-        memset(sums, 0, sizeof sums);                                                              \
-        memset(&a, 3, sizeof a);                                                                   \
-        memset(&b, 5, sizeof b);                                                                   \
-        for (int round = 0; round < ROUNDS; round++) {                                             \
-            __asm__ volatile(""                                                                    \
-                             : "+x"(a),                                                            \
-                               "+x"(b)); /* the operands are not known: no round can be skipped */ \
-            for (int c = 0; c < CHAINS; c++)                                                       \
-                sums[c] = step(sums[c], a, b);                                                     \
-        }                                                                                          \
-        for (int c = 0; c < CHAINS; c++) {                                                         \
-            store((void *)out, sums[c]);                                                           \
-            total += out[0];                                                                       \
-        }                                                                                          \
-        return total;                                                                              \
-    }
-
+/* In assembler: compilers keep such sums in memory. Twelve chains hide the latency of one. */
 #if defined(__x86_64__)
-#define STEP_512(sum, a, b) _mm512_dpbusd_epi32(sum, a, b)
-#define STEP_256(sum, a, b)                                                                        \
-    _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1)))
-CHAIN_ROUNDS(chains_512, __attribute__((target("avx512f,avx512bw,avx512vnni"))), __m512i, STEP_512,
-             _mm512_storeu_si512)
-CHAIN_ROUNDS(chains_256, __attribute__((target("avx2"))), __m256i, STEP_256, _mm256_storeu_si256)
-#endif
+#define FOR_CHAINS(step)                                                                           \
+    step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7) step(8) step(9) step(10)       \
+        step(11)
+#define CHAIN_REGISTERS                                                                            \
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
+        "xmm11", "xmm12", "xmm13", "xmm14", "cc"
+#define STEP_512(n) "vpdpbusd %%zmm12, %%zmm13, %%zmm" #n "\n\t"
+#define STEP_256(n)                                                                                \
+    "vpmaddubsw %%ymm12, %%ymm13, %%ymm14\n\t"                                                     \
+    "vpmaddwd %%ymm12, %%ymm14, %%ymm14\n\t"                                                       \
+    "vpaddd %%ymm14, %%ymm" #n ", %%ymm" #n "\n\t"
 
-static volatile int64_t chain_result;
+static void chains_512(void)
+{
+    int64_t left = ROUNDS;
+    __asm__ volatile("1:\n\t" FOR_CHAINS(STEP_512) "dec %0\n\tjnz 1b\n\t"
+                                                   "vzeroupper"
+                     : "+r"(left)
+                     :
+                     : CHAIN_REGISTERS);
+}
+
+static void chains_256(void)
+{
+    int64_t left = ROUNDS;
+    __asm__ volatile("1:\n\t" FOR_CHAINS(STEP_256) "dec %0\n\tjnz 1b\n\t"
+                                                   "vzeroupper"
+                     : "+r"(left)
+                     :
+                     : CHAIN_REGISTERS);
+}
+#endif
 
 /* Runs the chains; returns how many operations that was. */
 static double run_chains(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512vnni")) {
-        chain_result = chains_512();
+        chains_512();
         return 2.0 * 64 * CHAINS * ROUNDS;
     }
     if (__builtin_cpu_supports("avx2")) {
-        chain_result = chains_256();
+        chains_256();
         return 2.0 * 32 * CHAINS * ROUNDS;
     }
 #endif
