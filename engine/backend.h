@@ -48,8 +48,9 @@ struct backend_step {
 
 struct backend_load {
     const char *quantize; /* weights' type at load, or NULL */
-    size_t kv_bytes; /* at most; the backend says how many pages that makes; 0: its own choice */
-    bool partial;    /* config->layers may be fewer than the file has: for a check of some */
+    size_t kv_bytes;   /* at most; the backend says how many pages that makes; 0: its own choice */
+    bool partial;      /* config->layers may be fewer than the file has: for a check of some */
+    enum kernel_kv kv; /* how keys and values are kept */
 };
 
 struct backend_ops;

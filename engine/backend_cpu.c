@@ -186,7 +186,7 @@ static bool make_forward(struct cpu_model *m, const struct backend_load *options
     if (!m->wanted)
         return engine_no_memory(error, "a step");
     m->forward = forward_new(m->config, &m->weights, cpu->kernels, cpu->threads, m->capacity,
-                             m->base.pages, error);
+                             m->base.pages, options->kv, error);
     return m->forward;
 }
 
@@ -200,7 +200,7 @@ static struct backend_model *cpu_load(struct backend *backend, const struct conf
         return NULL;
     }
     m->base = (struct backend_model){.backend = backend,
-                                     .page_bytes = forward_page_bytes(config),
+                                     .page_bytes = forward_page_bytes(config, options->kv),
                                      .step_tokens = STEP_TOKENS,
                                      .mixed_tokens = MIXED_TOKENS};
     m->config = config;

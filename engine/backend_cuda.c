@@ -158,6 +158,9 @@ static bool load(struct cuda_model *m, const struct gguf *file, const struct bac
     struct weights_options wanted = {
         .quantize = options->quantize, .partial = options->partial, .raw = true};
     struct weights raw = {0};
+    if (options->kv != KERNEL_KV_F16)
+        return engine_fail(error, ENGINE_UNSUPPORTED,
+                           "keys and values in 8 bits are kept by the CPU alone");
     int failed = cuda_use(cuda->number);
     if (!failed)
         failed = cuda_stream_new(&m->stream);

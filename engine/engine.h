@@ -66,6 +66,7 @@ struct engine_load_options {
     const char *chat_template; /* NULL: the model's own; else a name ("chatml", "llama3", …) or
                                   Jinja source */
     const char *weights;       /* NULL: as stored; "q8_0", "q4_1": quantise at load */
+    const char *kv;            /* NULL or "f16"; "q8": keys and values in half the memory */
 };
 
 /* Reads, checks and repacks a model: `path` is a GGUF file, or a folder with config.json,

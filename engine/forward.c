@@ -37,6 +37,7 @@ struct forward {
     struct experts *experts; /* NULL: dense */
     int capacity, query_width, qkv_width;
 
+    enum kernel_kv kv;
     uint8_t *cache;
     size_t cache_bytes, page_stride, layer_stride;
 
@@ -65,20 +66,20 @@ static int greatest(int a, int b)
     return a > b ? a : b;
 }
 
-static size_t page_stride(const struct config *c)
+static size_t page_stride(const struct config *c, enum kernel_kv kv)
 {
-    size_t bytes = kernel_kv_page_bytes(c->kv_heads, c->head_dim);
+    size_t bytes = kernel_kv_page_bytes(kv, c->kv_heads, c->head_dim);
     return (bytes + KERNEL_ALIGNMENT - 1) & ~(size_t)(KERNEL_ALIGNMENT - 1);
 }
 
-size_t forward_page_bytes(const struct config *config)
+size_t forward_page_bytes(const struct config *config, enum kernel_kv kv)
 {
-    return page_stride(config) * (size_t)config->layers;
+    return page_stride(config, kv) * (size_t)config->layers;
 }
 
 static bool make_cache(struct forward *f, int pages)
 {
-    f->page_stride = page_stride(f->config);
+    f->page_stride = page_stride(f->config, f->kv);
     f->layer_stride = f->page_stride * (size_t)pages;
     f->cache_bytes = f->layer_stride * (size_t)f->config->layers;
     void *memory = mmap(NULL, f->cache_bytes, PROT_READ | PROT_WRITE,
@@ -140,7 +141,7 @@ static bool make_buffers(struct forward *f, int pages)
 
 struct forward *forward_new(const struct config *config, const struct weights *weights,
                             const struct kernels *kernels, struct threads *threads, int rows,
-                            int pages, struct engine_error *error)
+                            int pages, enum kernel_kv kv, struct engine_error *error)
 {
     struct forward *f = calloc(1, sizeof *f);
     if (!f) {
@@ -151,6 +152,7 @@ struct forward *forward_new(const struct config *config, const struct weights *w
                           .weights = weights,
                           .k = kernels,
                           .threads = threads,
+                          .kv = kv,
                           .capacity = greatest(rows, FORWARD_HEAD_ROWS)};
     if (!make_buffers(f, pages)) {
         engine_no_memory(error, "the forward pass and its KV cache");
@@ -307,8 +309,9 @@ static void place_row(const struct forward *f, int row)
         f->k->rope(query, c->heads, c->head_dim, c->rotary, table, c->architecture->pairing);
         f->k->rope(key, c->kv_heads, c->head_dim, c->rotary, table, c->architecture->pairing);
     }
-    f->k->kv_store(layer_cache(f) + (size_t)r->page * f->page_stride, r->position % KERNEL_KV_BLOCK,
-                   c->kv_heads, c->head_dim, key, key + c->kv_heads * c->head_dim);
+    f->k->kv_store(f->kv, layer_cache(f) + (size_t)r->page * f->page_stride,
+                   r->position % KERNEL_KV_BLOCK, c->kv_heads, c->head_dim, key,
+                   key + c->kv_heads * c->head_dim);
 }
 
 static void place_rows(void *context, int first, int last, int thread)
@@ -343,6 +346,7 @@ static void attend(void *context, int first, int last, int thread)
             .cache = layer_cache(f),
             .page_stride = f->page_stride,
             .pages = slice->pages,
+            .type = f->kv,
         };
         f->k->attention(&attention, task->kv_head, task->first, task->last);
     }

@@ -18,11 +18,11 @@ struct forward;
 /* `rows`: most tokens of a step. Returns new. */
 struct forward *forward_new(const struct config *config, const struct weights *weights,
                             const struct kernels *kernels, struct threads *threads, int rows,
-                            int pages, struct engine_error *error);
+                            int pages, enum kernel_kv kv, struct engine_error *error);
 void forward_free(struct forward *forward);
 
 /* Bytes of KV that one page takes over all layers. */
-size_t forward_page_bytes(const struct config *config);
+size_t forward_page_bytes(const struct config *config, enum kernel_kv kv);
 
 /* Runs all layers over the step's tokens, slice after slice, and stores their keys and values. A
  * slice's row r of forward_logits is its first token's place in that order, plus r. */

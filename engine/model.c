@@ -63,6 +63,13 @@ static bool choose_context(struct engine_model *model, int wanted, const char *p
     return true;
 }
 
+static bool choose_kv(const char *name, enum kernel_kv *kv, struct engine_error *error)
+{
+    *kv = name && strcmp(name, "q8") == 0 ? KERNEL_KV_Q8 : KERNEL_KV_F16;
+    return !name || *kv == KERNEL_KV_Q8 || strcmp(name, "f16") == 0 ||
+           engine_fail(error, ENGINE_REQUEST, "a KV cache of \"%s\": it can be f16 or q8", name);
+}
+
 /* On the device, if it computes what the CPU does. */
 static struct backend_model *load_checked(struct engine_model *model,
                                           const struct model_backends *backends,
@@ -101,6 +108,8 @@ static bool load(struct engine_model *model, const struct model_backends *backen
         !read_text(model, file, options->chat_template, error))
         return false;
     struct backend_load load = {.quantize = options->weights, .kv_bytes = kv_bytes};
+    if (!choose_kv(options->kv, &load.kv, error))
+        return false;
     model->backend = load_weights(model, backends, file, &load, error);
     if (!model->backend || !choose_context(model, options->context, path, error))
         return false;

@@ -137,11 +137,16 @@ void kernel_rope_table(float *table, int position, int rotary, double base, doub
 
 /* --- Paged attention --- */
 
-/* A KV page holds 32 positions of one layer, all its KV heads, as F16: for each head the keys
- * with positions innermost ([head_dim][32]: 16 positions fill a register), then the values with
- * the head's dimension innermost ([32][head_dim rounded up to 16]). Only kv_store writes it; it
- * needs no clearing before use. */
-size_t kernel_kv_page_bytes(int kv_heads, int head_dim);
+enum kernel_kv {
+    KERNEL_KV_F16,
+    KERNEL_KV_Q8, /* int8 under one scale a position and head: half the bytes */
+};
+
+/* A KV page holds 32 positions of one layer, all its KV heads: for each head the keys with
+ * positions innermost ([head_dim][32]: 16 positions fill a register), then the values with the
+ * head's dimension innermost ([32][head_dim rounded up to 16]); for Q8, each followed by the 32
+ * positions' scales as floats. Only kv_store writes it; it needs no clearing before use. */
+size_t kernel_kv_page_bytes(enum kernel_kv type, int kv_heads, int head_dim);
 
 /* One sequence's attention in one layer. Query q stands at position `position + q` and sees
  * positions 0 .. position + q, with a window only the last `window` of them; their keys and
@@ -159,6 +164,7 @@ struct kernel_attention {
     const uint8_t *cache; /* this layer's pages: page p at cache + p * page_stride bytes */
     size_t page_stride;   /* a multiple of KERNEL_ALIGNMENT */
     const int32_t *pages; /* pages[i] holds positions 32 i .. 32 i + 31 */
+    enum kernel_kv type;  /* what the pages hold */
 };
 
 /* --- The table of an instruction set --- */
@@ -188,8 +194,8 @@ struct kernels {
 
     /* Stores one token's keys and values (kv_heads * head_dim floats each) at `slot` (0..31) of
      * a page. */
-    void (*kv_store)(uint8_t *page, int slot, int kv_heads, int head_dim, const float *keys,
-                     const float *values);
+    void (*kv_store)(enum kernel_kv type, uint8_t *page, int slot, int kv_heads, int head_dim,
+                     const float *keys, const float *values);
 
     /* The query heads that share one KV head, for queries [first, last): reads each key and
      * value once for all query heads. Cut the work over threads by (sequence, KV head, range of

@@ -168,12 +168,12 @@ struct competitor_config {
     struct chat_params params;
     struct price_list prices;
     double first_byte_s, first_content_s, idle_s,
-        total_s;                   /* deadlines of a remote answer; NaN: the default */
-    double budget_usd;             /* most that it may cost a day; NaN: no limit */
-    double weight;                 /* how often it is drawn, relative to 1 */
-    int retries;                   /* -1: the default */
-    char *chat_template, *weights; /* engine: NULL, or what engine_load_options takes */
-    int context;                   /* engine: 0, or the longest prompt plus answer in tokens */
+        total_s;                        /* deadlines of a remote answer; NaN: the default */
+    double budget_usd;                  /* most that it may cost a day; NaN: no limit */
+    double weight;                      /* how often it is drawn, relative to 1 */
+    int retries;                        /* -1: the default */
+    char *chat_template, *weights, *kv; /* engine: NULL, or what engine_load_options takes */
+    int context;                        /* engine: 0, or the longest prompt plus answer in tokens */
     bool in_house, stream, allow_http, outputs_may_train;
     enum competitor_state state; /* as configured; a competitor's own is `availability` */
 };

@@ -35,6 +35,7 @@ static const struct {
     {"system", FIELD(system)},
     {"chat_template", FIELD(chat_template)},
     {"weights", FIELD(weights)},
+    {"kv", FIELD(kv)},
 };
 
 static const struct {
@@ -47,33 +48,12 @@ static const struct {
     {"outputs_may_train", FIELD(outputs_may_train)},
 };
 
-static const char *const KEYS[] = {"name",
-                                   "provider",
-                                   "model",
-                                   "path",
-                                   "organisation",
-                                   "licence",
-                                   "base_url",
-                                   "dialect",
-                                   "api_key_env",
-                                   "api_key_file",
-                                   "system",
-                                   "weights",
-                                   "in_house",
-                                   "stream",
-                                   "params",
-                                   "allow_http",
-                                   "outputs_may_train",
-                                   "aliases",
-                                   "retries",
-                                   "price",
-                                   "weight",
-                                   "context",
-                                   "chat_template",
-                                   "timeouts",
-                                   "budget",
-                                   "state",
-                                   NULL};
+static const char *const KEYS[] = {
+    "kv",       "name",     "provider", "model",       "path",         "organisation",
+    "licence",  "base_url", "dialect",  "api_key_env", "api_key_file", "system",
+    "weights",  "in_house", "stream",   "params",      "allow_http",   "outputs_may_train",
+    "aliases",  "retries",  "price",    "weight",      "context",      "chat_template",
+    "timeouts", "budget",   "state",    NULL};
 static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p",     "top_k", "max_tokens",
                                          "seed",        "stop",  "reasoning", NULL};
 static const char *const TIMEOUT_KEYS[] = {"first_byte", "first_content", "idle", "total", NULL};
@@ -340,6 +320,8 @@ bool competitor_config_describe(const struct competitor_config *config, const ch
     json_put_cstring(&out, "model", config->model);
     json_put_cstring(&out, "weights", weights);
     json_put_cstring(&out, "quantised_at_load", config->weights);
+    if (config->kv)
+        json_put_cstring(&out, "kv", config->kv);
     json_put_int(&out, "context", config->context);
     json_put_cstring(&out, "base_url", config->base_url);
     json_put_cstring(&out, "dialect", config->dialect);

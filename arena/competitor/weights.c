@@ -12,6 +12,7 @@
 struct loaded {
     char *path;     /* real */
     char *weights;  /* as configured, or NULL */
+    char *kv;       /* likewise */
     char *template; /* likewise */
     int context;
     struct weights_model model;
@@ -52,6 +53,7 @@ static void loaded_free(struct loaded *loaded)
 {
     free(loaded->path);
     free(loaded->weights);
+    free(loaded->kv);
     free(loaded->template);
     free(loaded);
 }
@@ -85,7 +87,7 @@ static const struct loaded *find(const struct weights *weights, const struct loa
     while (have &&
            (strcmp(have->path, wanted->path) != 0 ||
             strcmp(have->model.fingerprint, wanted->model.fingerprint) != 0 ||
-            !same_text(have->weights, wanted->weights) ||
+            !same_text(have->weights, wanted->weights) || !same_text(have->kv, wanted->kv) ||
             !same_text(have->template, wanted->template) || have->context != wanted->context))
         have = have->next;
     return have;
@@ -97,6 +99,7 @@ static struct loaded *describe(const struct competitor_config *config, const cha
     struct loaded *loaded = calloc(1, sizeof *loaded);
     if (!loaded || !copy_or_null(&loaded->path, path) ||
         !copy_or_null(&loaded->weights, config->weights) ||
+        !copy_or_null(&loaded->kv, config->kv) ||
         !copy_or_null(&loaded->template, config->chat_template)) {
         err_set(err, ERR_MEMORY, "out of memory");
     } else {
@@ -111,7 +114,8 @@ static struct loaded *describe(const struct competitor_config *config, const cha
 
 static bool load(struct weights *weights, struct loaded *loaded, struct err *err)
 {
-    struct engine_load_options options = {loaded->context, loaded->template, loaded->weights};
+    struct engine_load_options options = {loaded->context, loaded->template, loaded->weights,
+                                          loaded->kv};
     struct engine_error error = {ENGINE_OK, ""};
     if (!start_engine(weights, err))
         return false;

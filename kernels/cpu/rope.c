@@ -16,7 +16,7 @@ void kernel_rope_table(float *table, int position, int rotary, double base, doub
     }
 }
 
-size_t kernel_kv_page_bytes(int kv_heads, int head_dim)
+size_t kernel_kv_page_bytes(enum kernel_kv type, int kv_heads, int head_dim)
 {
-    return (size_t)kv_heads * kv_head_bytes(head_dim);
+    return (size_t)kv_heads * kv_head_bytes(type, head_dim);
 }

@@ -40,16 +40,37 @@ static inline int kv_padded(int head_dim)
     return (head_dim + 15) / 16 * 16;
 }
 
-/* Bytes of one head's keys in a page; its values follow. Both parts are multiples of
- * KERNEL_ALIGNMENT. */
-static inline size_t kv_key_bytes(int head_dim)
+/* Bytes of one head's keys (values) in a page, `lanes` elements a position. All parts are multiples
+ * of KERNEL_ALIGNMENT. */
+static inline size_t kv_part_bytes(enum kernel_kv type, int lanes)
 {
-    return (size_t)head_dim * KERNEL_KV_BLOCK * 2;
+    size_t elements = (size_t)lanes * KERNEL_KV_BLOCK;
+    return type == KERNEL_KV_F16 ? elements * 2 : elements + KERNEL_KV_BLOCK * sizeof(float);
 }
 
-static inline size_t kv_head_bytes(int head_dim)
+/* A head's values follow its keys. */
+static inline size_t kv_key_bytes(enum kernel_kv type, int head_dim)
 {
-    return kv_key_bytes(head_dim) + (size_t)kv_padded(head_dim) * KERNEL_KV_BLOCK * 2;
+    return kv_part_bytes(type, head_dim);
+}
+
+static inline size_t kv_head_bytes(enum kernel_kv type, int head_dim)
+{
+    return kv_key_bytes(type, head_dim) + kv_part_bytes(type, kv_padded(head_dim));
+}
+
+/* Q8: the 32 scales behind the elements of a part. */
+static inline const float *kv_scales(const uint8_t *part, int lanes)
+{
+    return (const float *)(const void *)(part + (size_t)lanes * KERNEL_KV_BLOCK);
+}
+
+/* Q8: what a head's keys or values are multiplied by before rounding, and (in *scale) after. */
+static inline float kv_inverse(float largest, float *scale)
+{
+    bool fit = largest >= QUANTIZE_TINY && largest <= FLT_MAX;
+    *scale = fit ? largest / 127 : 0;
+    return fit ? 127 / largest : 0;
 }
 
 /* First position that the query at `position` sees. */
@@ -65,8 +86,8 @@ static inline int kv_first_visible(int position, int window)
     void set##_rmsnorm(float *out, const float *x, const float *weight, int n, float epsilon);     \
     void set##_rope(float *x, int heads, int head_dim, int rotary, const float *table,             \
                     enum kernel_rope pairing);                                                     \
-    void set##_kv_store(uint8_t *page, int slot, int kv_heads, int head_dim, const float *keys,    \
-                        const float *values);                                                      \
+    void set##_kv_store(enum kernel_kv type, uint8_t *page, int slot, int kv_heads, int head_dim,  \
+                        const float *keys, const float *values);                                   \
     void set##_attention(const struct kernel_attention *a, int kv_head, int first, int last);      \
     void set##_silu_multiply(float *out, const float *gate, const float *up, int n);               \
     void set##_gelu_multiply(float *out, const float *gate, const float *up, int n);               \

@@ -255,25 +255,26 @@ static void run_attention(void *data, int thread, int threads)
         }
 }
 
-static void bench_attention(const struct kernels *k, int threads)
+static void bench_attention(const struct kernels *k, enum kernel_kv type, int threads)
 {
     static int32_t pages[CONTEXT / 32];
-    size_t bytes = kernel_kv_page_bytes(KV_HEADS, HEAD_DIM);
+    size_t bytes = kernel_kv_page_bytes(type, KV_HEADS, HEAD_DIM);
     uint8_t *cache = buffer(bytes * (CONTEXT / 32));
     size_t rows = (size_t)TOKENS_MOST * HEADS * HEAD_DIM * sizeof(float);
     float *q = buffer(rows), *out = buffer(rows);
     memset(q, 0, rows);
     for (int p = 0; p < CONTEXT; p++) {
         pages[p / 32] = p / 32;
-        k->kv_store(cache + (size_t)(p / 32) * bytes, p % 32, KV_HEADS, HEAD_DIM, q, q);
+        k->kv_store(type, cache + (size_t)(p / 32) * bytes, p % 32, KV_HEADS, HEAD_DIM, q, q);
     }
     struct attention_work work = {k,
                                   {HEADS, KV_HEADS, HEAD_DIM, 0, 0.125f, 0, 0, TOKENS_MOST, q, out,
-                                   HEADS * HEAD_DIM, HEADS * HEAD_DIM, cache, bytes, pages}};
+                                   HEADS * HEAD_DIM, HEADS * HEAD_DIM, cache, bytes, pages, type}};
     double seconds = best_seconds(run_attention, &work, threads, 5);
     double operations = 4.0 * HEADS * HEAD_DIM * TOKENS_MOST * (TOKENS_MOST + 1) / 2 * LAYERS;
-    printf("%s, attention, %d thread%s: prefill of %d %.1f ms, %.0f GFLOPS; ", k->name, threads,
-           threads > 1 ? "s" : "", TOKENS_MOST, seconds * 1e3, operations / seconds / 1e9);
+    printf("%s, attention over %s, %d thread%s: prefill of %d %.1f ms, %.0f GFLOPS; ", k->name,
+           type == KERNEL_KV_F16 ? "F16" : "Q8", threads, threads > 1 ? "s" : "", TOKENS_MOST,
+           seconds * 1e3, operations / seconds / 1e9);
     work.a.position = CONTEXT - 1;
     work.a.count = 1;
     seconds = best_seconds(run_attention, &work, threads, 10);
@@ -299,7 +300,8 @@ int main(int argc, char **argv)
         double peak = threads * 12.0 * 128 * (double)rounds /
                       best_seconds(run_products, &rounds, threads, 10);
         printf("%d thread%s: int8 peak %.0f GOPS\n", threads, threads > 1 ? "s" : "", peak / 1e9);
-        bench_attention(k, threads);
+        bench_attention(k, KERNEL_KV_F16, threads);
+        bench_attention(k, KERNEL_KV_Q8, threads);
         for (uint32_t type = 0; type < 64; type++) {
             const struct kernel_type_info *info = kernel_type_info(type);
             bool wanted = info && (argc > 2 ? !strcmp(argv[2], info->name)

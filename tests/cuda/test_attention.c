@@ -55,7 +55,7 @@ static void keep(struct world *w, int sequence, int position, const float *row)
     const struct one *c = w->c;
     int page = w->pages[w->lists[sequence] + position / KERNEL_KV_BLOCK];
     const float *key = row + c->heads * c->head_dim, *value = key + c->kv_heads * c->head_dim;
-    kernels_choose("scalar")->kv_store(w->cpu_cache + (size_t)page * w->cpu_page,
+    kernels_choose("scalar")->kv_store(KERNEL_KV_F16, w->cpu_cache + (size_t)page * w->cpu_page,
                                        position % KERNEL_KV_BLOCK, c->kv_heads, c->head_dim, key,
                                        value);
 }
@@ -152,7 +152,7 @@ static void make_world(struct world *w, const struct one *c, const int *lengths)
         w->length[s] += 200; /* room */
     int total = MOST_SEQUENCES * MOST_PAGES;
     list_pages(w, total);
-    w->cpu_page = kernel_kv_page_bytes(c->kv_heads, c->head_dim);
+    w->cpu_page = kernel_kv_page_bytes(KERNEL_KV_F16, c->kv_heads, c->head_dim);
     w->gpu_page = cuda_page_bytes(c->kv_heads, c->head_dim);
     w->cpu_cache = host_new(w->cpu_page * (size_t)total);
     w->gpu_cache = host_new(w->gpu_page * (size_t)total);

@@ -325,12 +325,28 @@ static void test_bad_files_and_options_are_refused(void **state)
     unlink(other);
 }
 
+/* Two models' logits differ, but by less than `share` of their size (squared). */
+static void check_near(struct engine_model *one, struct engine_model *other, double share)
+{
+    struct engine_error error = {0};
+    static const int32_t tokens[] = {'h', 'e', 'l', 'l', 'o'};
+    float *a = engine_logits(one, tokens, 5, &error), *b = engine_logits(other, tokens, 5, &error);
+    assert_true(a && b);
+    double away = 0, size = 0;
+    for (int i = 0; i < 5 * TINY_VOCABULARY; i++) {
+        away += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        size += (double)a[i] * (double)a[i];
+    }
+    assert_true(away > 0 && away / size < share);
+    free(a);
+    free(b);
+}
+
 /* Float weights quantised at load compute nearly the same. */
 static void test_weights_are_quantised_at_load(void **state)
 {
     (void)state;
     char path[64];
-    struct engine_error error = {0};
     struct engine_model_info info;
     struct tiny_model tiny = TINY_DEFAULT;
     tiny.type = KERNEL_F32;
@@ -341,18 +357,24 @@ static void test_weights_are_quantised_at_load(void **state)
     unlink(path);
     engine_model_info(small, &info);
     assert_string_equal(info.type, "Q8_0");
-    static const int32_t tokens[] = {'h', 'e', 'l', 'l', 'o'};
-    float *a = engine_logits(exact, tokens, 5, &error),
-          *b = engine_logits(small, tokens, 5, &error);
-    assert_true(a && b);
-    double away = 0, size = 0;
-    for (int i = 0; i < 5 * TINY_VOCABULARY; i++) {
-        away += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-        size += (double)a[i] * (double)a[i];
-    }
-    assert_true(away > 0 && away / size < 1e-3);
-    free(a);
-    free(b);
+    check_near(exact, small, 1e-3);
+}
+
+/* Keys and values in eight bits compute nearly the same; another number of bits is refused. */
+static void test_keys_and_values_fit_in_half(void **state)
+{
+    (void)state;
+    char path[64];
+    struct engine_error error = {0};
+    struct tiny_model tiny = TINY_DEFAULT;
+    tiny.type = KERNEL_F32;
+    tiny_file(&tiny, path);
+    struct engine_model *halves = model_of(engine, path, (struct engine_load_options){.kv = "f16"});
+    struct engine_model *quants = model_of(engine, path, (struct engine_load_options){.kv = "q8"});
+    assert_null(engine_load(engine, path, &(struct engine_load_options){.kv = "q4"}, &error));
+    assert_non_null(strstr(error.message, "f16 or q8"));
+    unlink(path);
+    check_near(halves, quants, 1e-3);
 }
 
 static int setup(void **state)
@@ -381,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_a_conversation_is_rendered_and_answered),
         cmocka_unit_test(test_bad_files_and_options_are_refused),
         cmocka_unit_test(test_weights_are_quantised_at_load),
+        cmocka_unit_test(test_keys_and_values_fit_in_half),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -64,12 +64,12 @@ static struct answer *start_kind(struct engine_model *model, const struct kind *
 }
 
 /* The reference: one thread, one request, one token a step. */
-static void run_alone(const char *path)
+static void run_alone(const char *path, const char *kv)
 {
     for (int i = 0; i < KINDS; i++) {
         struct engine *engine =
             engine_of((struct engine_options){.threads = 1, .kv_bytes = 1 << 20});
-        struct engine_model *model = model_of(engine, path, (struct engine_load_options){0});
+        struct engine_model *model = model_of(engine, path, (struct engine_load_options){.kv = kv});
         struct engine_request request = request_of(&kinds[i]);
         request.no_guesses = true;
         kinds[i].alone = answer_wait(answer_start(model, request));
@@ -118,7 +118,7 @@ static void open_gate(struct answer *gate)
 
 /* One engine, many requests at random moments, some cancelled, with few enough pages that some are
  * thrown out. */
-static void run_schedule(const char *path, uint64_t seed, int requests)
+static void run_schedule(const char *path, const char *kv, uint64_t seed, int requests)
 {
     uint64_t random = seed * 1001 + 3;
     struct engine_options options = {.threads = 1 + (int)pick(&random, 3),
@@ -127,7 +127,7 @@ static void run_schedule(const char *path, uint64_t seed, int requests)
                                      .kv_bytes = (60u << 10) + pick(&random, 250u << 10)};
     struct engine *engine = engine_of(options);
     struct engine_model *model =
-        model_of(engine, path, (struct engine_load_options){.context = 224});
+        model_of(engine, path, (struct engine_load_options){.context = 224, .kv = kv});
     struct answer *answers[64], *gate = seed % 2 ? NULL : start_gate(model);
     int which[64];
     for (int i = 0; i < requests; i++) {
@@ -161,10 +161,11 @@ static void test_tokens_do_not_depend_on_the_schedule(void **state)
 {
     (void)state;
     const char *rounds = getenv("ARENA_SCHEDULES");
-    for (int model = 0; model < 3; model++) {
-        run_alone(tiny_paths[model]);
+    for (int model = 0; model < 4; model++) {
+        const char *path = tiny_paths[model % 3], *kv = model == 3 ? "q8" : NULL;
+        run_alone(path, kv);
         for (long seed = 0; seed < (rounds ? strtol(rounds, NULL, 10) : 12); seed++)
-            run_schedule(tiny_paths[model], (uint64_t)seed, 40);
+            run_schedule(path, kv, (uint64_t)seed, 40);
         for (int i = 0; i < KINDS; i++)
             answer_free(kinds[i].alone);
     }

@@ -11,11 +11,11 @@ struct sequence {
 };
 
 /* A sequence of `length` positions whose pages lie in a shuffled cache full of other bytes. */
-static void sequence_init(struct sequence *s, int heads, int kv_heads, int head_dim, int length,
-                          float size)
+static void sequence_init(struct sequence *s, enum kernel_kv type, int heads, int kv_heads,
+                          int head_dim, int length, float size)
 {
     int pages = (length + 31) / 32;
-    size_t stride = kernel_kv_page_bytes(kv_heads, head_dim) + 64,
+    size_t stride = kernel_kv_page_bytes(type, kv_heads, head_dim) + 64,
            kv = (size_t)(kv_heads * head_dim);
     s->length = length;
     s->queries = random_floats((size_t)(length * heads * head_dim), size);
@@ -37,7 +37,8 @@ static void sequence_init(struct sequence *s, int heads, int kv_heads, int head_
     s->a =
         (struct kernel_attention){heads, kv_heads, head_dim, 0,          1 / sqrtf((float)head_dim),
                                   0,     0,        length,   s->queries, NULL,
-                                  width, width,    s->cache, stride,     s->pages};
+                                  width, width,    s->cache, stride,     s->pages,
+                                  type};
 }
 
 static void sequence_done(struct sequence *s)
@@ -53,8 +54,9 @@ static void store(const struct kernels *k, struct sequence *s, int first, int la
 {
     size_t kv = (size_t)(s->a.kv_heads * s->a.head_dim);
     for (int p = first; p < last; p++)
-        k->kv_store(s->cache + (size_t)s->pages[p / 32] * s->a.page_stride, p % 32, s->a.kv_heads,
-                    s->a.head_dim, s->keys + (size_t)p * kv, s->values + (size_t)p * kv);
+        k->kv_store(s->a.type, s->cache + (size_t)s->pages[p / 32] * s->a.page_stride, p % 32,
+                    s->a.kv_heads, s->a.head_dim, s->keys + (size_t)p * kv,
+                    s->values + (size_t)p * kv);
 }
 
 /* Runs positions [first, last), already stored, cut at random. */
@@ -85,6 +87,17 @@ static void prefill(const struct kernels *k, struct sequence *s, int step, float
     }
 }
 
+/* What a page gives back for element d of a head's keys or values. */
+static double kept(const struct sequence *s, const float *x, int d)
+{
+    float largest = 0;
+    if (s->a.type == KERNEL_KV_F16)
+        return half_float(float_half(x[d]));
+    for (int i = 0; i < s->a.head_dim; i++)
+        largest = fmaxf(largest, fabsf(x[i]));
+    return largest > 0 ? rint((double)(x[d] * (127 / largest))) * (double)(largest / 127) : 0;
+}
+
 static double score(const struct sequence *s, int query, int head, int position)
 {
     const struct kernel_attention *a = &s->a;
@@ -93,7 +106,7 @@ static double score(const struct sequence *s, int query, int head, int position)
     const float *k = s->keys + (position * a->kv_heads + kv_head) * a->head_dim;
     double sum = 0;
     for (int d = 0; d < a->head_dim; d++)
-        sum += (double)q[d] * half_float(float_half(k[d]));
+        sum += (double)q[d] * kept(s, k, d);
     sum *= a->scale;
     return a->softcap > 0 ? a->softcap * tanh(sum / a->softcap) : sum;
 }
@@ -112,7 +125,7 @@ static void exact_row(const struct sequence *s, int query, int head, double *out
         const float *v = s->values + (p * a->kv_heads + kv_head) * a->head_dim;
         total += weight;
         for (int d = 0; d < a->head_dim; d++)
-            out[d] += weight * half_float(float_half(v[d]));
+            out[d] += weight * kept(s, v, d);
     }
     for (int d = 0; d < a->head_dim; d++)
         out[d] /= total;
@@ -142,12 +155,12 @@ static const struct {
     {1, 1, 512, 34, 0, 0, 1},  {2, 1, 16, 260, 64, 0, 0},
 };
 
-static void check_case(size_t i)
+static void check_case(enum kernel_kv type, size_t i)
 {
     const struct kernels *sets[2], *scalar = kernels_choose("scalar");
     int count = simd_sets(sets);
     struct sequence s;
-    sequence_init(&s, CASES[i].heads, CASES[i].kv_heads, CASES[i].head_dim, CASES[i].length,
+    sequence_init(&s, type, CASES[i].heads, CASES[i].kv_heads, CASES[i].head_dim, CASES[i].length,
                   CASES[i].size);
     s.a.window = CASES[i].window;
     s.a.softcap = CASES[i].softcap;
@@ -172,7 +185,37 @@ static void test_cases(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
-        check_case(i);
+        check_case(KERNEL_KV_F16, i);
+}
+
+static void test_quantized_cases(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
+        check_case(KERNEL_KV_Q8, i);
+}
+
+/* Keys and values of one size lose at most half a step of 127 each: the answer stays close. */
+static void test_quantized_is_near(void **state)
+{
+    (void)state;
+    const struct kernels *k = kernels_choose(NULL);
+    struct sequence s;
+    sequence_init(&s, KERNEL_KV_Q8, 6, 2, 64, 300, 1);
+    size_t count = (size_t)s.length * s.a.out_stride;
+    float *out = aligned_new(count * sizeof(float));
+    double *want = malloc(count * sizeof(double));
+    assert_non_null(want);
+    prefill(k, &s, 64, out);
+    s.a.type = KERNEL_KV_F16; /* exact_row: what F16 would have kept */
+    for (int q = 0; q < s.length; q++)
+        for (int h = 0; h < s.a.heads; h++)
+            exact_row(&s, q, h, want + (size_t)q * s.a.out_stride + h * s.a.head_dim);
+    double error = nmse(out, want, count);
+    assert_true(error > 0 && error < 1e-4);
+    free(want);
+    free(out);
+    sequence_done(&s);
 }
 
 /* The output may take the queries' own place. */
@@ -181,7 +224,7 @@ static void test_in_place(void **state)
     (void)state;
     const struct kernels *k = kernels_choose(NULL);
     struct sequence s;
-    sequence_init(&s, 6, 2, 64, 50, 1);
+    sequence_init(&s, KERNEL_KV_F16, 6, 2, 64, 50, 1);
     size_t bytes = (size_t)s.length * s.a.out_stride * sizeof(float);
     float *out = aligned_new(bytes);
     prefill(k, &s, 50, out);
@@ -202,8 +245,8 @@ static void test_store_clamps(void **state)
         const struct kernels *k = kernels_choose(SETS[i]);
         if (!k)
             continue;
-        uint8_t *page = aligned_new(kernel_kv_page_bytes(1, 8));
-        k->kv_store(page, 5, 1, 8, keys, keys);
+        uint8_t *page = aligned_new(kernel_kv_page_bytes(KERNEL_KV_F16, 1, 8));
+        k->kv_store(KERNEL_KV_F16, page, 5, 1, 8, keys, keys);
         for (int d = 0; d < 8; d++) {
             uint16_t key, value;
             memcpy(&key, page + (d * 32 + 5) * 2, 2);
@@ -219,6 +262,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_quantized_cases),
+        cmocka_unit_test(test_quantized_is_near),
         cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_store_clamps),
     };
