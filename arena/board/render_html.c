@@ -11,7 +11,7 @@
 #include "board/render_plot.h"
 #include "board/render_text.h"
 
-static const char STYLE[] =
+const char RENDER_STYLE[] =
     ":root{--ink:#1c1d21;--soft:#6b7079;--line:#e3e5e9;--paper:#fff;--accent:#c2410c;--win:194,65,"
     "12;--"
     "loss:37,99,235}"
@@ -157,7 +157,7 @@ static void add_head(struct buf *out, const struct leaderboard *const *boards, s
         buf_add_string(out, k ? ", " : "");
         render_escaped(out, category_of(boards[k]));
     }
-    buf_printf(out, "</title><style>%s</style></head><body>", STYLE);
+    buf_printf(out, "</title><style>%s</style></head><body>", RENDER_STYLE);
     for (size_t k = 0; k < count && count > 1; k++) {
         buf_printf(out, "%s<a href=\"#board%zu\">", k ? " · " : "<nav>", k);
         render_escaped(out, category_of(boards[k]));

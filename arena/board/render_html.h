@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "board/leaderboard.h"
 
+extern const char RENDER_STYLE[]; /* the page's CSS, the plots' included */
+
 /* Appends text from outside so that it is no markup; control characters become spaces. */
 void render_escaped(struct buf *out, const char *text);
 

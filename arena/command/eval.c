@@ -17,6 +17,7 @@
 #include "command/eval_watch.h"
 #include "command/settings.h"
 #include "eval/bounds.h"
+#include "eval/report.h"
 #include "store/directory.h"
 #include "store/eval_runs.h"
 
@@ -25,6 +26,8 @@ enum { LISTED = 50 };
 struct wish {
     struct eval_order order;
     const char *what; /* a spec, or a run's id; NULL: none */
+    const char *output;
+    int format;
     bool dry_run;
 };
 
@@ -214,6 +217,34 @@ static int status(struct wish *wish)
     return ok ? EXIT_OK : command_fail(&command_eval, &err);
 }
 
+/* --- report --- */
+
+static bool write_report(const struct wish *wish, struct buf *out, struct err *err)
+{
+    struct db *db = store_read_open(wish->order.data, err);
+    bool ok = db && store_read_begin(db, err);
+    if (ok) {
+        ok = report_write(out, db, wish->what, (enum report_format)wish->format, err);
+        store_read_end(db);
+    }
+    db_close(db);
+    return ok;
+}
+
+static int report(struct wish *wish)
+{
+    struct err err = ERR_INIT;
+    struct buf out;
+    buf_init(&out, REPORT_MAX);
+    bool ok = write_report(wish, &out, &err);
+    if (ok && wish->output)
+        ok = file_write(wish->output, buf_text(&out), 0644, &err);
+    else if (ok && fwrite(out.data, 1, out.length, stdout) != out.length)
+        ok = err_set(&err, ERR_IO, "cannot write the report");
+    buf_done(&out);
+    return ok ? EXIT_OK : command_fail(&command_eval, &err);
+}
+
 /* --- all of them --- */
 
 static const struct {
@@ -223,17 +254,21 @@ static const struct {
 } ACTS[] = {{"run", run_spec, true},
             {"resume", resume, true},
             {"status", status, false},
+            {"report", report, false},
             {NULL, NULL, false}};
 
 static int run(int argc, char **argv)
 {
     struct wish wish = {.order = {.data = "arena-data"}};
+    static const char *const FORMATS[] = {"table", "json", "md", "html", NULL};
     int positional, act = 0;
     const struct option_spec specs[] = {
         {"data", OPTION_TEXT, &wish.order.data, NULL, 0, 0},
         {"config", OPTION_TEXT, &wish.order.config, NULL, 0, 0},
         {"dry-run", OPTION_FLAG, &wish.dry_run, NULL, 0, 0},
         {"retry-failed", OPTION_FLAG, &wish.order.retry_failed, NULL, 0, 0},
+        {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
+        {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
         {"quiet", OPTION_FLAG, &wish.order.quiet, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_eval, argc, argv, specs, &positional, 2))

@@ -1,6 +1,8 @@
 /* Append-only, but for `forgiven`. */
 #include "store/eval_calls.h"
 
+#include "store/votes.h"
+
 bool eval_calls_insert(struct db *tx, const struct eval_call_record *r, struct err *err)
 {
     return db_run(tx,
@@ -79,4 +81,36 @@ bool eval_votes_insert(struct db *tx, const uint8_t key[DIGEST_SIZE], const char
     return db_run(tx,
                   "INSERT INTO eval_votes (key, battle) SELECT ?, number FROM battles WHERE id = ?",
                   DB_VALUES(DB_BLOB(key, DIGEST_SIZE), DB_STRING(battle)), err);
+}
+
+/* The side that a person saw left may be the pair's second: then the winner is turned round. */
+static int turned(int winner, bool mirrored)
+{
+    static const int MIRROR[] = {WINNER_B, WINNER_A, WINNER_TIE, WINNER_BOTH_BAD};
+    return mirrored ? MIRROR[winner] : winner;
+}
+
+bool eval_votes_of_people(struct db *db, int64_t run,
+                          bool (*each)(void *user, const struct eval_person_vote *vote), void *user,
+                          struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(db, &rows,
+                   "SELECT q.pair, v.voter, v.winner, b.version_a <> q.version_a, f.reasons,"
+                   " f.comment FROM queue_items q JOIN battles b ON b.item = q.id"
+                   " JOIN votes v ON v.battle = b.number LEFT JOIN feedback f ON f.vote = v.seq"
+                   " WHERE q.run = ? AND v.judge = 0 AND v.counted = 0 ORDER BY v.seq",
+                   DB_VALUES(DB_INT(run)), err))
+        return false;
+    bool more = true;
+    while (more && db_next(&rows)) {
+        struct eval_person_vote vote = {.pair = db_int(&rows, 0),
+                                        .voter = db_int(&rows, 1),
+                                        .winner =
+                                            turned((int)db_int(&rows, 2), db_int(&rows, 3) != 0),
+                                        .reasons = db_text(&rows, 4),
+                                        .comment = db_text(&rows, 5)};
+        more = each(user, &vote);
+    }
+    return db_end(&rows, err);
 }

@@ -43,4 +43,14 @@ bool eval_votes_find(struct db *db, const uint8_t key[DIGEST_SIZE], bool *there,
 bool eval_votes_insert(struct db *tx, const uint8_t key[DIGEST_SIZE], const char *battle,
                        struct err *err);
 
+/* --- votes of people on a run's pairs: the counted ones --- */
+struct eval_person_vote {
+    int64_t pair, voter;          /* voter: an opaque number; 0: erased */
+    int winner;                   /* enum winner, for the sides as the pair has them */
+    struct text reasons, comment; /* data NULL: none */
+};
+bool eval_votes_of_people(struct db *db, int64_t run,
+                          bool (*each)(void *user, const struct eval_person_vote *vote), void *user,
+                          struct err *err);
+
 #endif

@@ -1,0 +1,124 @@
+/* Answers are read prompt by prompt, so memory is that of the page alone; a page that would pass
+ * its limit ends with a word that says so. */
+#include "eval/report_parts.h"
+
+#include <string.h>
+
+#include "board/render_html.h"
+
+#define PAGES_MAX (REPORT_MAX / 2)
+
+static void add_text(struct buf *out, struct text text)
+{
+    buf_add_string(out, "<pre>");
+    for (size_t from = 0; from < text.length;) {
+        /* render_escaped takes C strings and turns line ends into spaces: line by line */
+        char line[512];
+        size_t length = 0;
+        while (from + length < text.length && length + 1 < sizeof line &&
+               text.data[from + length] != '\n') {
+            char c = text.data[from + length];
+            line[length++] = c ? c : ' ';
+        }
+        line[length] = '\0';
+        render_escaped(out, line);
+        from += length;
+        if (from < text.length && text.data[from] == '\n') {
+            buf_add_char(out, '\n');
+            from++;
+        }
+    }
+    buf_add_string(out, "</pre>");
+}
+
+static void take_answer(void *user, const struct answer_record *record)
+{
+    add_text(user, record->text.length ? record->text : record->refusal);
+}
+
+static bool add_side(const struct report *report, size_t prompt, size_t sample, size_t side,
+                     struct db *db, struct buf *out, struct err *err)
+{
+    const struct results *results = &report->results;
+    size_t at = eval_conversation(&results->plan, prompt, sample, side);
+    const struct conversation *conversation = &results->state.conversations[at];
+    if (!conversation->turns)
+        return true;
+    buf_add_string(out, "<div><h3>");
+    render_escaped(out, results->plan.sides[side].name);
+    buf_add_string(out, "</h3>");
+    for (size_t turn = 0; turn < conversation->turns; turn++) {
+        if (conversation->turns > 1)
+            buf_printf(out, "<p>turn %zu</p>", turn + 1);
+        if (!answers_get(db, state_answers(&results->state, at)[turn], take_answer, out, err))
+            return false;
+    }
+    buf_add_string(out, "</div>");
+    return true;
+}
+
+static void add_votes(const struct report *report, size_t prompt, size_t sample, struct buf *out)
+{
+    static const char *const WORDS[] = {"first wins", "second wins", "tie", "both bad"};
+    const struct results *results = &report->results;
+    for (size_t k = 0; k < results->vote_count; k++) {
+        const struct eval_vote *vote = &results->votes[k];
+        const struct eval_pair *pair = &results->plan.pairs[vote->pair];
+        if (pair->prompt != prompt || pair->sample != sample)
+            continue;
+        bool person = vote->rater >= results->plan.spec.judge_count;
+        buf_add_string(out, "<p>");
+        render_escaped(out, results->plan.sides[pair->side[0]].name);
+        buf_add_string(out, " against ");
+        render_escaped(out, results->plan.sides[pair->side[1]].name);
+        buf_printf(out, ": %s (", WORDS[vote->winner]);
+        render_escaped(out, person ? "a person" : results->plan.judges[vote->rater].name);
+        buf_add_string(out, ")</p>");
+    }
+}
+
+static void add_question(const struct eval_prompt *prompt, size_t number, struct buf *out)
+{
+    size_t k;
+    const json_t *turn;
+    const char *first = json_string_value(json_array_get(prompt->turns, 0));
+    char opening[97];
+    size_t length = strcspn(first, "\n");
+    length = length < sizeof opening - 1 ? length : sizeof opening - 1;
+    while (length && ((unsigned char)first[length] & 0xc0) == 0x80)
+        length--; /* not within a character */
+    memcpy(opening, first, length);
+    opening[length] = '\0';
+    buf_printf(out, "<details id=\"p%zu\"><summary>%zu. ", number + 1, number + 1);
+    render_escaped(out, opening);
+    buf_add_string(out, " <small>");
+    render_escaped(out, prompt->category);
+    buf_add_string(out, "</small></summary>");
+    json_array_foreach(prompt->turns, k, turn)
+        add_text(out, (struct text){json_string_value(turn), json_string_length(turn)});
+}
+
+/* A link to a closed details opens it in every current browser only when it is the target. */
+bool report_pages(const struct report *report, struct db *db, struct buf *out, struct err *err)
+{
+    const struct eval_plan *plan = &report->results.plan;
+    buf_add_string(out, "<h2>Every prompt, its answers side by side</h2>\n");
+    for (size_t prompt = 0; prompt < plan->prompts.count; prompt++) {
+        if (out->length > PAGES_MAX) {
+            buf_add_string(out, "<p class=\"note\">The page is full: arena export battles has the "
+                                "rest.</p>");
+            return true;
+        }
+        add_question(&plan->prompts.list[prompt], prompt, out);
+        for (size_t sample = 0; sample < plan->samples; sample++) {
+            buf_add_string(out, "<div class=\"sides\">");
+            for (size_t side = 0; side < plan->spec.competitor_count; side++)
+                if (!add_side(report, prompt, sample, side, db, out, err))
+                    return false;
+            buf_add_string(out, "</div>");
+            add_votes(report, prompt, sample, out);
+        }
+        buf_add_string(out, "</details>\n");
+    }
+    return true;
+}
