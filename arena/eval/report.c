@@ -72,8 +72,10 @@ static void draw_boards(const struct report *report, enum report_format format, 
             report_board(report->board[who], &sheet);
             sheet_draw(&sheet, SHEET_HTML, out);
             sheet_done(&sheet);
-            plot_ratings(out, report->board[who]);
-            plot_heat_map(out, report->board[who]);
+            if (report->board[who]->model_count) {
+                plot_ratings(out, report->board[who]);
+                plot_heat_map(out, report->board[who]);
+            }
         } else {
             buf_printf(out, format == REPORT_MD ? "\n## Votes of %s\n\n" : "\nVotes of %s: ",
                        REPORT_RATERS[who]);
@@ -85,7 +87,8 @@ static void draw_boards(const struct report *report, enum report_format format, 
 static void open_page(const struct report *report, struct buf *out)
 {
     static const char OWN[] =
-        "details{border-top:1px solid var(--line);padding:.6rem 0}summary{cursor:pointer}"
+        ".l{overflow-wrap:anywhere}details{border-top:1px solid var(--line);padding:.6rem "
+        "0}summary{cursor:pointer}"
         ".sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}"
         ".sides>div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem;"
         "min-width:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.25rem 0;"

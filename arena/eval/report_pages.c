@@ -57,23 +57,28 @@ static bool add_side(const struct report *report, size_t prompt, size_t sample, 
     return true;
 }
 
+/* "X beats Y (the judge)" */
+static void add_vote(const struct results *results, const struct eval_vote *vote, struct buf *out)
+{
+    static const char *const WORDS[] = {" beats ", " beats ", " ties with ", " is as bad as "};
+    const struct eval_pair *pair = &results->plan.pairs[vote->pair];
+    bool person = vote->rater >= results->plan.spec.judge_count, turned = vote->winner == WINNER_B;
+    buf_add_string(out, "<p>");
+    render_escaped(out, results->plan.sides[pair->side[turned]].name);
+    buf_add_string(out, WORDS[vote->winner]);
+    render_escaped(out, results->plan.sides[pair->side[!turned]].name);
+    buf_add_string(out, " (");
+    render_escaped(out, person ? "a person" : results->plan.judges[vote->rater].name);
+    buf_add_string(out, ")</p>");
+}
+
 static void add_votes(const struct report *report, size_t prompt, size_t sample, struct buf *out)
 {
-    static const char *const WORDS[] = {"first wins", "second wins", "tie", "both bad"};
     const struct results *results = &report->results;
     for (size_t k = 0; k < results->vote_count; k++) {
-        const struct eval_vote *vote = &results->votes[k];
-        const struct eval_pair *pair = &results->plan.pairs[vote->pair];
-        if (pair->prompt != prompt || pair->sample != sample)
-            continue;
-        bool person = vote->rater >= results->plan.spec.judge_count;
-        buf_add_string(out, "<p>");
-        render_escaped(out, results->plan.sides[pair->side[0]].name);
-        buf_add_string(out, " against ");
-        render_escaped(out, results->plan.sides[pair->side[1]].name);
-        buf_printf(out, ": %s (", WORDS[vote->winner]);
-        render_escaped(out, person ? "a person" : results->plan.judges[vote->rater].name);
-        buf_add_string(out, ")</p>");
+        const struct eval_pair *pair = &results->plan.pairs[results->votes[k].pair];
+        if (pair->prompt == prompt && pair->sample == sample)
+            add_vote(results, &results->votes[k], out);
     }
 }
 
