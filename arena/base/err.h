@@ -19,6 +19,7 @@
     X(ERR_UNAUTHORIZED, 401, "unauthorized")                                                       \
     X(ERR_FORBIDDEN, 403, "forbidden")                                                             \
     X(ERR_CONSENT, 403, "consent_required")                                                        \
+    X(ERR_CONFIRM, 403, "confirm_required")                                                        \
     X(ERR_BAD_ORIGIN, 403, "bad_origin")                                                           \
     X(ERR_NOT_FOUND, 404, "not_found")                                                             \
     X(ERR_METHOD, 405, "method_not_allowed")                                                       \

@@ -251,6 +251,45 @@ size_t hall_streaming_of(struct hall *hall, const char *voter)
     return count.streaming;
 }
 
+struct forgetting {
+    const char *voter;
+    bool under_way;
+};
+
+static bool is_of(const struct resident *resident, const char *voter)
+{
+    return strcmp(resident->battle->story.voter, voter) == 0;
+}
+
+static void find_under_way(void *user, struct resident *resident)
+{
+    struct forgetting *forgetting = user;
+    if (is_of(resident, forgetting->voter) &&
+        (resident->busy || resident->settling || resident->battle->streaming))
+        forgetting->under_way = true;
+}
+
+/* One that is still looked at stays until nobody does, but tells nothing more from memory. */
+static void forget_one(void *user, struct resident *resident)
+{
+    const struct forgetting *forgetting = user;
+    if (!is_of(resident, forgetting->voter))
+        return;
+    resident->stale = true;
+    if (resident_is_idle(resident))
+        residents_remove(&resident->hall->residents, resident);
+}
+
+bool hall_forget(struct hall *hall, const char *voter, struct err *err)
+{
+    struct forgetting forgetting = {.voter = voter};
+    residents_each(&hall->residents, find_under_way, &forgetting);
+    if (forgetting.under_way)
+        return err_set(err, ERR_WRONG_STATE, "a battle of yours is under way: stop it first");
+    residents_each(&hall->residents, forget_one, &forgetting);
+    return true;
+}
+
 /* --- the sweep --- */
 
 struct sweeping {

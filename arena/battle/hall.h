@@ -110,6 +110,10 @@ void hall_events(struct hall *hall, const char *voter, const char *battle,
                  void (*opened)(void *user, struct eventlog *log, const struct err *err),
                  void *user);
 
+/* Lets go of a voter's battles in memory, whose rows are about to be erased or were just erased.
+ * ERR_WRONG_STATE while one of them is under way. */
+bool hall_forget(struct hall *hall, const char *voter, struct err *err);
+
 /* For metrics and tests. Per-competitor figures move only when their battle is over. */
 struct hall_figures {
     size_t live, streaming, waiting_replies;

@@ -63,6 +63,19 @@ void api_campaign_stop(struct http_request *request);
 void api_queue(struct http_request *request);
 void api_queue_next(struct http_request *request);
 
+/* api_account.c */
+void api_login(struct http_request *request);
+void api_logout(struct http_request *request);
+void api_account_get(struct http_request *request);
+void api_account_password(struct http_request *request);
+void api_account_confirm(struct http_request *request);
+void api_account_link(struct http_request *request);
+void api_account_erase(struct http_request *request);
+
+/* api_account_data.c */
+void api_account_data(struct http_request *request);
+void api_account_leaderboard(struct http_request *request);
+
 /* api_v1.c: the OpenAI dialect */
 void api_v1_chat(struct http_request *request);
 void api_v1_models(struct http_request *request);

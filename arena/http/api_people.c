@@ -11,9 +11,9 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "competitor/roster.h"
+#include "http/link.h"
 #include "http/proxied.h"
 #include "http/response.h"
-#include "http/server.h"
 #include "people/invites.h"
 #include "people/rates.h"
 #include "people/sessions.h"
@@ -22,12 +22,7 @@
 
 #define WHAT "the request"
 
-enum {
-    CONSENT_BYTES = 256 << 10 /* every competitor's organisation */,
-    REPLY_BYTES = 512,
-    LINK_BYTES = 512,
-    NAME_BYTES = 256
-};
+enum { CONSENT_BYTES = 256 << 10 /* every competitor's organisation */, REPLY_BYTES = 512 };
 
 static const char *actor(const struct http_request *request)
 {
@@ -265,44 +260,17 @@ struct inviting {
     char actor[STORE_ID_SIZE];
 };
 
-static void write_invite(struct json_out *out, const char *origin, const struct invite *invite)
-{
-    char link[LINK_BYTES];
-    snprintf(link, sizeof link, "%s/join/%s", origin, invite->token);
-    json_put_open(out, NULL, '{');
-    json_put_cstring(out, "id", invite->id);
-    json_put_cstring(out, "link", link);
-    json_put_int(out, "expires_ms", invite->record.expires_ms);
-    json_put_close(out, '}');
-}
-
-/* Where voters find us: the first declared name behind a proxy, else where we listen. */
-static void write_origin(const struct http_request *request, char *out, size_t size)
-{
-    const struct http_context *context = request->context;
-    if (context->https && request->peer->tls) {
-        snprintf(out, size, "https://%s:%u", context->hosts[0], http_server_port(request->server));
-    } else if (context->https) {
-        snprintf(out, size, "https://%s", context->hosts[0]);
-    } else {
-        snprintf(out, size, "%s", http_server_url(request->server));
-        out[strlen(out) - 1] = '\0'; /* its last slash */
-    }
-}
-
 static void invited(void *data, const struct err *err)
 {
     struct inviting *inviting = data;
     struct http_request *request = inviting->request;
-    char origin[NAME_BYTES];
     struct buf buf;
-    buf_init(&buf, (inviting->batch.count + 1) * LINK_BYTES);
+    buf_init(&buf, (inviting->batch.count + 1) * LINK_BYTES_MAX);
     struct json_out out = json_out_to(&buf);
-    write_origin(request, origin, sizeof origin);
     json_put_open(&out, NULL, '{');
     json_put_open(&out, "invitations", '[');
     for (size_t i = 0; i < inviting->batch.count; i++)
-        write_invite(&out, origin, &inviting->batch.list[i]);
+        link_put_invitation(&out, request, &inviting->batch.list[i]);
     json_put_close(&out, ']');
     json_put_close(&out, '}');
     if (err->code != ERR_NONE)

@@ -246,17 +246,23 @@ static struct text find_cookie(struct text header)
     return (struct text){"", 0};
 }
 
+struct text http_request_session(const struct http_request *request)
+{
+    return find_cookie(http_request_header(request, "Cookie"));
+}
+
 static bool find_voter(struct http_request *request, struct err *err)
 {
     if (request->context->auth == AUTH_PROXY && !request->peer->administers)
         return request->route->access == ROUTE_OPEN || proxied_voter(request, err);
-    struct text token = find_cookie(http_request_header(request, "Cookie"));
+    struct text token = http_request_session(request);
     const struct voter *voter = token.length && request->context->sessions
                                     ? sessions_find(request->context->sessions, token)
                                     : NULL;
     if (voter) {
         request->voter = *voter;
         request->has_voter = true;
+        request->confirmed = sessions_confirmed(request->context->sessions, token);
     }
     return true;
 }

@@ -38,6 +38,7 @@ struct http_request {
     json_t *json;       /* the body, read; NULL: none */
     struct voter voter; /* who asks, when has_voter */
     bool has_voter;
+    bool confirmed;                       /* and typed the password lately (sessions_confirm) */
     char token[SESSION_TOKEN_LENGTH + 1]; /* a new session's, for the Set-Cookie; "": none */
 
     /* the reply */
@@ -80,6 +81,9 @@ bool http_request_take(struct http_request *request, const char *bytes, size_t l
 /* After the body: reads it as JSON, finds the voter behind the cookie, checks the Idempotency-Key.
  */
 bool http_request_complete(struct http_request *request, struct err *err);
+
+/* The session's token that came with the request; empty: none. */
+struct text http_request_session(const struct http_request *request);
 
 /* Makes sure that there is a voter: in local mode a first visitor gets a session, and its reply the
  * cookie. */

@@ -32,6 +32,15 @@ const struct route ROUTES[] = {
     {"POST", "/api/import", api_import, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/consent", api_consent_get, ROUTE_ACT, ACT_BATTLE},
     {"POST", "/api/consent", api_consent_set, ROUTE_START, ACT_BATTLE},
+    {"POST", "/api/login", api_login, ROUTE_OPEN, ACT_BATTLE}, /* its password decides */
+    {"POST", "/api/logout", api_logout, ROUTE_ACT, ACT_BATTLE},
+    {"GET", "/api/account", api_account_get, ROUTE_ACT, ACT_BATTLE},
+    {"GET", "/api/account/data", api_account_data, ROUTE_ACT, ACT_BATTLE},
+    {"GET", "/api/account/leaderboard", api_account_leaderboard, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/account/password", api_account_password, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/account/confirm", api_account_confirm, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/account/link", api_account_link, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/account/erase", api_account_erase, ROUTE_ACT, ACT_BATTLE},
     {"POST", "/api/join", api_join, ROUTE_OPEN, ACT_BATTLE}, /* its token decides */
     {"POST", "/api/invitations", api_invitation_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/invitations/*/revoke", api_invitation_revoke, ROUTE_ACT, ACT_ADMINISTER},
@@ -97,6 +106,14 @@ bool route_find(struct http_request *request, struct err *err)
     return err_set(err, ERR_METHOD, "this address answers %s", request->allow);
 }
 
+/* Whoever finds an administrator's browser open changes nothing. A proxy that signs people in has
+ * its own ways. */
+static bool must_confirm(const struct http_request *request)
+{
+    return request->route->act == ACT_ADMINISTER && request->context->auth == AUTH_INVITE &&
+           strcmp(request->method, "POST") == 0 && !request->confirmed;
+}
+
 bool route_admit(struct http_request *request, struct err *err)
 {
     const struct route *route = request->route;
@@ -108,6 +125,9 @@ bool route_admit(struct http_request *request, struct err *err)
         return true;
     if (!local && !voter_may(request->has_voter ? &request->voter : NULL, route->act, err))
         return false;
+    if (!local && must_confirm(request))
+        return err_set(err, ERR_CONFIRM,
+                       "type your password again: an administrator's acts ask for it");
     if (route->access == ROUTE_START)
         return http_request_need_voter(request, err);
     if (route->access == ROUTE_OWNER && !request->has_voter)

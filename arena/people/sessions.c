@@ -24,6 +24,7 @@ struct session {
     struct session *next;
     uint8_t hash[DIGEST_SIZE];
     int64_t expires_ms;
+    int64_t confirmed_ns; /* monotonic; 0: not since the start */
     struct voter voter;
 };
 
@@ -143,6 +144,27 @@ const struct voter *sessions_find(struct sessions *sessions, struct text token)
         return &(*link)->voter;
     drop(sessions, link);
     return NULL;
+}
+
+/* The session of a token; NULL: none. */
+static struct session *of_token(struct sessions *sessions, struct text token)
+{
+    uint8_t hash[DIGEST_SIZE];
+    return token_hash(token, hash) ? *find_link(sessions, hash) : NULL;
+}
+
+void sessions_confirm(struct sessions *sessions, struct text token)
+{
+    struct session *session = of_token(sessions, token);
+    if (session != NULL)
+        session->confirmed_ns = clock_mono_ns();
+}
+
+bool sessions_confirmed(struct sessions *sessions, struct text token)
+{
+    const struct session *session = of_token(sessions, token);
+    return session != NULL && session->confirmed_ns != 0 &&
+           clock_mono_ns() - session->confirmed_ns < CONFIRMED_MINUTES * 60 * CLOCK_S;
 }
 
 /* --- new ones --- */

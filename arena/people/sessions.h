@@ -56,6 +56,11 @@ bool sessions_end_all(struct sessions *sessions, const char *voter, struct err *
 
 /* What a voter agreed to just now: known to every session of theirs. */
 void sessions_consent(struct sessions *sessions, const char *voter, const struct consent *consent);
+/* The voter behind this cookie has just typed its password: administrative acts may follow for
+ * CONFIRMED_MINUTES. In memory alone: after a restart it is asked again. */
+#define CONFIRMED_MINUTES 15
+void sessions_confirm(struct sessions *sessions, struct text token);
+bool sessions_confirmed(struct sessions *sessions, struct text token);
 
 size_t sessions_count(const struct sessions *sessions);
 

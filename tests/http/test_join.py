@@ -150,6 +150,7 @@ def test_another_link_for_a_voter_that_exists(house):
 def test_an_administrator_invites_by_http(house):
     [link] = arena(house, "invite", "--role", "admin")
     admin, _ = join(house, link)
+    assert admin.post("/api/account/password", {"name": "lead", "password": "typed just now"}).status == 200
     made = ok(admin.post("/api/invitations", {"count": 2, "role": "voter", "days": 1}), "invitations", 201)
     assert len(made["invitations"]) == 2
     ok(admin.post(f"/api/invitations/{made['invitations'][0]['id']}/revoke"), "key_revoked")

@@ -36,6 +36,15 @@ ROWS = {
     ("GET", "/api/models"): (VOTER, None),
     ("GET", "/api/consent"): (VOTER, None),
     ("POST", "/api/consent"): (VOTER, {"scope": "inside", "notice": "x"}),
+    ("POST", "/api/login"): (None, {"name": "x", "password": "a wrong one"}),
+    ("POST", "/api/logout"): (VOTER, {"everywhere": "perhaps"}),
+    ("GET", "/api/account"): (VOTER, None),
+    ("GET", "/api/account/data"): (VOTER, None),
+    ("GET", "/api/account/leaderboard"): (VOTER, None),
+    ("POST", "/api/account/password"): (VOTER, {"name": "", "password": "short"}),
+    ("POST", "/api/account/confirm"): (VOTER, {}),
+    ("POST", "/api/account/link"): (VOTER, {}),
+    ("POST", "/api/account/erase"): (VOTER, {}),
     ("POST", "/api/join"): (ANYONE, {"token": "x"}),
     ("POST", "/api/invitations"): (ADMIN, {}),
     ("POST", "/api/invitations/*/revoke"): (ADMIN, {}),
@@ -74,6 +83,7 @@ def arena(provider):
             newcomer = server.voter(origin=None)
             assert newcomer.post("/api/join", {"token": link.rsplit("/", 1)[1]}).json["role"] == role
             newcomer.agree()
+            newcomer.post("/api/account/password", {"name": role, "password": "typed just now"})  # acts ask for it
             server.cookies[role] = newcomer.cookies
         yield server
 

@@ -59,13 +59,23 @@ async function patiently(path, options) {
 
 export const get = (path) => patiently(path, {});
 
-// Send a failed request again with the same key: pass the key that the first try was given.
-export function post(path, body = {}, key = newKey()) {
-  return patiently(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-    body: JSON.stringify(body),
-  });
+const send = (path, body, key) => patiently(path, {
+  method: "POST",
+  headers: { "Content-Type": "application/json", "Idempotency-Key": key },
+  body: JSON.stringify(body),
+});
+
+// Send a failed request again with the same key: pass the key that the first try was given. An administrator may be
+// asked for the password first.
+export async function post(path, body = {}, key = newKey()) {
+  try {
+    return await send(path, body, key);
+  } catch (error) {
+    if (error.code !== "confirm_required") throw error;
+    const { askPassword } = await import("./confirm.js");
+    if (!await askPassword((password) => send("/api/account/confirm", { password }, newKey()))) throw error;
+    return send(path, body, newKey());
+  }
 }
 
 const at = (id, action = "") => `/api/battles/${encodeURIComponent(id)}${action}`;

@@ -3,27 +3,7 @@
 import { byId } from "./dom.js";
 import { get, post } from "./api.js";
 import { inHouseProblem, recipientsSentence } from "./recipients.js";
-import { errorSentence } from "./words.js";
-
-const own = new Set(["unauthorized", "forbidden", "not_found"]);  // here the server's own words say more
-
-function problem(error) {
-  const said = own.has(error?.code) && error.sentence;
-  byId("problem").textContent = said ? `${said[0].toUpperCase()}${said.slice(1)}.` : errorSentence(error);
-  byId("problem").hidden = false;
-}
-
-// Runs what a form stands for, once at a time.
-function bind(id, act) {
-  byId(id).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = event.target.querySelector("button");
-    button.disabled = true;
-    byId("problem").hidden = true;
-    try { await act(event.target); } catch (error) { problem(error); }
-    button.disabled = false;
-  });
-}
+import { bind, problem } from "./form.js";
 
 function show(id) {
   for (const form of ["join", "consent"]) byId(form).hidden = form !== id;

@@ -15,6 +15,7 @@ const ERRORS = {
   not_found: "This battle is not here, or it belongs to another voter.",
   unauthorized: "You are not signed in to this arena. Open the link of your invitation.",
   forbidden: "You may not do that in this arena.",
+  confirm_required: "Nothing was done: an administrator’s acts ask for the password first.",
   bad_origin: "This page was not opened from the arena’s own address. Open the address that the arena printed.",
   bad_host: "This page was not opened from the arena’s own address. Open the address that the arena printed.",
   busy: "The arena is busy. Nothing was lost: try again in a moment.",
