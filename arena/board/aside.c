@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "board/agreement.h"
 #include "store/battle_tags.h"
@@ -64,10 +65,17 @@ static void tell_tagger(void *user, const struct tagger_record *record)
 bool aside_refresh(struct aside *aside, struct db *db, struct err *err)
 {
     struct telling telling = {aside, db, err, false};
+    int64_t now = clock_mono_ns();
+    if (!reliability_refresh(&aside->reliability, db, err))
+        return false;
+    if (aside->told_ns && now - aside->told_ns < 100 * aside->telling_ns)
+        return true;
     buf_clear(&aside->tagger);
     buf_clear(&aside->tagger_line);
-    return reliability_refresh(&aside->reliability, db, err) &&
-           taggers_current(db, tell_tagger, &telling, err) && telling.good;
+    bool good = taggers_current(db, tell_tagger, &telling, err) && telling.good;
+    aside->told_ns = clock_mono_ns();
+    aside->telling_ns = aside->told_ns - now;
+    return good;
 }
 
 /* --- as JSON --- */

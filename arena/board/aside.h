@@ -16,14 +16,15 @@
 struct aside {
     struct reliability reliability;
     struct trail trail;
-    struct buf tagger;      /* JSON object of the current tagger; empty: there is none */
-    struct buf tagger_line; /* the same as a sentence */
+    struct buf tagger;           /* JSON object of the current tagger; empty: there is none */
+    struct buf tagger_line;      /* the same as a sentence */
+    int64_t told_ns, telling_ns; /* when that was read, how long it took; 0: never */
 };
 
 void aside_init(struct aside *aside);
 void aside_done(struct aside *aside);
 
-/* Reads what is due (reliability.h). */
+/* Reads what is due (reliability.h); of the tagger after a hundred times what that takes. */
 bool aside_refresh(struct aside *aside, struct db *db, struct err *err);
 
 /* Puts its members at the end of the board's JSON object: "filter" (published.h), "categories",

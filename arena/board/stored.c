@@ -311,16 +311,14 @@ static bool find_marks(const struct stored_filter *filter, struct db *db, struct
                        struct err *err)
 {
     struct tagger_now tagger;
-    struct battle_tags_count count;
     *out = filter->marks;
     if (out->exclusions == SIEVE_NOW && !exclusions_last(db, &out->exclusions, err))
         return false;
     if (out->tagger == SIEVE_NOW) {
         if (!taggers_current(db, take_tagger, &tagger, err) ||
-            !battle_tags_count(db, tagger.id, &count, err))
+            !battle_tags_last(db, &out->tags, err))
             return false;
         out->tagger = tagger.id;
-        out->tags = count.last;
     }
     if (!filter->losses)
         out->losses = 0;

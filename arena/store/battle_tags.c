@@ -54,18 +54,23 @@ bool battle_tags_add(struct db *tx, const struct battle_tags_record *record, str
                   err);
 }
 
+bool battle_tags_last(struct db *db, int64_t *id, struct err *err)
+{
+    return db_one_int(db, "SELECT max(id) FROM battle_tags", DB_NONE, 0, id, err);
+}
+
 bool battle_tags_count(struct db *db, int64_t tagger, struct battle_tags_count *out,
                        struct err *err)
 {
     struct db_rows rows;
     *out = (struct battle_tags_count){0};
     if (!db_select(db, &rows,
-                   "SELECT max(id), count(tags), sum(malformed) FROM battle_tags"
+                   "SELECT count(tags), sum(malformed) FROM battle_tags"
                    " WHERE tagger = ?",
                    DB_VALUES(DB_INT(tagger)), err))
         return false;
     if (db_next(&rows))
-        *out = (struct battle_tags_count){db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2)};
+        *out = (struct battle_tags_count){db_int(&rows, 0), db_int(&rows, 1)};
     return db_end(&rows, err);
 }
 

@@ -37,10 +37,13 @@ struct battle_tags_record {
 /* A battle that has tags of this tagger keeps those. */
 bool battle_tags_add(struct db *tx, const struct battle_tags_record *record, struct err *err);
 
-/* The newest row of a tagger (0: none), how many battles it tagged, how many answers were no form
- * that counts. */
+/* The newest row of any tagger; 0: none. */
+bool battle_tags_last(struct db *db, int64_t *id, struct err *err);
+
+/* How many battles a tagger tagged, how many answers had no form that counts. Reads all its rows.
+ */
 struct battle_tags_count {
-    int64_t last, tagged, malformed;
+    int64_t tagged, malformed;
 };
 bool battle_tags_count(struct db *db, int64_t tagger, struct battle_tags_count *out,
                        struct err *err);
