@@ -479,6 +479,7 @@ void live_free(struct live *live)
     struct err err = {ERR_BUSY, "the arena is shutting down"};
     if (!live)
         return;
+    loop_timer_stop(live->options.loop, &live->keeper);
     for (size_t i = 0; i < live->count; i++) {
         answer_waiters(live->board[i], &err);
         board_free(live->board[i]);
