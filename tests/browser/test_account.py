@@ -1,4 +1,4 @@
-"""A voter's own page: setting a password, signing in with it elsewhere, the own leaderboard, taking data home, erasing."""
+"""A voter's own page: a password, signing in with it elsewhere, the own leaderboard, taking data home, erasing."""
 
 import json
 
