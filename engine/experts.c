@@ -19,6 +19,7 @@ struct choice {
 
 struct experts {
     const struct config *config;
+    const struct weights *weights;
     const struct kernels *k;
     struct threads *threads;
     int used, inner;        /* experts a token; the wider of expert and shared expert */
@@ -86,13 +87,17 @@ static bool make_buffers(struct experts *e, size_t rows)
            e->shared_quants && e->shared_blocks && e->shared_out;
 }
 
-struct experts *experts_new(const struct config *config, const struct kernels *kernels,
-                            struct threads *threads, int rows, struct engine_error *error)
+struct experts *experts_new(const struct config *config, const struct weights *weights,
+                            const struct kernels *kernels, struct threads *threads, int rows,
+                            struct engine_error *error)
 {
     struct experts *e = calloc(1, sizeof *e);
     if (e)
-        *e = (struct experts){
-            .config = config, .k = kernels, .threads = threads, .used = config->experts_used};
+        *e = (struct experts){.config = config,
+                              .weights = weights,
+                              .k = kernels,
+                              .threads = threads,
+                              .used = config->experts_used};
     if (!e || !make_buffers(e, (size_t)rows)) {
         engine_no_memory(error, "the experts' buffers");
         experts_free(e);
@@ -348,6 +353,9 @@ void experts_run(struct experts *e, const struct weights_layer *layer,
     e->out = out;
     route(e);
     place_pairs(e);
+    for (int x = 0; x < e->config->experts; x++)
+        if (e->counts[x])
+            weights_pack_expert(e->weights, &layer->experts[x], e->threads);
     threads_for(e->threads, e->pairs, ROW_GRAIN, gather_rows, e);
     run_gate_up(e);
     threads_for(e->threads, e->pairs, ROW_GRAIN, activate_rows, e);

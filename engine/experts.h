@@ -12,8 +12,9 @@
 struct experts;
 
 /* `rows`: most tokens at once. Returns new. */
-struct experts *experts_new(const struct config *config, const struct kernels *kernels,
-                            struct threads *threads, int rows, struct engine_error *error);
+struct experts *experts_new(const struct config *config, const struct weights *weights,
+                            const struct kernels *kernels, struct threads *threads, int rows,
+                            struct engine_error *error);
 void experts_free(struct experts *experts);
 
 /* out[t] (width floats each) = the layer's feed-forward output for each token of `input`, whose

@@ -160,7 +160,7 @@ struct forward *forward_new(const struct config *config, const struct weights *w
         return NULL;
     }
     if (config->experts &&
-        !(f->experts = experts_new(config, kernels, threads, f->capacity, error))) {
+        !(f->experts = experts_new(config, weights, kernels, threads, f->capacity, error))) {
         forward_free(f);
         return NULL;
     }

@@ -37,6 +37,7 @@ struct entry {
 };
 
 struct gguf {
+    int shares; /* owners but one */
     const unsigned char *bytes;
     size_t length;
     bool mapped;
@@ -490,9 +491,29 @@ struct gguf *gguf_assemble(void *bytes, size_t length, const char *name,
     return NULL;
 }
 
+struct gguf *gguf_share(const struct gguf *file)
+{
+    struct gguf *mine = (struct gguf *)(uintptr_t)file;
+    if (!file->mapped && !file->release)
+        return NULL;
+    mine->shares++;
+    return mine;
+}
+
+void gguf_forget(const struct gguf *file, const void *data, size_t bytes)
+{
+    uintptr_t base = (uintptr_t)file->bytes, from = (uintptr_t)data, page = 4096;
+    if (!file->mapped || from < base || from - base > file->length ||
+        bytes > file->length - (from - base))
+        return;
+    uintptr_t first = (from + page - 1) & ~(page - 1), last = (from + bytes) & ~(page - 1);
+    if (first < last)
+        (void)madvise((void *)first, last - first, MADV_DONTNEED); /* a wish */
+}
+
 void gguf_close(struct gguf *file)
 {
-    if (!file)
+    if (!file || file->shares--)
         return;
     if (file->release) {
         file->release(file->owner);

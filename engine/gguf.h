@@ -71,6 +71,14 @@ struct gguf *gguf_assemble(void *bytes, size_t length, const char *name,
                            struct gguf_tensor *tensors, size_t count, void (*release)(void *owner),
                            void *owner, struct engine_error *error);
 
+/* Another owner of the file, which lasts until gguf_close was called for each. NULL if its bytes
+ * are borrowed (gguf_open_memory). */
+struct gguf *gguf_share(const struct gguf *file);
+
+/* `bytes` of a tensor's data were read for now: a mapped file gives the memory back. They can be
+ * read again. */
+void gguf_forget(const struct gguf *file, const void *data, size_t bytes);
+
 void gguf_close(struct gguf *file);
 
 /* The path or name it was opened with. */

@@ -110,19 +110,28 @@ static size_t raw_bytes(const struct kernel_matrix *matrix)
            (size_t)matrix->rows;
 }
 
+static void pack_now(const struct kernel_matrix *matrix, const void *data, const struct gguf *file,
+                     struct threads *threads)
+{
+    struct packing packing = {matrix, data};
+    int panels = kernel_matrix_panels(matrix), pieces = 4 * threads_count(threads);
+    threads_for(threads, panels, (panels + pieces - 1) / pieces, pack_work, &packing);
+    gguf_forget(file, data, raw_bytes(matrix));
+}
+
+/* `waiting`: NULL, or where to leave the data for later. */
 static bool pack_matrix(struct loader *l, struct kernel_matrix *matrix, const void *data,
-                        const char *name)
+                        const void **waiting, const char *name)
 {
     size_t bytes = l->raw ? raw_bytes(matrix) : kernel_matrix_bytes(matrix);
-    if (l->raw) {
+    if (l->raw)
         matrix->data = (uint8_t *)(uintptr_t)data;
-    } else if ((matrix->data = slab_take(&l->weights->slab, bytes))) {
-        struct packing packing = {matrix, data};
-        int panels = kernel_matrix_panels(matrix), pieces = 4 * threads_count(l->threads);
-        threads_for(l->threads, panels, (panels + pieces - 1) / pieces, pack_work, &packing);
-    } else {
+    else if (!(matrix->data = slab_take(&l->weights->slab, bytes)))
         return engine_no_memory(l->error, name);
-    }
+    if (!l->raw && waiting && l->weights->file)
+        *waiting = data;
+    else if (!l->raw)
+        pack_now(matrix, data, l->file, l->threads);
     l->weights->bytes += bytes;
     l->weights->bytes_a_token += bytes;
     l->weights->layer_parameters += (uint64_t)matrix->rows * (uint64_t)matrix->columns;
@@ -173,7 +182,7 @@ static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix,
     if (ok) {
         threads_for(l->threads, matrix->rows, 64, requantize_work, &work);
         matrix->type = to->type;
-        ok = pack_matrix(l, matrix, work.out, name);
+        ok = pack_matrix(l, matrix, work.out, NULL, name);
     } else {
         engine_no_memory(l->error, name);
     }
@@ -185,7 +194,7 @@ static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix,
 
 /* One plane of a tensor (the whole of an ordinary one) to a packed matrix. */
 static bool load_plane(struct loader *l, const struct gguf_tensor *tensor, int plane,
-                       struct kernel_matrix *matrix, const char *name)
+                       struct kernel_matrix *matrix, const void **waiting, const char *name)
 {
     size_t bytes = tensor->bytes / (size_t)tensor->size[2];
     const unsigned char *data = (const unsigned char *)tensor->data + bytes * (size_t)plane;
@@ -195,14 +204,14 @@ static bool load_plane(struct loader *l, const struct gguf_tensor *tensor, int p
     bool smaller =
         l->quantize && is_float(tensor->type) && matrix->columns % l->quantize->block == 0;
     return smaller ? pack_requantized(l, matrix, tensor, data, name)
-                   : pack_matrix(l, matrix, data, name);
+                   : pack_matrix(l, matrix, data, waiting, name);
 }
 
 static bool load_matrix(struct loader *l, const char *name, struct kernel_matrix *matrix,
                         int columns, int rows)
 {
     const struct gguf_tensor *tensor = take_tensor(l, name, columns, rows, 1);
-    return tensor && load_plane(l, tensor, 0, matrix, name);
+    return tensor && load_plane(l, tensor, 0, matrix, NULL, name);
 }
 
 static bool load_to_group(struct loader *l, const char *name, struct weights_group *group,
@@ -340,9 +349,12 @@ static bool load_experts(struct loader *l, int number, struct weights_layer *lay
     for (int i = 0; i < c->experts; i++) {
         struct weights_expert *expert = &layer->experts[i];
         expert->gate_up.count = 2;
-        if (!load_plane(l, gate, i, &expert->gate_up.matrices[0], names[0].text) ||
-            !load_plane(l, up, i, &expert->gate_up.matrices[1], names[1].text) ||
-            !load_plane(l, down, i, &expert->down, names[2].text))
+        const void **waiting = expert->waiting;
+        if (!load_plane(l, gate, i, &expert->gate_up.matrices[0], &waiting[EXPERT_GATE],
+                        names[0].text) ||
+            !load_plane(l, up, i, &expert->gate_up.matrices[1], &waiting[EXPERT_UP],
+                        names[1].text) ||
+            !load_plane(l, down, i, &expert->down, &waiting[EXPERT_DOWN], names[2].text))
             return false;
     }
     size_t all = l->weights->bytes_a_token - before;
@@ -465,8 +477,12 @@ bool weights_load(struct weights *weights, const struct config *config, const st
                             .raw = options->raw,
                             .partial = options->partial};
     *weights = (struct weights){.layer_count = config->layers};
-    if (!choose_quantize(&loader, options->quantize))
+    if (config->experts && !options->raw)
+        weights->file = gguf_share(file);
+    if (!choose_quantize(&loader, options->quantize)) {
+        weights_done(weights);
         return false;
+    }
     weights->layers = calloc((size_t)config->layers, sizeof *weights->layers);
     loader.used = calloc(gguf_tensor_count(file) + 1, sizeof *loader.used);
     bool ok = weights->layers && loader.used ? load_all(&loader)
@@ -497,7 +513,21 @@ void weights_done(struct weights *weights)
     free(weights->layers);
     free(weights->output_norm);
     slab_done(&weights->slab);
+    gguf_close(weights->file);
     *weights = (struct weights){0};
+}
+
+void weights_pack_expert(const struct weights *weights, struct weights_expert *expert,
+                         struct threads *threads)
+{
+    const struct kernel_matrix *const parts[] = {[EXPERT_GATE] = &expert->gate_up.matrices[0],
+                                                 [EXPERT_UP] = &expert->gate_up.matrices[1],
+                                                 [EXPERT_DOWN] = &expert->down};
+    for (int i = 0; i < EXPERT_PARTS; i++) {
+        if (expert->waiting[i])
+            pack_now(parts[i], expert->waiting[i], weights->file, threads);
+        expert->waiting[i] = NULL;
+    }
 }
 
 int weights_group_rows(const struct weights_group *group)

@@ -1,11 +1,11 @@
 /* A model's weights: every tensor found, checked and named, its matrices packed for the CPU's
  * kernels or, for a backend that packs them its own way, left as they lie in the file.
  *
- * Packed, everything is copied out of the file at load (by all threads), so that the file can be
- * closed; raw matrices (rows of blocks as GGUF has them) borrow from it. A
- * tensor may have any type that the kernels know; norms, biases and gates of one row become floats.
- * A tensor that is missing, misshapen or not known to the architecture is an error that names it.
- * Immutable once loaded. */
+ * Packed, everything is copied out of the file (by all threads): experts when a token is first sent
+ * to them, for which the file stays open, all else at load. Raw matrices (rows of blocks as GGUF
+ * has them) borrow from the file. A tensor may have any type that the kernels know; norms, biases
+ * and gates of one row become floats. A tensor that is missing, misshapen or not known to the
+ * architecture is an error that names it. Immutable once loaded, but for experts that wait. */
 #ifndef ENGINE_WEIGHTS_H
 #define ENGINE_WEIGHTS_H
 
@@ -22,9 +22,14 @@ struct weights_group {
     int count;
 };
 
+enum { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_PARTS };
+
+/* An expert of a file that stays is packed when a token is first sent to it: until then its parts
+ * wait in the file, and no memory is touched for it. */
 struct weights_expert {
     struct weights_group gate_up;
     struct kernel_matrix down;
+    const void *waiting[EXPERT_PARTS]; /* NULL: packed */
 };
 
 struct weights_layer {
@@ -44,7 +49,8 @@ struct weights_layer {
 
 struct weights {
     int layer_count;
-    struct slab slab; /* holds the data of all matrices */
+    struct slab slab;  /* holds the data of all matrices */
+    struct gguf *file; /* where experts wait; NULL: nowhere */
     struct weights_layer *layers;
     struct kernel_matrix embedding;
     struct kernel_matrix output; /* its data is the embedding's where they are tied */
@@ -68,6 +74,10 @@ bool weights_load(struct weights *weights, const struct config *config, const st
                   const struct weights_options *options, struct threads *threads,
                   struct engine_error *error);
 void weights_done(struct weights *weights);
+
+/* Packs what of an expert still waits. One thread at a time, while nobody reads the expert. */
+void weights_pack_expert(const struct weights *weights, struct weights_expert *expert,
+                         struct threads *threads);
 
 int weights_group_rows(const struct weights_group *group);
 int weights_group_panels(const struct weights_group *group);
