@@ -46,8 +46,8 @@ static bool factor_of(struct matrix *factor, const struct matrix *covariance, co
     for (double ridge = 1e-9; ridge < 1e3; ridge *= 10) {
         double mean = 0;
         for (size_t i = 0; i < count; i++)
-            mean += covariance->a[which[i] * n + which[i]] / (double)count;
-        mean = mean > 0 ? mean : 1e-300;
+            mean += fabs(covariance->a[which[i] * n + which[i]]) / (double)count;
+        mean = mean > 1e-12 ? mean : 1e-12; /* votes that cancel out leave none, or less */
         for (size_t i = 0; i < count; i++)
             for (size_t j = 0; j < count; j++)
                 factor->a[i * count + j] =

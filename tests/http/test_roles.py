@@ -49,6 +49,9 @@ ROWS = {
     ("POST", "/api/invitations"): (ADMIN, {}),
     ("POST", "/api/invitations/*/revoke"): (ADMIN, {}),
     ("POST", "/api/exclusions"): (ADMIN, {}),
+    ("POST", "/api/evals"): (NONE, {}),  # over the data directory's socket only, as the two below and
+    ("POST", "/api/evals/*/resume"): (NONE, {}),
+    ("POST", "/api/evals/*/stop"): (NONE, {}),
     ("POST", "/api/import"): (NONE, {}),  # over the data directory's socket only
     ("GET", "/api/roster"): (ADMIN, None),
     ("POST", "/api/roster"): (ADMIN, {"action": "pause", "name": "nobody"}),

@@ -46,6 +46,24 @@ static void two_models(void **state)
     matrix_done(&v);
 }
 
+/* Two-way clusters whose votes cancel out leave no variance, or less than none: still a board. */
+static void variances_may_cancel_out(void **state)
+{
+    const double theta[2] = {0, 0};
+    double best[2], distribution[4];
+    struct matrix v;
+    (void)state;
+    assert_true(matrix_init(&v, 2));
+    for (int k = 0; k < 2; k++) {
+        v.a[0] = v.a[3] = k ? -0.3 : 0;
+        v.a[1] = v.a[2] = -v.a[0];
+        assert_true(rank_probability_best(best, theta, &v, 2000, 1, NULL));
+        assert_close(best[0] + best[1], 1, 1e-9, "sum");
+        assert_true(rank_distribution(distribution, theta, &v, 2000, 1, NULL));
+    }
+    matrix_done(&v);
+}
+
 /* Independent models: the max over all differences is the studentised range over sqrt 2 (3.633 for
  * 4, no limit). */
 static void studentised_range(void **state)
@@ -122,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges),
         cmocka_unit_test(two_models),
+        cmocka_unit_test(variances_may_cancel_out),
         cmocka_unit_test(studentised_range),
         cmocka_unit_test(indefinite),
         cmocka_unit_test(pairing),
