@@ -132,8 +132,8 @@ static void cut_expert_buffers(struct gpu_forward *f, struct cutter *c)
     cut(c, slots * (size_t)f->width_pitch, 4, &b->expert_parts);
     size_t inner = slots * 2 * (size_t)f->inner, beside = rows * 2 * shared;
     cut(c, inner > beside ? inner : beside, 4, &b->inner);
-    size_t few = (size_t)GPU_EXPERT_ROWS * used * (size_t)f->inner_pitch, all = rows * shared;
-    cut(c, few > all ? few : all, 4, &b->activated);
+    cut(c, (size_t)GPU_EXPERT_ROWS * used * (size_t)f->inner_pitch, 4, &b->expert_activated);
+    cut(c, rows * shared, 4, &b->activated);
 }
 
 static void cut_buffers(struct gpu_forward *f, struct cutter *c)

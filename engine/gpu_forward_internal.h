@@ -29,7 +29,7 @@ struct buffers {
     unsigned *tickets;
     void *sample;
     uint32_t *counts;
-    float *scores, *route_weights, *shared_weight, *expert_parts;
+    float *scores, *route_weights, *shared_weight, *expert_parts, *expert_activated;
     int32_t *experts, *slots, *tiles, *slot_of;
 };
 

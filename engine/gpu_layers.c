@@ -170,10 +170,14 @@ static void route(struct gpu_forward *f, const struct input *in)
     RUN(f, cuda_route(&r, f->stream));
 }
 
-/* Each token's experts for it alone, added to the residual stream. */
-static void run_few_experts(struct gpu_forward *f, const struct input *in)
+/* Each token's experts for it alone, added to the residual stream; all that reads the stream goes
+ * before what adds to it. */
+static void run_few_experts(struct gpu_forward *f, struct input *in)
 {
     const struct gpu_expert *e = &f->layer->feed_forward;
+    const struct gpu_expert *shared = f->config->shared_feed_forward ? &f->layer->shared : NULL;
+    struct ending scaled = {.kind = CUDA_OUT_ADD, .row_scale = f->b.shared_weight};
+    struct input beside;
     struct cuda_expert_gemv g = {.matrix = e->gate_up.matrices[0],
                                  .rows_each = 2 * f->inner,
                                  .in = in->raw,
@@ -182,16 +186,20 @@ static void run_few_experts(struct gpu_forward *f, const struct input *in)
                                  .experts = f->b.experts,
                                  .weights = f->b.route_weights,
                                  .kind = is_gelu(f) ? CUDA_OUT_GELU : CUDA_OUT_SILU,
-                                 .out = f->b.activated,
+                                 .out = f->b.expert_activated,
                                  .out_stride = f->inner_pitch};
     RUN(f, cuda_expert_gemv(&g, f->stream));
+    if (shared)
+        beside = gate_up(f, in, shared, f->config->shared_feed_forward);
     g.matrix = e->down;
     g.rows_each = f->config->width;
-    g.in = gpu_plain_input(f->b.activated, f->inner_pitch, f->inner).raw;
+    g.in = gpu_plain_input(f->b.expert_activated, f->inner_pitch, f->inner).raw;
     g.kind = CUDA_OUT_ADD;
     g.out = f->b.x;
     g.out_stride = f->width_pitch;
     RUN(f, cuda_expert_gemv(&g, f->stream));
+    if (shared)
+        gpu_product(f, &beside, &shared->down, f->b.x, f->width_pitch, &scaled);
 }
 
 static void expert_product(struct gpu_forward *f, const struct cuda_matrix *m, int rows_each,
@@ -253,18 +261,13 @@ static void run_many_experts(struct gpu_forward *f)
     RUN(f, cuda_expert_sum(&sum, f->stream));
 }
 
-/* The expert that every token has beside its own. */
-static void run_shared(struct gpu_forward *f, struct input *in, bool few)
+/* The expert that every token has beside its own, added to the pending sum. */
+static void add_shared(struct gpu_forward *f, struct input *in)
 {
     int inner = f->config->shared_feed_forward;
     struct input activated = gate_up(f, in, &f->layer->shared, inner);
-    const struct cuda_matrix *down = &f->layer->shared.down;
-    if (few) {
-        struct ending add = {.kind = CUDA_OUT_ADD, .row_scale = f->b.shared_weight};
-        gpu_product(f, &activated, down, f->b.x, f->width_pitch, &add);
-        return;
-    }
-    gpu_product(f, &activated, down, f->b.expert_parts, f->width_pitch, &GPU_STORE);
+    gpu_product(f, &activated, &f->layer->shared.down, f->b.expert_parts, f->width_pitch,
+                &GPU_STORE);
     RUN(f, cuda_add_rows(f->b.y, f->width_pitch, f->b.expert_parts, f->width_pitch,
                          f->b.shared_weight, f->rows, f->config->width, f->stream));
 }
@@ -278,14 +281,13 @@ static void run_experts(struct gpu_forward *f)
         gpu_need(f, &in, e->down.type == KERNEL_F16 ? WANT_HALF : WANT_BFLOAT);
     f->pending = false;
     route(f, &in);
-    if (few)
+    if (few) {
         run_few_experts(f, &in);
-    else
-        run_many_experts(f);
-    if (f->config->shared_feed_forward)
-        run_shared(f, &in, few);
-    if (few)
         return;
+    }
+    run_many_experts(f);
+    if (f->config->shared_feed_forward)
+        add_shared(f, &in);
     f->pending = true;
     f->pending_bias = NULL;
     f->pending_norm = f->layer->feed_forward_post_norm;

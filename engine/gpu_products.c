@@ -5,7 +5,7 @@
  * families with norms after each part need it anyway. */
 #include "engine/gpu_forward_internal.h"
 
-enum { TILE_PRODUCT_ROWS = 64 }; /* up to here blocks are unpacked in the product, not before it */
+enum { TILE_PRODUCT_ROWS = 32 }; /* up to here blocks are unpacked in the product, not before it */
 
 /* --- Inputs --- */
 

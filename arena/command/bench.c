@@ -112,7 +112,7 @@ struct figure {
 };
 
 struct bench {
-    const char *model_path;
+    const char *model_path, *device;
     int64_t threads, prefill, decode, batch;
     int format;
     struct engine *engine;
@@ -161,11 +161,14 @@ static bool measure(struct bench *bench, int requests, int prompt, int decode,
     return true;
 }
 
-/* Before and after every stage: others use the machine too, and a share of a peak that was taken at
+/* This machine's, which say nothing of a GPU's work (tests/gpu/run measures a GPU's own). Before
+ * and after every stage: others use the machine too, and a share of a peak that was taken at
  * a worse moment than the figure would flatter. */
 static void measure_peaks(struct bench *bench)
 {
     int threads = (int)bench->threads;
+    if (!strncmp(bench->info.device, "cuda", 4))
+        return;
     bench->read_rate = fmax(bench->read_rate, peaks_read_rate(bench->info.weight_bytes, threads));
     bench->int8_rate = fmax(bench->int8_rate, peaks_int8_rate(threads));
 }
@@ -276,8 +279,11 @@ static bool print_json(const struct bench *bench)
 static void print_line(const char *stage, struct figure rate, double value, const char *unit,
                        double peak)
 {
-    printf("%-18s %10.1f tokens/s (median %.1f)   %7.1f %s, %3.0f %% of %.1f\n", stage, rate.best,
-           rate.median, value * 1e-9, unit, peak > 0 ? 100 * value / peak : 0, peak * 1e-9);
+    printf("%-18s %10.1f tokens/s (median %.1f)   %7.1f %s", stage, rate.best, rate.median,
+           value * 1e-9, unit);
+    if (peak > 0)
+        printf(", %3.0f %% of %.1f", 100 * value / peak, peak * 1e-9);
+    printf("\n");
 }
 
 static bool print_text(const struct bench *bench)
@@ -318,7 +324,8 @@ static const char *default_model(char path[4096])
 
 static bool open_model(struct bench *bench, int context, struct engine_error *error)
 {
-    struct engine_options options = {.threads = (int)bench->threads,
+    struct engine_options options = {.device = bench->device,
+                                     .threads = (int)bench->threads,
                                      .max_requests = bench->batch > 16 ? (int)bench->batch : 16};
     struct engine_load_options load = {.context = context};
     bench->engine = engine_new(&options, error);
@@ -329,6 +336,8 @@ static bool open_model(struct bench *bench, int context, struct engine_error *er
     bench->load_seconds = (double)clock_mono_ns() * 1e-9 - start;
     if (bench->model)
         engine_model_info(bench->model, &bench->info);
+    if (bench->info.warning)
+        fprintf(stderr, "arena bench: %s\n", bench->info.warning);
     return bench->model;
 }
 
@@ -478,6 +487,7 @@ static int run(int argc, char **argv)
     const struct option_spec specs[] = {
         {"model", OPTION_TEXT, &bench.model_path, NULL, 0, 0},
         {"text", OPTION_TEXT, &perplexity.text_path, NULL, 0, 0},
+        {"device", OPTION_TEXT, &bench.device, NULL, 0, 0},
         {"threads", OPTION_INT, &bench.threads, NULL, 1, 256},
         {"prefill", OPTION_INT, &bench.prefill, NULL, 0, 1 << 20},
         {"decode", OPTION_INT, &bench.decode, NULL, 0, 1 << 20},
@@ -503,7 +513,7 @@ static int run(int argc, char **argv)
 const struct command command_bench = {
     "bench", "measure the engine's speed, or a model's perplexity",
     "Usage: arena bench engine [--model FILE] [--threads N] [--prefill N] [--decode N] [--batch N] "
-    "[--format text|json]\n"
+    "[--device D] [--format text|json]\n"
     "       arena bench perplexity --text FILE [--model FILE] [--context N] [--chunks N] "
     "[--threads N] [--format …]\n\n"
     "engine: tokens a second for a prompt, for one answer and for several at once (best of 5, and "
@@ -512,6 +522,8 @@ const struct command command_bench = {
     "perplexity: the text in chunks of --context tokens, the second half of each scored (as "
     "llama-perplexity has it).\n\n"
     "  --model FILE    a GGUF file; the default in-house model without it\n"
+    "  --device D      auto (the first CUDA device that computes what the CPU does, else the CPU), "
+    "cpu, cuda or cuda:N\n"
     "  --threads N     compute threads; one a core without it\n"
     "  --prefill N     tokens of the prompt (512); 0 leaves it out\n"
     "  --decode N      tokens of an answer (128); 0 leaves it out\n"

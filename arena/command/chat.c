@@ -242,10 +242,11 @@ static int run(int argc, char **argv)
 {
     static const char *const FORMATS[] = {"text", "json", NULL};
     struct err err = ERR_INIT;
-    const char *config_path = NULL, *data = "arena-data";
+    const char *config_path = NULL, *data = "arena-data", *device = NULL;
     int format = 0, positional;
     const struct option_spec specs[] = {{"format", OPTION_CHOICE, &format, FORMATS, 0, 0},
                                         {"config", OPTION_TEXT, &config_path, NULL, 0, 0},
+                                        {"device", OPTION_TEXT, &device, NULL, 0, 0},
                                         {"data", OPTION_TEXT, &data, NULL, 0, 0},
                                         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_chat, argc, argv, specs, &positional, 2))
@@ -257,6 +258,7 @@ static int run(int argc, char **argv)
     struct settings config;
     if (!settings_load(&config, config_path, data, &err))
         return command_fail(&command_chat, &err);
+    config.device = device ? device : config.device;
     struct loop *loop = loop_new(&err);
     int code = loop ? run_with(loop, &config, argv[1], positional > 1 ? argv[2] : NULL, format == 1)
                     : command_fail(&command_chat, &err);
@@ -267,7 +269,8 @@ static int run(int argc, char **argv)
 
 const struct command command_chat = {
     "chat", "talk to one competitor in the terminal",
-    "Usage: arena chat MODEL [\"PROMPT\"] [--format text|json] [--config FILE] [--data DIR]\n\n"
+    "Usage: arena chat MODEL [\"PROMPT\"] [--format text|json] [--config FILE] [--data DIR]\n"
+    "                  [--device auto|cpu|cuda[:N]]\n\n"
     "Asks one configured competitor and streams its answer. Without a prompt it reads one from a "
     "pipe, or talks\n"
     "turn by turn at a terminal. --format json prints one object with the text, the finish, usage, "
@@ -276,5 +279,9 @@ const struct command command_chat = {
     "  --config FILE   the configuration; DIR/arena.json by default, else the default in-house "
     "models\n"
     "  --data DIR      where arena.json is looked for; ./arena-data by default. Nothing else is "
-    "opened there\n",
+    "opened there\n"
+    "  --device D      where an in-house model runs; auto: the first CUDA device that computes "
+    "what "
+    "the CPU does,\n"
+    "                  else the CPU\n",
     run};

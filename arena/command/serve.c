@@ -343,11 +343,12 @@ static int serve(struct house *house, const char *listen, const char *config, co
 static int run(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    const char *listen = "127.0.0.1:8080", *data = "arena-data", *config = NULL;
+    const char *listen = "127.0.0.1:8080", *data = "arena-data", *config = NULL, *device = NULL;
     int positional;
     const struct option_spec specs[] = {{"listen", OPTION_TEXT, &listen, NULL, 0, 0},
                                         {"data", OPTION_TEXT, &data, NULL, 0, 0},
                                         {"config", OPTION_TEXT, &config, NULL, 0, 0},
+                                        {"device", OPTION_TEXT, &device, NULL, 0, 0},
                                         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_serve, argc, argv, specs, &positional, 0))
         return EXIT_USAGE;
@@ -355,6 +356,7 @@ static int run(int argc, char **argv)
     struct house house = {0};
     if (!settings_load(&house.config, config, data, &err))
         return command_fail(&command_serve, &err);
+    house.config.device = device ? device : house.config.device;
     int code = serve(&house, listen, config, data, &err);
     close_house(&house);
     return code;
@@ -362,7 +364,7 @@ static int run(int argc, char **argv)
 
 const struct command command_serve = {
     "serve", "serve the arena to a browser",
-    "Usage: arena serve [--listen ADDRESS:PORT] [--data DIR] [--config FILE]\n\n"
+    "Usage: arena serve [--listen ADDRESS:PORT] [--data DIR] [--config FILE] [--device DEVICE]\n\n"
     "Serves blind battles and their leaderboard, and prints its address when it is ready. Ctrl-C "
     "or SIGTERM ends\n"
     "open streams with a last event and stops within five seconds; everything committed stays. "
@@ -374,5 +376,9 @@ const struct command command_serve = {
     "  --data DIR              the data directory, created where it is missing; ./arena-data by "
     "default\n"
     "  --config FILE           the configuration; DIR/arena.json by default, else the default "
-    "in-house models\n",
+    "in-house models\n"
+    "  --device DEVICE         where in-house models run: auto (the first CUDA device that "
+    "computes "
+    "what the CPU does,\n"
+    "                          else the CPU), cpu, cuda or cuda:N\n",
     run};

@@ -18,6 +18,8 @@ struct settings {
     const json_t *competitors; /* NULL: the default in-house pair */
     json_t *prices;            /* "prices": the file's object, by "PROVIDER/MODEL"; NULL: none */
     double budget_usd;         /* "budget": what all rivals together may cost a day; 0: no limit */
+    const char *device; /* "device": where in-house models run ("auto", "cpu", "cuda", "cuda:N");
+                           NULL: auto. --device comes before it */
     struct settings_auth auth;
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
     int64_t

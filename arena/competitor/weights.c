@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "competitor/fingerprint.h"
 
 struct loaded {
@@ -120,8 +121,13 @@ static bool load(struct weights *weights, struct loaded *loaded, struct err *err
     if (!start_engine(weights, err))
         return false;
     loaded->model.model = engine_load(weights->engine, loaded->path, &options, &error);
-    if (loaded->model.model)
+    if (loaded->model.model) {
+        struct engine_model_info info;
+        engine_model_info(loaded->model.model, &info);
+        if (info.warning)
+            log_warning("engine", "%s", info.warning);
         return true;
+    }
     return err_set(err, error.code == ENGINE_MEMORY ? ERR_MEMORY : ERR_CONFIG, "%s", error.message);
 }
 

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { LENGTH = 75, PAGES = 4, BATCH = 40, TOPS = 5, STEPS = 3 };
+enum { LENGTH = 34, PAGES = 2, BATCH = 40, TOPS = 5, STEPS = 3 };
 
 static const char *const MODELS[] = {
     "llama",  "llama-3", "mixtral",       "qwen2", "qwen2moe",  "qwen3",      "qwen3moe", "olmoe",
@@ -31,7 +31,7 @@ struct pair {
     float *wanted; /* (LENGTH, vocabulary) */
 };
 
-static const int32_t FIRST_PAGES[PAGES] = {3, 1, 0, 2};
+static const int32_t FIRST_PAGES[PAGES] = {3, 1};
 
 static struct backend_model *load_on(struct backend *backend, const struct pair *pair)
 {
@@ -210,38 +210,54 @@ static void check_batches(struct pair *pair, const char *name, const int *counts
     free(b);
 }
 
-static void check_model(const char *path, const char *name, const int *counts, double allowed)
+/* What is tried with a model: the text in cuts, batches (ended by 0), and how far from the CPU's
+ * results is near enough. */
+struct trial {
+    int cuts[8], counts[8];
+    double allowed;
+};
+
+static void check_model(const char *path, const char *name, struct trial trial)
 {
-    static const int WHOLE[] = {LENGTH}, PIECES[] = {1, 3, 12, 17, 2, 40};
     struct pair pair = {0};
     pair_open(&pair, path);
-    check_cuts(&pair, name, WHOLE, allowed);
-    check_cuts(&pair, name, PIECES, allowed);
-    check_batches(&pair, name, counts, allowed);
+    check_cuts(&pair, name, trial.cuts, trial.allowed);
+    check_batches(&pair, name, trial.counts, trial.allowed);
     pair_close(&pair);
+}
+
+/* The shim under a sanitizer is too slow for all of them: the tiny ones take the same ways. */
+static bool has_time(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return false;
+#else
+    return fixture("");
+#endif
 }
 
 static void test_every_architecture(void **state)
 {
     (void)state;
-    if (!fixture(""))
+    if (!has_time())
         skip();
     for (size_t i = 0; i < sizeof MODELS / sizeof *MODELS; i++) {
         char name[128];
         snprintf(name, sizeof name, "models/architectures/%s.gguf", MODELS[i]);
-        check_model(fixture(name), MODELS[i], (const int[]){1, 3, 6, 20, 0}, 0.03);
+        check_model(fixture(name), MODELS[i], (struct trial){{1, 3, 12, 18}, {6}, 0.03});
     }
 }
 
 static void test_every_type(void **state)
 {
     (void)state;
-    if (!fixture(""))
+    if (!has_time())
         skip();
     for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++) {
         char name[128];
         snprintf(name, sizeof name, "models/architectures/llama-256-%s.gguf", TYPES[i]);
-        check_model(fixture(name), TYPES[i], (const int[]){2, 0}, 0.05);
+        check_model(fixture(name), TYPES[i], (struct trial){{34}, {1}, 0.05});
+        check_model(fixture(name), TYPES[i], (struct trial){{16, 18}, {0}, 0.05});
     }
 }
 
@@ -253,8 +269,9 @@ static void test_tiny_models(void **state)
         struct tiny_model tiny = TINY_DEFAULT;
         tiny.experts = experts;
         tiny_file(&tiny, path);
-        check_model(path, experts ? "tiny with experts" : "tiny",
-                    (const int[]){1, 2, 3, 5, 16, 17, BATCH, 0}, 0.1);
+        const char *name = experts ? "tiny with experts" : "tiny";
+        check_model(path, name, (struct trial){{34}, {1, 2, 3, 5, 17, BATCH}, 0.1});
+        check_model(path, name, (struct trial){{1, 3, 12, 18}, {0}, 0.1});
         unlink(path);
     }
 }
