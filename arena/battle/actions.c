@@ -358,6 +358,12 @@ static bool apply_feedback(struct db *tx, struct op *op, struct err *err)
     return votes_feedback(tx, op->battle, op->voter, &feedback, op->now_ms, err);
 }
 
+static void feedback_committed(struct op *op)
+{
+    if (op->recognised.length && op->hall->options.live)
+        live_remarked(op->hall->options.live);
+}
+
 static bool prepare_reveal(struct op *op, struct err *err)
 {
     if (!must_be_voted(op, err))
@@ -412,8 +418,8 @@ const struct action ACTIONS[HALL_ACTIONS + 1] = {
     [HALL_TURN] = {"turn ", PROMPT_KEYS, true, prepare_turn, apply_turn, turn_committed,
                    turn_undone},
     [HALL_VOTE] = {"vote ", VOTE_KEYS, true, prepare_vote, apply_vote, vote_committed, vote_undone},
-    [HALL_FEEDBACK] = {"feedback ", FEEDBACK_KEYS, true, prepare_feedback, apply_feedback, NULL,
-                       NULL},
+    [HALL_FEEDBACK] = {"feedback ", FEEDBACK_KEYS, true, prepare_feedback, apply_feedback,
+                       feedback_committed, NULL},
     [HALL_REVEAL] = {"reveal ", NO_KEYS, true, prepare_reveal, apply_reveal, reveal_committed,
                      NULL},
     [HALL_STOP] = {.keys = NO_KEYS, .waits = true, .prepare = prepare_stop},

@@ -66,7 +66,8 @@ bool aside_refresh(struct aside *aside, struct db *db, struct err *err)
 {
     struct telling telling = {aside, db, err, false};
     int64_t now = clock_mono_ns();
-    if (!reliability_refresh(&aside->reliability, db, err))
+    if (!reliability_refresh(&aside->reliability, db, err) ||
+        !blinding_refresh(&aside->blinding, db, err))
         return false;
     if (aside->told_ns && now - aside->told_ns < 100 * aside->telling_ns)
         return true;
@@ -88,6 +89,7 @@ static void write_members(struct json_out *out, const struct aside *aside,
     if (votes->catalogue)
         catalogue_write(votes->catalogue, out, "categories");
     reliability_write(&aside->reliability, out, "reliability");
+    blinding_write(&aside->blinding, votes->models, out, "blinding");
     if (aside->tagger.length)
         json_put_raw(out, "tagger", buf_text(&aside->tagger));
     if (board)
@@ -116,7 +118,8 @@ bool aside_append(struct buf *json, const struct aside *aside, const struct stor
 
 /* --- for people --- */
 
-bool aside_draw(struct buf *text, const struct aside *aside, enum render_format format)
+bool aside_draw(struct buf *text, const struct aside *aside, size_t models,
+                enum render_format format)
 {
     static const char END[] = "</body></html>\n";
     bool page = format == RENDER_HTML;
@@ -125,6 +128,7 @@ bool aside_draw(struct buf *text, const struct aside *aside, enum render_format 
     if (page && text->length > sizeof END)
         text->length -= sizeof END - 1;
     reliability_draw(&aside->reliability, text, format);
+    blinding_draw(&aside->blinding, models, text, format);
     if (aside->tagger_line.length) {
         buf_add_string(text, page ? "<p class=\"note\">" : "\n");
         render_words(text, aside->tagger_line.data, format);

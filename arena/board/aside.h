@@ -1,5 +1,6 @@
 /* What stands beside the arena's own board and is no function of the ratings: the categories there
- * are votes for, how reliable each model is, who tags and how well, how ratings moved.
+ * are votes for, how reliable each model is, how blind the voters were, who tags and how well, how
+ * ratings moved.
  *
  * The stored board (history, `arena verify`) is without it; what is served and shown has it as
  * further members. Nothing here may move before the battle that moves it is over: a voter could
@@ -8,6 +9,7 @@
 #define ARENA_BOARD_ASIDE_H
 
 #include "base/buf.h"
+#include "board/blinding.h"
 #include "board/reliability.h"
 #include "board/render.h"
 #include "board/stored.h"
@@ -15,6 +17,7 @@
 
 struct aside {
     struct reliability reliability;
+    struct blinding blinding;
     struct trail trail;
     struct buf tagger;           /* JSON object of the current tagger; empty: there is none */
     struct buf tagger_line;      /* the same as a sentence */
@@ -28,12 +31,15 @@ void aside_done(struct aside *aside);
 bool aside_refresh(struct aside *aside, struct db *db, struct err *err);
 
 /* Puts its members at the end of the board's JSON object: "filter" (published.h), "categories",
- * "reliability", "tagger", and "history" where the trail was refreshed. False only when `json`
+ * "reliability",
+ * "blinding", "tagger", and "history" where the trail was refreshed. False only when `json`
  * failed. */
 bool aside_append(struct buf *json, const struct aside *aside, const struct stored_votes *votes,
                   const struct leaderboard *board, struct text filter);
 
-/* The same beneath a table, Markdown or a page: how often each model failed, and who tags. */
-bool aside_draw(struct buf *text, const struct aside *aside, enum render_format format);
+/* The same beneath a table, Markdown or a page: how often each model failed, how
+ * blind it was, and who tags. */
+bool aside_draw(struct buf *text, const struct aside *aside, size_t models,
+                enum render_format format);
 
 #endif

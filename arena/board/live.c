@@ -44,7 +44,8 @@ struct board {
     bool fitting, kept;             /* kept: the snapshot stands in the history */
     struct waiter *waiters;
     int64_t asked_ns, stored_ns, fit_ns;
-    uint64_t tags, exclusions; /* news of them that the fit under way, or the last, has heard */
+    /* news of them that the fit under way, or the last, has heard */
+    uint64_t tags, exclusions, remarks;
 
     /* the worker's while `fitting` */
     struct db *db;
@@ -62,7 +63,7 @@ struct live {
     struct board *board[LIMIT_BOARDS]; /* [0]: the default */
     size_t count;
     int64_t seq;
-    uint64_t tags, exclusions; /* how often there was news */
+    uint64_t tags, exclusions, remarks; /* how often there was news */
     struct loop_timer keeper;
     struct sampling *sampling;
     uint64_t fits;
@@ -79,9 +80,9 @@ struct live {
 static bool drop_stale(struct board *board, struct err *err)
 {
     int judge = board->published.judge;
-    bool stale = false;
+    bool stale = board->votes && board->published.without_recognised; /* said after the vote */
     if ((board->people && !stored_judge(board->db, &judge, err)) ||
-        (board->votes && !stored_votes_stale(board->votes, board->db, &stale, err)))
+        (board->votes && !stale && !stored_votes_stale(board->votes, board->db, &stale, err)))
         return false;
     if (stale || judge != board->published.judge) {
         stored_votes_free(board->votes);
@@ -221,7 +222,8 @@ static void history_stored(void *data, const struct err *err)
 static void keep(struct board *board)
 {
     struct err err = ERR_INIT;
-    if (board->kept || !board->snapshot || !board->snapshot->seq)
+    if (board->kept || !board->snapshot || !board->snapshot->seq ||
+        board->published.without_recognised)
         return;
     struct history *history = calloc(1, sizeof *history);
     if (!history)
@@ -298,8 +300,9 @@ static bool is_current(const struct board *board)
 {
     const struct live *live = board->live;
     bool all = strcmp(board->published.category, "overall") == 0;
-    return board->snapshot && board->snapshot->seq >= live->seq &&
-           board->exclusions == live->exclusions && (all || board->tags == live->tags);
+    return board->snapshot && !board->fitting && board->snapshot->seq >= live->seq &&
+           board->exclusions == live->exclusions && board->remarks == live->remarks &&
+           (all || board->tags == live->tags);
 }
 
 static void fitted(void *data, bool cancelled)
@@ -338,6 +341,7 @@ static void fit(struct board *board)
     board->fitting = true;
     board->tags = board->live->tags;
     board->exclusions = board->live->exclusions;
+    board->remarks = board->live->remarks;
     if (!board->live->closing &&
         workers_submit(board->live->options.workers, work, fitted, board, &err))
         return;
@@ -374,6 +378,10 @@ static bool read_query(const struct live_query *query, struct published *out, bo
                        method);
     if (!out->losses && strcmp(voids, "none") != 0)
         return err_set(err, ERR_BAD_REQUEST, "voids is \"%.20s\": it is none or losses", voids);
+    out->without_recognised = query->without && strcmp(query->without, "recognised") == 0;
+    if (query->without && !out->without_recognised)
+        return err_set(err, ERR_BAD_REQUEST, "without is \"%.20s\": it is recognised",
+                       query->without);
     if (query->judge && !published_judge_from(query->judge, &out->judge))
         return err_set(err, ERR_BAD_REQUEST, "judge is \"%.20s\": it is human, model or any",
                        query->judge);
@@ -392,7 +400,8 @@ static struct board *find_board(const struct live *live, const struct published 
         const struct board *board = live->board[i];
         const struct published *its = &board->published;
         if (strcmp(its->category, wish->category) == 0 && its->elo == wish->elo &&
-            its->style == wish->style && its->losses == wish->losses && board->people == people &&
+            its->style == wish->style && its->losses == wish->losses &&
+            its->without_recognised == wish->without_recognised && board->people == people &&
             (people || its->judge == wish->judge))
             return live->board[i];
     }
@@ -508,6 +517,12 @@ void live_tagged(struct live *live)
 void live_excluded(struct live *live)
 {
     live->exclusions++;
+    fit(live->board[0]);
+}
+
+void live_remarked(struct live *live)
+{
+    live->remarks++;
     fit(live->board[0]);
 }
 

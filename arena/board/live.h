@@ -55,13 +55,16 @@ void live_changed(struct live *live, int64_t seq);
 void live_excluded(struct live *live);
 /* The tagger has tagged battles: categories follow when they are asked for. */
 void live_tagged(struct live *live);
+/* A voter answered whether a model was recognised: every board says how blind it is. */
+void live_remarked(struct live *live);
 
 /* Which board. NULL members: the default (overall, bt, stored_judge's, none). */
 struct live_query {
     const char *category;
-    const char *method; /* "bt" or "elo" */
-    const char *judge;  /* "human", "model" or "any" */
-    const char *voids;  /* "none", or "losses": who failed to answer lost */
+    const char *method;  /* "bt" or "elo" */
+    const char *judge;   /* "human", "model" or "any" */
+    const char *voids;   /* "none", or "losses": who failed to answer lost */
+    const char *without; /* "recognised": votes whose voters recognised a model */
     bool style;
 };
 

@@ -45,6 +45,8 @@ bool published_write(const struct published *published, struct buf *out)
     json_put_bool(&json, "style", published->style);
     json_put_cstring(&json, "judge", published_judge_word(published->judge));
     json_put_cstring(&json, "voids", published->losses ? "losses" : "none");
+    if (published->without_recognised)
+        json_put_cstring(&json, "without", "recognised");
     for (size_t k = 0; k < NUMBER_COUNT; k++) {
         int64_t number;
         memcpy(&number, (const char *)published + NUMBERS[k].offset, sizeof number);
@@ -81,6 +83,7 @@ void published_filter(const struct published *published, struct stored_filter *o
                                   .judge = published->judge,
                                   .style = published->style,
                                   .losses = published->losses,
+                                  .without_recognised = published->without_recognised,
                                   .daily_votes = published->daily_votes,
                                   .versions = published->versions,
                                   .marks = published->marks};

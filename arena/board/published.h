@@ -16,6 +16,7 @@
 struct published {
     char category[LIMIT_NAME_BYTES + 1]; /* "overall": all votes */
     bool elo, style, losses;             /* losses: who failed to answer lost */
+    bool without_recognised;             /* no function of the votes alone: never kept */
     int judge;                           /* enum judge_kind; PUBLISHED_JUDGE_ANY */
     int64_t min_votes, daily_votes;
     int64_t seed;     /* stored beside the filter; 0: leaderboard_options_init's */

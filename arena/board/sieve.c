@@ -157,6 +157,8 @@ enum sieve_reason sieve_pass(struct sieve *sieve, const struct vote_row *row)
         return reason;
     if (options->without_staff && row->staff)
         return SIEVE_STAFF;
+    if (options->without_recognised && row->recognised)
+        return SIEVE_RECOGNISED;
     if (options->fast_ms && row->read_ms >= 0 && row->read_ms < options->fast_ms &&
         row->judge == JUDGE_HUMAN)
         return SIEVE_FAST;
@@ -172,6 +174,7 @@ enum vote_counted sieve_counted(enum sieve_reason reason, const struct vote_row 
     case SIEVE_WITHOUT:
     case SIEVE_FAST:
     case SIEVE_STAFF:
+    case SIEVE_RECOGNISED:
         return VOTE_EXCLUDED;
     default:
         return row->counted;

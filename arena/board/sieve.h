@@ -19,6 +19,7 @@ struct sieve_options {
     size_t without_count;
     int64_t fast_ms; /* votes of people after a shorter look at an answer than this; 0: none */
     bool without_staff;
+    bool without_recognised; /* votes whose voter said to have recognised a model */
 };
 
 enum sieve_reason {
@@ -29,6 +30,7 @@ enum sieve_reason {
     SIEVE_WITHOUT,  /* a voter that the caller leaves out */
     SIEVE_FAST,
     SIEVE_STAFF,
+    SIEVE_RECOGNISED,
     SIEVE_FAILED, /* no memory */
     SIEVE_REASONS
 };

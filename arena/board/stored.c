@@ -260,6 +260,8 @@ static size_t write_counts(struct stored_votes *votes)
         {out[SIEVE_EXCLUDED], "votes were left out: their voters are excluded"},
         {out[SIEVE_WITHOUT] + out[SIEVE_STAFF] + out[SIEVE_FAST],
          "votes were left out, as asked for: of voters, of staff, or after too short a look"},
+        {out[SIEVE_RECOGNISED],
+         "votes were left out, as asked for: their voters recognised a model"},
         {votes->losses, "of the votes are nobody's: a competitor failed to answer (void, swapped "
                         "out), which counts as its loss here"}};
     size_t count = 0;
@@ -405,7 +407,8 @@ static bool choose(struct stored_votes *votes, struct db *db, const struct store
                                   .without = filter->without,
                                   .without_count = filter->without_count,
                                   .fast_ms = filter->fast_ms,
-                                  .without_staff = filter->without_staff};
+                                  .without_staff = filter->without_staff,
+                                  .without_recognised = filter->without_recognised};
     state->filter = *filter;
     state->loaded_ns = clock_mono_ns();
     if (!find_marks(filter, db, &votes->marks, err))

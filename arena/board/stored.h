@@ -64,8 +64,9 @@ struct stored_filter {
     struct stored_marks marks;
     const int64_t *without; /* voters left out, by number; must live as long as the votes */
     size_t without_count;
-    int64_t fast_ms;    /* votes after a shorter look than this are left out; 0: none */
-    bool without_staff; /* staff's votes are left out */
+    int64_t fast_ms;         /* votes after a shorter look than this are left out; 0: none */
+    bool without_staff;      /* staff's votes are left out */
+    bool without_recognised; /* and those whose voter recognised a model */
 };
 
 /* People's votes; models' where nobody else has judged. What a board is of unless it is asked for

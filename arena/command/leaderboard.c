@@ -33,7 +33,7 @@ struct wish {
     int format, method, voids, judge; /* judge -1: not said */
     int64_t min_votes;                /* -1: as configured */
     int64_t daily_votes, without_fast;
-    bool style, weighted, voters, without_staff;
+    bool style, weighted, voters, without_staff, without_recognised;
     struct published published; /* what the board is of */
     struct aside aside;
 };
@@ -64,7 +64,7 @@ static bool draw(struct buf *text, const struct wish *wish, const struct stored_
               published_write(&wish->published, &filter) &&
               (wish->format != RENDER_JSON ||
                aside_append(text, &wish->aside, votes, NULL, buf_text(&filter))) &&
-              aside_draw(text, &wish->aside, (enum render_format)wish->format);
+              aside_draw(text, &wish->aside, votes->models, (enum render_format)wish->format);
     buf_done(&filter);
     return ok || err_set(err, ERR_MEMORY, "out of memory");
 }
@@ -147,6 +147,7 @@ static bool make_filter(struct db *db, struct wish *wish, struct stored_filter *
     *published = (struct published){.elo = wish->method != 0,
                                     .style = wish->style,
                                     .losses = wish->voids != 0,
+                                    .without_recognised = wish->without_recognised,
                                     .min_votes = wish->min_votes,
                                     .daily_votes = wish->daily_votes};
     const char *category = wish->category ? wish->category : "overall";
@@ -227,6 +228,7 @@ static int run(int argc, char **argv)
         {"without-voter", OPTION_TEXT, &wish.without, NULL, 0, 0},
         {"without-fast", OPTION_INT, &wish.without_fast, NULL, 0, 3600000},
         {"without-staff", OPTION_FLAG, &wish.without_staff, NULL, 0, 0},
+        {"without-recognised", OPTION_FLAG, &wish.without_recognised, NULL, 0, 0},
         {"judge", OPTION_CHOICE, &wish.judge, JUDGES, 0, 0},
         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
         {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
@@ -244,7 +246,8 @@ const struct command command_leaderboard = {
     "[--weighted]\n"
     "                         [--min-votes N] [--judge human|model|any] [--voids none|losses]\n"
     "                         [--without-voter ID,…] [--without-fast MS] [--without-staff] "
-    "[--voters]\n"
+    "[--without-recognised]\n"
+    "                         [--voters]\n"
     "                         [--format table|json|csv|md|html] [--output FILE]\n\n"
     "Fits the stored votes and prints the board: ratings with intervals, rank ranges, and the "
     "models that cannot be\n"
@@ -272,5 +275,6 @@ const struct command command_leaderboard = {
     "                   every board leaves out\n"
     "  --without-fast MS    leave out people's votes after a shorter look at an answer\n"
     "  --without-staff  leave out staff's votes\n"
+    "  --without-recognised  leave out votes whose voters said that they recognised a model\n"
     "  --output FILE    write there instead of standard output\n",
     run};

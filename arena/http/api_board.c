@@ -52,11 +52,13 @@ void api_leaderboard(struct http_request *request)
     struct text category = http_request_query(request, "category"),
                 method = http_request_query(request, "method"),
                 judge = http_request_query(request, "judge"),
-                voids = http_request_query(request, "voids");
+                voids = http_request_query(request, "voids"),
+                without = http_request_query(request, "without");
     struct live_query query = {.category = category.length ? category.data : NULL,
                                .method = method.length ? method.data : NULL,
                                .judge = judge.length ? judge.data : NULL,
-                               .voids = voids.length ? voids.data : NULL};
+                               .voids = voids.length ? voids.data : NULL,
+                               .without = without.length ? without.data : NULL};
     if (!read_flag(http_request_query(request, "style"), &query.style, &err) ||
         (!request->context->live && !err_set(&err, ERR_BUSY, "leaderboards are not served here"))) {
         response_error(request, &err);

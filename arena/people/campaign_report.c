@@ -78,10 +78,11 @@ static bool write_raters(struct db *db, const char *id, int64_t up_to, struct js
     return true;
 }
 
-static bool write_counts(struct db *db, const char *id, struct json_out *out, struct err *err)
+static bool write_counts(struct db *db, const char *id, int64_t up_to, struct json_out *out,
+                         struct err *err)
 {
     struct campaign_progress progress;
-    if (!campaigns_progress(db, id, &progress, err))
+    if (!campaigns_progress(db, id, up_to, &progress, err))
         return false;
     json_put_open(out, "votes", '{');
     json_put_int(out, "counted", progress.votes);
@@ -158,8 +159,8 @@ bool campaign_report(struct db *db, const struct campaign_record *record,
     put_time(&out, "registered", record->created_ms);
     put_time(&out, "ended", record->ended_ms);
     json_put_string(&out, "reason", record->reason);
-    bool good =
-        write_counts(db, record->id, &out, err) && write_ledger(db, &out, standing->last_seq, err);
+    bool good = write_counts(db, record->id, standing->last_seq, &out, err) &&
+                write_ledger(db, &out, standing->last_seq, err);
     standing_write(&out, "results", question, standing);
     good = good && write_categories(db, record->id, question, standing->last_seq, &out, err) &&
            write_raters(db, record->id, standing->last_seq, &out, err) &&

@@ -26,11 +26,23 @@ static void put_time(struct json_out *out, const char *key, int64_t ms)
     json_put_cstring(out, key, text);
 }
 
-static bool write_progress(struct viewing *viewing, const char *id)
+/* The last vote that the report counts; 0: none is written yet, all count. */
+static int64_t last_vote(const struct campaign_record *record)
+{
+    struct err ignored;
+    json_t *report =
+        record->report.data ? json_read(record->report, "the stored report", &ignored) : NULL;
+    int64_t seq = (int64_t)json_integer_value(
+        json_object_get(json_object_get(report, "ledger"), "last_vote"));
+    json_decref(report);
+    return seq;
+}
+
+static bool write_progress(struct viewing *viewing, const struct campaign_record *record)
 {
     struct campaign_progress progress;
     struct json_out *out = viewing->out;
-    if (!campaigns_progress(viewing->db, id, &progress, viewing->err))
+    if (!campaigns_progress(viewing->db, record->id, last_vote(record), &progress, viewing->err))
         return false;
     json_put_open(out, "progress", '{');
     json_put_int(out, "votes", progress.votes);
@@ -45,18 +57,6 @@ static bool write_progress(struct viewing *viewing, const char *id)
     json_put_close(out, '}');
     json_put_close(out, '}');
     return true;
-}
-
-/* The last vote that the report counts; 0: none is written yet, all count. */
-static int64_t last_vote(const struct campaign_record *record)
-{
-    struct err ignored;
-    json_t *report =
-        record->report.data ? json_read(record->report, "the stored report", &ignored) : NULL;
-    int64_t seq = (int64_t)json_integer_value(
-        json_object_get(json_object_get(report, "ledger"), "last_vote"));
-    json_decref(report);
-    return seq;
 }
 
 /* Where it stands now, as the report will say it, or said it. */
@@ -103,7 +103,7 @@ static bool write_one(struct viewing *viewing, const struct campaign_record *rec
         put_time(out, "ended", record->ended_ms);
     json_put_raw(out, "question", record->question);
     bool good =
-        write_progress(viewing, record->id) && (!viewing->whole || write_standing(viewing, record));
+        write_progress(viewing, record) && (!viewing->whole || write_standing(viewing, record));
     if (viewing->whole && record->report.data)
         write_report(out, record);
     json_put_close(out, '}');

@@ -92,7 +92,7 @@ bool campaigns_end(struct db *tx, const struct campaign_record *r, struct err *e
                  : not_found(r->id, err);
 }
 
-static bool count_votes(struct db *db, const char *id, struct campaign_progress *out,
+static bool count_votes(struct db *db, const char *id, int64_t up_to, struct campaign_progress *out,
                         struct err *err)
 {
     struct db_rows rows;
@@ -100,8 +100,8 @@ static bool count_votes(struct db *db, const char *id, struct campaign_progress 
                    "SELECT count(*) FILTER (WHERE s.counted = 0), count(*) FILTER (WHERE s.counted"
                    " = 5), count(*), count(DISTINCT s.voter), count(*) FILTER (WHERE b.source = 0)"
                    " FROM battles b JOIN votes s ON s.battle = b.number"
-                   " WHERE b.campaign = ? AND s.judge = 0",
-                   DB_VALUES(DB_STRING(id)), err))
+                   " WHERE b.campaign = ?1 AND s.judge = 0 AND (?2 = 0 OR s.seq <= ?2)",
+                   DB_VALUES(DB_STRING(id), DB_INT(up_to)), err))
         return false;
     if (db_next(&rows)) {
         out->votes = db_int(&rows, 0);
@@ -113,12 +113,12 @@ static bool count_votes(struct db *db, const char *id, struct campaign_progress 
     return db_end(&rows, err);
 }
 
-bool campaigns_progress(struct db *db, const char *id, struct campaign_progress *out,
+bool campaigns_progress(struct db *db, const char *id, int64_t up_to, struct campaign_progress *out,
                         struct err *err)
 {
     struct db_rows rows;
     *out = (struct campaign_progress){.votes = 0};
-    if (!count_votes(db, id, out, err) ||
+    if (!count_votes(db, id, up_to, out, err) ||
         !db_select(db, &rows,
                    "SELECT count(*), total(overlap), total(taken) FROM queue_items"
                    " WHERE campaign = ? AND kind = 0",

@@ -39,7 +39,7 @@ bool campaigns_find(struct db *db, const char *id,
  * ERR_NOT_FOUND. */
 bool campaigns_end(struct db *tx, const struct campaign_record *record, struct err *err);
 
-/* How far it is. */
+/* How far it is, or was at the vote `up_to` (0: now). */
 struct campaign_progress {
     int64_t votes;    /* counted */
     int64_t controls; /* on pairs with a known answer, or of one model twice */
@@ -49,7 +49,7 @@ struct campaign_progress {
                                      reserved */
     int64_t live;                 /* battles with prompts of the voters' own */
 };
-bool campaigns_progress(struct db *db, const char *id, struct campaign_progress *out,
+bool campaigns_progress(struct db *db, const char *id, int64_t up_to, struct campaign_progress *out,
                         struct err *err);
 
 #endif

@@ -7,7 +7,8 @@
 #define COLUMNS                                                                                    \
     "SELECT s.seq, s.at_ms, b.version_a, b.version_b, s.winner, s.counted, s.judge, b.source, "    \
     "s.voter,"                                                                                     \
-    " b.prompt_value, s.turns, w.staff, f.recognised IS NOT NULL, s.delay_ms, s.read_ms, "         \
+    " b.prompt_value, s.turns, w.staff, coalesce(f.recognised <> '\"no\"', 0), s.delay_ms, "       \
+    "s.read_ms, "                                                                                  \
     "b.probability, b.tokens_a,"                                                                   \
     " b.headers_a, b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b"
 enum { TAGS = 24, IDS = 25 };
@@ -128,8 +129,8 @@ bool votes_each(struct db *db, const struct vote_filter *filter,
     " b.prompt_value, b.turns, w.staff, b.probability" ALL_TAGS                                    \
     " FROM incidents i JOIN battles b ON b.number = i.battle"                                      \
     " LEFT JOIN voters w ON w.number = b.voter" MODEL_TAGS                                         \
-    " WHERE i.closed > ?1 AND i.closed <= ?2 AND i.kind < 2 AND i.against IS NOT NULL"             \
-    " ORDER BY i.closed, i.id"
+    " WHERE i.closed > ?1 AND i.closed <= ?2 AND i.kind < 2 AND i.against IS NOT NULL AND"         \
+    " b.mode = 0 ORDER BY i.closed, i.id"
 
 static struct vote_row loss_from(const struct db_rows *rows)
 {

@@ -30,7 +30,8 @@ function rule({ stop }) {
 // How far it is on the way to what its rule, or its expectation, asks for.
 function far({ progress, question, state }) {
   const goal = question.stop.votes ?? question.expected.votes;
-  const said = goal ? `${count.format(progress.votes)} of ${question.stop.votes ? "" : "about "}${count.format(goal)} votes`
+  const about = question.stop.votes ? "" : "about ";
+  const said = goal ? `${count.format(progress.votes)} of ${about}${count.format(goal)} votes`
     : plural(progress.votes, "vote", "votes");
   return el("div", { class: "far" },
     goal && el("progress", { max: goal, value: Math.min(progress.votes, goal), "aria-label": "Votes" }),
@@ -55,7 +56,8 @@ function entry(campaign) {
 function showList({ campaigns }) {
   const running = campaigns.filter(({ state }) => state === "running").length;
   byId("summary").textContent = campaigns.length
-    ? `${plural(campaigns.length, "campaign", "campaigns")}, ${running} running` : "No question has been registered yet.";
+    ? `${plural(campaigns.length, "campaign", "campaigns")}, ${running} running`
+    : "No question has been registered yet.";
   byId("content").replaceChildren(campaigns.length
     ? el("ul", { class: "campaigns" }, ...campaigns.toReversed().map(entry))
     : el("pre", { class: "command" },
@@ -67,14 +69,14 @@ function showList({ campaigns }) {
 const fact = (name, ...values) => el("div", {}, el("dt", {}, name), el("dd", {}, ...values));
 
 function prompts(question) {
-  const kinds = [question.prompts && "a file, answered beforehand", question.live && "the voters’ own"].filter(Boolean);
-  return kinds.join(", and ");
+  return [question.prompts && "a file, answered beforehand", question.live && "the voters’ own"]
+    .filter(Boolean).join(", and ");
 }
 
 function expected({ expected: { detect, power, ties, votes } }) {
   if (!votes) return "More votes than can be had: the difference looked for is too small.";
-  return `About ${count.format(votes)} votes, to see a win rate of ${percent(detect)} with a chance of ${percent(power)} `
-    + `where ${percent(ties)} of the votes are ties.`;
+  return `About ${count.format(votes)} votes, to see a win rate of ${percent(detect)} with a chance of `
+    + `${percent(power)} where ${percent(ties)} of the votes are ties.`;
 }
 
 function questionFacts(campaign) {
@@ -85,8 +87,8 @@ function questionFacts(campaign) {
     fact("Voters", question.cohort ?? "everybody"),
     fact("Prompts", prompts(question)),
     fact("Expected", expected(question)),
-    fact("Controls", `${percent(question.same_model_rate)} one model twice, ${percent(question.gold_rate)} with a known `
-      + `winner (${plural(question.gold, "pair", "pairs")})`),
+    fact("Controls", `${percent(question.same_model_rate)} one model twice, `
+      + `${percent(question.gold_rate)} with a known winner (${plural(question.gold, "pair", "pairs")})`),
     fact("Votes on a pair", count.format(question.overlap)),
     question.categories.length > 0 && fact("Categories", question.categories.join(", ")));
 }
@@ -109,13 +111,13 @@ function results(campaign) {
   const head = (text, className) => el("th", { scope: "col", class: className }, text);
   return [
     el("h2", {}, "Win rate of ", campaign.question.model.name),
-    el("div", { class: "wide" }, el("table", { class: "results" },
+    el("div", { class: "across" }, el("table", { class: "results" },
       el("thead", {}, el("tr", {}, head("Versus", "name"), el("th", { scope: "col", class: "chart" },
         el("span", { class: "sr-only" }, "Interval"), axis(SCALE)),
-      head("Votes", "number"), head("Wins", "number"), head("Losses", "number"), head("Ties", "number"), head("Verdict"))),
+      ...["Votes", "Wins", "Losses", "Ties"].map((text) => head(text, "number")), head("Verdict"))),
       el("tbody", {}, ...campaign.results.map(resultRow)))),
-    el("p", { class: "note" }, `The intervals hold together at ${percent(campaign.question.confidence)}, however often one looks: `
-      + "one observation a prompt, bet on as it came."),
+    el("p", { class: "note" }, `The intervals hold together at ${percent(campaign.question.confidence)}, `
+      + "however often one looks: one observation a prompt, bet on as it came."),
   ];
 }
 
@@ -138,14 +140,15 @@ function raters({ raters: all }) {
   return [
     el("h2", {}, "The raters"),
     el("dl", { class: "facts" },
-      all.alpha !== null && fact("Krippendorff’s alpha", `${all.alpha.toFixed(3)} on ${plural(all.shared_items, "shared pair", "shared pairs")}`),
+      all.alpha !== null && fact("Krippendorff’s alpha",
+        `${all.alpha.toFixed(3)} on ${plural(all.shared_items, "shared pair", "shared pairs")}`),
       share("Known winners found", all.gold_right),
       share("A side chosen where one model answered twice", all.noise),
       share("Of these, the left one", all.left_of_same),
       share("Left among all votes for a side", all.left)),
-    el("div", { class: "wide" }, el("table", {},
-      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Rater"), head("Votes"), head("Left"), head("Known winners"),
-        head("With the others"), head("Under 2 s"))),
+    el("div", { class: "across" }, el("table", {},
+      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Rater"),
+        ...["Votes", "Left", "Known winners", "With the others", "Under 2 s"].map(head))),
       el("tbody", {}, ...all.list.map(raterRow)))),
   ];
 }
@@ -153,8 +156,9 @@ function raters({ raters: all }) {
 function variants(report) {
   return [
     el("h2", {}, "Every variant tried"),
-    el("div", { class: "wide" }, el("table", {},
-      el("thead", {}, el("tr", {}, ...["Model", "Version", "Since", "Votes"].map((text) => el("th", { scope: "col" }, text)))),
+    el("div", { class: "across" }, el("table", {},
+      el("thead", {}, el("tr", {},
+        ...["Model", "Version", "Since", "Votes"].map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, ...report.variants.map((row) => el("tr", {},
         el("th", { scope: "row" }, row.model, row.tested_here && el("span", { class: "badge" }, "this one")),
         el("td", {}, el("code", {}, row.version.slice(0, 12))), el("td", {}, date(row.since)),
@@ -163,14 +167,14 @@ function variants(report) {
 }
 
 function signature(campaign) {
-  return el("p", { class: "signature" }, "This report is final. It is signed with ", el("code", {}, campaign.public_key),
-    "; ", el("code", {}, "arena verify"), " checks it, and so does any tool that knows Ed25519.");
+  return el("p", { class: "signature" },
+    "This report is final. It is signed with ", el("code", {}, campaign.public_key), "; ", el("code", {}, "arena verify"), " checks it, and so does any tool that knows Ed25519.");
 }
 
 function acts(campaign) {
   if (campaign.report) {
-    return [el("a", { class: "button quiet", href: `/api/campaigns/${campaign.id}/report`, download: `${campaign.id}.json` },
-      "Download the report")];
+    const href = `/api/campaigns/${campaign.id}/report`;
+    return [el("a", { class: "button quiet", href, download: `${campaign.id}.json` }, "Download the report")];
   }
   return [el("button", { type: "button", class: "button quiet", id: "end", onclick: () => byId("stop").showModal() },
     "End it")];

@@ -1,10 +1,11 @@
 // What of the board is shown. The choice stands in the address, so a link shows the same board.
 import { byId, el } from "./dom.js";
 
-const NAMES = ["category", "style", "method", "judge", "voids"];
+const NAMES = ["category", "style", "method", "judge", "voids", "without"];
 const METHODS = [["", "Bradley–Terry"], ["elo", "Elo"]];
 const JUDGES = [["", "people"], ["model", "models"], ["any", "both"]];
 const VOIDS = [["", "left out"], ["losses", "as losses"]];
+const WITHOUT = [["", "counted"], ["recognised", "left out"]];
 const STYLES = [["", "as voted"], ["1", "style controlled"]];
 const CATEGORIES = {
   hard_prompts: "Hard prompts", coding: "Coding", math: "Mathematics", creative_writing: "Creative writing",
@@ -70,10 +71,11 @@ export function showControls(board, changed) {
   if (!form.hasChildNodes())
     form.append(control("category", "Category", changed), control("style", "Style", changed),
       control("method", "Method", changed), control("judge", "Votes of", changed),
-      control("voids", "Failures", changed));
+      control("voids", "Failures", changed), control("without", "Recognised", changed));
   fill(form.elements.category, categories(board, given("category")), given("category"));
   fill(form.elements.style, STYLES, given("style") === "1" ? "1" : "");
   fill(form.elements.method, METHODS, given("method") === "elo" ? "elo" : "");
   fill(form.elements.judge, JUDGES, JUDGES.some(([value]) => value === given("judge")) ? given("judge") : "");
+  fill(form.elements.without, WITHOUT, given("without") === "recognised" ? "recognised" : "");
   fill(form.elements.voids, VOIDS, given("voids") === "losses" ? "losses" : "");
 }

@@ -32,12 +32,21 @@ function method(board) {
   const which = [
     board.category !== "overall" && `category ${board.category}`,
     board.style && "controlled for style",
+    board.filter?.without === "recognised" && "without recognised battles",
     board.filter?.judge === "model" && "models’ votes",
     board.filter?.judge === "any" && "people’s and models’ votes",
     board.filter?.voids === "losses" && "failures to answer count as losses",
   ].filter(Boolean);
   return `${parts}${which.length ? ` (${which.join(", ")})` : ""}. The ranked models’ mean is 1000. `
-    + `A rank range holds every place that the votes do not rule out. ${taggerSentence(board)}`;
+    + `A rank range holds every place that the votes do not rule out. ${blinding(board)}${taggerSentence(board)}`;
+}
+
+// What those who were asked said: 0, nobody knows who answers; 1, everybody does.
+function blinding({ blinding: its }) {
+  if (!its?.answered) return "";
+  return `Blinding index ${its.index.toFixed(2)} (0: nobody knows who answers, 1: everybody does), from what `
+    + `${plural(its.answered, "voter", "voters")} said when asked: ${plural(its.recognised, "answer", "answers")} `
+    + `recognised, ${count.format(its.wrong)} by the wrong name. `;
 }
 
 function showRanked(board, details) {

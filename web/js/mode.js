@@ -26,7 +26,7 @@ export class Mode {
     this.form = byId("mode");
     this.named = byId("named");
     this.names = null;
-    this.form.addEventListener("change", (event) => { if (event.target.name === "mode") this.choose(event.target.value); });
+    this.form.addEventListener("change", ({ target }) => { if (target.name === "mode") this.choose(target.value); });
     const asked = new URLSearchParams(location.search).get("mode");
     this.choose(MODES[asked] ? asked : "blind", false);
   }

@@ -42,6 +42,7 @@ export function ending(progress) {
   }
   return {
     title: ["Nothing is left", "to vote on."],
-    text: progress.given ? `You voted on ${given}. Thank you.` : "When pairs are prepared for you, they will wait here.",
+    text: progress.given ? `You voted on ${given}. Thank you.`
+      : "When pairs are prepared for you, they will wait here.",
   };
 }

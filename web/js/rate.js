@@ -49,7 +49,8 @@ export class Rate {
   // The word alone, or with the names that were guessed.
   recognised(data) {
     const said = data.get("recognised");
-    const guesses = Object.fromEntries(LANES.map((lane) => [lane, data.get(`guess-${lane}`)?.trim()]).filter(([, name]) => name));
+    const named = LANES.map((lane) => [lane, data.get(`guess-${lane}`)?.trim()]).filter(([, name]) => name);
+    const guesses = Object.fromEntries(named);
     return Object.keys(guesses).length ? { sides: said, ...guesses } : said;
   }
 
