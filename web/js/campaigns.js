@@ -168,7 +168,8 @@ function variants(report) {
 
 function signature(campaign) {
   return el("p", { class: "signature" },
-    "This report is final. It is signed with ", el("code", {}, campaign.public_key), "; ", el("code", {}, "arena verify"), " checks it, and so does any tool that knows Ed25519.");
+    "This report is final. It is signed with ", el("code", {}, campaign.public_key), "; ",
+    el("code", {}, "arena verify"), " checks it, and so does any tool that knows Ed25519.");
 }
 
 function acts(campaign) {

@@ -157,7 +157,9 @@ static void reliability_waits_for_the_end(void **state)
                         "\"refusal_rate\":0.000000,\"length_stops\":0},"
                         "{\"model\":\"model two\",\"battles\":1,\"voids\":0,\"void_rate\":0.000000,"
                         "\"swaps\":0,\"swap_rate\":0.000000,\"answers\":1,\"refusals\":0,"
-                        "\"refusal_rate\":0.000000,\"length_stops\":0}]}");
+                        "\"refusal_rate\":0.000000,\"length_stops\":0}],\"blinding\":{"
+                        "\"answered\":0,\"recognised\":0,\"right\":0,\"wrong\":0,"
+                        "\"index\":null}}");
     buf_done(&json);
     aside_done(&aside);
     stored_votes_free(votes);
