@@ -62,19 +62,18 @@ static int launch(void (*kernel)(P...), const shape &s, struct cuda_stream *stre
 #include <functional>
 
 /* Of the host's stream (tests/cuda/host_device.cpp): runs it now, or records it. */
-void host_submit(struct cuda_stream *stream, std::function<void(void)> work);
+int host_submit(struct cuda_stream *stream, std::function<void(void)> work);
 int device_multiprocessors(void);
 size_t device_shared_bytes(void);
 
 template <class... P, class... A>
 static int launch(void (*kernel)(P...), const shape &s, struct cuda_stream *stream, A... arguments)
 {
-    host_submit(stream, [=] {
+    return host_submit(stream, [=] {
         auto call = [&] { kernel(P(arguments)...); };
         shim_run(s.grid, s.block, s.shared,
                  [](void *c) { (*static_cast<decltype(call) *>(c))(); }, &call);
     });
-    return 0;
 }
 #endif
 

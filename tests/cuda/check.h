@@ -1,10 +1,9 @@
-/* What the tests of the GPU's kernels share: random data, memory of the device, comparisons. Plain
- * C and nothing but the library: on a machine with a GPU, tests/gpu/run builds the same tests for
- * the device (ARENA_ON_DEVICE). */
+/* What all tests of the GPU's kernels share, C and C++: checks, random bits, and running each test
+ * under every order of threads and blocks. Nothing but the library: on a machine with a GPU,
+ * tests/gpu/run builds the same tests for the device (ARENA_ON_DEVICE). */
 #ifndef TESTS_CUDA_CHECK_H
 #define TESTS_CUDA_CHECK_H
 
-#include "kernels/cpu/formats.h"
 #include "kernels/cuda/launch.h"
 
 #include <math.h>
@@ -27,8 +26,6 @@
 
 static struct cuda_stream *stream;
 
-/* --- Random data --- */
-
 static uint64_t random_state = 42;
 
 static inline uint32_t random_bits(void)
@@ -42,181 +39,15 @@ static inline int random_below(int n)
     return (int)(random_bits() % (uint32_t)n);
 }
 
-/* Roughly normal, variance 1. */
-static inline float random_normal(void)
-{
-    float sum = 0;
-    for (int i = 0; i < 12; i++)
-        sum += (float)(random_bits() & 0xffff) / 65536;
-    return sum - 6;
-}
-
-static inline void *host_new(size_t bytes)
-{
-    size_t whole = (bytes + KERNEL_ALIGNMENT) / KERNEL_ALIGNMENT * KERNEL_ALIGNMENT;
-    void *p = aligned_alloc(KERNEL_ALIGNMENT, whole);
-    CHECK(p, "no memory");
-    memset(p, 0, whole);
-    return p;
-}
-
-static inline float *random_floats(size_t count, float size)
-{
-    float *x = host_new(count * sizeof *x);
-    for (size_t i = 0; i < count; i++)
-        x[i] = size * random_normal();
-    return x;
-}
-
-/* Rows of `columns` numbers, zeros up to the stride. */
-static inline float *random_rows(int rows, int columns, int stride, float size)
-{
-    float *x = host_new((size_t)rows * (size_t)stride * sizeof *x);
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < columns; c++)
-            x[(size_t)r * (size_t)stride + (size_t)c] = size * random_normal();
-    return x;
-}
-
-static inline void put_half(uint8_t *p, float value)
-{
-    uint16_t h = float_half(value);
-    memcpy(p, &h, 2);
-}
-
-static inline void random_block(const struct kernel_type_info *info, uint8_t *block, float size)
-{
-    for (int i = 0; i < info->bytes; i++)
-        block[i] = (uint8_t)random_bits();
-    if (info->type == KERNEL_Q6_K) {
-        put_half(block + 208, size * random_normal() / 16);
-    } else if (info->type == KERNEL_MXFP4) {
-        block[0] = (uint8_t)(118 + random_below(12));
-    } else {
-        put_half(block, size * random_normal());
-        if (info->type == KERNEL_Q4_1 || info->type == KERNEL_Q5_1 || info->block == 256)
-            put_half(block + 2, size * random_normal());
-    }
-}
-
-/* A tensor as it lies in a file. */
-static inline uint8_t *random_tensor(enum kernel_type type, int rows, int columns, float size)
-{
-    const struct kernel_type_info *info = kernel_type_info(type);
-    size_t blocks = (size_t)rows * (size_t)columns / (size_t)info->block;
-    uint8_t *tensor = host_new(blocks * (size_t)info->bytes);
-    for (size_t i = 0; i < blocks; i++) {
-        uint8_t *block = tensor + i * (size_t)info->bytes;
-        float value = size * random_normal();
-        if (info->block > 1)
-            random_block(info, block, size);
-        else
-            kernel_quantize_weights(type, &value, block, 1);
-    }
-    return tensor;
-}
-
-/* --- The device's memory: all of it is given back at once --- */
-
-enum { MOST_PIECES = 4096 };
-static void *pieces[MOST_PIECES];
-static int piece_count;
-
 static inline void must(int status, const char *what)
 {
     CHECK(!status, "%s: %s", what, cuda_status_text(status));
 }
 
-/* Filled with NaNs. */
-static inline void *device_room(size_t bytes)
-{
-    void *memory;
-    CHECK(piece_count < MOST_PIECES, "too many pieces");
-    must(cuda_alloc(&memory, bytes ? bytes : 16), "memory");
-    must(cuda_fill(memory, 0xff, bytes, stream), "fill");
-    pieces[piece_count++] = memory;
-    return memory;
-}
-
-static inline void *to_device(const void *host, size_t bytes)
-{
-    void *memory = device_room(bytes);
-    must(cuda_copy_in(memory, host, bytes, stream), "copy");
-    must(cuda_stream_wait(stream), "copy");
-    return memory;
-}
-
-static inline void *device_zeros(size_t bytes)
-{
-    void *memory = device_room(bytes);
-    must(cuda_fill(memory, 0, bytes, stream), "fill");
-    return memory;
-}
-
-/* Returns new. Waits for all that was launched. */
-static inline void *from_device(const void *device, size_t bytes)
-{
-    void *host = host_new(bytes);
-    must(cuda_copy_out(host, device, bytes, stream), "copy");
-    must(cuda_stream_wait(stream), "kernels");
-    return host;
-}
-
-static inline void release_all(void)
-{
-    must(cuda_stream_wait(stream), "kernels");
-    while (piece_count)
-        cuda_release(pieces[--piece_count]);
-}
-
-static inline struct cuda_matrix matrix_to_device(enum kernel_type type, int rows, int columns,
-                                                  const uint8_t *tensor)
-{
-    struct cuda_matrix_layout layout = cuda_matrix_layout(type, rows, columns);
-    uint8_t *packed = host_new(layout.bytes);
-    memset(packed, 0xa5, layout.bytes);
-    cuda_matrix_pack(packed, &layout, type, columns, tensor, 0, 0, rows);
-    struct cuda_matrix m = cuda_matrix_at(type, rows, columns, to_device(packed, layout.bytes));
-    free(packed);
-    return m;
-}
-
-/* --- Comparing --- */
-
-/* Normalised mean squared error: sum (a - b)^2 / sum b^2; infinite for what is no number. */
-static inline double nmse(const float *a, const float *b, size_t count)
-{
-    double error = 0, size = 0;
-    for (size_t i = 0; i < count; i++) {
-        double d = (double)a[i] - (double)b[i];
-        error += d * d;
-        size += (double)b[i] * (double)b[i];
-    }
-    return error != error ? INFINITY : size > 0 ? error / size : error;
-}
-
-/* Is this memory as device_room left it? */
-static inline bool is_untouched(const void *memory, size_t bytes)
-{
-    const uint8_t *p = memory;
-    for (size_t i = 0; i < bytes; i++)
-        if (p[i] != 0xff)
-            return false;
-    return true;
-}
-
-static inline bool is_zero(const float *x, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (x[i] != 0)
-            return false;
-    return true;
-}
-
 /* --- Running --- */
 
-/* Runs the tests; on the host under every order of threads and blocks. */
-static inline int run_tests(void (*const tests[])(void), int count)
+/* `after` follows each test. */
+static inline int run_tests(void (*const tests[])(void), int count, void (*after)(void))
 {
     must(cuda_use(0), "device");
     must(cuda_stream_new(&stream), "stream");
@@ -232,18 +63,18 @@ static inline int run_tests(void (*const tests[])(void), int count)
         random_state = 42;
         for (int i = 0; i < count; i++) {
             tests[i]();
-            release_all();
+            after();
         }
     }
     cuda_stream_free(stream);
     return 0;
 }
 
-#define RUN(...)                                                                                   \
+#define RUN_THEN(after, ...)                                                                       \
     int main(void)                                                                                 \
     {                                                                                              \
         static void (*const tests[])(void) = {__VA_ARGS__};                                        \
-        return run_tests(tests, (int)(sizeof tests / sizeof *tests));                              \
+        return run_tests(tests, (int)(sizeof tests / sizeof *tests), after);                       \
     }
 
 #endif

@@ -25,6 +25,13 @@ struct cuda_event {
     struct timespec at;
 };
 
+static int failure; /* what calls that reach the device answer, once a test says so */
+
+extern "C" void host_fail(int status)
+{
+    failure = status;
+}
+
 int device_multiprocessors(void)
 {
     return MULTIPROCESSORS;
@@ -35,12 +42,15 @@ size_t device_shared_bytes(void)
     return SHARED_BYTES;
 }
 
-void host_submit(struct cuda_stream *stream, std::function<void(void)> work)
+int host_submit(struct cuda_stream *stream, std::function<void(void)> work)
 {
+    if (failure)
+        return failure;
     if (stream->recording)
         stream->recording->work.push_back(work);
     else
         work();
+    return STATUS_OK;
 }
 
 bool host_is_recording(const struct cuda_stream *stream)
@@ -106,6 +116,8 @@ int cuda_free_memory(size_t *bytes)
 int cuda_alloc(void **memory, size_t bytes)
 {
     *memory = nullptr;
+    if (failure)
+        return failure;
     if (bytes > MEMORY || posix_memalign(memory, ALIGNMENT, bytes ? bytes : 1))
         return STATUS_MEMORY;
     memset(*memory, 0xff, bytes);
@@ -142,25 +154,22 @@ void cuda_stream_free(struct cuda_stream *stream)
 
 int cuda_stream_wait(struct cuda_stream *stream)
 {
-    return stream->recording ? STATUS_MISUSE : STATUS_OK;
+    return failure ? failure : stream->recording ? STATUS_MISUSE : STATUS_OK;
 }
 
 int cuda_copy_in(void *device, const void *host, size_t bytes, struct cuda_stream *stream)
 {
-    host_submit(stream, [=] { memcpy(device, host, bytes); });
-    return STATUS_OK;
+    return host_submit(stream, [=] { memcpy(device, host, bytes); });
 }
 
 int cuda_copy_out(void *host, const void *device, size_t bytes, struct cuda_stream *stream)
 {
-    host_submit(stream, [=] { memcpy(host, device, bytes); });
-    return STATUS_OK;
+    return host_submit(stream, [=] { memcpy(host, device, bytes); });
 }
 
 int cuda_fill(void *device, int byte, size_t bytes, struct cuda_stream *stream)
 {
-    host_submit(stream, [=] { memset(device, byte, bytes); });
-    return STATUS_OK;
+    return host_submit(stream, [=] { memset(device, byte, bytes); });
 }
 
 /* --- Graphs --- */
@@ -183,8 +192,9 @@ int cuda_record_end(struct cuda_stream *stream, struct cuda_graph **graph)
 int cuda_graph_launch(struct cuda_graph *graph, struct cuda_stream *stream)
 {
     for (auto &work : graph->work)
-        host_submit(stream, work);
-    return STATUS_OK;
+        if (host_submit(stream, work))
+            break;
+    return failure;
 }
 
 void cuda_graph_free(struct cuda_graph *graph)
@@ -207,8 +217,7 @@ void cuda_event_free(struct cuda_event *event)
 
 int cuda_event_record(struct cuda_event *event, struct cuda_stream *stream)
 {
-    host_submit(stream, [=] { clock_gettime(CLOCK_MONOTONIC, &event->at); });
-    return STATUS_OK;
+    return host_submit(stream, [=] { clock_gettime(CLOCK_MONOTONIC, &event->at); });
 }
 
 int cuda_event_milliseconds(struct cuda_event *from, struct cuda_event *to, float *milliseconds)

@@ -84,6 +84,5 @@ int cuda_gemm_run(struct cuda_gemm *gemm, const struct cuda_gemm_shape *shape, c
     if (!is_planned(gemm, shape))
         return STATUS_MISUSE;
     struct cuda_gemm_shape s = *shape;
-    host_submit(gemm->stream, [=] { multiply(s, w, x, out); });
-    return STATUS_OK;
+    return host_submit(gemm->stream, [=] { multiply(s, w, x, out); });
 }

@@ -1,5 +1,5 @@
-/* In which order the shim's threads and blocks take their turns: for tests, which run everything
- * under more than one. And what the shim has counted. */
+/* What tests may ask of the shim: in which order threads and blocks take their turns (they run
+ * everything under more than one), how much ran, and a device that is lost. */
 #ifndef TESTS_CUDA_SHIM_ORDER_H
 #define TESTS_CUDA_SHIM_ORDER_H
 
@@ -13,6 +13,10 @@ void shim_set_order(enum shim_order order);
 
 /* Launches so far. */
 unsigned long shim_launches(void);
+
+/* From here on every call that reaches the device fails with this status, as on a lost one (above
+ * 2: cuda_status_is_lost); 0: no longer. */
+void host_fail(int status);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
 #ifndef TESTS_CUDA_REFERENCE_H
 #define TESTS_CUDA_REFERENCE_H
 
-#include "tests/cuda/check.h"
+#include "tests/cuda/data.h"
 
 static const enum kernel_type TYPES[] = {
     KERNEL_F32,  KERNEL_F16,  KERNEL_BF16, KERNEL_Q8_0, KERNEL_Q4_0,   KERNEL_Q4_1,  KERNEL_Q5_0,

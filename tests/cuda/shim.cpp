@@ -47,11 +47,17 @@ struct fiber {
     struct uint3 thread;
 };
 
-/* What the lanes of a warp are meeting for. */
-struct warp {
+/* What some lanes of a warp are meeting for. */
+struct meeting {
     unsigned mask, arrived;
     void (*all)(void **, unsigned);
     void *operands[WARP];
+};
+
+enum { MEETINGS = 4 }; /* at once: parted lanes may meet each with their own */
+
+struct warp {
+    struct meeting meetings[MEETINGS];
 };
 
 static struct fiber fibers[MAX_THREADS], scheduler, *current;
@@ -181,24 +187,39 @@ unsigned shim_lane(void)
     return (unsigned)(current - fibers) % WARP;
 }
 
+/* The meeting under way of these lanes, or a new one. */
+static struct meeting *join(struct warp *w, unsigned mask, void (*all)(void **, unsigned))
+{
+    struct meeting *unused = nullptr;
+    for (struct meeting &m : w->meetings) {
+        if (!m.arrived)
+            unused = &m;
+        else if (m.mask == mask && m.all == all)
+            return &m;
+        else if (m.mask == mask)
+            die("lanes of one warp meet at different instructions");
+    }
+    if (!unused)
+        die("a warp is parted too far");
+    unused->mask = mask;
+    unused->all = all;
+    return unused;
+}
+
 void shim_meet(unsigned mask, void (*all)(void **operands, unsigned mask), void *operand)
 {
     unsigned index = (unsigned)(current - fibers), lane = index % WARP;
-    struct warp *w = &warps[index / WARP];
     if (!(mask >> lane & 1))
         die("a lane that its own mask does not name");
-    if (w->arrived && (w->mask != mask || w->all != all))
-        die("lanes of one warp meet at different instructions");
-    w->mask = mask;
-    w->all = all;
-    w->operands[lane] = operand;
-    w->arrived |= 1u << lane;
-    if (w->arrived != mask) {
+    struct meeting *m = join(&warps[index / WARP], mask, all);
+    m->operands[lane] = operand;
+    m->arrived |= 1u << lane;
+    if (m->arrived != mask) {
         wait_as(AT_WARP);
         return;
     }
-    all(w->operands, mask);
-    w->arrived = 0;
+    all(m->operands, mask);
+    m->arrived = 0;
     for (unsigned i = 0; i < WARP; i++)
         if (mask >> i & 1)
             fibers[index / WARP * WARP + i].state = READY;
@@ -258,9 +279,6 @@ static void run_block(void)
         if (!ran)
             die("threads wait for others that will not come: some have left, or wait elsewhere");
     }
-    for (unsigned i = 0; i < threads; i++)
-        if (warps[i / WARP].arrived)
-            die("a lane waits for others of its warp that have left");
 }
 
 static void check_launch(struct dim3 grid, struct dim3 block, size_t shared)

@@ -1,6 +1,6 @@
 /* Placing, decode and prefill attention against the scalar kernels, over pages in a random order,
  * with biases, norms, rotations, windows and soft caps. */
-#include "tests/cuda/check.h"
+#include "tests/cuda/data.h"
 
 struct one {
     int heads, kv_heads, head_dim, rotary, window, splits;

@@ -1,5 +1,5 @@
 /* Draws on the device against engine/sampler.c: the same tokens, to the last of many. */
-#include "tests/cuda/check.h"
+#include "tests/cuda/data.h"
 
 #include "engine/sampler.h"
 
