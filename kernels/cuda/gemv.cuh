@@ -12,8 +12,9 @@
  * plain fused multiply-adds.
  *
  * `deep` warps of the block share a panel, each taking every deep-th chunk of columns; their sums
- * are added in order. Each warp loads the chunks of its next turn, across panels, before it works
- * on this one's: with two blocks of eight warps a multiprocessor has 32 to 64 KiB in flight.
+ * are added in order. Each warp has the chunks of a turn in flight, across panels: as it takes one
+ * up, it begins to load the one in the same place of the next turn. With two blocks of eight warps
+ * a multiprocessor has 32 to 64 KiB under way.
  * Inputs lie in shared memory as B fragments, all columns where they fit, else tile by tile.
  *
  * A token's result does not depend on the other tokens, nor on how many there are. */
@@ -55,9 +56,16 @@ template <int TYPE> struct gemv_type {
     static const bool is_float = C::kind == KIND_FLOAT;
     static const bool is_plain = TYPE == KERNEL_F32; /* no mma */
     static const int parts = is_float && !is_plain ? 2 : 1; /* B columns a token */
-    static const int unroll = C::kind == KIND_SCALE || is_float ? 2 : 1; /* chunks a turn */
     /* Bytes of shared memory for 32 columns of one token; with them goes a staged_block. */
     static const int staged = CUDA_BLOCK * (is_plain ? 4 : is_float ? 2 * 2 : 1);
+};
+
+/* Chunks that a warp has in flight: its turn. As many as there are registers for. */
+template <int TYPE, int NT> struct gemv_turn {
+    static const int kind = code<TYPE>::kind;
+    static const int few = kind == KIND_FLOAT || TYPE == KERNEL_Q8_0 ? 4 : kind == KIND_SCALE ? 3 : 2;
+    static const int many = kind == KIND_FLOAT || kind == KIND_SCALE ? 2 : 1;
+    static const int chunks = NT == 1 ? few : many;
 };
 
 /* --- Staging inputs --- */
@@ -167,12 +175,16 @@ static __device__ __forceinline__ void stage_floats(stage s, int block, int toke
         make_float4(x[0], x[1], x[2], x[3]);
 }
 
-/* Columns [32 block, + 32) of a row already quantised, as kernels->quantize gave them. */
-template <int TYPE>
+/* `AHEAD` is how many loads a thread has in flight: one where a tile is staged in the middle of the
+ * work, whose registers are taken.
+ *
+ * Columns [32 block, + 32) of a row already quantised, as kernels->quantize gave them. */
+template <int TYPE, int AHEAD>
 static __device__ void stage_given(const cuda_input &in, stage s, int first, int count, int row,
                                    int token, int tokens)
 {
     int blocks = (in.columns + CUDA_BLOCK - 1) / CUDA_BLOCK;
+#pragma unroll AHEAD
     for (int i = (int)threadIdx.x; i < count * 8; i += GEMV_THREADS) {
         int block = i / 8, j = i % 8, from = first + block, at = block * tokens + token;
         size_t source = (size_t)row * (size_t)blocks + (size_t)from;
@@ -190,11 +202,12 @@ static __device__ void stage_given(const cuda_input &in, stage s, int first, int
     }
 }
 
-template <int TYPE>
+template <int TYPE, int AHEAD>
 static __device__ void stage_made(const cuda_input &in, stage s, int first, int count, int row,
                                   int token, int tokens, row_factors f)
 {
     size_t begin = (size_t)row * (size_t)in.stride;
+#pragma unroll AHEAD
     for (int i = (int)threadIdx.x; i < count * 8; i += GEMV_THREADS) {
         float x[4];
         int c = first * CUDA_BLOCK + i * 4;
@@ -219,18 +232,19 @@ static __device__ __forceinline__ int input_row(const gemv_plan &p, int i)
 }
 
 /* Chunks [first, first + tile_chunks) of all tokens, whole warps at a time. */
-template <int TYPE>
+template <int TYPE, int AHEAD>
 static __device__ void stage_tile(const gemv_plan &p, stage s, int first, const row_factors *f)
 {
     int columns = code<TYPE>::columns, left = p.chunks - first;
     int count = min(left, p.tile_chunks) * columns + CUDA_BLOCK - 1;
     count = (count / CUDA_BLOCK + 3) / 4 * 4;
+#pragma unroll 1
     for (int i = 0; i < p.tokens; i++)
         if (!gemv_type<TYPE>::is_float && p.a.in.quants)
-            stage_given<TYPE>(p.a.in, s, first * columns / CUDA_BLOCK, count, input_row(p, i), i,
+            stage_given<TYPE, AHEAD>(p.a.in, s, first * columns / CUDA_BLOCK, count, input_row(p, i), i,
                               p.tokens);
         else
-            stage_made<TYPE>(p.a.in, s, first * columns / CUDA_BLOCK, count, input_row(p, i), i,
+            stage_made<TYPE, AHEAD>(p.a.in, s, first * columns / CUDA_BLOCK, count, input_row(p, i), i,
                              p.tokens, f[i]);
 }
 
@@ -249,12 +263,15 @@ static __device__ __forceinline__ void multiply_block(panel_sums<TYPE, NT> *sums
                                                       int block, int tokens, int first)
 {
     typedef code<TYPE> C;
+    const bool has_min = C::kind == KIND_MIN || C::kind == KIND_SUPER;
     int g = lane_index() / 4, t = lane_index() % 4, last = tokens - 1;
     uint32_t a[4] = {codes_of(w[0], p, 0), codes_of(w[1], p, 0), codes_of(w[0], p, 1),
                      codes_of(w[1], p, 1)};
     block_factors k[2] = {factors_of(w[0], p), factors_of(w[1], p)};
 #pragma unroll
     for (int n = 0; n < NT; n++) {
+        if (n)
+            loads_stay_below();
         int column = min(first + 8 * n + g, last), pair = first + 8 * n + 2 * t;
         const staged_block *blocks = s.blocks + block * tokens;
         staged_block x[2] = {blocks[min(pair, last)], blocks[min(pair + 1, last)]};
@@ -281,7 +298,7 @@ static __device__ __forceinline__ void multiply_block(panel_sums<TYPE, NT> *sums
         for (int i = 0; i < 4; i++) {
             float sum = (__int_as_float(c[i]) - MAGIC) * k[i / 2].scale[0];
             sum = fmaf(sum, x[i % 2].scale, sums->c[4 * n + i]);
-            if (C::kind == KIND_MIN || C::kind == KIND_SUPER)
+            if (has_min)
                 sum = fmaf(k[i / 2].min, x[i % 2].sum, sum);
             sums->c[4 * n + i] = sum;
         }
@@ -443,42 +460,40 @@ static __device__ void store_unit(const gemv_plan &p, const float *room, float *
 
 /* --- The kernel --- */
 
-/* Where a warp reads: its panel in a pass over the matrix. */
-template <int TYPE>
-static __device__ __forceinline__ void address_panel(const gemv_plan &p, int unit, int pass,
-                                                     row_address rows[2])
-{
-    int panel = unit * (GEMV_WARPS / p.deep) + warp_index() / p.deep, g = lane_index() / 4;
-    size_t base = 0;
-    if (p.mode == GEMV_EXPERT_GATE)
-        base = (size_t)p.experts[blockIdx.y] * (size_t)p.rows_each + (size_t)pass * p.outputs;
-    else if (p.mode == GEMV_EXPERT_DOWN)
-        base = (size_t)p.experts[(int)blockIdx.y * p.used + pass] * (size_t)p.rows_each;
-    else
-        base = (size_t)pass * (size_t)p.outputs;
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        int row = min(panel * PANEL + 8 * i + g, p.outputs - 1);
-        rows[i] = address_row<TYPE>(p.a.matrix, p.bytes, base + (size_t)row, lane_index() % 4);
-    }
-}
-
-/* A turn: `unroll` chunks of two rows. */
-template <int TYPE> struct turn_pieces {
-    piece<TYPE> w[gemv_type<TYPE>::unroll][2];
+/* The matrix's rows that a lane reads (its second one is 8 further, if the panel has it): kept as
+ * numbers, since the addresses in all planes would take many registers. */
+struct lane_rows {
+    int row[2];
 };
 
-template <int TYPE>
-static __device__ __forceinline__ void fetch_turn(const gemv_plan &p, turn_pieces<TYPE> *to,
-                                                  const row_address rows[2], int base)
+/* A warp's panel in a pass over the matrix. */
+static __device__ __forceinline__ lane_rows find_rows(const gemv_plan &p, int unit, int pass)
 {
-    int mine = warp_index() % p.deep;
+    int panel = unit * (GEMV_WARPS / p.deep) + warp_index() / p.deep, base = pass * p.outputs;
+    if (p.mode == GEMV_EXPERT_GATE)
+        base += p.experts[blockIdx.y] * p.rows_each;
+    if (p.mode == GEMV_EXPERT_DOWN)
+        base = p.experts[(int)blockIdx.y * p.used + pass] * p.rows_each;
+    int first = panel * PANEL + lane_index() / 4;
+    return {{base + min(first, p.outputs - 1), base + min(first + 8, p.outputs - 1)}};
+}
+
+/* A lane's parts of two rows of the chunks of a turn. */
+template <int TYPE, int NT> struct turn_pieces {
+    piece<TYPE> w[gemv_turn<TYPE, NT>::chunks][2];
+};
+
+/* Begins to load chunk u of the turn at `base`. */
+template <int TYPE>
+static __device__ __forceinline__ void fetch_chunk(const gemv_plan &p, piece<TYPE> to[2],
+                                                   lane_rows rows, int base, int u)
+{
+    int chunk = base + u * p.deep + warp_index() % p.deep, t = lane_index() % 4;
+    if (chunk >= p.chunks)
+        return;
 #pragma unroll
-    for (int u = 0; u < gemv_type<TYPE>::unroll; u++) {
-        int chunk = min(base + u * p.deep + mine, p.chunks - 1);
-        fetch<TYPE>(&to->w[u][0], rows[0], chunk);
-        fetch<TYPE>(&to->w[u][1], rows[1], chunk);
-    }
+    for (int i = 0; i < 2; i++)
+        fetch<TYPE>(&to[i], address_row<TYPE>(p.a.matrix, p.bytes, (size_t)rows.row[i], t), chunk);
 }
 
 /* The place of a turn in the block's work. */
@@ -486,10 +501,10 @@ struct turn_place {
     int unit, pass, base;
 };
 
-template <int TYPE>
+template <int TYPE, int NT>
 static __device__ __forceinline__ turn_place next_place(const gemv_plan &p, turn_place at)
 {
-    at.base += p.deep * gemv_type<TYPE>::unroll;
+    at.base += p.deep * gemv_turn<TYPE, NT>::chunks;
     if (at.base < p.chunks)
         return at;
     at.base = 0;
@@ -500,13 +515,21 @@ static __device__ __forceinline__ turn_place next_place(const gemv_plan &p, turn
     return at;
 }
 
-/* While the kernel before this one still runs: the weights of the block's first unit into L2. What
- * is read depends on the experts in the other modes, which are not known yet. */
+/* The block's first turn. */
+template <int TYPE, int NT>
+static __device__ __forceinline__ void begin_turn(const gemv_plan &p, turn_pieces<TYPE, NT> *w,
+                                                  lane_rows *rows)
+{
+    *rows = find_rows(p, (int)blockIdx.x, 0);
+#pragma unroll
+    for (int u = 0; u < gemv_turn<TYPE, NT>::chunks; u++)
+        fetch_chunk<TYPE>(p, w->w[u], *rows, 0, u);
+}
+
+/* While the kernel before this one still runs: the weights of the block's first unit into L2. */
 template <int TYPE> static __device__ void prefetch_unit(const gemv_plan &p)
 {
     const int most = 8 * 1024; /* bytes of a row */
-    if (p.mode != GEMV_PLAIN)
-        return;
     int panels = GEMV_WARPS / p.deep, rows = panels * PANEL;
     int lines = (int)((p.bytes.codes < (size_t)most ? p.bytes.codes : (size_t)most) + 127) / 128;
     for (int pass = 0; pass < p.passes; pass++)
@@ -525,8 +548,14 @@ static __global__ void __launch_bounds__(GEMV_THREADS, 2)
     KERNEL_SHARED_BYTES(memory);
     __shared__ row_factors factors[MAX_USED];
     __shared__ float warp_room[WARP];
+    const int turn = gemv_turn<TYPE, NT>::chunks;
+    turn_pieces<TYPE, NT> w;
+    lane_rows rows_read;
     grid_launch_next();
-    prefetch_unit<TYPE>(p);
+    if (p.mode == GEMV_PLAIN) { /* weights are nobody's output: they need not wait */
+        begin_turn<TYPE, NT>(p, &w, &rows_read);
+        prefetch_unit<TYPE>(p);
+    }
     grid_wait();
     float *room = reinterpret_cast<float *>(memory);
     float *kept = room + GEMV_WARPS * PANEL * 8 * NT;
@@ -547,36 +576,33 @@ static __global__ void __launch_bounds__(GEMV_THREADS, 2)
     __syncthreads();
     bool tiled = p.tile_chunks < p.chunks;
     if (!tiled)
-        stage_tile<TYPE>(p, s, 0, factors);
+        stage_tile<TYPE, 4>(p, s, 0, factors);
     __syncthreads();
 
     turn_place at = {(int)blockIdx.x, 0, 0};
-    row_address address[2];
-    turn_pieces<TYPE> next, now;
-    address_panel<TYPE>(p, at.unit, 0, address);
-    fetch_turn<TYPE>(p, &next, address, 0);
+    if (p.mode != GEMV_PLAIN)
+        begin_turn<TYPE, NT>(p, &w, &rows_read);
     while (at.unit < p.units) {
         panel_sums<TYPE, NT> sums = {};
         int tile = 0, pass = at.pass, unit = at.unit;
-        for (int base = 0; base < p.chunks; base += p.deep * gemv_type<TYPE>::unroll) {
+        for (int base = 0; base < p.chunks; base += p.deep * turn) {
             if (tiled && base % p.tile_chunks == 0) {
                 __syncthreads();
-                stage_tile<TYPE>(p, s, base, factors);
+                stage_tile<TYPE, 1>(p, s, base, factors);
                 __syncthreads();
                 tile = base;
             }
-            now = next;
-            at = next_place<TYPE>(p, at);
-            if (at.unit < p.units) {
-                if (at.base == 0)
-                    address_panel<TYPE>(p, at.unit, at.pass, address);
-                fetch_turn<TYPE>(p, &next, address, at.base);
-            }
+            at = next_place<TYPE, NT>(p, at);
+            if (at.base == 0 && at.unit < p.units)
+                rows_read = find_rows(p, at.unit, at.pass);
 #pragma unroll
-            for (int u = 0; u < gemv_type<TYPE>::unroll; u++) {
+            for (int u = 0; u < turn; u++) {
+                piece<TYPE> now[2] = {w.w[u][0], w.w[u][1]};
+                if (at.unit < p.units)
+                    fetch_chunk<TYPE>(p, w.w[u], rows_read, at.base, u);
                 int chunk = base + u * p.deep + warp_index() % p.deep;
                 if (chunk < p.chunks)
-                    multiply<TYPE, NT>(&sums, now.w[u], s, chunk - tile, p.tokens,
+                    multiply<TYPE, NT>(&sums, now, s, chunk - tile, p.tokens,
                                        p.mode == GEMV_EXPERT_DOWN ? pass : 0, used);
             }
         }
@@ -603,11 +629,11 @@ template <int TYPE> static void plan_depth(gemv_plan *p)
 }
 
 /* As many chunks as leave room for two blocks on a multiprocessor. */
-template <int TYPE> static size_t plan_tiles(gemv_plan *p, int nt)
+template <int TYPE, int NT> static size_t plan_tiles(gemv_plan *p)
 {
-    int turn = p->deep * gemv_type<TYPE>::unroll, rows = GEMV_WARPS / p->deep * PANEL;
+    int turn = p->deep * gemv_turn<TYPE, NT>::chunks, rows = GEMV_WARPS / p->deep * PANEL;
     int used = p->mode == GEMV_EXPERT_DOWN ? 1 : p->tokens;
-    size_t fixed = sizeof(float) * (size_t)(GEMV_WARPS * PANEL * 8 * nt);
+    size_t fixed = sizeof(float) * (size_t)(GEMV_WARPS * PANEL * 8 * NT);
     fixed += p->passes > 1 ? sizeof(float) * (size_t)(rows * used) : 0;
     size_t block = (size_t)gemv_type<TYPE>::staged + sizeof(staged_block);
     size_t budget = (device_shared_bytes() - 4096) / 2 - fixed;
@@ -626,7 +652,7 @@ static int launch_gemv(gemv_plan p, int grid_y, struct cuda_stream *stream)
 {
     plan_depth<TYPE>(&p);
     shape s = shape();
-    s.shared = plan_tiles<TYPE>(&p, NT);
+    s.shared = plan_tiles<TYPE, NT>(&p);
     int blocks = 2 * device_multiprocessors();
     s.grid = dim3((unsigned)(p.units < blocks ? p.units : blocks), (unsigned)grid_y);
     s.block = dim3(GEMV_THREADS);

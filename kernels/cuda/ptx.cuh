@@ -20,6 +20,15 @@ static const unsigned ALL_LANES = 0xffffffffu;
     unsigned char *name = static_cast<unsigned char *>(shim_dynamic_shared())
 #endif
 
+/* Keeps the compiler from moving loads from shared memory up past here: where it would have more of
+ * them wait than there are registers. */
+static __device__ __forceinline__ void loads_stay_below(void)
+{
+#if defined(__CUDACC__)
+    asm volatile("" ::: "memory");
+#endif
+}
+
 static __device__ __forceinline__ int lane_index(void)
 {
     return (int)(threadIdx.x % WARP);
