@@ -284,6 +284,37 @@ def test_prices_of_a_file_and_of_a_day(provider, tmp_path):
         assert says in said and "prices.json" in said, said
 
 
+def test_no_key_is_written_anywhere(provider, tmp_path):
+    keys = {"variable": "sk-planted-in-a-variable-123456", "file": "sk-planted-in-a-file-12345678"}
+    path = tmp_path / "key"
+    path.write_text(keys["file"] + "\n")
+    path.chmod(0o600)
+    data = tmp_path / "data"
+    server = ArenaServer(config={"competitors": rows(provider, api_key_env="PLANTED_KEY")}, data=data,
+                         environment={"PLANTED_KEY": keys["variable"]})
+    seen = []
+    with server:
+        seen.append(models(data, "add", "third", *rival(provider), "--model", "third", "--budget", "none",
+                           "--api-key-file", str(path)))
+        for fault in ("", "status"):  # a provider that repeats a key in its error
+            body = json.dumps({"error": {"message": f"bad key {keys['variable']} or {keys['file']}"}})
+            for name in ("left", "right", "third"):
+                provider.scripts[name] = Script(fault=fault, status=401, body=body)
+            voter = server.voter()
+            battle = voter.start()
+            voter.events(battle).until("ready", "void")
+            voter.vote(battle)
+            for address in ("/api/roster", "/metrics", "/api/models", f"/api/battles/{battle}"):
+                seen.append(str(voter.get(address).body))
+        seen.append(models(data, "list"))
+        for what in ("battles", "votes"):
+            done = subprocess.run([binary(), "export", what, "--data", str(data)], capture_output=True, text=True)
+            seen.append(done.stdout + done.stderr)
+    written = b"".join(file.read_bytes() for file in data.rglob("*") if file.is_file())
+    for key in keys.values():
+        assert key.encode() not in written and not any(key in text for text in seen)
+
+
 # --- prompts that stay in-house ---
 
 @pytest.fixture
