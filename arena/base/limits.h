@@ -106,6 +106,8 @@
 /* --- People --- */
 #define LIMIT_SESSIONS 100000 /* about 30 MB; a lab has hundreds */
 #define LIMIT_API_KEYS 1024   /* searched one by one; a lab gives out tens */
+/* requests for a key that wait for a decision: more than anybody reads, and 4 KB each */
+#define LIMIT_ACCESS_REQUESTS 1000
 /* that run at once: the queue is walked campaign by campaign */
 #define LIMIT_CAMPAIGNS 64
 #define LIMIT_RATE_BUCKETS 65536 /* about 6 MB; past it a full bucket makes room */

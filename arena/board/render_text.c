@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/utf8.h"
 #include "board/render_json.h"
 
@@ -247,23 +248,6 @@ void render_table(struct buf *out, const struct leaderboard *board, int columns)
 
 /* --- CSV --- */
 
-static void add_cell(struct buf *out, const char *text)
-{
-    bool formula = text[0] && strchr("=+-@\t\r", text[0]);
-    bool quoted = strpbrk(text, ",\"\r\n") != NULL;
-    if (quoted)
-        buf_add_char(out, '"');
-    if (formula)
-        buf_add_char(out, '\'');
-    for (; *text; text++) {
-        if (*text == '"')
-            buf_add_char(out, '"');
-        buf_add_char(out, *text);
-    }
-    if (quoted)
-        buf_add_char(out, '"');
-}
-
 static void add_number(struct buf *out, double value, int decimals)
 {
     buf_add_char(out, ',');
@@ -281,7 +265,7 @@ static void add_record(struct buf *out, const struct leaderboard *board,
 static void add_category(struct buf *out, const struct leaderboard *board, bool category)
 {
     if (category) {
-        add_cell(out, board->options.category ? board->options.category : "overall");
+        csv_cell(out, text_of(board->options.category ? board->options.category : "overall"));
         buf_add_char(out, ',');
     }
 }
@@ -292,7 +276,7 @@ static void add_csv_rows(struct buf *out, const struct leaderboard *board, bool 
         const struct leaderboard_model *row = &board->models[k];
         add_category(out, board, category);
         buf_printf(out, "%u,%u,%u,", row->rank, row->rank_lower, row->rank_upper);
-        add_cell(out, row->name);
+        csv_cell(out, text_of(row->name));
         add_number(out, row->rating, 6);
         add_number(out, row->rating_lower, 6);
         add_number(out, row->rating_upper, 6);
@@ -306,11 +290,11 @@ static void add_csv_rows(struct buf *out, const struct leaderboard *board, bool 
         const struct leaderboard_unranked *row = &board->unranked[k];
         add_category(out, board, category);
         buf_add_string(out, ",,,");
-        add_cell(out, row->name);
+        csv_cell(out, text_of(row->name));
         buf_add_string(out, ",,,,,");
         add_record(out, board, &row->record);
         buf_add_string(out, ",,");
-        add_cell(out, row->reason);
+        csv_cell(out, text_of(row->reason));
         buf_add_char(out, '\n');
     }
 }

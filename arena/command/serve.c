@@ -273,6 +273,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .change_roster = keeper_ask,
                                            .change_roster_user = house->keeper,
                                            .open_v1 = auth->open_v1,
+                                           .early_access = house->config.early_access,
                                            .auth = auth->mode,
                                            .https = auth->https,
                                            .hosts = auth->hosts,

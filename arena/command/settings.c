@@ -122,15 +122,16 @@ static bool read_prices(struct settings *settings, const char *path, struct err 
 static bool read_root(struct settings *settings, struct text text, const char *path,
                       struct err *err)
 {
-    static const char *const KEYS[] = {"competitors", "auth",   "limits", "sampling", "tagging",
-                                       "budget",      "prices", "device", NULL};
+    static const char *const KEYS[] = {"competitors", "auth",   "limits", "sampling",     "tagging",
+                                       "budget",      "prices", "device", "early_access", NULL};
     settings->root = json_read(text, path, err);
     if (!settings->root || !json_only_keys(settings->root, KEYS, path, err))
         return false;
     settings->competitors = json_object_get(settings->root, "competitors");
     if (!json_get_number_or(settings->root, "budget", path, 0.000001, 1e6, &settings->budget_usd,
                             err) ||
-        !json_get_string_or(settings->root, "device", path, &settings->device, err))
+        !json_get_string_or(settings->root, "device", path, &settings->device, err) ||
+        !json_get_bool_or(settings->root, "early_access", path, &settings->early_access, err))
         return false;
     return read_auth(settings, path, err) && read_limits(settings, path, err) &&
            read_sampling(settings, path, err) && read_tagging(settings, path, err) &&

@@ -21,6 +21,7 @@ struct settings {
     const char *device; /* "device": where in-house models run ("auto", "cpu", "cuda", "cuda:N");
                            NULL: auto. --device comes before it */
     struct settings_auth auth;
+    bool early_access; /* "early_access": anybody may ask for a key on a public page */
     struct sampling_options sampling; /* "sampling": {"rule", "target"}: which pairs are drawn */
     int64_t
         daily_votes; /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/csv.h"
+
 void table_init(struct table *table, FILE *out, enum table_format format)
 {
     *table = (struct table){.out = out, .format = format, .err = ERR_INIT};
@@ -24,46 +26,13 @@ void table_begin(struct table *table)
 
 /* --- CSV --- */
 
-static void add_quoted(struct buf *buf, struct text text, bool guard)
-{
-    buf_add_char(buf, '"');
-    if (guard)
-        buf_add_char(buf, '\'');
-    for (size_t from = 0, at = 0; at <= text.length; at++) {
-        if (at < text.length && text.data[at] != '"')
-            continue;
-        buf_add(buf, text.data + from, at - from);
-        if (at < text.length)
-            buf_add_string(buf, "\"\"");
-        from = at + 1;
-    }
-    buf_add_char(buf, '"');
-}
-
-/* What a spreadsheet would compute. */
-static bool is_formula(struct text text)
-{
-    return text.length > 0 && memchr("=+-@\t\r", text.data[0], 6) != NULL;
-}
-
-static void add_cell(struct buf *buf, struct text text)
-{
-    bool special = is_formula(text), quote = special;
-    for (size_t i = 0; i < text.length && !quote; i++)
-        quote = strchr(",\"\r\n", text.data[i]) != NULL;
-    if (quote)
-        add_quoted(buf, text, special);
-    else
-        buf_add_text(buf, text);
-}
-
 /* Before each cell: the header's part of it, and the comma. */
-static struct buf *csv_cell(struct table *table, const char *name)
+static struct buf *next_cell(struct table *table, const char *name)
 {
     if (table->rows == 0) {
         if (!table->first)
             buf_add_char(&table->header, ',');
-        add_cell(&table->header, text_of(name));
+        csv_cell(&table->header, text_of(name));
     }
     if (!table->first)
         buf_add_char(&table->row, ',');
@@ -76,7 +45,7 @@ static struct buf *csv_cell(struct table *table, const char *name)
 void table_text(struct table *table, const char *name, struct text value)
 {
     if (table->format == TABLE_CSV)
-        add_cell(csv_cell(table, name), value.data ? value : TEXT(""));
+        csv_cell(next_cell(table, name), value.data ? value : TEXT(""));
     else if (value.data)
         json_put_string(&table->json, name, value);
     else
@@ -91,7 +60,7 @@ void table_string(struct table *table, const char *name, const char *value)
 void table_int(struct table *table, const char *name, int64_t value)
 {
     if (table->format == TABLE_CSV)
-        buf_printf(csv_cell(table, name), "%" PRId64, value);
+        buf_printf(next_cell(table, name), "%" PRId64, value);
     else
         json_put_int(&table->json, name, value);
 }
@@ -113,14 +82,14 @@ void table_real(struct table *table, const char *name, double value)
             json_put_real(&table->json, name, value);
         return;
     }
-    struct json_out number = json_out_to(csv_cell(table, name));
+    struct json_out number = json_out_to(next_cell(table, name));
     json_put_real(&number, NULL, value);
 }
 
 void table_bool(struct table *table, const char *name, bool value)
 {
     if (table->format == TABLE_CSV)
-        buf_add_string(csv_cell(table, name), value ? "true" : "false");
+        buf_add_string(next_cell(table, name), value ? "true" : "false");
     else
         json_put_bool(&table->json, name, value);
 }
@@ -131,10 +100,8 @@ void table_json(struct table *table, const char *name, struct text json)
         table_text(table, name, (struct text){NULL, 0});
     else if (table->format == TABLE_JSONL)
         json_put_raw(&table->json, name, json);
-    else if (json.length >= 2 && (json.data[0] == '{' || json.data[0] == '['))
-        add_quoted(csv_cell(table, name), json, false);
     else
-        add_cell(csv_cell(table, name), json);
+        csv_cell(next_cell(table, name), json);
 }
 
 /* --- rows --- */

@@ -35,7 +35,17 @@ void api_models(struct http_request *request);
 void api_roster(struct http_request *request);
 void api_roster_change(struct http_request *request);
 
+/* api_access.c */
+void api_access_ask(struct http_request *request);
+void api_access_state(struct http_request *request);
+void api_access_key(struct http_request *request);
+
+/* api_requests.c */
+void api_request_list(struct http_request *request);
+void api_request_decide(struct http_request *request);
+
 /* api_keys.c */
+void api_key_list(struct http_request *request);
 void api_key_create(struct http_request *request);
 void api_key_revoke(struct http_request *request);
 

@@ -1,15 +1,95 @@
-/* /api/keys: keys for /v1, made and revoked by an administrator. The secret is in the reply to its
- * making and nowhere else. */
+/* /api/keys: keys for /v1, listed with their use, made and revoked by an administrator. The secret
+ * is in the reply to its making and nowhere else. */
 #include "http/api.h"
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
-#include "base/limits.h"
+#include "http/errand.h"
 #include "http/response.h"
 #include "people/keys.h"
 
-enum { REPLY_MAX = 1024 };
+enum { REPLY_MAX = 1024, LIST_BYTES = 4 << 20, MONTH_DAYS = 30 };
+
+/* --- the list --- */
+
+struct listing {
+    struct json_out out;
+    struct db *db;
+    int64_t day;
+    struct err err;
+};
+
+static void put_ms(struct json_out *out, const char *key, int64_t ms)
+{
+    if (ms)
+        json_put_int(out, key, ms);
+    else
+        json_put_null(out, key);
+}
+
+static void put_usage(struct json_out *out, const char *key, const struct api_usage *usage)
+{
+    json_put_open(out, key, '{');
+    json_put_int(out, "requests", usage->requests);
+    json_put_int(out, "input_tokens", usage->input_tokens);
+    json_put_int(out, "output_tokens", usage->output_tokens);
+    json_put_close(out, '}');
+}
+
+static void put_key(void *user, const struct api_key_record *record, const struct api_usage *today)
+{
+    struct listing *listing = user;
+    struct json_out *out = &listing->out;
+    struct api_usage month, all;
+    int64_t last;
+    if (listing->err.code != ERR_NONE ||
+        !api_keys_since(listing->db, record->id, listing->day - MONTH_DAYS + 1, &month, &last,
+                        &listing->err) ||
+        !api_keys_since(listing->db, record->id, 0, &all, &last, &listing->err))
+        return;
+    json_put_open(out, NULL, '{');
+    json_put_cstring(out, "key_id", record->id);
+    json_put_cstring(out, "name", record->name);
+    json_put_cstring(out, "organisation", *record->organisation ? record->organisation : NULL);
+    json_put_cstring(out, "contact", *record->contact ? record->contact : NULL);
+    json_put_int(out, "requests_per_minute", record->requests_per_minute);
+    json_put_int(out, "tokens_per_day", record->tokens_per_day);
+    json_put_int(out, "created_ms", record->created_ms);
+    put_ms(out, "expires_ms", record->expires_ms);
+    put_ms(out, "revoked_ms", record->revoked_ms);
+    put_ms(out, "last_used_ms", last * INT64_C(86400000));
+    put_usage(out, "today", today);
+    put_usage(out, "month", &month);
+    put_usage(out, "all", &all);
+    json_put_close(out, '}');
+}
+
+static bool read_keys(struct errand *errand, struct db *db, struct err *err)
+{
+    struct listing listing = {
+        .out = json_out_to(&errand->out), .db = db, .day = api_day(clock_wall_ms())};
+    json_put_open(&listing.out, NULL, '{');
+    json_put_open(&listing.out, "keys", '[');
+    bool good = api_keys_each(db, listing.day, put_key, &listing, err);
+    json_put_close(&listing.out, ']');
+    json_put_close(&listing.out, '}');
+    if (good && listing.err.code != ERR_NONE)
+        *err = listing.err;
+    return good && listing.err.code == ERR_NONE;
+}
+
+void api_key_list(struct http_request *request)
+{
+    struct errand *errand = errand_new(request, LIST_BYTES);
+    if (!errand)
+        return;
+    errand->read = read_keys;
+    errand_send(errand);
+}
+
+/* --- making and revoking --- */
 
 static void on_created(void *user, const char *secret, const char *id, const struct err *err)
 {

@@ -15,7 +15,6 @@
 #include "http/proxied.h"
 #include "http/response.h"
 #include "people/invites.h"
-#include "people/rates.h"
 #include "people/sessions.h"
 #include "store/consents.h"
 #include "store/store.h"
@@ -225,16 +224,6 @@ static void on_joined(void *user, const struct voter *voter, const char *session
     http_request_release(request);
 }
 
-/* By address: a token cannot be guessed, but whoever tries should not keep the writer busy. */
-static bool take_rate(struct http_request *request, struct err *err)
-{
-    char who[PEER_ADDRESS_SIZE];
-    if (!request->context->rates || request->peer->administers)
-        return true;
-    proxied_address(request, who);
-    return rates_take(request->context->rates, RATE_SESSION, who, &request->retry_after, err);
-}
-
 void api_join(struct http_request *request)
 {
     static const char *const KEYS[] = {"token", NULL};
@@ -242,7 +231,9 @@ void api_join(struct http_request *request)
     const struct http_context *context = request->context;
     const char *token;
     const json_t *body = body_of(request, KEYS, &err);
-    if (!body || !json_get_string(body, "token", WHAT, &token, &err) || !take_rate(request, &err) ||
+    if (!body || !json_get_string(body, "token", WHAT, &token, &err) ||
+        /* a token cannot be guessed, but whoever tries should not keep the writer busy */
+        !proxied_take_rate(request, RATE_SESSION, &err) ||
         (!(context->store && context->sessions) &&
          !err_set(&err, ERR_BUSY, "voters are not served here"))) {
         response_error(request, &err);

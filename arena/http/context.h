@@ -45,7 +45,8 @@ struct http_context {
     void (*change_roster)(void *user, const json_t *wish, roster_answer *done, void *asker);
     void *change_roster_user;
 
-    bool open_v1; /* no key is needed for /v1 on loopback */
+    bool open_v1;      /* no key is needed for /v1 on loopback */
+    bool early_access; /* anybody may ask for one */
 
     enum auth_mode auth; /* AUTH_LOCAL: loopback addresses and loopback names only */
     bool https;          /* TLS, ours or a proxy's: cookies are Secure, HSTS is sent */

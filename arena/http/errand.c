@@ -35,7 +35,8 @@ static void end(struct errand *errand)
     if (errand->err.code != ERR_NONE)
         response_error(request, &errand->err);
     else
-        response_json(request, errand->status,
+        response_text(request, errand->status,
+                      errand->content_type ? errand->content_type : "application/json",
                       errand->out.length ? buf_text(&errand->out) : TEXT("{}"));
     if (errand->done)
         errand->done(errand);

@@ -24,8 +24,9 @@ struct errand {
     void (*done)(struct errand *errand); /* frees `data`; the loop */
     void *data;
 
-    unsigned status; /* of the reply; 200 */
-    struct buf out;  /* of at most errand_new's `most` bytes; empty: {} is answered */
+    unsigned status;          /* of the reply; 200 */
+    const char *content_type; /* NULL: JSON */
+    struct buf out;           /* of at most errand_new's `most` bytes; empty: {} is answered */
 
     struct http_request *request; /* held; the loop's steps only */
     struct voter voter;           /* who asks; zeros: nobody */

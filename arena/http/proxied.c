@@ -97,6 +97,15 @@ static enum voter_role role_of(const struct http_context *context, const char *n
                                                 : ROLE_VOTER;
 }
 
+bool proxied_take_rate(struct http_request *request, enum rate_kind kind, struct err *err)
+{
+    char who[PEER_ADDRESS_SIZE];
+    if (!request->context->rates || request->peer->administers)
+        return true;
+    proxied_address(request, who);
+    return rates_take(request->context->rates, kind, who, &request->retry_after, err);
+}
+
 bool proxied_voter(struct http_request *request, struct err *err)
 {
     const struct http_context *context = request->context;

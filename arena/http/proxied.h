@@ -9,10 +9,15 @@
 
 #include "base/err.h"
 #include "http/request.h"
+#include "people/rates.h"
 
 /* Who sent the request, as an address: the last one in X-Forwarded-For that is no proxy of ours,
  * or the connection's own. */
 void proxied_address(const struct http_request *request, char out[PEER_ADDRESS_SIZE]);
+
+/* Takes one of what this address may do of a kind (people/rates.h); the arena's own socket may do
+ * all. ERR_TOO_MANY. */
+bool proxied_take_rate(struct http_request *request, enum rate_kind kind, struct err *err);
 
 /* AUTH_PROXY: finds or makes the voter whom the identity header names. ERR_FORBIDDEN for a request
  * that did not come through a proxy, ERR_BAD_REQUEST for a header that cannot be used; one that is

@@ -24,6 +24,12 @@ const struct route ROUTES[] = {
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
     {"GET", "/api/roster", api_roster, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/roster", api_roster_change, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/access", api_access_ask, ROUTE_OPEN, ACT_BATTLE}, /* where it is offered */
+    {"POST", "/api/access/state", api_access_state, ROUTE_OPEN, ACT_BATTLE}, /* its token decides */
+    {"POST", "/api/access/key", api_access_key, ROUTE_OPEN, ACT_BATTLE},     /* likewise */
+    {"GET", "/api/requests", api_request_list, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/requests/*/decide", api_request_decide, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/keys", api_key_list, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys", api_key_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/evals", api_eval_run, ROUTE_ACT, ACT_ADMINISTER},

@@ -172,6 +172,12 @@ static bool wants_page(const struct http_request *request)
            guard_accepts(http_request_header(request, "Accept"), "text/html");
 }
 
+/* A page that this arena does not offer is as unknown as any. */
+static bool is_closed(const struct http_request *request)
+{
+    return !request->context->early_access && strcmp(request->path, "/access") == 0;
+}
+
 static void refuse(struct http_request *request)
 {
     if (wants_page(request) && assets_missing(request->server->assets, request))
@@ -200,7 +206,8 @@ static void dispatch(struct http_request *request)
     struct err *err = &request->refusal;
     request->dispatched = true;
     peer_due(request->peer, 0);
-    if (err->code == ERR_NOT_FOUND && assets_answer(request->server->assets, request))
+    if (err->code == ERR_NOT_FOUND && !is_closed(request) &&
+        assets_answer(request->server->assets, request))
         return;
     if (err->code == ERR_NONE && http_request_complete(request, err) && route_admit(request, err))
         request->route->handle(request);

@@ -72,43 +72,6 @@ const char *key_id(const struct key *key)
 
 /* --- creating --- */
 
-struct creating {
-    struct keys *keys;
-    struct api_key_record record;
-    char secret[KEY_LENGTH + 1], actor[STORE_ID_SIZE];
-    void (*reply)(void *user, const char *secret, const char *id, const struct err *err);
-    void *user;
-};
-
-static bool store_key(struct db *tx, void *data, struct err *err)
-{
-    struct creating *creating = data;
-    struct audit_record audit = {.at_ms = creating->record.created_ms,
-                                 .actor = creating->actor,
-                                 .act = "create key",
-                                 .detail = creating->record.id};
-    return api_keys_insert(tx, &creating->record, err) && audit_add(tx, &audit, err);
-}
-
-static void key_stored(void *data, const struct err *err)
-{
-    struct creating *creating = data;
-    struct keys *keys = creating->keys;
-    struct err why = *err;
-    if (why.code == ERR_NONE && keys->count == LIMIT_API_KEYS)
-        err_set(&why, ERR_BUSY,
-                "the key is stored, but there are as many as can be used: revoke some and restart");
-    if (why.code == ERR_NONE) {
-        keys->list[keys->count++] =
-            (struct key){.record = creating->record, .day = api_day(clock_wall_ms())};
-        creating->reply(creating->user, creating->secret, creating->record.id, &why);
-    } else {
-        creating->reply(creating->user, NULL, NULL, &why);
-    }
-    secret_wipe(creating->secret, sizeof creating->secret);
-    free(creating);
-}
-
 static bool copy_text(char *out, size_t size, const char *text, const char *what, struct err *err)
 {
     size_t length = text != NULL ? strlen(text) : 0;
@@ -119,18 +82,20 @@ static bool copy_text(char *out, size_t size, const char *text, const char *what
     return true;
 }
 
-static bool fill(struct creating *creating, const struct key_wish *wish, struct err *err)
+bool keys_make(struct key_made *made, const struct key_wish *wish, struct err *err)
 {
-    struct api_key_record *record = &creating->record;
+    struct api_key_record *record = &made->record;
     int64_t now = clock_wall_ms();
     *record = (struct api_key_record){.requests_per_minute = wish->requests_per_minute,
                                       .tokens_per_day = wish->tokens_per_day,
                                       .created_ms = now,
-                                      .expires_ms = wish->days > 0 ? now + wish->days * DAY_MS : 0};
+                                      .expires_ms = wish->expires_ms};
+    if (wish->days > 0)
+        record->expires_ms = now + wish->days * DAY_MS;
     random_id(record->id);
-    memcpy(creating->secret, KEY_PREFIX, sizeof KEY_PREFIX - 1);
-    token_new(creating->secret + sizeof KEY_PREFIX - 1);
-    token_hash((struct text){creating->secret + sizeof KEY_PREFIX - 1, TOKEN_LENGTH},
+    memcpy(made->secret, KEY_PREFIX, sizeof KEY_PREFIX - 1);
+    token_new(made->secret + sizeof KEY_PREFIX - 1);
+    token_hash((struct text){made->secret + sizeof KEY_PREFIX - 1, TOKEN_LENGTH},
                record->token_hash);
     if (wish->name == NULL || wish->name[0] == '\0')
         return err_set(err, ERR_BAD_REQUEST, "a key needs a name: whose is it?");
@@ -138,7 +103,60 @@ static bool fill(struct creating *creating, const struct key_wish *wish, struct 
            copy_text(record->organisation, sizeof record->organisation, wish->organisation,
                      "organisation", err) &&
            copy_text(record->contact, sizeof record->contact, wish->contact, "contact", err) &&
-           copy_text(creating->actor, sizeof creating->actor, wish->actor, "creator", err);
+           copy_text(made->actor, sizeof made->actor, wish->actor, "creator", err);
+}
+
+bool keys_store(struct db *tx, const struct key_made *made, struct err *err)
+{
+    struct audit_record audit = {.at_ms = made->record.created_ms,
+                                 .actor = made->actor,
+                                 .act = "create key",
+                                 .detail = made->record.id};
+    return api_keys_insert(tx, &made->record, err) && audit_add(tx, &audit, err);
+}
+
+bool keys_room(const struct keys *keys, struct err *err)
+{
+    return keys->count < LIMIT_API_KEYS ||
+           err_set(err, ERR_BUSY, "there are as many keys as can be used: revoke some");
+}
+
+bool keys_admit_new(struct keys *keys, const struct key_made *made, struct err *err)
+{
+    if (!keys_room(keys, err))
+        return err_prefix(err, "the key is stored, but is let in after a restart alone");
+    keys->list[keys->count++] =
+        (struct key){.record = made->record, .day = api_day(clock_wall_ms())};
+    return true;
+}
+
+void keys_made_done(struct key_made *made)
+{
+    secret_wipe(made->secret, sizeof made->secret);
+}
+
+struct creating {
+    struct keys *keys;
+    struct key_made made;
+    void (*reply)(void *user, const char *secret, const char *id, const struct err *err);
+    void *user;
+};
+
+static bool store_key(struct db *tx, void *data, struct err *err)
+{
+    return keys_store(tx, &((struct creating *)data)->made, err);
+}
+
+static void key_stored(void *data, const struct err *err)
+{
+    struct creating *creating = data;
+    struct err why = *err;
+    if (why.code == ERR_NONE && keys_admit_new(creating->keys, &creating->made, &why))
+        creating->reply(creating->user, creating->made.secret, creating->made.record.id, &why);
+    else
+        creating->reply(creating->user, NULL, NULL, &why);
+    keys_made_done(&creating->made);
+    free(creating);
 }
 
 void keys_create(struct keys *keys, const struct key_wish *wish,
@@ -157,7 +175,7 @@ void keys_create(struct keys *keys, const struct key_wish *wish,
     creating->reply = reply;
     creating->user = user;
     struct store_job job = {store_key, key_stored, creating};
-    if (fill(creating, wish, &err) && store_submit(keys->store, &job, &err))
+    if (keys_make(&creating->made, wish, &err) && store_submit(keys->store, &job, &err))
         return;
     key_stored(creating, &err);
 }

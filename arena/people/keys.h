@@ -25,8 +25,21 @@ struct key_wish {
     const char *name, *organisation, *contact;   /* the last two may be NULL */
     int64_t requests_per_minute, tokens_per_day; /* 0: no limit */
     int64_t days;                                /* until it expires; 0: never */
+    int64_t expires_ms;                          /* the same as a time, where it is known; 0 */
     const char *actor;                           /* for the audit log */
 };
+
+/* In three steps, for whoever has more to do in the same job: make (any thread), store (the
+ * writer), then let it in (the loop). The secret is shown once and stored nowhere. */
+struct key_made {
+    struct api_key_record record;
+    char secret[KEY_LENGTH + 1], actor[STORE_ID_SIZE];
+};
+bool keys_make(struct key_made *made, const struct key_wish *wish, struct err *err);
+bool keys_store(struct db *tx, const struct key_made *made, struct err *err);
+bool keys_room(const struct keys *keys, struct err *err); /* for one more? Ask before making it */
+bool keys_admit_new(struct keys *keys, const struct key_made *made, struct err *err);
+void keys_made_done(struct key_made *made); /* wipes the secret */
 
 /* `reply` comes exactly once, on the loop: with the secret, which is shown once and stored
  * nowhere, and the key's id; or with NULLs and why not. */

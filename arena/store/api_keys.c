@@ -59,6 +59,24 @@ bool api_keys_each(struct db *db, int64_t day,
     return db_end(&rows, err);
 }
 
+bool api_keys_since(struct db *db, const char *id, int64_t day, struct api_usage *usage,
+                    int64_t *last, struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(db, &rows,
+                   "SELECT sum(requests), sum(input_tokens), sum(output_tokens), max(day)"
+                   " FROM api_usage WHERE key = ? AND day >= ?",
+                   DB_VALUES(DB_STRING(id), DB_INT(day)), err))
+        return false;
+    *usage = (struct api_usage){0};
+    *last = 0;
+    if (db_next(&rows)) {
+        *usage = (struct api_usage){db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2)};
+        *last = db_int(&rows, 3);
+    }
+    return db_end(&rows, err);
+}
+
 bool api_keys_count(struct db *tx, const char *id, int64_t day, const struct api_usage *usage,
                     struct err *err)
 {

@@ -30,6 +30,10 @@ bool api_keys_each(struct db *db, int64_t day,
                                 const struct api_usage *today),
                    void *user, struct err *err);
 
+/* What a key used on `day` and later, and the last day on which it did (0: never). */
+bool api_keys_since(struct db *db, const char *id, int64_t day, struct api_usage *usage,
+                    int64_t *last, struct err *err);
+
 /* Adds to the key's day. */
 bool api_keys_count(struct db *tx, const char *id, int64_t day, const struct api_usage *usage,
                     struct err *err);

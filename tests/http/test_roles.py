@@ -55,6 +55,12 @@ ROWS = {
     ("POST", "/api/import"): (NONE, {}),  # over the data directory's socket only
     ("GET", "/api/roster"): (ADMIN, None),
     ("POST", "/api/roster"): (ADMIN, {"action": "pause", "name": "nobody"}),
+    ("POST", "/api/access"): (ANYONE, {}),
+    ("POST", "/api/access/state"): (ANYONE, {"token": "x"}),
+    ("POST", "/api/access/key"): (ANYONE, {"token": "x"}),
+    ("GET", "/api/requests"): (ADMIN, None),
+    ("POST", "/api/requests/*/decide"): (ADMIN, {"state": "waiting"}),
+    ("GET", "/api/keys"): (ADMIN, None),
     ("POST", "/api/keys"): (ADMIN, {"name": "tests"}),
     ("POST", "/api/keys/*/revoke"): (ADMIN, {}),
     ("GET", "/api/campaigns"): (ANALYST, None),

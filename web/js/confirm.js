@@ -29,5 +29,6 @@ export function askPassword(check) {
   });
   document.body.append(dialog);
   dialog.showModal();
-  return new Promise((done) => dialog.addEventListener("close", () => { dialog.remove(); done(right); }, { once: true }));
+  const closed = (done) => () => { dialog.remove(); done(right); };
+  return new Promise((done) => dialog.addEventListener("close", closed(done), { once: true }));
 }
