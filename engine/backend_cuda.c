@@ -54,8 +54,10 @@ static bool cuda_submit(struct backend_model *base, const struct backend_step *s
     int failed = cuda_use(cuda_of(base->backend)->number);
     if (failed)
         return fail(m, error, failed, "choosing the device");
-    if (!gpu_step_make(&m->step, step, m->stream, error))
+    if (!gpu_step_make(&m->step, step, m->stream, &failed, error)) {
+        m->lost |= cuda_status_is_lost(failed);
         return false;
+    }
     failed = gpu_forward_run(m->forward, &m->step);
     if (!failed)
         failed = gpu_step_fetch(&m->step, m->stream);

@@ -179,17 +179,18 @@ static void fill_tiles(struct gpu_step *s, struct places *p)
 
 /* --- Draws --- */
 
-static bool make_counted_room(struct gpu_step *s, size_t pairs)
+static int make_counted_room(struct gpu_step *s, size_t pairs)
 {
     if (pairs <= s->counted_room)
-        return true;
+        return 0;
     size_t room = 2 * pairs;
-    void *host, *device;
-    if (cuda_alloc_host(&host, room * 2 * sizeof *s->counted))
-        return false;
-    if (cuda_alloc(&device, room * 2 * sizeof *s->counted)) {
+    void *host, *device = NULL;
+    int failed = cuda_alloc_host(&host, room * 2 * sizeof *s->counted);
+    if (!failed)
+        failed = cuda_alloc(&device, room * 2 * sizeof *s->counted);
+    if (failed) {
         cuda_release_host(host);
-        return false;
+        return failed;
     }
     if (s->counted)
         memcpy(host, s->counted, s->counted_used * 2 * sizeof *s->counted);
@@ -198,15 +199,16 @@ static bool make_counted_room(struct gpu_step *s, size_t pairs)
     s->counted = host;
     s->counted_device = device;
     s->counted_room = room;
-    return true;
+    return 0;
 }
 
 /* What a chain's penalties know of, behind what the chains before it do. */
-static bool count_tokens(struct gpu_step *s, const struct sampler *sampler)
+static int count_tokens(struct gpu_step *s, const struct sampler *sampler)
 {
     size_t count = sampler_has_penalties(sampler) ? sampler_seen_count(sampler) : 0;
-    if (!make_counted_room(s, s->counted_used + count))
-        return false;
+    int failed = make_counted_room(s, s->counted_used + count);
+    if (failed)
+        return failed;
     for (size_t i = 0; i < count; i++) {
         uint32_t drawn;
         uint32_t *pair = s->counted + 2 * s->counted_used++;
@@ -214,7 +216,7 @@ static bool count_tokens(struct gpu_step *s, const struct sampler *sampler)
         pair[1] = drawn | SEEN;
     }
     s->counted_at[s->chain_count + 1] = s->counted_used;
-    return true;
+    return 0;
 }
 
 static int put_biases(struct gpu_step *s, const struct engine_sampling *sampling)
@@ -269,15 +271,16 @@ static void want(struct gpu_step *s, struct places *p, struct gpu_chunk *chunk,
 }
 
 /* A slice's draws: rows of one chunk, one chain. */
-static bool want_draws(struct gpu_step *s, struct places *p, int number, int row)
+static int want_draws(struct gpu_step *s, struct places *p, int number, int row)
 {
     const struct backend_slice *slice = &s->step->slices[number];
     int first = slice->count - slice->samples;
     struct gpu_chunk *chunk = chunk_for(s, slice->samples);
     bool penalised = sampler_has_penalties(slice->sampler);
     int bias = put_biases(s, sampler_settings(slice->sampler));
-    if (!count_tokens(s, slice->sampler))
-        return false;
+    int failed = count_tokens(s, slice->sampler);
+    if (failed)
+        return failed;
     for (int i = 0; i < slice->samples; i++) {
         struct cuda_draw *draw = &p->draws[s->draw_count];
         *draw = draw_of(slice, i);
@@ -290,25 +293,25 @@ static bool want_draws(struct gpu_step *s, struct places *p, int number, int row
     s->has_penalties |= penalised;
     chunk->chains++;
     p->chains[++s->chain_count] = s->draw_count;
-    return true;
+    return 0;
 }
 
-static bool fill_wanted(struct gpu_step *s, struct places *p)
+static int fill_wanted(struct gpu_step *s, struct places *p)
 {
-    int row = 0;
+    int row = 0, failed = 0;
     s->wanted_count = s->draw_count = s->chain_count = s->chunk_count = s->bias_count = 0;
     s->has_penalties = s->has_tops = false;
     s->counted_used = 0;
     p->chains[0] = 0;
-    for (int i = 0; i < s->step->count; row += s->step->slices[i++].count) {
+    for (int i = 0; i < s->step->count && !failed; row += s->step->slices[i++].count) {
         struct backend_slice *slice = &s->step->slices[i];
         slice->made_count = 0;
         for (int j = 0; slice->logits && j < slice->count - slice->samples; j++)
             want(s, p, chunk_for(s, 1), (struct gpu_wanted){i, j, -1}, row + j);
-        if (slice->samples && !want_draws(s, p, i, row))
-            return false;
+        if (slice->samples)
+            failed = want_draws(s, p, i, row);
     }
-    return true;
+    return failed;
 }
 
 /* How many chains each launch of the sampler has: GPU_CHAINS of a chunk at a time. */
@@ -370,10 +373,11 @@ static int copy_in(struct gpu_step *s, struct cuda_stream *stream)
 }
 
 bool gpu_step_make(struct gpu_step *s, const struct backend_step *step, struct cuda_stream *stream,
-                   struct engine_error *error)
+                   int *status, struct engine_error *error)
 {
     struct places places;
     s->step = step;
+    *status = 0;
     if (!check_step(s, error))
         return false;
     s->bucket = gpu_bucket(s->rows);
@@ -382,11 +386,11 @@ bool gpu_step_make(struct gpu_step *s, const struct backend_step *step, struct c
     place_lists(s, &places);
     fill_rows(s, &places);
     fill_tiles(s, &places);
-    if (!fill_wanted(s, &places))
-        return engine_no_memory(error, "a step's penalties");
+    *status = fill_wanted(s, &places);
     fill_counts(s, &places);
-    int failed = copy_in(s, stream);
-    return !failed || gpu_fail(error, failed, "copying a step");
+    if (!*status)
+        *status = copy_in(s, stream);
+    return !*status || gpu_fail(error, *status, "copying a step");
 }
 
 int gpu_step_fetch(struct gpu_step *s, struct cuda_stream *stream)

@@ -71,9 +71,10 @@ void gpu_step_done(struct gpu_step *step);
 /* Rows with padding: results depend on it, not on the rows. */
 int gpu_bucket(int rows);
 
-/* Packs `wanted` and copies it; a step over the limits is an error. */
+/* Packs `wanted` and copies it. A step over the limits is an error, as is one that the device
+ * refuses, with its `status` (else 0). */
 bool gpu_step_make(struct gpu_step *step, const struct backend_step *wanted,
-                   struct cuda_stream *stream, struct engine_error *error);
+                   struct cuda_stream *stream, int *status, struct engine_error *error);
 
 /* Copies the draws' results out, behind the kernels that make them. Returns a status. */
 int gpu_step_fetch(struct gpu_step *step, struct cuda_stream *stream);

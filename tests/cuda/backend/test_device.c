@@ -1,0 +1,267 @@
+/* The whole engine on a GPU (or the host's shim of one): the check at load, mixed requests with
+ * cancellations, the same answers again, a model that does not fit, a device that is lost. */
+#include "engine/backend_cpu.h"
+#include "engine/gguf.h"
+#include "engine/selfcheck.h"
+#include "unit/engine/answer.h"
+#include "unit/engine/tiny_model.h"
+
+#include <math.h>
+
+#ifdef ARENA_ON_DEVICE
+enum { ROUNDS = 40, STORY = 200 };
+#else
+#include "tests/cuda/order.h"
+enum { ROUNDS = 1, STORY = 24 };
+#endif
+
+enum { REQUESTS = 12, PROMPT = 40 };
+
+static char model_path[64];
+
+static struct engine_model *load(struct engine *engine, const char *path)
+{
+    return model_of(engine, path, (struct engine_load_options){0});
+}
+
+static const char *story_path(void)
+{
+    return ARENA_TEST_MODELS "/stories260K-Q8_0.gguf";
+}
+
+static struct answer *start(struct engine_model *model, int number, int tokens)
+{
+    static const struct engine_bias BIAS[] = {{50, 3}, {51, -3}};
+    int32_t prompt[PROMPT];
+    int length = 1 + number * 17 % PROMPT;
+    for (int i = 0; i < length; i++)
+        prompt[i] = (number % 3 * 50 + i * 7) % 250;
+    return answer_start(
+        model, (struct engine_request){.tokens = prompt,
+                                       .token_count = (size_t)length,
+                                       .max_tokens = tokens,
+                                       .ignore_eos = true,
+                                       .want_logprobs = true,
+                                       .top_logprobs = number % 2 ? 3 : 0,
+                                       .sampling = {.temperature = number % 3 ? 0.8 : 0,
+                                                    .top_p = number % 4 == 1 ? 0.9 : 1,
+                                                    .top_k = number % 5 == 2 ? 20 : 0,
+                                                    .min_p = number % 7 == 3 ? 0.05 : 0,
+                                                    .repetition_penalty = number % 4 == 2 ? 1.2 : 1,
+                                                    .frequency_penalty = number % 6 == 5 ? 0.5 : 0,
+                                                    .logit_bias = BIAS,
+                                                    .logit_biases = number % 5 == 4 ? 2 : 0,
+                                                    .seed = (uint64_t)number}});
+}
+
+/* --- The check at load --- */
+
+static void test_auto_takes_a_device_that_computes_what_the_cpu_does(void **state)
+{
+    struct engine *engine = engine_of((struct engine_options){.threads = 1, .kv_bytes = 1 << 20});
+    struct engine_model_info info;
+    (void)state;
+    engine_model_info(load(engine, story_path()), &info);
+    assert_memory_equal(info.device, "cuda:0 (", 8);
+    assert_null(info.warning);
+    engine_free(engine);
+}
+
+/* A backend that gets one logit in a hundred wrong. */
+static const struct backend_ops *honest;
+static const struct backend_step *seen;
+
+static bool note_step(struct backend_model *model, const struct backend_step *step,
+                      struct engine_error *error)
+{
+    seen = step;
+    return honest->submit(model, step, error);
+}
+
+static bool spoil_step(struct backend_model *model, struct engine_error *error)
+{
+    bool ok = honest->wait(model, error);
+    for (int i = 0; seen->slices[0].logits && i < 5; i++)
+        seen->slices[0].logits[100 * i] += 100;
+    return ok;
+}
+
+static void test_the_check_tells_a_wrong_device(void **state)
+{
+    struct engine_error error = {0};
+    struct backend_load options = {0};
+    struct config config;
+    struct gguf *file = gguf_open(model_path, &error);
+    struct backend *a = backend_cpu_new(1, NULL, &error), *b = backend_cpu_new(1, NULL, &error);
+    struct backend_ops spoilt = *a->ops;
+    (void)state;
+    assert_true(config_read(&config, file, NULL, &error));
+    assert_true(selfcheck_run(a, b, &config, file, &options, &error));
+    honest = a->ops;
+    spoilt.submit = note_step;
+    spoilt.wait = spoil_step;
+    a->ops = &spoilt;
+    assert_false(selfcheck_run(a, b, &config, file, &options, &error));
+    assert_non_null(strstr(error.message, "differ"));
+    config_done(&config);
+    gguf_close(file);
+    honest->free(a);
+    honest->free(b);
+}
+
+/* --- Answers --- */
+
+static void test_a_story_is_the_cpus(void **state)
+{
+    static const char *const DEVICES[] = {"cpu", "cuda"};
+    static const int32_t BEGIN[] = {1, 403, 407, 261, 378}; /* BOS, "Once upon a time" or so */
+    struct answer *answers[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct engine *engine = engine_of(
+            (struct engine_options){.device = DEVICES[i], .threads = 1, .kv_bytes = 1 << 20});
+        answers[i] = answer_wait(answer_start(
+            load(engine, story_path()),
+            (struct engine_request){
+                .tokens = BEGIN, .token_count = 5, .max_tokens = STORY, .ignore_eos = true}));
+        engine_free(engine);
+    }
+    assert_int_equal(answers[0]->count, STORY);
+    assert_int_equal(answers[1]->count, STORY);
+    assert_memory_equal(answers[0]->tokens, answers[1]->tokens, STORY * sizeof(int32_t));
+    answer_free(answers[0]);
+    answer_free(answers[1]);
+}
+
+static void check_ends(struct answer *const *answers)
+{
+    for (int i = 0; i < REQUESTS; i++) {
+        const struct engine_result *r = &answer_wait(answers[i])->result;
+        assert_true(r->finish == (i % 4 == 3 ? ENGINE_CANCELLED : ENGINE_LENGTH) ||
+                    r->finish == ENGINE_LENGTH);
+        for (size_t t = 0; t < answers[i]->count; t++) {
+            assert_in_range(answers[i]->tokens[t], 0, TINY_VOCABULARY - 1);
+            assert_true(answers[i]->logprobs[t] <= 0);
+        }
+    }
+}
+
+/* Few pages, so that some are thrown out; every fourth is cancelled. */
+static void test_mixed_requests_end(void **state)
+{
+    struct engine *engine = engine_of((struct engine_options){
+        .device = "cuda", .threads = 1, .kv_bytes = 200 << 10, .max_requests = 8});
+    struct engine_model *model = load(engine, model_path);
+    struct engine_metrics metrics;
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct answer *answers[REQUESTS];
+        for (int i = 0; i < REQUESTS; i++)
+            answers[i] = start(model, i + round, 4 + i % 7);
+        for (int i = 3; i < REQUESTS; i += 4)
+            engine_cancel(engine, answers[i]->id);
+        check_ends(answers);
+        for (int i = 0; i < REQUESTS; i++)
+            answer_free(answers[i]);
+    }
+    do
+        engine_metrics(engine, &metrics);
+    while (metrics.running); /* published after the last end */
+    assert_int_equal(metrics.failed, 0);
+    assert_int_equal(metrics.kv_bytes_used, 0);
+    engine_free(engine);
+}
+
+static void test_the_same_request_gets_the_same_tokens(void **state)
+{
+    struct answer *answers[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct engine *engine =
+            engine_of((struct engine_options){.device = "cuda", .threads = 1, .kv_bytes = 1 << 20});
+        answers[i] = answer_wait(start(load(engine, model_path), 7, 12));
+        engine_free(engine);
+    }
+    assert_int_equal(answers[0]->count, 12);
+    assert_memory_equal(answers[0]->tokens, answers[1]->tokens, 12 * sizeof(int32_t));
+    assert_memory_equal(answers[0]->logprobs, answers[1]->logprobs, 12 * sizeof(float));
+    answer_free(answers[0]);
+    answer_free(answers[1]);
+}
+
+/* --- Refusals --- */
+
+static void test_a_model_that_does_not_fit_is_refused(void **state)
+{
+    struct engine_error error = {0};
+    struct engine *engine =
+        engine_of((struct engine_options){.device = "cuda", .kv_bytes = (size_t)1 << 42});
+    (void)state;
+    assert_null(engine_load(engine, model_path, NULL, &error));
+    assert_int_equal(error.code, ENGINE_MEMORY);
+    assert_non_null(strstr(error.message, "does not fit"));
+    engine_free(engine);
+}
+
+static void test_devices_are_named(void **state)
+{
+    static const char *const WRONG[] = {"cuda:999", "cuda:", "cuda:x", "gpu", "cuda:0x"};
+    struct engine_error error = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        assert_null(engine_new(&(struct engine_options){.device = WRONG[i]}, &error));
+        assert_int_equal(error.code, ENGINE_DEVICE);
+        assert_non_null(strstr(error.message, WRONG[i]));
+    }
+}
+
+#ifndef ARENA_ON_DEVICE
+static void test_a_lost_device_fails_requests_and_nothing_else(void **state)
+{
+    struct engine *engine =
+        engine_of((struct engine_options){.device = "cuda", .threads = 1, .kv_bytes = 1 << 20});
+    struct engine_model *model = load(engine, model_path);
+    (void)state;
+    host_fail(700);
+    for (int i = 0; i < 3; i++) {
+        struct answer *a = answer_wait(start(model, i, 20));
+        assert_int_equal(a->result.finish, ENGINE_FAILED);
+        assert_int_equal(a->result.error.code, ENGINE_DEVICE);
+        assert_non_null(strstr(a->result.error.message, "lost"));
+        answer_free(a);
+    }
+    host_fail(0);
+    engine_free(engine);
+}
+#endif
+
+static int setup(void **state)
+{
+    (void)state;
+    tiny_file(&TINY_DEFAULT, model_path);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    unlink(model_path);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_auto_takes_a_device_that_computes_what_the_cpu_does),
+        cmocka_unit_test(test_the_check_tells_a_wrong_device),
+        cmocka_unit_test(test_a_story_is_the_cpus),
+        cmocka_unit_test(test_mixed_requests_end),
+        cmocka_unit_test(test_the_same_request_gets_the_same_tokens),
+        cmocka_unit_test(test_a_model_that_does_not_fit_is_refused),
+        cmocka_unit_test(test_devices_are_named),
+#ifndef ARENA_ON_DEVICE
+        cmocka_unit_test(test_a_lost_device_fails_requests_and_nothing_else),
+#endif
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
