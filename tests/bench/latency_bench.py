@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-r"""What the arena adds between a provider's byte and the browser's event: every piece of text carries the time at which
-the stand-in wrote it, and the reader of the event stream looks at the clock when it arrives. Direct battles, since those
-have no pacer: its delay is chosen, not added.
+r"""What the arena adds between a provider's byte and the browser's event: every piece of text carries the time at
+which the stand-in wrote it, and the reader of the event stream looks at the clock when it arrives. Direct battles,
+since those have no pacer: its delay is chosen, not added.
 
     ARENA_BINARY=build/release/arena python3 tests/bench/latency_bench.py [BATTLES] [EVENTS_A_SECOND] [SECONDS]
 
