@@ -88,21 +88,23 @@ static bool check_figures(struct checking *checking, const struct campaign_recor
 {
     const json_t *ledger = json_object_get(report, "ledger"),
                  *results = json_object_get(report, "results");
-    int64_t seq = (int64_t)json_integer_value(json_object_get(ledger, "last_vote"));
+    struct standing_when when = {
+        (int64_t)json_integer_value(json_object_get(ledger, "last_vote")),
+        (int64_t)json_integer_value(json_object_get(ledger, "exclusions"))};
     struct question question;
     struct standing standing;
     bool here;
-    if (!stands_here(checking, seq, json_string_value(json_object_get(ledger, "head")), &here))
+    if (!stands_here(checking, when.last_vote, json_string_value(json_object_get(ledger, "head")),
+                     &here))
         return false;
     if (!here) {
         tell(checking, record, "does not stand on this ledger");
         return true;
     }
     if (!question_read(json_object_get(report, "question"), &question, checking->err) ||
-        !standing_read(checking->db, record->id, &question, NULL, seq ? seq : -1, &standing,
-                       checking->err))
+        !standing_read(checking->db, record->id, &question, NULL, when, &standing, checking->err))
         return false;
-    for (size_t i = 0; seq && i < question.rivals; i++)
+    for (size_t i = 0; when.last_vote && i < question.rivals; i++)
         if (!same_counts(json_array_get(results, i), &standing.pair[i]))
             tell(checking, record, "has other counts than its votes");
     return true;

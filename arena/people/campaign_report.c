@@ -30,12 +30,14 @@ static void put_digest(struct json_out *out, const char *key, struct text text)
     json_put_cstring(out, key, hex);
 }
 
-static bool write_ledger(struct db *db, struct json_out *out, int64_t seq, struct err *err)
+static bool write_ledger(struct db *db, struct json_out *out, struct standing_when when,
+                         struct err *err)
 {
     struct db_rows rows;
     uint8_t hash[DIGEST_SIZE] = {0};
     char hex[DIGEST_HEX + 1];
-    if (!db_select(db, &rows, "SELECT hash FROM votes WHERE seq = ?", DB_VALUES(DB_INT(seq)), err))
+    if (!db_select(db, &rows, "SELECT hash FROM votes WHERE seq = ?",
+                   DB_VALUES(DB_INT(when.last_vote)), err))
         return false;
     if (db_next(&rows))
         db_bytes(&rows, 0, hash, sizeof hash);
@@ -43,19 +45,20 @@ static bool write_ledger(struct db *db, struct json_out *out, int64_t seq, struc
         return false;
     hex_encode(hash, sizeof hash, hex);
     json_put_open(out, "ledger", '{');
-    json_put_int(out, "last_vote", seq);
+    json_put_int(out, "last_vote", when.last_vote);
     json_put_cstring(out, "head", hex);
+    json_put_int(out, "exclusions", when.exclusions);
     json_put_close(out, '}');
     return true;
 }
 
 static bool write_categories(struct db *db, const char *id, const struct question *question,
-                             int64_t up_to, struct json_out *out, struct err *err)
+                             struct standing_when when, struct json_out *out, struct err *err)
 {
     json_put_open(out, "categories", '[');
     for (size_t i = 0; i < question->category_count; i++) {
         struct standing standing;
-        if (!standing_read(db, id, question, question->categories[i], up_to, &standing, err))
+        if (!standing_read(db, id, question, question->categories[i], when, &standing, err))
             return false;
         json_put_open(out, NULL, '{');
         json_put_cstring(out, "category", question->categories[i]);
@@ -159,11 +162,11 @@ bool campaign_report(struct db *db, const struct campaign_record *record,
     put_time(&out, "registered", record->created_ms);
     put_time(&out, "ended", record->ended_ms);
     json_put_string(&out, "reason", record->reason);
-    bool good = write_counts(db, record->id, standing->last_seq, &out, err) &&
-                write_ledger(db, &out, standing->last_seq, err);
+    bool good = write_counts(db, record->id, standing->when.last_vote, &out, err) &&
+                write_ledger(db, &out, standing->when, err);
     standing_write(&out, "results", question, standing);
-    good = good && write_categories(db, record->id, question, standing->last_seq, &out, err) &&
-           write_raters(db, record->id, standing->last_seq, &out, err) &&
+    good = good && write_categories(db, record->id, question, standing->when, &out, err) &&
+           write_raters(db, record->id, standing->when.last_vote, &out, err) &&
            write_variants(db, question, &out, err) && write_others(db, &out, err);
     json_put_close(&out, '}');
     return good && (!buf->failed || err_set(err, ERR_TOO_LARGE, "the report is over %u bytes",

@@ -26,23 +26,28 @@ static void put_time(struct json_out *out, const char *key, int64_t ms)
     json_put_cstring(out, key, text);
 }
 
-/* The last vote that the report counts; 0: none is written yet, all count. */
-static int64_t last_vote(const struct campaign_record *record)
+/* As of when the report is; now where none is written yet. */
+static struct standing_when moment_of(const struct campaign_record *record)
 {
     struct err ignored;
     json_t *report =
         record->report.data ? json_read(record->report, "the stored report", &ignored) : NULL;
-    int64_t seq = (int64_t)json_integer_value(
-        json_object_get(json_object_get(report, "ledger"), "last_vote"));
+    const json_t *ledger = json_object_get(report, "ledger");
+    struct standing_when when = STANDING_NOW;
+    if (ledger) {
+        when.last_vote = (int64_t)json_integer_value(json_object_get(ledger, "last_vote"));
+        when.exclusions = (int64_t)json_integer_value(json_object_get(ledger, "exclusions"));
+    }
     json_decref(report);
-    return seq;
+    return when;
 }
 
 static bool write_progress(struct viewing *viewing, const struct campaign_record *record)
 {
     struct campaign_progress progress;
     struct json_out *out = viewing->out;
-    if (!campaigns_progress(viewing->db, record->id, last_vote(record), &progress, viewing->err))
+    if (!campaigns_progress(viewing->db, record->id, moment_of(record).last_vote, &progress,
+                            viewing->err))
         return false;
     json_put_open(out, "progress", '{');
     json_put_int(out, "votes", progress.votes);
@@ -65,12 +70,12 @@ static bool write_standing(struct viewing *viewing, const struct campaign_record
     struct question question;
     struct standing standing;
     struct raters raters;
-    int64_t up_to = last_vote(record);
+    struct standing_when when = moment_of(record);
     json_t *json = json_read(record->question, "the stored question", viewing->err);
     bool good =
         json && question_read(json, &question, viewing->err) &&
-        standing_read(viewing->db, record->id, &question, NULL, up_to, &standing, viewing->err) &&
-        raters_read(viewing->db, record->id, up_to, &raters, viewing->err);
+        standing_read(viewing->db, record->id, &question, NULL, when, &standing, viewing->err) &&
+        raters_read(viewing->db, record->id, when.last_vote, &raters, viewing->err);
     json_decref(json);
     if (!good)
         return false;

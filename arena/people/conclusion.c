@@ -43,7 +43,7 @@ static bool look(struct db *db, struct concluding *concluding, const char *why, 
     if (concluding->record.ended)
         return err_set(err, ERR_WRONG_STATE, "this campaign has ended already");
     if (!read_question(concluding, &question, err) ||
-        !standing_read(db, concluding->record.id, &question, NULL, 0, &standing, err))
+        !standing_read(db, concluding->record.id, &question, NULL, STANDING_NOW, &standing, err))
         return false;
     const char *reason = why ? why : standing.stop;
     if (!*reason)

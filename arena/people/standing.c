@@ -108,23 +108,27 @@ static void apply_rule(const struct question *question, struct standing *out)
 }
 
 bool standing_read(struct db *db, const char *campaign, const struct question *question,
-                   const char *category, int64_t up_to, struct standing *out, struct err *err)
+                   const char *category, struct standing_when when, struct standing *out,
+                   struct err *err)
 {
-    struct stored_filter filter = {
-        .category = category, .judge = JUDGE_HUMAN, .up_to = up_to, .campaign = campaign};
+    struct stored_filter filter = {.category = category,
+                                   .judge = JUDGE_HUMAN,
+                                   .up_to = when.last_vote,
+                                   .campaign = campaign,
+                                   .marks = STORED_MARKS_NOW};
     struct versions versions = {0};
-    *out = (struct standing){.votes = 0};
+    *out = (struct standing){.when = when};
+    filter.marks.exclusions = when.exclusions;
     struct stored_votes *votes = stored_votes_load(db, &filter, err);
     bool good = votes && versions_load(db, &versions, err) &&
                 look_at_pairs(votes, &versions, question, out, err);
+    if (good)
+        out->when = (struct standing_when){votes->last_seq, votes->marks.exclusions};
     versions_done(&versions);
     stored_votes_free(votes);
-    if (!good)
-        return false;
-    uint8_t head[DIGEST_SIZE];
-    apply_rule(question, out);
-    out->last_seq = up_to;
-    return up_to || votes_last(db, &out->last_seq, head, err);
+    if (good)
+        apply_rule(question, out);
+    return good;
 }
 
 static void write_pair(struct json_out *out, const struct question_model *rival,

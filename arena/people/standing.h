@@ -6,6 +6,7 @@
 #ifndef ARENA_PEOPLE_STANDING_H
 #define ARENA_PEOPLE_STANDING_H
 
+#include "board/sieve.h"
 #include "people/question.h"
 #include "store/store.h"
 
@@ -19,16 +20,24 @@ struct standing_pair {
     enum standing_verdict verdict; /* against the margin: better than even, not worse, worse */
 };
 
+/* As of when: the votes up to this one, without those of voters that the list up to this row
+ * excludes (board/sieve.h). */
+struct standing_when {
+    int64_t last_vote, exclusions;
+};
+#define STANDING_NOW ((struct standing_when){0, SIEVE_NOW})
+
 struct standing {
     uint64_t votes; /* of the question's pairs */
     struct standing_pair pair[QUESTION_RIVALS_MAX];
-    int64_t last_seq;
+    struct standing_when when;
     char stop[160]; /* why it stops; "": it goes on */
 };
 
-/* `category` NULL: all votes; `up_to` 0: all. */
+/* `category` NULL: all votes. */
 bool standing_read(struct db *db, const char *campaign, const struct question *question,
-                   const char *category, int64_t up_to, struct standing *out, struct err *err);
+                   const char *category, struct standing_when when, struct standing *out,
+                   struct err *err);
 
 const char *standing_verdict_word(enum standing_verdict verdict);
 void standing_write(struct json_out *out, const char *key, const struct question *question,
