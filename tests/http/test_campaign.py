@@ -1,0 +1,201 @@
+"""Campaigns over HTTP and from the command line: registered once, for a cohort, stopped by the rule, verified; the queue
+that evaluations fill; the commitment to a pair; how blind it was."""
+import hashlib
+import json
+import sqlite3
+import subprocess
+
+import pytest
+
+import contract
+from arena_server import ArenaServer, binary
+from fake_provider import Script
+
+MODELS = ("ours", "rival", "third")
+
+
+def command(server, *arguments, code=0):
+    done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def arena(provider):
+    for name in MODELS:
+        provider.scripts[name] = Script(text=f"This is what {len(name)} letters say.")
+    with ArenaServer(config=provider.config(*MODELS)) as server:
+        yield server
+
+
+def create(server, *arguments):
+    return command(server, "campaign", "create", *arguments).split()[1]
+
+
+def wait_for_queue(voter, pairs):
+    for _ in range(2000):
+        if voter.get("/api/queue").json["left"] >= pairs:
+            return
+    raise AssertionError("the queue did not fill")
+
+
+def take(voter, winner="model_a"):
+    """Votes on the next pair of the queue; gives the battle and the vote's answer, or None."""
+    battle = contract.ok(voter.post("/api/queue/next"), "queue_next")["battle"]
+    if battle is None:
+        return None
+    return battle, contract.ok(voter.vote(battle["battle_id"], winner), "vote_answer")
+
+
+def test_a_live_campaign_draws_its_pairs_and_stops_by_its_rule(arena):
+    campaign = create(arena, "--model", "ours", "--versus", "rival,third", "--prompts", "live", "--votes", "6",
+                      "--same-model", "0")
+    voter = arena.voter()
+    pairs = []
+    for number in range(6):
+        battle, _ = voter.ready(f"question {number}")
+        models = voter.vote(battle).json["models"]
+        pairs.append({models["a"]["name"], models["b"]["name"]})
+    assert all("ours" in pair for pair in pairs)
+    for _ in range(2000):
+        one = contract.ok(voter.get(f"/api/campaigns/{campaign}"), "campaign")
+        if one["state"] == "ended":
+            break
+    assert one["reason"] == "6 votes were cast" and one["report"]["votes"]["with_own_prompts"] == 6
+    assert sum(row["votes"] for row in one["results"]) == 6
+    contract.ok(voter.get("/api/campaigns"), "campaigns")
+    contract.refused(voter.post(f"/api/campaigns/{campaign}/stop"), "wrong_state", "ended already")
+    assert "1 reports, each signed" in command(arena, "verify")
+
+
+def test_one_model_twice_is_a_control(arena):
+    create(arena, "--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "100", "--same-model", "0.5")
+    voter = arena.voter()
+    counted = set()
+    for number in range(12):
+        battle, _ = voter.ready(f"question {number}")
+        vote = voter.vote(battle).json
+        same = vote["models"]["a"]["name"] == vote["models"]["b"]["name"]
+        assert vote["counted"] != same and vote["reason"] == ("control" if same else None)
+        counted.add(vote["counted"])
+    assert counted == {True, False}
+    assert voter.get("/api/leaderboard").json["votes"] < 12
+
+
+def test_a_cohort_alone_votes(provider):
+    config = provider.config("ours", "rival", auth={"mode": "invite"})
+    with ArenaServer(config=config) as server:
+        create(server, "--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "5", "--cohort", "night")
+        ids = {}
+        for cohort in ("night", "day"):
+            link = command(server, "invite", "--cohort", cohort).split()[0]
+            voter = server.voter()
+            assert voter.post("/api/join", {"token": link.rsplit("/", 1)[1]}).status == 201
+            assert voter.post("/api/consent", {"scope": "inside", "notice": voter.get("/api/consent").json["notice"]})
+            ids[cohort] = voter.start()
+            contract.refused(voter.post("/api/battles", {"prompt": "one more"}), "too_many", "a battle is streaming")
+        with sqlite3.connect(f"file:{server.data}/arena.db?mode=ro", uri=True) as db:
+            found = dict(db.execute("SELECT id, campaign IS NOT NULL FROM battles").fetchall())
+        assert found[ids["night"]] == 1 and found[ids["day"]] == 0
+
+
+def test_a_question_is_registered_once_and_for_all(arena):
+    campaign = create(arena, "--model", "ours", "--versus", "rival", "--prompts", "live", "--precision", "5")
+    one = arena.voter().get(f"/api/campaigns/{campaign}").json
+    assert one["question"]["expected"]["votes"] > 300 and len(one["question"]["model"]["version"]) == 64
+    with sqlite3.connect(arena.data / "arena.db") as db:
+        for change in ("UPDATE campaigns SET question = '{}'", "DELETE FROM campaigns"):
+            with pytest.raises(sqlite3.DatabaseError, match="never changes|stays"):
+                db.execute(change)
+    command(arena, "campaign", "stop", campaign)
+    with sqlite3.connect(arena.data / "arena.db") as db:
+        with pytest.raises(sqlite3.DatabaseError, match="final"):
+            db.execute("UPDATE campaigns SET report = '{}'")
+        db.execute("DROP TRIGGER campaign_reports_are_final")
+        db.execute("UPDATE campaigns SET report = replace(report, 'its lead ended it', 'it was perfect')")
+    assert "does not have the arena's signature" in command(arena, "verify", code=1)
+
+
+@pytest.mark.parametrize("arguments,says", [
+    (["--versus", "rival", "--prompts", "live", "--votes", "5"], "--model"),
+    (["--model", "ours", "--versus", "rival", "--prompts", "live"], "rule to stop by"),
+    (["--model", "ours", "--versus", "ours", "--prompts", "live", "--votes", "5"], "itself"),
+    (["--model", "ours", "--versus", "nobody", "--prompts", "live", "--votes", "5"], "nobody"),
+    (["--model", "ours", "--versus", "rival", "--votes", "5"], "prompts"),
+    (["--model", "ours", "--versus", "rival", "--prompts", "/nowhere.jsonl", "--votes", "5"], "/nowhere.jsonl"),
+    (["--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "5", "--gold", "/dev/null/x"], "/dev/null"),
+])
+def test_what_makes_no_sense_is_said(arena, arguments, says):
+    done = subprocess.run([binary(), "campaign", "create", *arguments, "--data", str(arena.data)], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode in (1, 2) and says in done.stderr, done
+
+
+def test_a_browser_names_no_files(arena):
+    voter = arena.voter()
+    body = {"model": "ours", "versus": ["rival"], "votes": 5, "prompts": "/etc/passwd"}
+    contract.refused(voter.post("/api/campaigns", body), "forbidden", "own machine")
+    body["prompts"] = ["Why?", "And how?"]
+    created = contract.ok(voter.post("/api/campaigns", body), "campaign_created", 201)
+    voter.start()
+    wait_for_queue(voter, 2)
+    battle, vote = take(voter)
+    assert battle["turns"][0]["prompt"] in body["prompts"] and battle["queued"] and vote["counted"]
+    assert created["question"]["prompts"]
+
+
+def test_pairs_of_an_evaluation_wait_for_people(arena):
+    spec = {"name": "overnight", "prompts": [{"id": "1", "turns": ["Why?"]}, {"id": "2", "turns": ["How?"]}],
+            "competitors": ["ours", "rival"], "judge": "human", "overlap": 2}
+    (arena.data / "spec.json").write_text(json.dumps(spec))
+    command(arena, "eval", "run", str(arena.data / "spec.json"))
+    voters = [arena.voter() for _ in range(3)]
+    for voter in voters:
+        voter.start()
+    wait_for_queue(voters[0], 2)
+    given = [[take(voter) for _ in range(3)] for voter in voters]
+    assert [len([pair for pair in pairs if pair]) for pairs in given] == [2, 2, 0]
+    for pairs in given[:2]:
+        prompts = [battle["turns"][0]["prompt"] for battle, _ in pairs[:2]]
+        assert sorted(prompts) == ["How?", "Why?"], "never the same pair twice"
+    assert arena.voter().get("/api/leaderboard").json["votes"] == 4
+    assert "every invariant holds" in command(arena, "verify")
+
+
+def test_a_commitment_is_opened_by_the_reveal(arena):
+    voter = arena.voter()
+    begun = voter.post("/api/battles", {"prompt": "hello"}).json
+    voter.events(begun["battle_id"]).until("ready")
+    vote = voter.vote(begun["battle_id"]).json
+    said = "\n".join([vote["models"]["a"]["name"], vote["models"]["b"]["name"], vote["nonce"]])
+    assert hashlib.sha256(said.encode()).hexdigest() == begun["commitment"] == vote["commitment"]
+
+
+def test_how_blind_it_was(arena):
+    voter, boards = arena.voter(), []
+    for number, said in enumerate(["no", {"sides": "a", "a": "someone else"}, "both", None]):
+        battle, _ = voter.ready(f"question {number}")
+        voter.vote(battle, reveal=False)
+        if said:
+            assert voter.post(f"/api/battles/{battle}/feedback", {"recognised": said}).status == 200
+        boards.append(contract.ok(voter.get("/api/leaderboard"), "leaderboard"))
+    assert [board["blinding"]["answered"] for board in boards] == [1, 2, 3, 3]
+    assert boards[-1]["blinding"]["recognised"] == 3 and boards[-1]["blinding"]["wrong"] == 1
+    assert boards[0]["blinding"]["index"] == 0 and boards[2]["blinding"]["index"] > 0
+    assert boards[-1]["votes"] == 4
+    without = contract.ok(voter.get("/api/leaderboard?without=recognised"), "leaderboard")
+    assert without["votes"] == 2 and without["filter"]["without"] == "recognised"
+    contract.refused(voter.get("/api/leaderboard?without=x"), "bad_request", "recognised")
+    assert "blinding index" in command(arena, "leaderboard")
+    assert "2 votes" in command(arena, "leaderboard", "--without-recognised")
+
+
+def test_what_the_pacer_did_is_kept(arena):
+    voter = arena.voter()
+    battle, _ = voter.ready()
+    voter.vote(battle, read_ms=5)
+    with sqlite3.connect(f"file:{arena.data}/arena.db?mode=ro", uri=True) as db:
+        first, ended, released, shown = db.execute(
+            "SELECT max(first_ms_a, first_ms_b), max(ended_ms_a, ended_ms_b), released_ms, shown_ms FROM turns").fetchone()
+        read = db.execute("SELECT read_ms FROM votes").fetchone()[0]
+    assert first <= released <= shown and ended <= shown and read == 5
