@@ -122,7 +122,8 @@ function results(campaign) {
 }
 
 function share(name, { votes, share: value, lower, upper }) {
-  return votes > 0 && fact(name, `${percent(value)} of ${count.format(votes)} (${percent(lower)} to ${percent(upper)})`);
+  const range = `${percent(lower)} to ${percent(upper)}`;
+  return votes > 0 && fact(name, `${percent(value)} of ${count.format(votes)} (${range})`);
 }
 
 function raterRow(rater) {
