@@ -13,21 +13,27 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "command/eval_losses.h"
 #include "command/eval_run.h"
 #include "command/eval_watch.h"
 #include "command/settings.h"
+#include "eval/accord.h"
 #include "eval/bounds.h"
 #include "eval/report.h"
+#include "eval/why.h"
 #include "store/directory.h"
 #include "store/eval_runs.h"
+#include "store/votes.h"
 
 enum { LISTED = 50 };
+static const int WHOSE[] = {-1, JUDGE_HUMAN, JUDGE_MODEL}; /* --votes */
 
 struct wish {
     struct eval_order order;
     const char *what; /* a spec, or a run's id; NULL: none */
-    const char *output;
-    int format;
+    const char *output, *model, *judge;
+    int64_t limit;
+    int format, votes; /* votes: whose */
     bool dry_run;
 };
 
@@ -217,26 +223,52 @@ static int status(struct wish *wish)
     return ok ? EXIT_OK : command_fail(&command_eval, &err);
 }
 
-/* --- report --- */
+/* --- report, why, agreement --- */
 
-static bool write_report(const struct wish *wish, struct buf *out, struct err *err)
+static bool write_report(const struct wish *wish, struct db *db, struct buf *out, struct err *err)
+{
+    return report_write(out, db, wish->what, (enum report_format)wish->format, err);
+}
+
+/* The formats' words stand in the order of both rooms' enums. */
+static bool write_why(const struct wish *wish, struct db *db, struct buf *out, struct err *err)
+{
+    struct why_options options = {wish->model, WHOSE[wish->votes]};
+    return why_write(out, db, &options, (enum sheet_form)wish->format, err);
+}
+
+static bool write_agreement(const struct wish *wish, struct db *db, struct buf *out,
+                            struct err *err)
+{
+    struct sheet sheet;
+    bool ok = accord_sheet(&sheet, db, err);
+    sheet_draw(&sheet, (enum sheet_form)wish->format, out);
+    if (wish->format == SHEET_JSON)
+        buf_add_char(out, '\n');
+    sheet_done(&sheet);
+    return ok;
+}
+
+typedef bool writing(const struct wish *wish, struct db *db, struct buf *out, struct err *err);
+
+static bool write_with(writing *write_it, const struct wish *wish, struct buf *out, struct err *err)
 {
     struct db *db = store_read_open(wish->order.data, err);
     bool ok = db && store_read_begin(db, err);
     if (ok) {
-        ok = report_write(out, db, wish->what, (enum report_format)wish->format, err);
+        ok = write_it(wish, db, out, err);
         store_read_end(db);
     }
     db_close(db);
     return ok;
 }
 
-static int report(struct wish *wish)
+static int write_out(writing *write_it, const struct wish *wish)
 {
     struct err err = ERR_INIT;
     struct buf out;
     buf_init(&out, REPORT_MAX);
-    bool ok = write_report(wish, &out, &err);
+    bool ok = write_with(write_it, wish, &out, &err);
     if (ok && wish->output)
         ok = file_write(wish->output, buf_text(&out), 0644, &err);
     else if (ok && fwrite(out.data, 1, out.length, stdout) != out.length)
@@ -245,21 +277,60 @@ static int report(struct wish *wish)
     return ok ? EXIT_OK : command_fail(&command_eval, &err);
 }
 
+static int report(struct wish *wish)
+{
+    return write_out(write_report, wish);
+}
+
+static int why(struct wish *wish)
+{
+    return write_out(write_why, wish);
+}
+
+static int agreement(struct wish *wish)
+{
+    return write_out(write_agreement, wish);
+}
+
+/* --- from losses --- */
+
+static int from_losses(struct wish *wish)
+{
+    struct err err = ERR_INIT;
+    char path[64] = "";
+    struct eval_losses losses = {.data = wish->order.data,
+                                 .config = wish->order.config,
+                                 .model = wish->model,
+                                 .judge = wish->judge,
+                                 .votes_of = WHOSE[wish->votes],
+                                 .most = wish->limit};
+    bool ok = eval_losses_write(&losses, path, &err);
+    wish->what = path;
+    int code = ok ? run_spec(wish) : command_fail(&command_eval, &err);
+    if (path[0])
+        unlink(path);
+    return code;
+}
+
 /* --- all of them --- */
 
 static const struct {
     const char *word;
     int (*act)(struct wish *wish);
-    bool needs; /* a spec or an id */
-} ACTS[] = {{"run", run_spec, true},
-            {"resume", resume, true},
-            {"status", status, false},
-            {"report", report, false},
-            {NULL, NULL, false}};
+    bool needs, asks_model; /* a spec or an id; --model */
+} ACTS[] = {{"run", run_spec, true, false},
+            {"resume", resume, true, false},
+            {"status", status, false, false},
+            {"report", report, false, false},
+            {"from-losses", from_losses, false, true},
+            {"why", why, false, true},
+            {"agreement", agreement, false, false},
+            {NULL, NULL, false, false}};
 
 static int run(int argc, char **argv)
 {
-    struct wish wish = {.order = {.data = "arena-data"}};
+    static const char *const VOTES[] = {"any", "human", "model", NULL};
+    struct wish wish = {.order = {.data = "arena-data"}, .limit = 200};
     static const char *const FORMATS[] = {"table", "json", "md", "html", NULL};
     int positional, act = 0;
     const struct option_spec specs[] = {
@@ -269,6 +340,10 @@ static int run(int argc, char **argv)
         {"retry-failed", OPTION_FLAG, &wish.order.retry_failed, NULL, 0, 0},
         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
         {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
+        {"model", OPTION_TEXT, &wish.model, NULL, 0, 0},
+        {"judge", OPTION_TEXT, &wish.judge, NULL, 0, 0},
+        {"votes", OPTION_CHOICE, &wish.votes, VOTES, 0, 0},
+        {"limit", OPTION_INT, &wish.limit, NULL, 1, LIMIT_EVAL_PROMPTS / 2},
         {"quiet", OPTION_FLAG, &wish.order.quiet, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_eval, argc, argv, specs, &positional, 2))
@@ -276,9 +351,12 @@ static int run(int argc, char **argv)
     while (positional > 0 && ACTS[act].word && strcmp(ACTS[act].word, argv[1]) != 0)
         act++;
     wish.what = positional > 1 ? argv[2] : NULL;
-    if (positional == 0 || !ACTS[act].word || (ACTS[act].needs && !wish.what)) {
-        fprintf(stderr, "arena eval: say run SPEC.json, resume ID, status [ID] or report "
-                        "[ID]\nTry: arena help eval\n");
+    if (positional == 0 || !ACTS[act].word || (ACTS[act].needs && !wish.what) ||
+        (ACTS[act].asks_model && !wish.model)) {
+        fprintf(stderr,
+                "arena eval: say run SPEC.json, resume ID, status [ID], report [ID], "
+                "from-losses --model X,\n            why --model X or agreement\nTry: arena "
+                "help eval\n");
         return EXIT_USAGE;
     }
     return ACTS[act].act(&wish);
@@ -288,5 +366,33 @@ const struct command command_eval = {
     "eval", "compare competitors on a set of prompts",
     "Usage: arena eval run SPEC.json [--dry-run] [--quiet] [--data DIR] [--config FILE]\n"
     "       arena eval resume ID [--retry-failed] [--quiet] [--data DIR] [--config FILE]\n"
-    "       arena eval status [ID] [--data DIR]\n",
+    "       arena eval status [ID] [--data DIR]\n"
+    "       arena eval report [ID] [--format table|json|md|html] [--output FILE] [--data DIR]\n"
+    "       arena eval from-losses --model X [--judge J] [--votes any|human|model] [--limit N] "
+    "[--dry-run] [--data DIR]\n"
+    "       arena eval why --model X [--votes any|human|model] [--format table|json|md|html] "
+    "[--output FILE] [--data DIR]\n"
+    "       arena eval agreement [--format table|json|md|html] [--data DIR]\n\n"
+    "run asks every competitor of a specification (schema/eval.schema.json, docs/evaluation.md) "
+    "every prompt, and has the\n"
+    "pairs judged by models, people or both. Answers are kept for ever: what was answered once is "
+    "never asked again, by\n"
+    "no run. While `arena serve` owns the directory the run is inside it, after its battles. "
+    "Ctrl-C ends the calls under\n"
+    "way; resume goes on. Exit 0: done; 1: stopped, or some calls failed; 2: bad input.\n\n"
+    "from-losses asks what X lost again, of X as it is now, with as many prompts that it did not "
+    "lose. why tells where X\n"
+    "stands, against whom it lost and why. agreement compares model judges with people wherever "
+    "both have voted.\n\n"
+    "  SPEC.json       the specification; its paths start where it stands\n"
+    "  ID              a run, or the beginning of its id; report and status: the newest\n"
+    "  --dry-run       print the most calls, tokens and money that it can take, and ask nothing\n"
+    "  --retry-failed  ask again what failed\n"
+    "  --quiet         no progress\n"
+    "  --format F      table by default; html is one page that needs nothing else\n"
+    "  --output FILE   instead of standard output\n"
+    "  --votes WHOSE   by whose votes X has lost; any by default\n"
+    "  --limit N       so many lost prompts at most; 200 by default\n"
+    "  --data DIR      the data directory; ./arena-data by default\n"
+    "  --config FILE   the configuration; DIR/arena.json by default\n",
     run};

@@ -108,8 +108,10 @@ void limiter_leave(struct limiter *limiter, enum limiter_outcome outcome)
 {
     int64_t now = clock_mono_ns();
     limiter->inside--;
-    if (outcome == LIMITER_GOOD && limiter->limit < MOST)
-        limiter->limit += limiter->growing ? 1 : 1 / limiter->limit;
+    if (outcome == LIMITER_GOOD)
+        limiter->limit += limiter->growing ? 2 : 1 / limiter->limit;
+    if (limiter->limit > MOST)
+        limiter->limit = MOST;
     limiter->growing = limiter->growing && outcome != LIMITER_TOO_MUCH;
     if (outcome == LIMITER_TOO_MUCH && now - limiter->shrunk_at > CLOCK_S) {
         limiter->limit = limiter->limit * 0.8 < 1 ? 1 : limiter->limit * 0.8;

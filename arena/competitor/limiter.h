@@ -3,7 +3,7 @@
  *
  * An admission queue of our own (what waits inside libcurl burns its timeouts), first come first
  * served; who waits in the background goes last and leaves LIMITER_KEPT_FREE places to the others.
- * The number adapts: it doubles with every full round of successes until the provider first says
+ * The number adapts: it triples with every full round of successes until the provider first says
  * that it is too much, then grows by one a round; each time it is too much it shrinks to four
  * fifths (AIMD). A cooldown holds everybody back until the provider's own delay has passed. Loop's
  * thread only. */

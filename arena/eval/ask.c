@@ -198,7 +198,10 @@ static bool prepare_judgement(struct ask *ask, const struct run_state *state, st
     const struct eval_prompt *prompt = &plan->prompts.list[pair->prompt];
     struct text said[2][LIMIT_TURNS];
     struct judge_pair shown = {prompt->turns, prompt->reference, {said[0], said[1]}};
-    uint8_t keys[2][DIGEST_SIZE];
+    struct {
+        uint8_t asked[DIGEST_SIZE];
+        char version[DIGEST_HEX]; /* other versions may say the same */
+    } keys[2];
     for (int which = 0; which < 2; which++)
         if (!read_answers(ask, state, eval_pair_conversation(plan, pair, which),
                           json_array_size(prompt->turns), db, said[which], err))
@@ -207,7 +210,8 @@ static bool prepare_judgement(struct ask *ask, const struct run_state *state, st
         if (!prepare_order(ask, plan, &shown, order == 1, err) ||
             !look_up(ask, &ask->call[order], db, err))
             return false;
-        memcpy(keys[order], ask->call[order].key, DIGEST_SIZE);
+        memcpy(keys[order].asked, ask->call[order].key, DIGEST_SIZE);
+        memcpy(keys[order].version, plan->sides[pair->side[order]].digest, DIGEST_HEX);
     }
     drop_a_repeat(ask);
     digest_of(keys, sizeof keys, ask->vote);

@@ -86,17 +86,10 @@ static void draw_boards(const struct report *report, enum report_format format, 
 
 static void open_page(const struct report *report, struct buf *out)
 {
-    static const char OWN[] =
-        ".l{overflow-wrap:anywhere}details{border-top:1px solid var(--line);padding:.6rem "
-        "0}summary{cursor:pointer}"
-        ".sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}"
-        ".sides>div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem;"
-        "min-width:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.25rem 0;"
-        "color:var(--ink)}h3{font-size:1rem;margin:.5rem 0 .25rem}.sides h3{color:var(--accent)}";
     buf_add_string(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
                         "name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
     render_escaped(out, report->results.plan.spec.name);
-    buf_printf(out, "</title><style>%s%s</style></head><body><h1>", RENDER_STYLE, OWN);
+    buf_printf(out, "</title><style>%s%s</style></head><body><h1>", RENDER_STYLE, SHEET_PAGE_STYLE);
     render_escaped(out, report->results.plan.spec.name);
     buf_printf(out, "</h1><p>evaluation %s</p>\n", report->results.plan.id);
 }

@@ -8,32 +8,9 @@
 
 #define PAGES_MAX (REPORT_MAX / 2)
 
-static void add_text(struct buf *out, struct text text)
-{
-    buf_add_string(out, "<pre>");
-    for (size_t from = 0; from < text.length;) {
-        /* render_escaped takes C strings and turns line ends into spaces: line by line */
-        char line[512];
-        size_t length = 0;
-        while (from + length < text.length && length + 1 < sizeof line &&
-               text.data[from + length] != '\n') {
-            char c = text.data[from + length];
-            line[length++] = c ? c : ' ';
-        }
-        line[length] = '\0';
-        render_escaped(out, line);
-        from += length;
-        if (from < text.length && text.data[from] == '\n') {
-            buf_add_char(out, '\n');
-            from++;
-        }
-    }
-    buf_add_string(out, "</pre>");
-}
-
 static void take_answer(void *user, const struct answer_record *record)
 {
-    add_text(user, record->text.length ? record->text : record->refusal);
+    sheet_preformatted(user, record->text.length ? record->text : record->refusal);
 }
 
 static bool add_side(const struct report *report, size_t prompt, size_t sample, size_t side,
@@ -100,7 +77,7 @@ static void add_question(const struct eval_prompt *prompt, size_t number, struct
     render_escaped(out, prompt->category);
     buf_add_string(out, "</small></summary>");
     json_array_foreach(prompt->turns, k, turn)
-        add_text(out, (struct text){json_string_value(turn), json_string_length(turn)});
+        sheet_preformatted(out, (struct text){json_string_value(turn), json_string_length(turn)});
 }
 
 /* A link to a closed details opens it in every current browser only when it is the target. */

@@ -6,8 +6,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "board/render_html.h"
+
+const char SHEET_PAGE_STYLE[] =
+    ".l{overflow-wrap:anywhere}details{border-top:1px solid var(--line);padding:.6rem "
+    "0}summary{cursor:pointer}"
+    ".sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}"
+    ".sides>div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem;"
+    "min-width:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.25rem 0;"
+    "color:var(--ink)}h3{font-size:1rem;margin:.5rem 0 .25rem}.sides h3{color:var(--accent)}";
+
+/* render_escaped takes C strings and turns line ends into spaces. */
+void sheet_preformatted(struct buf *out, struct text text)
+{
+    char line[512];
+    buf_add_string(out, "<pre>");
+    for (size_t from = 0; from < text.length;) {
+        size_t length = 0;
+        while (from + length < text.length && length + 1 < sizeof line &&
+               text.data[from + length] != '\n') {
+            line[length] = text.data[from + length] ? text.data[from + length] : ' ';
+            length++;
+        }
+        line[length] = '\0';
+        render_escaped(out, line);
+        from += length;
+        if (from < text.length && text.data[from] == '\n') {
+            buf_add_char(out, '\n');
+            from++;
+        }
+    }
+    buf_add_string(out, "</pre>");
+}
 
 void sheet_init(struct sheet *sheet, const char *title, size_t left, const char *const *heads)
 {
@@ -98,6 +130,29 @@ static void draw_text(const struct sheet *sheet, struct buf *out)
         buf_printf(out, "%s\n", sheet->note);
 }
 
+/* --- JSON --- */
+
+static void draw_json(const struct sheet *sheet, struct buf *out)
+{
+    struct json_out json = json_out_to(out);
+    json_put_open(&json, NULL, '{');
+    json_put_cstring(&json, "title", sheet->title);
+    json_put_cstring(&json, "note", sheet->note);
+    json_put_open(&json, "rows", '[');
+    for (size_t k = 0; sheet->columns && k + sheet->columns <= sheet->count; k += sheet->columns) {
+        json_put_open(&json, NULL, '[');
+        for (size_t j = 0; j < sheet->columns; j++)
+            json_put_cstring(&json, NULL, sheet->cells[k + j]);
+        json_put_close(&json, ']');
+    }
+    json_put_close(&json, ']');
+    json_put_open(&json, "columns", '[');
+    for (size_t j = 0; j < sheet->columns; j++)
+        json_put_cstring(&json, NULL, sheet->heads[j]);
+    json_put_close(&json, ']');
+    json_put_close(&json, '}');
+}
+
 /* --- Markdown --- */
 
 static void draw_md_cell(const char *cell, struct buf *out)
@@ -170,10 +225,12 @@ static void draw_html(const struct sheet *sheet, struct buf *out)
 
 void sheet_draw(const struct sheet *sheet, enum sheet_form form, struct buf *out)
 {
-    if (!sheet->count && !sheet->note)
+    if (!sheet->count && !sheet->note && form != SHEET_JSON)
         return;
     if (form == SHEET_TEXT)
         draw_text(sheet, out);
+    else if (form == SHEET_JSON)
+        draw_json(sheet, out);
     else if (form == SHEET_MD)
         draw_md(sheet, out);
     else

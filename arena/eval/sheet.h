@@ -1,5 +1,5 @@
-/* A table of a report, made once and drawn as plain text, Markdown or HTML. Texts are copied. A
- * sheet that ran out of memory is `failed` and drawn as far as it got. */
+/* A table of a report, made once and drawn as plain text, JSON, Markdown or HTML. Texts are copied.
+ * A sheet that ran out of memory is `failed` and drawn as far as it got. */
 #ifndef ARENA_EVAL_SHEET_H
 #define ARENA_EVAL_SHEET_H
 
@@ -10,7 +10,7 @@
 
 #define SHEET_COLUMNS 12
 
-enum sheet_form { SHEET_TEXT, SHEET_MD, SHEET_HTML };
+enum sheet_form { SHEET_TEXT, SHEET_JSON, SHEET_MD, SHEET_HTML };
 
 struct sheet {
     const char *title; /* static */
@@ -30,6 +30,11 @@ void sheet_done(struct sheet *sheet);
 /* The next cell, row by row. */
 __attribute__((format(printf, 2, 3))) void sheet_add(struct sheet *sheet, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void sheet_note(struct sheet *sheet, const char *format, ...);
+
+extern const char SHEET_PAGE_STYLE[]; /* CSS of a page of sheets, besides the board's */
+
+/* Appends a text as it stands, line by line, escaped. */
+void sheet_preformatted(struct buf *out, struct text text);
 
 /* An empty sheet without a note draws nothing. */
 void sheet_draw(const struct sheet *sheet, enum sheet_form form, struct buf *out);

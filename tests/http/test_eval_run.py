@@ -395,3 +395,62 @@ def test_our_own_engine(tmp_path):
     assert report["judges"][0]["pairs"] == 20 and not report["failures"]
     votes = report["boards"].get("judges", {"votes": 0})["votes"]
     assert votes + report["judges"][0]["malformed"] == 20
+
+
+def test_lost_prompts_are_asked_again(tmp_path):
+    """From the losses of a first version, of a second one: apart from prompts that it was not chosen by."""
+    with Models(judging(lambda judge, a, b: "A" if "rival" in a else "B")) as models:
+        config = models.config("ours", "rival", "other", "judge")
+        lab = Lab(tmp_path, config)
+        lab.run("run", lab.spec(3, competitors=["ours", "rival"], judge="judge"))
+        lab.run("run", lab.spec([{"prompt": "an easy one"}, {"prompt": "another"}], competitors=["other", "ours"],
+                                judge="judge"))  # the last shown wins: a disagreement, so a tie
+        config["competitors"][0]["system"] = "be better"
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        command = lab.command("run", "x")[:2] + ["from-losses", "--model", "ours", "--judge", "judge", "--data",
+                                                 str(lab.data), "--config", str(tmp_path / "config.json")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        chosen = {(row["model"], row["chosen"]): row["prompts"] for row in lab.report()["chosen"]}
+        assert chosen == {("ours", "lost"): 3, ("rival", "lost"): 3, ("ours", "control"): 2, ("rival", "control"): 2}
+        why = json.loads(lab.run("why", "--model", "ours", "--format", "json").stdout)
+        tables = {sheet["title"]: sheet["rows"] for sheet in why}
+        assert len(tables["Every version that was tried, and what went wrong with it"]) == 2
+        assert len(tables["Battles it lost, the newest first"]) == 8
+        assert sorted(row[1] for row in tables["Against each rival and each version of its own"]) == [
+            "other", "rival", "rival"]
+        assert lab.run("why", "--model", "nobody", code=1).stderr
+        assert "an easy one" in lab.run("why", "--model", "ours", "--format", "html").stdout
+
+
+def test_judges_are_compared_with_people(tmp_path):
+    """On llmfao GPT-4 agrees with people 66 % of the time where neither says tie."""
+    folder = FIXTURES / "ranking"
+    if not folder.is_dir():
+        pytest.skip("http: eval_run needs fixtures/ranking")
+    winners = {"left": "model_a", "right": "model_b", "tie": "tie"}
+    lab = Lab(tmp_path, {"competitors": []})
+    for kind, path in (("human", folder / "evalica" / "llmfao.csv"),
+                       ("model", folder / "llmfao" / "gpt4-crowd-comparisons.csv")):
+        rows = [{"id": f"{kind}{i}", "model_a": row["left"], "model_b": row["right"], "winner": winners[row["winner"]],
+                 "prompt": row["prompt"], "judge": row.get("worker", "gpt-4"), "judge_kind": kind}
+                for i, row in enumerate(csv.DictReader(path.open()))]
+        (tmp_path / "votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        subprocess.run([binary(), "import", str(tmp_path / "votes.jsonl"), "--data", str(lab.data)], check=True,
+                       capture_output=True)
+    rows = {row[0]: row for row in json.loads(lab.run("agreement", "--format", "json").stdout)["rows"]}
+    assert rows["gpt-4"][3].startswith("66.2 %") and rows["gpt-4"][4] == "5358"
+
+
+def test_adaptive_pairs_grow_in_waves(tmp_path):
+    order = "wxyz"
+    with Models(judging(lambda judge, a, b: "C" if {a[0], b[0]} == {"w", "x"} and "7" in a + b else
+                        "A" if order.index(a[0]) < order.index(b[0]) else "B")) as models:
+        lab = Lab(tmp_path, models.config(*order, "judge"))
+        lab.run("run", lab.spec(30, competitors=list(order), judge="judge", pairs={"adaptive": 90}))
+        pairs = lab.ask("SELECT prompt, side_a, side_b FROM eval_pairs")
+        assert len(pairs) == 90 == len(set(pairs))
+        assert lab.report()["judges"][0]["pairs"] == 90
+        calls = len(models.calls)
+        lab.run("resume", lab.id())
+        assert len(models.calls) == calls and lab.ask("SELECT count(*) FROM eval_pairs") == [(90,)]
