@@ -112,7 +112,7 @@ struct figure {
 };
 
 struct bench {
-    const char *model_path, *device;
+    const char *model_path, *device, *kv;
     int64_t threads, prefill, decode, batch;
     int format;
     struct engine *engine;
@@ -199,16 +199,39 @@ static bool measure_all(struct bench *bench, struct engine_error *error)
 
 /* --- The report --- */
 
-/* Bytes of weights that a rate of tokens means at batch 1, and operations of the layers' matrices.
- */
-static double bytes_at(const struct bench *bench, double rate)
+/* A stage and how many of its tokens share one read of the weights. */
+struct stage {
+    const char *name, *line; /* of the JSON's keys, of the text */
+    struct figure rate;
+    double sharing;
+    bool wanted;
+};
+
+enum { STAGES = 3, STEP_MOST = 512 }; /* STEP_MOST: tokens of a prompt in one step */
+
+static void list_stages(const struct bench *bench, char lines[STAGES][32],
+                        struct stage stages[STAGES])
 {
-    return rate * (double)bench->info.weight_bytes;
+    int step = bench->prefill < STEP_MOST ? (int)bench->prefill : STEP_MOST;
+    snprintf(lines[0], 32, "prefill %d", (int)bench->prefill);
+    snprintf(lines[1], 32, "decode %d", (int)bench->decode);
+    snprintf(lines[2], 32, "decode %d x %d", (int)bench->batch, (int)bench->decode);
+    stages[0] = (struct stage){"prefill", lines[0], bench->prefill_rate, step, bench->prefill > 0};
+    stages[1] = (struct stage){"decode", lines[1], bench->decode_rate, 1, bench->decode > 0};
+    stages[2] = (struct stage){"batch", lines[2], bench->batch_rate, (double)bench->batch,
+                               bench->decode > 0 && bench->batch > 0};
 }
 
-static double operations_at(const struct bench *bench, double rate)
+/* Bytes of weights that a stage reads in a second, and operations of the layers' matrices (the
+ * output matrix counts where every token goes through it). */
+static double bytes_of(const struct bench *bench, const struct stage *stage)
 {
-    return 2 * rate * (double)bench->info.layer_parameters;
+    return stage->rate.best / stage->sharing * (double)bench->info.weight_bytes;
+}
+
+static double operations_of(const struct bench *bench, const struct stage *stage)
+{
+    return 2 * stage->rate.best * (double)bench->info.layer_parameters;
 }
 
 static void put_rate(struct json_out *out, const char *stage, struct figure figure)
@@ -247,6 +270,8 @@ static void put_model(struct json_out *out, const struct bench *bench)
 
 static bool print_json(const struct bench *bench)
 {
+    char lines[STAGES][32];
+    struct stage stages[STAGES];
     struct buf buf;
     buf_init(&buf, REPORT_MOST);
     struct json_out out = json_out_to(&buf);
@@ -255,20 +280,14 @@ static bool print_json(const struct bench *bench)
     json_put_int(&out, "prefill_tokens", bench->prefill);
     json_put_int(&out, "decode_tokens", bench->decode);
     json_put_int(&out, "batch", bench->batch);
-    if (bench->prefill) {
-        put_rate(&out, "prefill", bench->prefill_rate);
-        put_share(&out, "prefill", "gops", operations_at(bench, bench->prefill_rate.best),
-                  bench->int8_rate);
-    }
-    if (bench->decode) {
-        put_rate(&out, "decode", bench->decode_rate);
-        put_share(&out, "decode", "gigabytes_per_second", bytes_at(bench, bench->decode_rate.best),
+    list_stages(bench, lines, stages);
+    for (const struct stage *stage = stages; stage < stages + STAGES; stage++) {
+        if (!stage->wanted)
+            continue;
+        put_rate(&out, stage->name, stage->rate);
+        put_share(&out, stage->name, "gigabytes_per_second", bytes_of(bench, stage),
                   bench->read_rate);
-    }
-    if (bench->decode && bench->batch) {
-        put_rate(&out, "batch", bench->batch_rate);
-        put_share(&out, "batch", "gops", operations_at(bench, bench->batch_rate.best),
-                  bench->int8_rate);
+        put_share(&out, stage->name, "gops", operations_of(bench, stage), bench->int8_rate);
     }
     json_put_close(&out, '}');
     bool ok = !buf.failed && printf("%s\n", buf.data) > 0;
@@ -276,35 +295,30 @@ static bool print_json(const struct bench *bench)
     return ok;
 }
 
-static void print_line(const char *stage, struct figure rate, double value, const char *unit,
-                       double peak)
+static double percent(double value, double peak)
 {
-    printf("%-18s %10.1f tokens/s (median %.1f)   %7.1f %s", stage, rate.best, rate.median,
-           value * 1e-9, unit);
-    if (peak > 0)
-        printf(", %3.0f %% of %.1f", 100 * value / peak, peak * 1e-9);
-    printf("\n");
+    return peak > 0 ? 100 * value / peak : 0;
 }
 
 static bool print_text(const struct bench *bench)
 {
-    char stage[32];
-    printf("%s (%s, %s) on %s, %d threads: %.1f M parameters, %.1f MB a token, loaded in %.3f s\n",
+    char lines[STAGES][32];
+    struct stage stages[STAGES];
+    printf("%s (%s, %s) on %s, %d threads: %.1f M parameters, %.1f MB a token, loaded in %.3f s\n"
+           "shares are of %.1f GB/s and %.1f GOPS, measured in this run\n",
            bench->info.name, bench->info.architecture, bench->info.type, bench->info.device,
            (int)bench->threads, (double)bench->info.parameters * 1e-6,
-           (double)bench->info.weight_bytes * 1e-6, bench->load_seconds);
-    snprintf(stage, sizeof stage, "prefill %d", (int)bench->prefill);
-    if (bench->prefill)
-        print_line(stage, bench->prefill_rate, operations_at(bench, bench->prefill_rate.best),
-                   "GOPS", bench->int8_rate);
-    snprintf(stage, sizeof stage, "decode %d", (int)bench->decode);
-    if (bench->decode)
-        print_line(stage, bench->decode_rate, bytes_at(bench, bench->decode_rate.best), "GB/s",
-                   bench->read_rate);
-    snprintf(stage, sizeof stage, "decode %d x %d", (int)bench->batch, (int)bench->decode);
-    if (bench->decode && bench->batch)
-        print_line(stage, bench->batch_rate, operations_at(bench, bench->batch_rate.best), "GOPS",
-                   bench->int8_rate);
+           (double)bench->info.weight_bytes * 1e-6, bench->load_seconds, bench->read_rate * 1e-9,
+           bench->int8_rate * 1e-9);
+    list_stages(bench, lines, stages);
+    for (const struct stage *stage = stages; stage < stages + STAGES; stage++) {
+        double bytes = bytes_of(bench, stage), operations = operations_of(bench, stage);
+        if (stage->wanted)
+            printf("%-18s %9.1f tokens/s (median %.1f)  %6.1f GB/s %3.0f %%  %7.1f GOPS %3.0f %%\n",
+                   stage->line, stage->rate.best, stage->rate.median, bytes * 1e-9,
+                   percent(bytes, bench->read_rate), operations * 1e-9,
+                   percent(operations, bench->int8_rate));
+    }
     return true;
 }
 
@@ -327,7 +341,7 @@ static bool open_model(struct bench *bench, int context, struct engine_error *er
     struct engine_options options = {.device = bench->device,
                                      .threads = (int)bench->threads,
                                      .max_requests = bench->batch > 16 ? (int)bench->batch : 16};
-    struct engine_load_options load = {.context = context};
+    struct engine_load_options load = {.context = context, .kv = bench->kv};
     bench->engine = engine_new(&options, error);
     if (!bench->engine)
         return false;
@@ -486,6 +500,7 @@ static int run(int argc, char **argv)
     struct perplexity perplexity = {.context = 512};
     const struct option_spec specs[] = {
         {"model", OPTION_TEXT, &bench.model_path, NULL, 0, 0},
+        {"kv", OPTION_TEXT, &bench.kv, NULL, 0, 0},
         {"text", OPTION_TEXT, &perplexity.text_path, NULL, 0, 0},
         {"device", OPTION_TEXT, &bench.device, NULL, 0, 0},
         {"threads", OPTION_INT, &bench.threads, NULL, 1, 256},
@@ -518,13 +533,16 @@ const struct command command_bench = {
     "[--threads N] [--format …]\n\n"
     "engine: tokens a second for a prompt, for one answer and for several at once (best of 5, and "
     "median), with the\n"
-    "share of what this machine can read or multiply, measured in the same run.\n"
+    "bytes of weights read and the operations of each stage as shares of what this machine can "
+    "read "
+    "and multiply.\n"
     "perplexity: the text in chunks of --context tokens, the second half of each scored (as "
     "llama-perplexity has it).\n\n"
     "  --model FILE    a GGUF file; the default in-house model without it\n"
     "  --device D      auto (the first CUDA device that computes what the CPU does, else the CPU), "
     "cpu, cuda or cuda:N\n"
     "  --threads N     compute threads; one a core without it\n"
+    "  --kv TYPE       f16 (without it) or q8: how keys and values are kept\n"
     "  --prefill N     tokens of the prompt (512); 0 leaves it out\n"
     "  --decode N      tokens of an answer (128); 0 leaves it out\n"
     "  --batch N       answers at once (8); 0 leaves it out\n"
