@@ -226,6 +226,7 @@ static bool apply_vote(struct db *tx, struct op *op, struct err *err)
                              .delay_ms = delay_ms,
                              .read_ms = op->read_ms,
                              .same_prompt = op->hall->options.same_prompt,
+                             .daily = op->hall->options.daily_votes,
                              .now_ms = op->now_ms};
     if ((after.self_identified && !battles_flag_self_identified(tx, after.id, err)) ||
         !votes_cast(tx, &vote, &op->result, err) ||

@@ -40,6 +40,7 @@ struct hall_options {
     struct live *live;           /* told of every committed vote; NULL: no board (tests) */
     struct campaigns *campaigns; /* whose pairs are drawn, who is told of their votes; or NULL */
     int64_t same_prompt; /* votes.h's: a voter's votes on one prompt of their own that count */
+    int64_t daily_votes; /* votes.h's: how many of a voter's votes on a day count; 0: all */
     bool at_home;        /* local mode: its one user may have two battles streaming */
     uint64_t seed;       /* of pairs and sides; 0: the system's randomness */
     bool unpaced; /* send text as it comes: only to measure what the pacer is worth. Not blind */

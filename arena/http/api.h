@@ -14,6 +14,7 @@ void api_battle_list(struct http_request *request);
 void api_battle_start(struct http_request *request);
 void api_battle_get(struct http_request *request);
 void api_battle_events(struct http_request *request);
+void api_queue_next(struct http_request *request);
 void api_battle_turn(struct http_request *request);
 void api_battle_vote(struct http_request *request);
 void api_battle_feedback(struct http_request *request);
@@ -71,7 +72,6 @@ void api_campaign_create(struct http_request *request);
 void api_campaign_report(struct http_request *request);
 void api_campaign_stop(struct http_request *request);
 void api_queue(struct http_request *request);
-void api_queue_next(struct http_request *request);
 
 /* api_account.c */
 void api_login(struct http_request *request);

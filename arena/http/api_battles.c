@@ -89,6 +89,13 @@ void api_battle_start(struct http_request *request)
         ask_in_house(request, HALL_START);
 }
 
+/* As often as turns: it asks no model, but holds a pair back from others. */
+void api_queue_next(struct http_request *request)
+{
+    if (take_rate(request, RATE_TURN))
+        ask_plain(request, HALL_NEXT);
+}
+
 void api_battle_turn(struct http_request *request)
 {
     if (take_rate(request, RATE_TURN))

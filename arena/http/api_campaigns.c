@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "battle/hall.h"
 #include "eval/evals.h"
 #include "http/campaign_request.h"
 #include "http/response.h"
@@ -297,30 +296,4 @@ void api_campaign_create(struct http_request *request)
                             &beginning->err))
         return;
     end_beginning(beginning);
-}
-
-/* --- the queue --- */
-
-static void on_next(void *user, const struct hall_reply *reply)
-{
-    struct http_request *request = user;
-    response_json(request, (unsigned)reply->status, reply->body);
-    http_request_release(request);
-}
-
-void api_queue_next(struct http_request *request)
-{
-    struct err err = {ERR_BUSY, "battles are not served here"};
-    struct hall_request more = {.voter = request->voter.id,
-                                .cohort = request->voter.cohort,
-                                .key = request->key,
-                                .body = request->json,
-                                .reply = on_next,
-                                .user = request};
-    if (!request->context->hall) {
-        response_error(request, &err);
-        return;
-    }
-    http_request_hold(request);
-    hall_ask(request->context->hall, HALL_NEXT, &more);
 }

@@ -267,19 +267,31 @@ static bool is_worn(struct db *tx, const struct vote_cast *vote, const struct ba
     return db_end(&rows, err);
 }
 
+/* Has the voter cast all that count today? */
+static bool is_capped(struct db *tx, const struct vote_cast *vote, bool *capped, struct err *err)
+{
+    int64_t cast = 0, day = vote->now_ms - vote->now_ms % INT64_C(86400000);
+    if (vote->daily && !votes_count_since(tx, vote->voter, day, &cast, err))
+        return false;
+    *capped = vote->daily && cast >= vote->daily;
+    return true;
+}
+
 /* The first reason that holds. */
 static bool judge_counted(struct db *tx, const struct vote_cast *vote,
                           const struct battle_record *battle, enum vote_counted *out,
                           struct err *err)
 {
     enum queue_kind kind;
-    bool worn;
-    if (!queue_kind_of(tx, vote->battle, &kind, err) || !is_worn(tx, vote, battle, &worn, err))
+    bool worn, capped;
+    if (!queue_kind_of(tx, vote->battle, &kind, err) || !is_worn(tx, vote, battle, &worn, err) ||
+        !is_capped(tx, vote, &capped, err))
         return false;
     *out = vote->counted != VOTE_COUNTED                                  ? vote->counted
            : battle->mode != BATTLE_BLIND                                 ? VOTE_NOT_BLIND
            : kind != QUEUE_PAIR || battle->version_a == battle->version_b ? VOTE_CONTROL
            : battle->self_identified                                      ? VOTE_SELF_IDENTIFIED
+           : capped                                                       ? VOTE_DAILY_CAP
            : worn                                                         ? VOTE_DUPLICATE_PROMPT
                                                                           : VOTE_COUNTED;
     return true;

@@ -68,6 +68,35 @@ def test_a_live_campaign_draws_its_pairs_and_stops_by_its_rule(arena):
     assert "1 reports, each signed" in command(arena, "verify")
 
 
+def test_a_restart_goes_on_where_it_was(arena):
+    campaign = create(arena, "--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "2",
+                      "--same-model", "0")
+    voter = arena.voter()
+    for number in range(2):
+        battle, _ = voter.ready(f"question {number}")
+        arena.kill()
+        arena.start()
+        voter.origin = arena.origin
+        assert voter.vote(battle).status == 200
+    for _ in range(2000):
+        if voter.get(f"/api/campaigns/{campaign}").json["state"] == "ended":
+            break
+    assert "1 reports, each signed" in command(arena, "verify")
+
+
+def test_the_day_has_its_number_of_votes(provider):
+    config = provider.config("ours", "rival", limits={"daily_votes": 2})
+    with ArenaServer(config=config) as server:
+        voter = server.voter()
+        counted = []
+        for number in range(3):
+            battle, _ = voter.ready(f"question {number}")
+            vote = contract.ok(voter.vote(battle), "vote_answer")
+            counted.append(vote["reason"])
+        assert counted == [None, None, "daily_cap"]
+        assert voter.get("/api/leaderboard").json["votes"] == 2
+
+
 def test_one_model_twice_is_a_control(arena):
     create(arena, "--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "100", "--same-model", "0.5")
     voter = arena.voter()

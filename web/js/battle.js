@@ -10,7 +10,7 @@ import { Rate } from "./rate.js";
 import { Turn } from "./turn.js";
 import { Dwell } from "./dwell.js";
 import { Mode, MODES } from "./mode.js";
-import { ending, invite, isAsked, queue, showProgress } from "./queue.js";
+import { asksWhy, ending, invite, isAsked, queue, showProgress } from "./queue.js";
 import { bindHistory } from "./history.js";
 import { bindKeys } from "./keyboard.js";
 import { inHouseProblem, recipientsSentence } from "./recipients.js";
@@ -313,7 +313,7 @@ class BattlePage {
       const { queued } = this.battle;
       this.battle = answer;
       this.channel?.postMessage("voted");
-      if (queued && isAsked() && !answer.ask_recognised) this.nextPair();
+      if (queued && isAsked() && !answer.ask_recognised && !asksWhy()) this.nextPair();
       else this.enter("voted");
     });
     return true;

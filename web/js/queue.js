@@ -11,6 +11,9 @@ export const queue = {
   next: (key) => post("/api/queue/next", {}, key),
 };
 
+// Reasons are asked for in the queue only of those who want to give them.
+export const asksWhy = () => byId("queue-why-on").checked;
+
 export const isAsked = () => new URLSearchParams(location.search).has("queue");
 
 // On the first page: how much waits, and the way there.
@@ -23,7 +26,7 @@ export async function invite() {
 
 export function showProgress(progress) {
   const node = byId("queue-progress");
-  node.hidden = !progress;
+  node.hidden = byId("queue-why").hidden = !progress;
   if (!progress) return;
   const all = progress.given + progress.left;
   byId("queue-bar").value = all ? progress.given / all : 1;

@@ -79,7 +79,7 @@ def judge(visit, better):
         visit.page.wait_for_selector(RATE, state="hidden")
 
 
-def test_five_voters_from_the_command_to_the_signed_report(visit, served, axe, tmp_path):
+def test_five_voters_from_the_command_to_the_signed_report(served, visit, axe, tmp_path):
     campaign, said = create(
         served, "--votes", "15", "--gold", str(served.data / "gold.jsonl"), "--gold-rate", "0.1",
         "--same-model", "0.1",
@@ -128,7 +128,7 @@ def test_five_voters_from_the_command_to_the_signed_report(visit, served, axe, t
     arena_command(served, "verify", "--report", str(tmp_path / "report.json"), code=1)
 
 
-def test_the_queue_on_a_phone(visit, served):
+def test_the_queue_on_a_phone(served, visit, axe):
     create(served, "--votes", "1000", "--same-model", "0", "--gold-rate", "0")
     wait_for_queue(served, 10)
     voter = visit("phone", server=served).open("/")
@@ -137,6 +137,8 @@ def test_the_queue_on_a_phone(visit, served):
     voter.page.wait_for_selector(READY)
     assert voter.page.inner_text("#queue-text") == "0 voted, 9 more"
     assert voter.overflow() <= 0
+    voter.page.evaluate(axe)
+    assert voter.page.evaluate("axe.run()")["violations"] == []
     first = voter.page.inner_text("#opening")
     voter.page.reload()  # the same pair again: it is this voter's for half an hour
     voter.page.wait_for_selector(READY)
@@ -144,15 +146,21 @@ def test_the_queue_on_a_phone(visit, served):
     for _ in range(3):
         judge(voter, "air")
     assert voter.page.inner_text("#queue-text") == "3 voted, 6 more"
+    voter.page.check("#queue-why-on")
+    voter.read_both()
+    voter.page.click("[data-winner=tie]")
+    voter.page.wait_for_selector(RATE)
+    voter.page.click("#rate-done")
+    voter.page.wait_for_selector(RATE, state="hidden")
     with sqlite3.connect(f"file:{served.data}/arena.db?mode=ro", uri=True) as db:
         rows = db.execute("SELECT count(*), count(DISTINCT item), sum(source = 1), sum(probability = 1.0)"
                           " FROM battles WHERE item IS NOT NULL").fetchone()  # fmt: skip
         reads = db.execute("SELECT min(s.read_ms), min(s.delay_ms) FROM votes s").fetchone()
-    assert rows[0] == rows[1] == rows[2] == rows[3] and rows[0] in (3, 4)
+    assert rows[0] == rows[1] == rows[2] == rows[3] and rows[0] in (4, 5)
     assert reads[0] is not None and reads[0] >= 0 and reads[1] >= 0
 
 
-def test_the_lead_ends_it(visit, served, axe, size):
+def test_the_lead_ends_it(served, visit, axe, size):
     campaign, _ = create(served, "--precision", "5", "--decided", "0")
     lead = visit(size, server=served).open("/campaigns")
     lead.page.wait_for_selector(f"a[href='/campaigns/{campaign}']")
@@ -170,7 +178,7 @@ def test_the_lead_ends_it(visit, served, axe, size):
 
 
 @pytest.mark.parametrize("mode,lanes", [("side_by_side", "ab"), ("direct", "a")])
-def test_named_models_never_reach_the_board(visit, served, axe, size, mode, lanes):
+def test_named_models_never_reach_the_board(served, visit, axe, size, mode, lanes):
     voter = visit(size, server=served).open("/")
     voter.page.check(f"[name=mode][value={mode}]", force=True)
     voter.page.wait_for_selector("#named select")
