@@ -3,8 +3,8 @@
  *
  * Fragments are those of the PTX manual: with g = lane / 4 and t = lane % 4, A holds rows g and
  * g + 8, B column g, C rows g and g + 8 and columns 2t and 2t + 1. On the host an mma adds the
- * exact products in double precision and rounds once; copies of cp.async happen when they are
- * waited for, so that reading too early reads the old bytes. */
+ * exact products in double precision and rounds once; copies of cp.async happen at once or only
+ * when they are waited for, so that reading too early and writing too early both show. */
 #ifndef KERNELS_CUDA_PTX_CUH
 #define KERNELS_CUDA_PTX_CUH
 

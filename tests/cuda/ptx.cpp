@@ -167,10 +167,22 @@ static struct copies *mine(void)
     return &all[threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)];
 }
 
+static void do_copy(const struct copy *c)
+{
+    if (c->valid)
+        memcpy(c->shared, c->global, 16);
+    else
+        memset(c->shared, 0, 16);
+}
+
 void copy_async(void *shared, const void *global, bool valid)
 {
     struct copies *c = mine();
-    c->waiting.push_back({shared, global, valid, c->group});
+    struct copy next = {shared, global, valid, c->group};
+    if (shim_copies_at_once())
+        do_copy(&next);
+    else
+        c->waiting.push_back(next);
 }
 
 void copy_commit(void)
@@ -178,17 +190,11 @@ void copy_commit(void)
     mine()->group++;
 }
 
-/* Bytes that were never waited for are lost with the block, as the kernel that forgot deserves:
- * its next block's copies would be another's, so they are dropped when the first group begins. */
 void copy_wait_left(int left)
 {
     struct copies *c = mine();
     while (!c->waiting.empty() && c->waiting.front().group < c->group - left) {
-        struct copy *next = &c->waiting.front();
-        if (next->valid)
-            memcpy(next->shared, next->global, 16);
-        else
-            memset(next->shared, 0, 16);
+        do_copy(&c->waiting.front());
         c->waiting.pop_front();
     }
 }

@@ -2,9 +2,9 @@
  * kernel for the signal mask each time, which is a hundred times slower, and a test makes millions
  * of switches. A fiber's stack lives as long as the program and is used by block after block.
  *
- * The scheduler passes over the threads of a block in the chosen order again and again, running
- * each that can run until it waits; a pass that could run none means that they wait for something
- * that cannot come. */
+ * The scheduler passes over the warps of a block in the chosen order again and again, letting each
+ * run ahead of the others as far as it can: to a barrier of the block, or its end. A pass in which
+ * none could run means that they wait for something that cannot come. */
 #include "tests/cuda/shim.h"
 
 #include <stdio.h>
@@ -77,6 +77,11 @@ extern "C" void shim_set_order(enum shim_order chosen)
 extern "C" unsigned long shim_launches(void)
 {
     return launches;
+}
+
+bool shim_copies_at_once(void)
+{
+    return order == SHIM_BACKWARD;
 }
 
 [[noreturn]] static void die(const char *what)
@@ -262,20 +267,33 @@ static void begin_threads(void)
     }
 }
 
+/* Lets a warp's threads run until all of them wait or have left. Returns whether any could. */
+static bool run_warp(unsigned warp)
+{
+    unsigned first = warp * WARP, lanes = threads - first < WARP ? threads - first : (unsigned)WARP;
+    bool ran = false;
+    for (unsigned i = 0, idle = 0; idle < lanes; i = (i + 1) % lanes) {
+        struct fiber *f = &fibers[first + turn(i, lanes)];
+        idle++;
+        if (f->state != READY)
+            continue;
+        idle = 0;
+        ran = true;
+        current = f;
+        threadIdx = f->thread;
+        switch_to(&scheduler, f);
+    }
+    return ran;
+}
+
 static void run_block(void)
 {
     begin_threads();
     while (alive) {
-        unsigned ran = 0;
-        for (unsigned i = 0; i < threads; i++) {
-            struct fiber *f = &fibers[turn(i, threads)];
-            if (f->state != READY)
-                continue;
-            ran++;
-            current = f;
-            threadIdx = f->thread;
-            switch_to(&scheduler, f);
-        }
+        unsigned count = (threads + WARP - 1) / WARP;
+        bool ran = false;
+        for (unsigned i = 0; i < count; i++)
+            ran = run_warp(turn(i, count)) || ran;
         if (!ran)
             die("threads wait for others that will not come: some have left, or wait elsewhere");
     }

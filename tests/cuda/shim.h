@@ -90,6 +90,10 @@ void shim_run(struct dim3 grid, struct dim3 block, size_t shared, void (*body)(v
               void *context);
 void *shim_dynamic_shared(void);
 
+/* Whether an asynchronous copy happens when it is begun (in one of the orders), or as late as it
+ * may: a device does either. */
+bool shim_copies_at_once(void);
+
 /* --- What a block does together --- */
 
 void __syncthreads(void);
