@@ -3,11 +3,16 @@
  *
  * Nothing is shown before both lanes have begun. From then on one clock ticks for both, and at
  * each tick the same number of characters of either is released (fewer only where a text has
- * ended). That number is a symmetric function of the two supplies: while both come in it follows
- * the slower, smoothed over PACER_HORIZON ticks; when one has ended and the other has not, it
- * stays at the pace reached before, so that no jump tells which of the two was waited for; when
- * both are there it grows by PACER_GROWTH a tick, so that nobody reads long behind a text that
- * is finished.
+ * ended). That both lanes move alike is not enough: lengths are known once the texts are read,
+ * and a showing that hurries as soon as everything is there tells that the longer answer was the
+ * fast one, while one that drags tells that it was the slow one. So the pace follows only what
+ * both have brought, at the mean rate of the slower and some way behind it; and past the end of
+ * the shorter text the rest goes on at that same rate, whether it is all there or still comes in.
+ * What was there whole from the beginning has no rate to give away, and grows by PACER_GROWTH a
+ * tick.
+ *
+ * The price: the rest of a long answer beside a short one takes as long as the slower of the two
+ * would have needed for it.
  *
  * Pure: no clock, no lane, no text; a function of the supplies at the ticks. */
 #ifndef ARENA_BATTLE_PACER_H
@@ -19,9 +24,15 @@
 #include "base/clock.h"
 
 #define PACER_TICK_NS (50 * CLOCK_MS) /* 20 updates a second read as one flow */
-#define PACER_HORIZON 6   /* ticks over which what has come is spread: hides the supply's bursts */
-#define PACER_START 5.0   /* characters a tick before anything is known: about 25 tokens/s */
-#define PACER_GROWTH 1.15 /* 3,000 characters that wait are out in 2 s */
+/* ticks over which what waits is spread: the showing runs so far behind that neither bursts nor
+ * the moment of an end come through */
+#define PACER_HORIZON 30
+#define PACER_START 2.0   /* characters a tick before a rate is known: slow, to build up a lead */
+#define PACER_LEAST 0.5   /* never slower while something waits: every showing ends */
+#define PACER_FOLLOW 0.9  /* of the slower's mean rate, while both come in */
+#define PACER_REST 0.8    /* of it past the shorter's end: the one that still comes in keeps up */
+#define PACER_WHOLE 5.0   /* characters a tick where all came at once: about 25 tokens/s */
+#define PACER_GROWTH 1.15 /* and then 3,000 characters are out in 2 s */
 
 /* What has come in of one lane. */
 struct pacer_supply {
@@ -30,9 +41,14 @@ struct pacer_supply {
 };
 
 struct pacer {
-    bool open;    /* both lanes have begun */
-    size_t shown; /* characters that either lane may have shown */
-    double pace;  /* characters a tick, smoothed */
+    bool open;           /* both lanes have begun */
+    bool whole;          /* both had ended when they opened */
+    size_t shown;        /* characters that either lane may have shown */
+    size_t first, least; /* what both had brought at the first tick, and by now */
+    size_t ticks;
+    double rate;   /* characters a tick that the slower brought, on the mean; 0: not known yet */
+    double pace;   /* characters a tick that are shown */
+    double credit; /* what is left of a character from the ticks before */
 };
 
 void pacer_init(struct pacer *pacer);
@@ -40,7 +56,7 @@ void pacer_init(struct pacer *pacer);
 /* True as soon as both lanes have a first character or have ended; stays true. */
 bool pacer_open(struct pacer *pacer, const struct pacer_supply supply[2]);
 
-/* One tick: adds to `shown` and returns how much was added (0: the slower lane has nothing new). */
+/* One tick: adds to `shown` and returns how much was added (0: nothing is due). */
 size_t pacer_tick(struct pacer *pacer, const struct pacer_supply supply[2]);
 
 /* Both ended and all of both shown. */

@@ -192,8 +192,25 @@ static bool open_evals(struct house *house, struct err *err)
     return house->evals != NULL;
 }
 
+/* ARENA_UNPACED=not-blind shows each lane as it comes: what the pacer is worth is measured by
+ * taking it away (tests/blindness.py). Nobody votes like that but the one who measures. */
+static bool read_unpaced(const struct house *house, bool *unpaced, struct err *err)
+{
+    const char *word = getenv("ARENA_UNPACED");
+    *unpaced = word && strcmp(word, "not-blind") == 0;
+    if (*unpaced && house->config.auth.mode != AUTH_LOCAL)
+        return err_set(err, ERR_CONFIG,
+                       "ARENA_UNPACED is for measuring in the auth mode \"local\": unset it");
+    if (*unpaced)
+        log_warning("serve", "ARENA_UNPACED: nothing is paced, so no battle is blind");
+    return true;
+}
+
 static bool open_rooms(struct house *house, struct err *err)
 {
+    bool unpaced;
+    if (!read_unpaced(house, &unpaced, err))
+        return false;
     house->roster = settings_roster(&house->config, house->loop, (struct roster_options){0}, err);
     if (house->roster && roster_count(house->roster) < 2)
         log_warning("serve", "only one competitor is configured: a battle needs two");
@@ -224,7 +241,8 @@ static bool open_rooms(struct house *house, struct err *err)
                                 .campaigns = house->campaigns,
                                 .same_prompt = house->config.same_prompt_votes,
                                 .daily_votes = house->config.daily_votes,
-                                .at_home = house->config.auth.mode == AUTH_LOCAL};
+                                .at_home = house->config.auth.mode == AUTH_LOCAL,
+                                .unpaced = unpaced};
     house->hall = open_tagger(house, err) ? hall_new(&hall, err) : NULL;
     house->sessions = house->hall && open_evals(house, err)
                           ? sessions_new(house->store, house->config.auth.mode, err)

@@ -42,7 +42,7 @@ static void run_battle(struct world *world, struct watcher *watcher, char id[STO
     answer_drop(&answer);
     watch(world, id, watcher);
     for (int i = 0;
-         i < 40 &&
+         i < 120 &&
          !saw(watcher, "event: lane\ndata: {\"turn\":1,\"lane\":\"a\",\"state\":\"done\"}");
          i++)
         world_pass(world, 500);

@@ -137,6 +137,101 @@ static void test_empty_lanes(void **state)
     assert_int_equal(pacer_tick(&pacer, supply), 0);
 }
 
+/* --- lengths and pace together --- */
+
+enum { LEAK_BATTLES = 4000 };
+
+/* A lane that brings `piece` characters every `gap` ticks or so. */
+struct speaker {
+    double begins, gap, piece;
+};
+
+static size_t draw_total(struct rng *rng)
+{
+    return 240 + rng_below(rng, 40) * rng_below(rng, 25); /* more than one burst */
+}
+
+static void feed_at(struct pacer_supply *supply, const struct speaker *speaker, size_t total,
+                    double tick, double *next, struct rng *rng)
+{
+    while (!supply->ended && *next <= tick) {
+        supply->characters += (size_t)(speaker->piece * (0.5 + rng_uniform(rng)));
+        supply->ended = supply->characters >= total;
+        if (supply->ended)
+            supply->characters = total;
+        *next += speaker->gap * (0.5 + rng_uniform(rng));
+    }
+}
+
+/* How fast the longer text went on past the end of the shorter, beside how fast both went before
+ * it: what a voter can measure who has read both. */
+static double rest_of_showing(const struct speaker speakers[2], const size_t total[2],
+                              struct rng *rng)
+{
+    struct pacer_supply supply[2] = {{0, false}, {0, false}};
+    double next[2] = {speakers[0].begins, speakers[1].begins};
+    size_t least = total[0] < total[1] ? total[0] : total[1], opened = 0, shorter = 0;
+    struct pacer pacer;
+    pacer_init(&pacer);
+    for (size_t tick = 0;; tick++) {
+        for (int i = 0; i < 2; i++)
+            feed_at(&supply[i], &speakers[i], total[i], (double)tick, &next[i], rng);
+        if (!pacer_open(&pacer, supply))
+            opened = tick + 1;
+        pacer_tick(&pacer, supply);
+        if (!shorter && pacer.shown >= least)
+            shorter = tick;
+        if (!pacer_finished(&pacer, supply))
+            continue;
+        double before = (double)least / (double)(shorter - opened + 1),
+               after = (double)(total[0] + total[1] - 2 * least) / (double)(tick - shorter + 1);
+        return after / before;
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of how many, in percent, one threshold tells rightly whether the fast one's answer was the
+ * longer. */
+static double told_rightly(const struct speaker speakers[2])
+{
+    static double values[2][LEAK_BATTLES];
+    size_t counts[2] = {0, 0}, best = 0;
+    struct rng rng;
+    rng_init(&rng, 7, 0);
+    while (counts[0] < LEAK_BATTLES && counts[1] < LEAK_BATTLES) {
+        size_t total[2] = {draw_total(&rng), draw_total(&rng)};
+        int fast_is_longer = total[0] > total[1];
+        if (total[0] != total[1])
+            values[fast_is_longer][counts[fast_is_longer]++] =
+                rest_of_showing(speakers, total, &rng);
+    }
+    for (int i = 0; i < 2; i++)
+        qsort(values[i], counts[i], sizeof values[i][0], by_value);
+    for (size_t i = 0, j = 0; i < counts[0]; i++) {
+        while (j < counts[1] && values[1][j] < values[0][i])
+            j++;
+        size_t right = i + (counts[1] - j), wrong = counts[0] + counts[1] - right;
+        size_t most = right > wrong ? right : wrong;
+        best = most > best ? most : best;
+    }
+    return 100.0 * (double)best / (double)(counts[0] + counts[1]);
+}
+
+/* Whether the longer answer is the fast one's must not show in how it goes on alone. */
+static void test_the_rest_does_not_tell_who_is_fast(void **state)
+{
+    static const struct speaker FAST = {1, 0.3, 40}, SLOW = {12, 1, 6}, BURSTS = {18, 14, 150};
+    const struct speaker pairs[][2] = {{FAST, SLOW}, {FAST, BURSTS}};
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_in_range((uintmax_t)told_rightly(pairs[i]), 50, 53);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_added_latency_is_small),
         cmocka_unit_test(test_no_jump_when_one_ends),
         cmocka_unit_test(test_empty_lanes),
+        cmocka_unit_test(test_the_rest_does_not_tell_who_is_fast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
