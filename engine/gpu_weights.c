@@ -13,7 +13,7 @@ enum { ALIGNMENT = 256 };
 
 static const size_t CHUNK_BYTES = (size_t)32 << 20;
 
-/* The walk: `memory` NULL measures. */
+/* The walk: without `memory` it measures, without `chunk` it only gives pieces their places. */
 struct upload {
     struct gpu_weights *weights;
     const struct config *config;
@@ -61,7 +61,7 @@ static bool put(struct upload *u, const void *host, size_t bytes, void *out)
 {
     void *device = take(u, bytes);
     memcpy(out, &device, sizeof device);
-    return !u->memory || copy_chunk(u, device, host, bytes);
+    return !u->chunk || copy_chunk(u, device, host, bytes);
 }
 
 /* A vector of `count` floats, if there is one. */
@@ -154,7 +154,7 @@ static bool put_matrices(struct upload *u, const struct kernel_matrix *const *pa
         return true;
     }
     *out = cuda_matrix_at(type, (int)rows, columns, device);
-    for (int i = 0; i < count; at += parts[i++]->rows)
+    for (int i = 0; i < count && u->chunk; at += parts[i++]->rows)
         if (!put_rows(u, parts[i], device, rows, at))
             return false;
     return true;
@@ -310,6 +310,14 @@ bool gpu_weights_plan(struct gpu_weights *weights, const struct config *config,
     if (!ok)
         gpu_weights_done(weights);
     return ok;
+}
+
+bool gpu_weights_place(struct gpu_weights *weights, const struct config *config,
+                       const struct weights *raw, uint8_t *memory, struct engine_error *error)
+{
+    struct upload u = {.weights = weights, .config = config, .error = error, .memory = memory};
+    weights->memory = memory;
+    return put_all(&u, raw);
 }
 
 bool gpu_weights_load(struct gpu_weights *weights, const struct config *config,

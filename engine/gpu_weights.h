@@ -46,6 +46,11 @@ struct gpu_weights {
 bool gpu_weights_plan(struct gpu_weights *weights, const struct config *config,
                       const struct weights *raw, struct engine_error *error);
 
+/* Gives what was planned its places in `memory` (now its own) and fills in nothing: for weights
+ * that are made on the device (tests/gpu). */
+bool gpu_weights_place(struct gpu_weights *weights, const struct config *config,
+                       const struct weights *raw, uint8_t *memory, struct engine_error *error);
+
 /* Takes the memory of what was planned, packs and uploads. */
 bool gpu_weights_load(struct gpu_weights *weights, const struct config *config,
                       const struct weights *raw, struct threads *threads,

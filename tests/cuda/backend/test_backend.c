@@ -261,18 +261,39 @@ static void test_every_type(void **state)
     }
 }
 
-static void test_tiny_models(void **state)
+static void check_tiny(struct tiny_model tiny, const char *name, struct trial trial)
+{
+    char path[64];
+    tiny_file(&tiny, path);
+    check_model(path, name, trial);
+    unlink(path);
+}
+
+static void test_tiny_models_of_every_architecture(void **state)
+{
+    static const char *const NAMES[] = {"qwen2",  "qwen2moe", "qwen3", "qwen3moe", "olmoe",
+                                        "gemma2", "gemma3",   "phi3",  "smollm3"};
+    (void)state;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        struct tiny_model tiny = TINY_DEFAULT;
+        tiny.architecture = NAMES[i];
+        tiny.layers = 4;
+        tiny.type = i % 2 ? KERNEL_F16 : KERNEL_F32;
+        if (config_architecture(NAMES[i])->experts == REQUIRED)
+            tiny.experts = 5;
+        check_tiny(tiny, NAMES[i], (struct trial){{2, 14, 18}, {3}, 0.05});
+    }
+}
+
+static void test_tiny_models_in_every_cut(void **state)
 {
     (void)state;
     for (int experts = 0; experts <= 4; experts += 4) {
-        char path[64];
         struct tiny_model tiny = TINY_DEFAULT;
+        const char *name = experts ? "with experts" : "dense";
         tiny.experts = experts;
-        tiny_file(&tiny, path);
-        const char *name = experts ? "tiny with experts" : "tiny";
-        check_model(path, name, (struct trial){{34}, {1, 2, 3, 5, 17, BATCH}, 0.1});
-        check_model(path, name, (struct trial){{1, 3, 12, 18}, {0}, 0.1});
-        unlink(path);
+        check_tiny(tiny, name, (struct trial){{34}, {1, 5, experts ? 17 : BATCH}, 0.1});
+        check_tiny(tiny, name, (struct trial){{1, 3, 12, 18}, {0}, 0.1});
     }
 }
 
@@ -298,7 +319,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiny_models),
+        cmocka_unit_test(test_tiny_models_in_every_cut),
+        cmocka_unit_test(test_tiny_models_of_every_architecture),
         cmocka_unit_test(test_every_architecture),
         cmocka_unit_test(test_every_type),
     };

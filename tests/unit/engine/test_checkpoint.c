@@ -256,8 +256,8 @@ static void free_folder(struct folder *folder)
 
 /* --- Reading it back --- */
 
-static const struct tiny_model dense = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 0, 1};
-static const struct tiny_model experts = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 4, 2};
+static const struct tiny_model dense = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 0, 1, NULL};
+static const struct tiny_model experts = {KERNEL_F32, 64, 4, 2, 96, 2, 512, 4, 2, NULL};
 
 static struct engine_model *load(struct engine *engine, const char *path)
 {

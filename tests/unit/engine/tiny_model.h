@@ -1,9 +1,9 @@
-/* A whole random model of a few kilobytes as a GGUF file, made on the spot: llama architecture
- * (with experts if asked), byte-level BPE vocabulary, ChatML. Same seed and settings, same file. */
+/* A whole random model of a few kilobytes as a GGUF file, made on the spot: any architecture (llama
+ * with experts if asked), byte-level BPE vocabulary, ChatML. Same seed and settings, same file. */
 #ifndef TESTS_ENGINE_TINY_MODEL_H
 #define TESTS_ENGINE_TINY_MODEL_H
 
-#include "kernels/kernels.h"
+#include "engine/config.h"
 #include "testing.h"
 #include "unit/engine/make_gguf.h"
 
@@ -12,11 +12,12 @@
 struct tiny_model {
     enum kernel_type type; /* of the matrices: F32, F16, Q8_0, Q4_1 */
     int width, heads, kv_heads, feed_forward, layers, context, experts, seed;
+    const char *architecture; /* NULL: llama */
 };
 
 enum { TINY_VOCABULARY = 256 + 3 };
 
-static const struct tiny_model TINY_DEFAULT = {KERNEL_Q8_0, 64, 4, 2, 96, 2, 512, 0, 1};
+static const struct tiny_model TINY_DEFAULT = {KERNEL_Q8_0, 64, 4, 2, 96, 2, 512, 0, 1, NULL};
 
 static inline float tiny_random(uint64_t *state)
 {
@@ -39,37 +40,86 @@ static inline void tiny_add(struct tiny_list *list, int layer, const char *name,
                             int rows, int planes, enum kernel_type type)
 {
     struct tiny_tensor *t = &list->tensors[list->count++];
+    const char *suffix = strchr(name, '.') ? "" : ".weight";
     if (layer < 0)
-        snprintf(t->name, sizeof t->name, "%s.weight", name);
+        snprintf(t->name, sizeof t->name, "%s%s", name, suffix);
     else
-        snprintf(t->name, sizeof t->name, "blk.%d.%s.weight", layer, name);
+        snprintf(t->name, sizeof t->name, "blk.%d.%s%s", layer, name, suffix);
     t->columns = columns;
     t->rows = rows;
     t->planes = planes;
     t->type = type;
 }
 
-static inline void tiny_tensors(const struct tiny_model *m, struct tiny_list *list)
+static inline const char *tiny_architecture(const struct tiny_model *m)
 {
-    int kv = m->width / m->heads * m->kv_heads;
-    tiny_add(list, -1, "token_embd", m->width, TINY_VOCABULARY, 0, m->type);
-    for (int i = 0; i < m->layers; i++) {
-        tiny_add(list, i, "attn_norm", m->width, 0, 0, KERNEL_F32);
+    return m->architecture ? m->architecture : "llama";
+}
+
+static inline void tiny_vector(struct tiny_list *list, int layer, const char *name, int columns)
+{
+    tiny_add(list, layer, name, columns, 0, 0, KERNEL_F32);
+}
+
+static inline void tiny_attention(const struct tiny_model *m, const struct architecture *facts,
+                                  struct tiny_list *list, int i)
+{
+    int head = m->width / m->heads, kv = head * m->kv_heads;
+    tiny_vector(list, i, "attn_norm", m->width);
+    if (facts->fused_qkv) {
+        tiny_add(list, i, "attn_qkv", m->width, m->width + 2 * kv, 0, m->type);
+    } else {
         tiny_add(list, i, "attn_q", m->width, m->width, 0, m->type);
         tiny_add(list, i, "attn_k", m->width, kv, 0, m->type);
         tiny_add(list, i, "attn_v", m->width, kv, 0, m->type);
-        tiny_add(list, i, "attn_output", m->width, m->width, 0, m->type);
-        tiny_add(list, i, "ffn_norm", m->width, 0, 0, KERNEL_F32);
-        tiny_add(list, i, m->experts ? "ffn_gate_exps" : "ffn_gate", m->width, m->feed_forward,
-                 m->experts, m->type);
-        tiny_add(list, i, m->experts ? "ffn_up_exps" : "ffn_up", m->width, m->feed_forward,
-                 m->experts, m->type);
-        tiny_add(list, i, m->experts ? "ffn_down_exps" : "ffn_down", m->feed_forward, m->width,
-                 m->experts, m->type);
-        if (m->experts)
-            tiny_add(list, i, "ffn_gate_inp", m->width, m->experts, 0, KERNEL_F32);
     }
-    tiny_add(list, -1, "output_norm", m->width, 0, 0, KERNEL_F32);
+    if (facts->qkv_bias == REQUIRED) {
+        tiny_vector(list, i, "attn_q.bias", m->width);
+        tiny_vector(list, i, "attn_k.bias", kv);
+        tiny_vector(list, i, "attn_v.bias", kv);
+    }
+    if (facts->qk_norm != QK_NORM_NONE) {
+        bool full = facts->qk_norm == QK_NORM_FULL;
+        tiny_vector(list, i, "attn_q_norm", full ? m->width : head);
+        tiny_vector(list, i, "attn_k_norm", full ? kv : head);
+    }
+    tiny_add(list, i, "attn_output", m->width, m->width, 0, m->type);
+    if (facts->post_norms) {
+        tiny_vector(list, i, "post_attention_norm", m->width);
+        tiny_vector(list, i, "post_ffw_norm", m->width);
+    }
+}
+
+static inline void tiny_feed_forward(const struct tiny_model *m, const struct architecture *facts,
+                                     struct tiny_list *list, int i)
+{
+    int n = m->experts, inner = m->feed_forward;
+    tiny_vector(list, i, "ffn_norm", m->width);
+    if (!facts->fused_gate_up)
+        tiny_add(list, i, n ? "ffn_gate_exps" : "ffn_gate", m->width, inner, n, m->type);
+    tiny_add(list, i, n ? "ffn_up_exps" : "ffn_up", m->width,
+             facts->fused_gate_up ? 2 * inner : inner, n, m->type);
+    tiny_add(list, i, n ? "ffn_down_exps" : "ffn_down", inner, m->width, n, m->type);
+    if (n)
+        tiny_add(list, i, "ffn_gate_inp", m->width, n, 0, KERNEL_F32);
+    if (!facts->shared_expert)
+        return;
+    tiny_add(list, i, "ffn_gate_shexp", m->width, inner, 0, m->type);
+    tiny_add(list, i, "ffn_up_shexp", m->width, inner, 0, m->type);
+    tiny_add(list, i, "ffn_down_shexp", inner, m->width, 0, m->type);
+    tiny_vector(list, i, "ffn_gate_inp_shexp", m->width);
+}
+
+static inline void tiny_tensors(const struct tiny_model *m, struct tiny_list *list)
+{
+    const struct architecture *facts = config_architecture(tiny_architecture(m));
+    assert_non_null(facts);
+    tiny_add(list, -1, "token_embd", m->width, TINY_VOCABULARY, 0, m->type);
+    for (int i = 0; i < m->layers; i++) {
+        tiny_attention(m, facts, list, i);
+        tiny_feed_forward(m, facts, list, i);
+    }
+    tiny_vector(list, -1, "output_norm", m->width);
 }
 
 static inline size_t tiny_values(const struct tiny_tensor *t)
@@ -114,10 +164,29 @@ static inline void tiny_data(struct made_gguf *made, const struct tiny_tensor *t
     free(out);
 }
 
+static inline const char *tiny_key(const struct tiny_model *m, const char *key)
+{
+    static char full[96];
+    snprintf(full, sizeof full, "%s.%s", tiny_architecture(m), key);
+    return full;
+}
+
 static inline void tiny_number(struct made_gguf *made, const char *key, float value)
 {
     made_key(made, key, GGUF_F32);
     made_put(made, &value, sizeof value);
+}
+
+static inline void tiny_real(const struct tiny_model *m, struct made_gguf *made, const char *key,
+                             float value)
+{
+    tiny_number(made, tiny_key(m, key), value);
+}
+
+static inline void tiny_integer(const struct tiny_model *m, struct made_gguf *made, const char *key,
+                                int value)
+{
+    made_integer(made, tiny_key(m, key), (uint32_t)value);
 }
 
 static inline void tiny_metadata(const struct tiny_model *m, struct made_gguf *made)
@@ -128,19 +197,21 @@ static inline void tiny_metadata(const struct tiny_model *m, struct made_gguf *m
                                    "message['role'] + '\\n' + message['content'] + '<|im_end|>' "
                                    "+ '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ "
                                    "'<|im_start|>assistant\\n' }}{% endif %}";
-    made_string(made, "general.architecture", "llama");
+    made_string(made, "general.architecture", tiny_architecture(m));
     made_string(made, "general.name", "tiny");
-    made_integer(made, "llama.block_count", (uint32_t)m->layers);
-    made_integer(made, "llama.context_length", (uint32_t)m->context);
-    made_integer(made, "llama.embedding_length", (uint32_t)m->width);
-    made_integer(made, "llama.feed_forward_length", (uint32_t)m->feed_forward);
-    made_integer(made, "llama.attention.head_count", (uint32_t)m->heads);
-    made_integer(made, "llama.attention.head_count_kv", (uint32_t)m->kv_heads);
-    tiny_number(made, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
-    tiny_number(made, "llama.rope.freq_base", 10000);
+    tiny_integer(m, made, "block_count", m->layers);
+    tiny_integer(m, made, "context_length", m->context);
+    tiny_integer(m, made, "embedding_length", m->width);
+    tiny_integer(m, made, "feed_forward_length", m->feed_forward);
+    tiny_integer(m, made, "attention.head_count", m->heads);
+    tiny_integer(m, made, "attention.head_count_kv", m->kv_heads);
+    tiny_real(m, made, "attention.layer_norm_rms_epsilon", 1e-5f);
+    tiny_real(m, made, "rope.freq_base", 10000);
+    if (config_architecture(tiny_architecture(m))->window_period)
+        tiny_integer(m, made, "attention.sliding_window", 20);
     if (m->experts) {
-        made_integer(made, "llama.expert_count", (uint32_t)m->experts);
-        made_integer(made, "llama.expert_used_count", 2);
+        tiny_integer(m, made, "expert_count", m->experts);
+        tiny_integer(m, made, "expert_used_count", 2);
     }
     made_bpe(made, "gpt-2", words, specials);
     made_merges(made, words);
