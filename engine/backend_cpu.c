@@ -234,7 +234,7 @@ struct backend *backend_cpu_new(int threads, const char *kernels, struct engine_
     cpu->kernels = kernels_choose(kernels);
     if (!cpu->kernels)
         engine_fail(error, ENGINE_UNSUPPORTED,
-                    "kernels \"%s\": unknown, or not for this CPU (scalar, avx2, avx512)",
+                    "kernels \"%s\": unknown, or not for this CPU (scalar, avx2, avxvnni, avx512)",
                     kernels ? kernels : "");
     else
         cpu->threads = threads_new(threads, error);

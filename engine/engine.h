@@ -50,8 +50,8 @@ struct engine_options {
     int max_queue;       /* waiting at most; 0: 256 */
     size_t kv_bytes;     /* KV cache of each model at most; 0: on the CPU a quarter of memory, at
                             most 2 GiB; on a GPU half of what is free, at most 16 GiB */
-    const char *kernels; /* NULL: the best this CPU has; else "scalar", "avx2", "avx512" (for tests
-                            and benchmarks) */
+    const char *kernels; /* NULL: the best this CPU has; else "scalar", "avx2", "avxvnni", "avx512"
+                            (for tests and benchmarks) */
 };
 
 /* Returns new, to be freed by engine_free; NULL on failure, with `error` filled. */

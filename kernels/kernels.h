@@ -10,7 +10,7 @@
  * alone, never on how many tokens, panels or queries are in the call, how they are cut into
  * ranges, or on which thread they run. Inside a block of 32 columns the sum is an exact int32;
  * the fp32 additions of one output run in one stated order, whatever the tile. The order is the
- * same for every instruction set: "scalar", "avx2" and "avx512" give the same bits.
+ * same for every instruction set: "scalar", "avx2", "avxvnni" and "avx512" give the same bits.
  *
  * Sizes are ints: rows, columns and tokens stay below 2^31; byte counts are size_t. Buffers of
  * floats need the natural alignment of float only; packed weights, quantised activations and KV
@@ -170,7 +170,7 @@ struct kernel_attention {
 /* --- The table of an instruction set --- */
 
 struct kernels {
-    const char *name; /* "scalar", "avx2", "avx512" */
+    const char *name; /* "scalar", "avx2", "avxvnni", "avx512" */
 
     /* int8 form of the tokens [first, last): per 32 columns, quant = round to even(value * 127 /
      * largest magnitude). A block with no magnitude above 2^-100 is all zeros. `columns` must be

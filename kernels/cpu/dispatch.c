@@ -32,6 +32,13 @@ static bool has_avx2(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
+/* CPUID leaf 7.1, EAX bit 4. */
+static bool has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+
 static bool has_avx512(void)
 {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -46,6 +53,7 @@ static const struct {
 } SETS[] = {
 #if defined(KERNELS_X86)
     {KERNEL_TABLE(avx512), has_avx512},
+    {KERNEL_TABLE(avxvnni), has_avxvnni},
     {KERNEL_TABLE(avx2), has_avx2},
 #endif
     {KERNEL_TABLE(scalar), always},

@@ -101,11 +101,14 @@ static inline int kv_first_visible(int position, int window)
 DECLARE_KERNELS(scalar);
 #if defined(KERNELS_X86)
 DECLARE_KERNELS(avx2);
+DECLARE_KERNELS(avxvnni);
 DECLARE_KERNELS(avx512);
 
 /* The part of matmul that takes int8 activations. */
 void avx2_matmul_int8(const struct kernel_matrix *w, const struct kernel_activations *x, float *out,
                       size_t stride, int first, int last);
+void avxvnni_matmul_int8(const struct kernel_matrix *w, const struct kernel_activations *x,
+                         float *out, size_t stride, int first, int last);
 void avx512_matmul_int8(const struct kernel_matrix *w, const struct kernel_activations *x,
                         float *out, size_t stride, int first, int last);
 #endif

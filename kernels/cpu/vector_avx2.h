@@ -1,8 +1,15 @@
-/* vector.h by AVX2, FMA and F16C. */
+/* vector.h by AVX2, FMA and F16C; with AVX-VNNI, whose products take wide codes as they are
+ * stored, as a set of its own. */
 #ifndef KERNELS_CPU_VECTOR_AVX2_H
 #define KERNELS_CPU_VECTOR_AVX2_H
 
+#if defined(__AVXVNNI__)
+#define VECTOR_SET avxvnni
+enum { SIGNED_WIDE = 0 };
+#else
 #define VECTOR_SET avx2
+enum { SIGNED_WIDE = 1 }; /* wide codes become signed: pairs of lifted ones overflow 16 bits */
+#endif
 
 typedef struct {
     __m256 a, b;
@@ -268,24 +275,26 @@ INLINE b64 b_sixth(b64 x, b64 high, int k)
     return (b64){_mm256_or_si256(x.a, moved.a), _mm256_or_si256(x.b, moved.b)};
 }
 
-/* Narrow codes to wide ones, here signed already, by the table of 16 levels. */
+/* Narrow codes to wide ones by the table of 16 levels. */
 INLINE b64 b_lookup(b64 codes, const int8_t levels[16])
 {
     __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)levels));
+    if (!SIGNED_WIDE)
+        table = _mm256_xor_si256(table, _mm256_set1_epi8(-128));
     return (b64){_mm256_shuffle_epi8(table, codes.a), _mm256_shuffle_epi8(table, codes.b)};
 }
 
-/* Stored wide codes to signed levels. */
+/* Stored wide codes to what dot takes. */
 INLINE b64 b_wide(b64 codes)
 {
-    __m256i flip = _mm256_set1_epi8(-128);
+    __m256i flip = _mm256_set1_epi8(SIGNED_WIDE ? -128 : 0);
     return (b64){_mm256_xor_si256(codes.a, flip), _mm256_xor_si256(codes.b, flip)};
 }
 
 /* The start of a sum of (code - 2^shift) * x; shift < 0: of code * x. */
 INLINE n16 dot_start(int32_t lift, int shift, bool wide)
 {
-    if (wide || shift < 0)
+    if ((wide && SIGNED_WIDE) || shift < 0)
         return (n16){_mm256_setzero_si256(), _mm256_setzero_si256()};
     __m256i start = _mm256_set1_epi32(lift >> (7 - shift));
     return (n16){start, start};
@@ -301,12 +310,17 @@ INLINE b64 x_load(const int8_t *p)
 
 INLINE __m256i dot_half(__m256i sum, __m256i w, __m256i x, bool wide)
 {
+#if defined(__AVXVNNI__)
+    (void)wide;
+    return _mm256_dpbusd_avx_epi32(sum, w, x);
+#else
     if (wide) {
         x = _mm256_sign_epi8(x, w);
         w = _mm256_abs_epi8(w);
     }
     __m256i pairs = _mm256_maddubs_epi16(w, x);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+#endif
 }
 
 /* sum + the four products of each lane. */

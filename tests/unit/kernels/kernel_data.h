@@ -108,12 +108,14 @@ static inline double nmse(const float *a, const double *b, size_t count)
     return size > 0 ? error / size : error;
 }
 
+enum { SIMD_SETS = 3 };
+
 /* The instruction sets this machine runs beside the reference; returns how many. */
-static inline int simd_sets(const struct kernels *sets[2])
+static inline int simd_sets(const struct kernels *sets[SIMD_SETS])
 {
-    static const char *const NAMES[] = {"avx2", "avx512"};
+    static const char *const NAMES[SIMD_SETS] = {"avx2", "avxvnni", "avx512"};
     int count = 0;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SIMD_SETS; i++) {
         const struct kernels *k = kernels_choose(NAMES[i]);
         if (k)
             sets[count++] = k;

@@ -157,7 +157,7 @@ static const struct {
 
 static void check_case(enum kernel_kv type, size_t i)
 {
-    const struct kernels *sets[2], *scalar = kernels_choose("scalar");
+    const struct kernels *sets[SIMD_SETS], *scalar = kernels_choose("scalar");
     int count = simd_sets(sets);
     struct sequence s;
     sequence_init(&s, type, CASES[i].heads, CASES[i].kv_heads, CASES[i].head_dim, CASES[i].length,
@@ -239,9 +239,9 @@ static void test_in_place(void **state)
 static void test_store_clamps(void **state)
 {
     (void)state;
-    static const char *const SETS[] = {"scalar", "avx2", "avx512"};
+    static const char *const SETS[] = {"scalar", "avx2", "avxvnni", "avx512"};
     float keys[8] = {1e9f, -1e9f, NAN, 0.5f, INFINITY, -INFINITY, 65503, 1e-8f};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         const struct kernels *k = kernels_choose(SETS[i]);
         if (!k)
             continue;

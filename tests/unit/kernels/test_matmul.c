@@ -153,7 +153,7 @@ static void check_bits(const struct kernels *k, const struct product *p, const f
 static void check_type(enum kernel_type type, int rows, int columns, float weight_size,
                        float value_size)
 {
-    const struct kernels *sets[2];
+    const struct kernels *sets[SIMD_SETS];
     int count = simd_sets(sets);
     struct product p;
     product_init(&p, type, rows, columns, MOST_TOKENS, weight_size, value_size);
@@ -191,7 +191,7 @@ static void test_extreme_sizes(void **state)
 static void test_largest_codes(void **state)
 {
     (void)state;
-    const struct kernels *sets[2];
+    const struct kernels *sets[SIMD_SETS];
     int count = simd_sets(sets);
     struct product p;
     product_init(&p, KERNEL_Q8_0, 16, 64, 8, 1, 1);

@@ -74,7 +74,7 @@ static void run(const struct kernels *k, enum op op, float *out, const float *a,
 static void test_same_bits(void **state)
 {
     (void)state;
-    const struct kernels *sets[2], *scalar = kernels_choose("scalar");
+    const struct kernels *sets[SIMD_SETS], *scalar = kernels_choose("scalar");
     int count = simd_sets(sets);
     static float a[MOST], b[ROOM], want[ROOM], got[ROOM];
     for (int s = 0; s < count; s++)
@@ -182,8 +182,8 @@ static void test_rope(void **state)
 static void test_argmax(void **state)
 {
     (void)state;
-    static const char *const SETS[] = {"scalar", "avx2", "avx512"};
-    for (int s = 0; s < 3; s++) {
+    static const char *const SETS[] = {"scalar", "avx2", "avxvnni", "avx512"};
+    for (int s = 0; s < 4; s++) {
         const struct kernels *k = kernels_choose(SETS[s]);
         if (!k)
             continue;
@@ -239,7 +239,7 @@ static void test_quantize(void **state)
 {
     (void)state;
     static const float SIZES[] = {0, 1e-45f, 1e-38f, 1e-29f, 1e-6f, 1, 1e20f, 5e37f};
-    const struct kernels *sets[2];
+    const struct kernels *sets[SIMD_SETS];
     int count = simd_sets(sets);
     for (int s = 0; s < count; s++)
         for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
@@ -255,12 +255,12 @@ static void test_quantize(void **state)
 static void test_quantize_infinite(void **state)
 {
     (void)state;
-    static const char *const SETS[] = {"scalar", "avx2", "avx512"};
+    static const char *const SETS[] = {"scalar", "avx2", "avxvnni", "avx512"};
     float values[32] = {1, 2, INFINITY};
     int8_t quants[32];
     struct kernel_block block;
     struct kernel_activations x = {1, 32, values, 32, quants, &block};
-    for (int s = 0; s < 3; s++)
+    for (int s = 0; s < 4; s++)
         if (kernels_choose(SETS[s])) {
             kernels_choose(SETS[s])->quantize(&x, 0, 1);
             assert_true(block.scale == 0 && quants[0] == 0 && block.lift == 0);
