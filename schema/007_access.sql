@@ -7,11 +7,9 @@ ALTER TABLE access_requests ADD COLUMN key_expires_ms INTEGER; -- NULL: never
 
 ALTER TABLE exclusions ADD COLUMN told INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1));
 
--- The newest of a voter holds.
+-- One a voter: its last word.
 CREATE TABLE appeals (
-    id    INTEGER PRIMARY KEY,
-    voter INTEGER NOT NULL REFERENCES voters (number) ON DELETE CASCADE,
+    voter INTEGER PRIMARY KEY REFERENCES voters (number) ON DELETE CASCADE,
     text  TEXT NOT NULL,
     at_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX appeals_by_voter ON appeals (voter, id);

@@ -66,6 +66,18 @@ static double walk(struct competitor *const *list, size_t count, const struct ma
     return sum;
 }
 
+bool matchmaker_chances(double *chance, struct competitor *const *list, size_t count,
+                        const struct matchmaker_rule *rule)
+{
+    double sum = 0;
+    for (size_t j = 1; j < count; j++)
+        for (size_t i = 0; i < j; i++)
+            sum += chance[j * (j - 1) / 2 + i] = pair_weight(rule, list, i, j);
+    for (size_t k = 0; k < count * (count - 1) / 2; k++)
+        chance[k] = sum > 0 ? chance[k] / sum : 0;
+    return sum > 0;
+}
+
 bool matchmaker_draw(struct match *match, struct competitor *const *list, size_t count,
                      const struct matchmaker_rule *rule, struct rng *rng, struct err *err)
 {

@@ -42,6 +42,11 @@ struct match {
     double side_probability;    /* with which they stand so, given that they meet */
 };
 
+/* The probability of every pair i < j under a rule, at chance[j (j - 1) / 2 + i]: what
+ * matchmaker_draw draws with. False: no two of them may meet. */
+bool matchmaker_chances(double *chance, struct competitor *const *list, size_t count,
+                        const struct matchmaker_rule *rule);
+
 /* Draws among the active ones of `list`. ERR_BUSY, saying what to do, when no two of them may
  * meet. */
 bool matchmaker_draw(struct match *match, struct competitor *const *list, size_t count,

@@ -497,6 +497,11 @@ void live_free(struct live *live)
     free(live);
 }
 
+const struct sampling_options *live_sampling_options(const struct live *live)
+{
+    return &live->options.sampling;
+}
+
 const struct sampling *live_sampling(const struct live *live)
 {
     return live->sampling;

@@ -81,6 +81,9 @@ void live_ask(struct live *live, const struct live_query *query,
  * or not known yet). Borrowed until the loop turns. */
 const struct sampling *live_sampling(const struct live *live);
 
+/* How they are drawn, as configured; borrowed. */
+const struct sampling_options *live_sampling_options(const struct live *live);
+
 /* For metrics. */
 struct live_figures {
     uint64_t votes, fits; /* votes: on the default board */

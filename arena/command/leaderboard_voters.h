@@ -4,9 +4,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "board/leaderboard.h"
 #include "board/stored.h"
-
-#define VOTERS_ALPHA 0.02 /* the share of honest voters that may be flagged by mistake */
 
 /* Appends the voters with enough votes, the most suspicious first: as a table, or as JSON.
  * `board` was fitted on `votes`. */

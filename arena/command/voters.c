@@ -17,7 +17,7 @@
 
 struct asked {
     const char *data, *voter, *from, *note;
-    bool back;
+    bool back, tell;
 };
 
 /* --- as the owner --- */
@@ -34,6 +34,7 @@ static bool fill(const struct asked *asked, struct exclusion_record *record, str
     *record = (struct exclusion_record){.voter = strtoll(asked->voter, &end, 10),
                                         .note = asked->note,
                                         .actor = ACTOR,
+                                        .told = asked->tell,
                                         .at_ms = clock_wall_ms()};
     if (*end || record->voter <= 0) {
         record->voter = 0;
@@ -62,8 +63,8 @@ static bool add(const struct asked *asked, struct err *err)
     if (!fill(asked, &record, err))
         return false;
     json_t *voter = record.voter ? json_integer(record.voter) : json_string(asked->voter);
-    json_t *body = json_pack("{s:o, s:s, s:s*, s:b}", "voter", voter, "note", asked->note, "from",
-                             asked->from, "back", asked->back);
+    json_t *body = json_pack("{s:o, s:s, s:s*, s:b, s:b}", "voter", voter, "note", asked->note,
+                             "from", asked->from, "back", asked->back, "tell", asked->tell);
     if (!body)
         return err_set(err, ERR_BAD_REQUEST, "the voter or the note is not UTF-8");
     enum owner_answer answer = owner_post(asked->data, "/api/exclusions", body, &reply, err);
@@ -111,6 +112,7 @@ static int run(int argc, char **argv)
     const struct option_spec specs[] = {{"data", OPTION_TEXT, &asked.data, NULL, 0, 0},
                                         {"from", OPTION_TEXT, &asked.from, NULL, 0, 0},
                                         {"note", OPTION_TEXT, &asked.note, NULL, 0, 0},
+                                        {"tell", OPTION_FLAG, &asked.tell, NULL, 0, 0},
                                         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_voters, argc, argv, specs, &positional, 2))
         return EXIT_USAGE;
@@ -132,16 +134,18 @@ static int run(int argc, char **argv)
 const struct command command_voters = {
     "voters", "whose votes the boards leave out",
     "Usage: arena voters [list] [--data DIR]\n"
-    "       arena voters exclude VOTER --note TEXT [--from DATE] [--data DIR]\n"
+    "       arena voters exclude VOTER --note TEXT [--from DATE] [--tell] [--data DIR]\n"
     "       arena voters restore VOTER --note TEXT [--data DIR]\n\n"
     "Leaves a voter's votes out of every board, gate and export of counted votes, from a day on "
     "(all of them without\n"
-    "--from). The voter is not told and can go on voting; the votes stay in the ledger, and "
+    "--from). The voter can go on voting, and is told only with --tell; the votes stay in the "
+    "ledger, and "
     "restore counts them again.\n"
     "Every board says up to which of these decisions it was made, so that arena verify can compute "
     "it again.\n\n"
     "  VOTER         the number that arena leaderboard --voters prints, or the voter's id\n"
     "  --from DATE   votes of that day (YYYY-MM-DD, UTC) or later\n"
+    "  --tell        let the voter know, on its own page, where it may appeal\n"
     "  --note TEXT   why; kept beside the decision and in the audit log\n"
     "  --data DIR    the data directory; ./arena-data by default\n",
     run};

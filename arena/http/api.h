@@ -45,6 +45,25 @@ void api_access_key(struct http_request *request);
 void api_request_list(struct http_request *request);
 void api_request_decide(struct http_request *request);
 
+/* api_voters.c */
+void api_person_list(struct http_request *request);
+void api_person_change(struct http_request *request);
+void api_person_signout(struct http_request *request);
+void api_invitation_list(struct http_request *request);
+
+/* api_suspects.c */
+void api_suspect_list(struct http_request *request);
+void api_account_appeal(struct http_request *request);
+
+/* api_sampling.c */
+void api_sampling(struct http_request *request);
+
+/* api_moderation.c */
+void api_moderation(struct http_request *request);
+
+/* api_audit.c */
+void api_audit_list(struct http_request *request);
+
 /* api_keys.c */
 void api_key_list(struct http_request *request);
 void api_key_create(struct http_request *request);

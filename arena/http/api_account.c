@@ -17,13 +17,15 @@
 #include "people/invites.h"
 #include "people/passwords.h"
 #include "people/rates.h"
+#include "store/appeals.h"
 #include "store/erasure.h"
+#include "store/exclusions.h"
 #include "store/logins.h"
 
 #define WHAT "the request"
 #define LINK_DAYS 1 /* another link for the same voter is used at once */
 
-enum { REPLY_MAX = 2048 };
+enum { REPLY_MAX = 16 << 10 };
 
 /* What the steps of one of these requests share. */
 struct account {
@@ -72,6 +74,26 @@ static struct errand *account_errand(struct http_request *request, bool known)
 
 /* --- what is known --- */
 
+static bool put_left_out(struct errand *errand, struct json_out *out, struct db *db,
+                         struct err *err)
+{
+    struct exclusion_record exclusion;
+    struct appeal appeal = {0};
+    bool told;
+    if (!exclusions_told(db, errand->voter.id, &exclusion, &told, err) ||
+        (told && !appeals_newest(db, exclusion.voter, &appeal, err)))
+        return false;
+    if (!told) {
+        json_put_null(out, "left_out");
+        return true;
+    }
+    json_put_open(out, "left_out", '{');
+    json_put_int(out, "from_ms", exclusion.from_ms);
+    json_put_cstring(out, "appeal", appeal.at_ms >= exclusion.at_ms ? appeal.text : NULL);
+    json_put_close(out, '}');
+    return true;
+}
+
 static bool read_account(struct errand *errand, struct db *db, struct err *err)
 {
     struct login login;
@@ -85,6 +107,8 @@ static bool read_account(struct errand *errand, struct db *db, struct err *err)
     json_put_cstring(&out, "cohort", *login.voter.cohort ? login.voter.cohort : NULL);
     json_put_bool(&out, "password", *login.hash != '\0');
     json_put_int(&out, "since_ms", login.voter.created_ms);
+    if (!put_left_out(errand, &out, db, err))
+        return false;
     json_put_close(&out, '}');
     return true;
 }

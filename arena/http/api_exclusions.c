@@ -1,5 +1,5 @@
-/* POST /api/exclusions: an administrator leaves a voter out of the boards. The voter is not told,
- * and goes on voting. */
+/* POST /api/exclusions: an administrator leaves a voter out of the boards. The voter goes on
+ * voting and is not told, unless the administrator says so: then it may appeal. */
 #include "http/api.h"
 
 #include <stdio.h>
@@ -82,7 +82,7 @@ static bool read_voter(const json_t *voter, struct exclusion_record *record, str
 static bool read_body(const struct http_request *request, struct exclusion_job *job,
                       struct err *err)
 {
-    static const char *const KEYS[] = {"voter", "from", "back", "note", NULL};
+    static const char *const KEYS[] = {"voter", "from", "back", "note", "tell", NULL};
     const json_t *body = request->json;
     const char *note, *from = NULL;
     bool back = false;
@@ -93,6 +93,7 @@ static bool read_body(const struct http_request *request, struct exclusion_job *
         !json_get_string(body, "note", WHAT, &note, err) ||
         !json_get_string_or(body, "from", WHAT, &from, err) ||
         !json_get_bool_or(body, "back", WHAT, &back, err) ||
+        !json_get_bool_or(body, "tell", WHAT, &job->record.told, err) ||
         !read_from(from, back, &job->record.from_ms, err))
         return false;
     return (job->note = strdup(note)) || err_set(err, ERR_MEMORY, "out of memory");

@@ -38,7 +38,7 @@ static void end(struct errand *errand)
         response_text(request, errand->status,
                       errand->content_type ? errand->content_type : "application/json",
                       errand->out.length ? buf_text(&errand->out) : TEXT("{}"));
-    if (errand->done)
+    if (errand->done && errand->data)
         errand->done(errand);
     buf_done(&errand->out);
     http_request_release(request);

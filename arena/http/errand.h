@@ -21,7 +21,7 @@ struct errand {
     bool (*read)(struct errand *errand, struct db *db, struct err *err);  /* a worker, reading */
     bool (*apply)(struct errand *errand, struct db *tx, struct err *err); /* the writer */
     bool (*then)(struct errand *errand, struct err *err);                 /* the loop */
-    void (*done)(struct errand *errand); /* frees `data`; the loop */
+    void (*done)(struct errand *errand); /* frees `data` where there is any; the loop */
     void *data;
 
     unsigned status;          /* of the reply; 200 */

@@ -70,6 +70,19 @@ struct text http_request_query(const struct http_request *request, const char *n
     return value_of(request, MHD_GET_ARGUMENT_KIND, name);
 }
 
+bool http_request_query_int(const struct http_request *request, const char *name, int64_t *out,
+                            struct err *err)
+{
+    struct text text = http_request_query(request, name);
+    uint64_t number;
+    if (!text.length)
+        return true;
+    if (!guard_length(text, &number) || number > INT64_MAX)
+        return err_set(err, ERR_BAD_REQUEST, "%s is no whole number", name);
+    *out = (int64_t)number;
+    return true;
+}
+
 /* --- headers --- */
 
 /* Those of which two would let two programs read two different requests. */

@@ -68,6 +68,10 @@ void http_request_release(struct http_request *request);
 struct text http_request_header(const struct http_request *request, const char *name);
 struct text http_request_query(const struct http_request *request, const char *name);
 
+/* A query parameter that is a whole number; absent: *out stays. ERR_BAD_REQUEST. */
+bool http_request_query_int(const struct http_request *request, const char *name, int64_t *out,
+                            struct err *err);
+
 /* What its headers must be before anything else is looked at: lengths, doubles, NUL bytes, Host,
  * Origin, content type. False with the refusal. */
 bool http_request_check(struct http_request *request, struct err *err);

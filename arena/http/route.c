@@ -47,7 +47,16 @@ const struct route ROUTES[] = {
     {"POST", "/api/account/confirm", api_account_confirm, ROUTE_ACT, ACT_BATTLE},
     {"POST", "/api/account/link", api_account_link, ROUTE_ACT, ACT_BATTLE},
     {"POST", "/api/account/erase", api_account_erase, ROUTE_ACT, ACT_BATTLE},
+    {"POST", "/api/account/appeal", api_account_appeal, ROUTE_ACT, ACT_BATTLE},
     {"POST", "/api/join", api_join, ROUTE_OPEN, ACT_BATTLE}, /* its token decides */
+    {"GET", "/api/people", api_person_list, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/people/*/change", api_person_change, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/people/*/signout", api_person_signout, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/suspects", api_suspect_list, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/moderation", api_moderation, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/audit", api_audit_list, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/sampling", api_sampling, ROUTE_ACT, ACT_READ_LIVE}, /* only tries */
+    {"GET", "/api/invitations", api_invitation_list, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/invitations", api_invitation_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/invitations/*/revoke", api_invitation_revoke, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/campaigns", api_campaign_list, ROUTE_ACT, ACT_READ_LIVE},

@@ -119,6 +119,18 @@ void sessions_free(struct sessions *sessions)
     free(sessions);
 }
 
+void sessions_change(struct sessions *sessions, const char *voter, const struct voter *changed)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        for (struct session *at = sessions->slots[i]; at != NULL; at = at->next) {
+            if (strcmp(at->voter.id, voter) != 0)
+                continue;
+            at->voter.role = changed->role;
+            at->voter.staff = changed->staff;
+            memcpy(at->voter.cohort, changed->cohort, sizeof at->voter.cohort);
+        }
+}
+
 void sessions_consent(struct sessions *sessions, const char *voter, const struct consent *consent)
 {
     for (size_t i = 0; i < SLOTS; i++)

@@ -56,6 +56,8 @@ bool sessions_end_all(struct sessions *sessions, const char *voter, struct err *
 
 /* What a voter agreed to just now: known to every session of theirs. */
 void sessions_consent(struct sessions *sessions, const char *voter, const struct consent *consent);
+/* An administrator gave this voter another role, cohort or standing: likewise. */
+void sessions_change(struct sessions *sessions, const char *voter, const struct voter *changed);
 /* The voter behind this cookie has just typed its password: administrative acts may follow for
  * CONFIRMED_MINUTES. In memory alone: after a restart it is asked again. */
 #define CONFIRMED_MINUTES 15

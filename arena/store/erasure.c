@@ -96,6 +96,7 @@ static bool unname(struct db *tx, int64_t voter, const char *id, struct err *err
     return db_run(tx, "DELETE FROM voter_sessions WHERE voter = ?", DB_VALUES(DB_INT(voter)),
                   err) &&
            db_run(tx, "DELETE FROM consents WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
+           db_run(tx, "DELETE FROM appeals WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
            db_run(tx,
                   "UPDATE invitations SET used_by = NULL, for_voter = NULL, note = NULL"
                   " WHERE used_by = ?1 OR for_voter = ?1",

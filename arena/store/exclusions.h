@@ -18,6 +18,7 @@ struct exclusion_record {
     int64_t from_ms;          /* votes cast at it or later (0: all); EXCLUSION_TAKEN_BACK */
     const char *note, *actor; /* why; a voter's id, or "command line" */
     int64_t at_ms;
+    bool told; /* its voter may know of it, and appeal */
 };
 
 /* Fills `id`, and `voter` from `voter_id` where it is 0. ERR_NOT_FOUND for a voter that there is
@@ -26,6 +27,11 @@ bool exclusions_add(struct db *tx, struct exclusion_record *record, struct err *
 
 /* The number of the voter with this id; ERR_NOT_FOUND. */
 bool exclusions_voter(struct db *db, const char *voter, int64_t *number, struct err *err);
+
+/* What the voter of this id is told: the exclusion that holds, where it is one that is told of.
+ * `record->note` and `actor` stay NULL: they are the operator's. */
+bool exclusions_told(struct db *db, const char *voter, struct exclusion_record *record, bool *found,
+                     struct err *err);
 
 /* The id of the newest row; 0: none. */
 bool exclusions_last(struct db *db, int64_t *id, struct err *err);

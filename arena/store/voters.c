@@ -43,6 +43,16 @@ bool voters_insert(struct db *tx, const struct voter_record *record, struct err 
                   err);
 }
 
+bool voters_change(struct db *tx, const struct voter_record *record, struct err *err)
+{
+    return db_run(tx, "UPDATE voters SET role = ?, cohort = ?, staff = ? WHERE id = ? AND kind = 0",
+                  DB_VALUES(DB_INT(record->role), DB_STRING(or_null(record->cohort)),
+                            DB_INT(record->staff), DB_STRING(record->id)),
+                  err) &&
+           (db_changes(tx) == 1 ||
+            err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", record->id));
+}
+
 #define VOTER_COLUMNS "v.number, v.id, v.kind, v.role, v.name, v.cohort, v.staff, v.created_ms"
 
 static struct voter_record voter_from_row(const struct db_rows *rows, int first)

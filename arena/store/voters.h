@@ -50,6 +50,10 @@ bool voters_insert(struct db *tx, const struct voter_record *record, struct err 
 bool voters_find(struct db *db, const char *id, struct voter_record *out,
                  struct err *err); /* ERR_NOT_FOUND */
 
+/* Gives a person another role, cohort or standing (of `record` these three, and its id, are read).
+ * ERR_NOT_FOUND. */
+bool voters_change(struct db *tx, const struct voter_record *record, struct err *err);
+
 /* The voter that stands for an outside name (a judge model, a voter of an imported file), made
  * where new. */
 bool voters_named(struct db *tx, enum voter_kind kind, struct text name, int64_t now_ms,
