@@ -105,7 +105,7 @@ void gpu_product(struct gpu_forward *forward, struct input *in, const struct cud
 void gpu_product_group(struct gpu_forward *forward, struct input *in, const struct gpu_group *group,
                        float *out, int out_stride);
 
-/* The type that gpu_product_narrow may write: 16 bits where the product is of 16 bits, else F32. */
+/* The type that gpu_product_narrow may write: BF16 where the product is of that, else F32. */
 enum kernel_type gpu_narrow_type(const struct gpu_forward *forward, enum kernel_type type);
 void gpu_product_narrow(struct gpu_forward *forward, struct input *in,
                         const struct cuda_matrix *matrix, void *out, int out_stride,

@@ -111,7 +111,6 @@ static struct input gate_up_apart(struct gpu_forward *f, struct input *in,
     enum kernel_type narrow = e->gate_up.count == 1 ? gpu_narrow_type(f, type) : KERNEL_F32;
     enum want want = gpu_want(f, e->down.type);
     struct cuda_activate a = {.is_gelu = is_gelu(f),
-                              .is_half = narrow == KERNEL_F16,
                               .stride = 2 * inner,
                               .columns = inner,
                               .rows = f->rows,

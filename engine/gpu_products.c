@@ -111,11 +111,11 @@ static bool by_tiles(const struct gpu_forward *f, enum kernel_type type)
     return !f->gemm || (!is_float(type) && f->rows <= TILE_PRODUCT_ROWS);
 }
 
+/* Halves are left out: a gate's sum may pass what they hold. */
 enum kernel_type gpu_narrow_type(const struct gpu_forward *f, enum kernel_type type)
 {
-    if (f->rows <= CUDA_GEMV_ROWS || by_tiles(f, type) || type == KERNEL_F32)
-        return KERNEL_F32;
-    return type == KERNEL_F16 ? KERNEL_F16 : KERNEL_BF16;
+    bool wide = f->rows <= CUDA_GEMV_ROWS || by_tiles(f, type) || type == KERNEL_F32;
+    return wide || type == KERNEL_F16 ? KERNEL_F32 : KERNEL_BF16;
 }
 
 /* A product of more than GEMV rows, from the form that is there to out of `out_type`. */

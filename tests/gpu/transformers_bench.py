@@ -1,4 +1,4 @@
-"""Hugging Face transformers on the bench's shapes, for comparison: random bf16 weights, a static cache, torch.compile with CUDA graphs."""
+"""Hugging Face transformers on the shapes of gpu_bench: random bf16 weights, static cache, torch.compile (CUDA graphs)."""
 import time
 
 import torch

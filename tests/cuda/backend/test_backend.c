@@ -11,6 +11,10 @@
 
 #include <math.h>
 
+#ifndef ARENA_ON_DEVICE
+#include "tests/cuda/order.h"
+#endif
+
 enum { LENGTH = 34, PAGES = 2, BATCH = 40, TOPS = 5, STEPS = 3 };
 
 static const char *const MODELS[] = {
@@ -297,6 +301,43 @@ static void test_tiny_models_in_every_cut(void **state)
     }
 }
 
+#ifndef ARENA_ON_DEVICE
+/* Launches of a decode step of `rows` requests through a model of so many layers. */
+static int launches(int layers, int experts, int rows)
+{
+    struct tiny_model tiny = TINY_DEFAULT;
+    struct engine_error error;
+    struct sampler *samplers[BATCH];
+    struct batch *b = calloc(1, sizeof *b);
+    struct pair pair = {0};
+    char path[64];
+    tiny.layers = layers;
+    tiny.experts = experts;
+    pair_open(&pair, tiny_file(&tiny, path));
+    for (int i = 0; i < rows; i++)
+        samplers[i] = sampler_new(&(struct engine_sampling){0}, pair.config.vocabulary, &error);
+    fill_batch(b, &pair, rows, samplers);
+    unsigned long before = shim_launches();
+    run(pair.cuda, b->slices, rows);
+    unsigned long after = shim_launches();
+    for (int i = 0; i < rows; i++)
+        sampler_free(samplers[i]);
+    pair_close(&pair);
+    unlink(path);
+    free(b);
+    return (int)(after - before);
+}
+
+static void test_a_layer_of_decoding_is_five_launches(void **state)
+{
+    (void)state;
+    assert_int_equal(launches(3, 0, 1) - launches(2, 0, 1), 5);
+    assert_int_equal(launches(3, 0, 4) - launches(2, 0, 4), 5);
+    assert_int_equal(launches(3, 4, 1) - launches(2, 4, 1), 7);
+    assert_true(launches(3, 0, 16) - launches(2, 0, 16) <= 9);
+}
+#endif
+
 static int setup(void **state)
 {
     struct engine_error error = {0};
@@ -321,6 +362,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny_models_in_every_cut),
         cmocka_unit_test(test_tiny_models_of_every_architecture),
+#ifndef ARENA_ON_DEVICE
+        cmocka_unit_test(test_a_layer_of_decoding_is_five_launches),
+#endif
         cmocka_unit_test(test_every_architecture),
         cmocka_unit_test(test_every_type),
     };
