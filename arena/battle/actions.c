@@ -386,6 +386,29 @@ static void reveal_committed(struct op *op)
     story_of(op)->revealed = true;
 }
 
+/* --- never to be exported --- */
+
+static bool prepare_private(struct op *op, struct err *err)
+{
+    const json_t *wish = json_object_get(op->body, "private");
+    if (!json_is_boolean(wish))
+        return err_set(err, ERR_BAD_REQUEST, WHAT ": \"private\": expected true or false");
+    op->keep_private = json_is_true(wish);
+    op->needs_job = true;
+    view_private(&op->out, story_of(op), op->keep_private);
+    return true;
+}
+
+static bool apply_private(struct db *tx, struct op *op, struct err *err)
+{
+    return battles_set_private(tx, op->battle, op->keep_private, err);
+}
+
+static void private_committed(struct op *op)
+{
+    story_of(op)->keep_private = op->keep_private;
+}
+
 /* --- reading --- */
 
 static bool prepare_get(struct op *op, struct err *err)
@@ -408,6 +431,7 @@ static const char *const NO_KEYS[] = {NULL};
 static const char *const START_KEYS[] = {"prompt", "mode", "models", "in_house_only", NULL};
 static const char *const PROMPT_KEYS[] = {"prompt", NULL};
 static const char *const VOTE_KEYS[] = {"winner", "reveal", "read_ms", NULL};
+static const char *const PRIVATE_KEYS[] = {"private", NULL};
 static const char *const FEEDBACK_KEYS[] = {"reasons", "comment", "recognised", NULL};
 
 const struct action ACTIONS[HALL_ACTIONS + 1] = {
@@ -421,6 +445,8 @@ const struct action ACTIONS[HALL_ACTIONS + 1] = {
     [HALL_VOTE] = {"vote ", VOTE_KEYS, true, prepare_vote, apply_vote, vote_committed, vote_undone},
     [HALL_FEEDBACK] = {"feedback ", FEEDBACK_KEYS, true, prepare_feedback, apply_feedback,
                        feedback_committed, NULL},
+    [HALL_PRIVATE] = {"private ", PRIVATE_KEYS, true, prepare_private, apply_private,
+                      private_committed, NULL},
     [HALL_REVEAL] = {"reveal ", NO_KEYS, true, prepare_reveal, apply_reveal, reveal_committed,
                      NULL},
     [HALL_STOP] = {.keys = NO_KEYS, .waits = true, .prepare = prepare_stop},

@@ -72,6 +72,7 @@ enum hall_action {
     HALL_FEEDBACK, /* {"reasons":{"a":[…],"b":[…]} or […],"comment","recognised"}: 200, as the
                       vote's answer */
     HALL_REVEAL,   /* {}: 200, as the vote's answer; only after a vote */
+    HALL_PRIVATE,  /* {"private"}: 200 {"battle_id","state","private"}; in any state */
     HALL_STOP,     /* {}: 200, when the turn is stored; what stands is the answer */
     HALL_SKIP,     /* {}: 200; over, nothing revealed */
     HALL_REGENERATE, /* {}: 200; its last turn streams again */

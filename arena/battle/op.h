@@ -45,7 +45,7 @@ struct op {
     /* what prepare found in the body, for the job */
     enum battle_state from;
     enum winner winner;
-    bool reveal;
+    bool reveal, keep_private;
     int64_t read_ms; /* the answer that was on screen for less; -1: not told */
     double kind;     /* drawn for the queue's next pair, as the two below */
     uint64_t place, side;

@@ -232,6 +232,7 @@ static void take_record(struct story *story, const struct battle_record *record)
     story->side_probability = record->side_probability;
     story->self_identified = record->self_identified;
     story->revealed = record->revealed;
+    story->keep_private = record->keep_private;
 }
 
 static bool take_version(struct story_side *side, const struct versions *versions, int64_t id,

@@ -53,6 +53,7 @@ struct story {
     struct story_turn *turns;
     size_t turn_count;
     bool self_identified, revealed;
+    bool keep_private; /* never exported: its voter's wish */
     char void_code[32];
     bool voted; /* then: */
     enum winner winner;

@@ -106,6 +106,7 @@ void view_battle(struct buf *buf, const struct story *story, const struct text s
     time_member(&out, "created", story->created_ms);
     if (story->state == BATTLE_VOID)
         json_put_cstring(&out, "code", story->void_code);
+    json_put_bool(&out, "private", story->keep_private);
     json_put_int(&out, "turn", (int64_t)story->turn_count);
     json_put_open(&out, "turns", '[');
     for (size_t i = 0; i < story->turn_count; i++) {
@@ -144,6 +145,15 @@ void view_vote(struct buf *buf, const struct story *story)
     json_put_close(&out, '}');
 }
 
+void view_private(struct buf *buf, const struct story *story, bool keep_private)
+{
+    struct json_out out = json_out_to(buf);
+    json_put_open(&out, NULL, '{');
+    head(&out, story);
+    json_put_bool(&out, "private", keep_private);
+    json_put_close(&out, '}');
+}
+
 void view_error(struct buf *buf, const struct err *err, const struct story *story)
 {
     struct json_out out = json_out_to(buf);
@@ -164,6 +174,7 @@ void view_summary(struct json_out *out, const struct story *story, struct text p
     json_put_open(out, NULL, '{');
     head(out, story);
     time_member(out, "created", story->created_ms);
+    json_put_bool(out, "private", story->keep_private);
     json_put_int(out, "turn", turns);
     json_put_string(out, "prompt", prompt);
     vote(out, story);

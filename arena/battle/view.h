@@ -22,6 +22,9 @@ void view_step(struct buf *out, const struct story *story);
 /* {"battle_id","state","winner","counted","reason","models","nonce"}: to a vote, a reveal. */
 void view_vote(struct buf *out, const struct story *story);
 
+/* The answer to HALL_PRIVATE. */
+void view_private(struct buf *out, const struct story *story, bool keep_private);
+
 /* Members of the error for a second vote, with what the first committed. */
 void view_error(struct buf *out, const struct err *err, const struct story *story);
 

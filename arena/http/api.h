@@ -19,6 +19,7 @@ void api_battle_turn(struct http_request *request);
 void api_battle_vote(struct http_request *request);
 void api_battle_feedback(struct http_request *request);
 void api_battle_reveal(struct http_request *request);
+void api_battle_private(struct http_request *request);
 void api_battle_stop(struct http_request *request);
 void api_battle_skip(struct http_request *request);
 void api_battle_regenerate(struct http_request *request);

@@ -129,6 +129,11 @@ void api_battle_reveal(struct http_request *request)
     ask_plain(request, HALL_REVEAL);
 }
 
+void api_battle_private(struct http_request *request)
+{
+    ask_plain(request, HALL_PRIVATE);
+}
+
 void api_battle_stop(struct http_request *request)
 {
     ask_plain(request, HALL_STOP);

@@ -16,6 +16,7 @@ const struct route ROUTES[] = {
     {"POST", "/api/battles/*/vote", api_battle_vote, ROUTE_OWNER, ACT_VOTE},
     {"POST", "/api/battles/*/feedback", api_battle_feedback, ROUTE_OWNER, ACT_VOTE},
     {"POST", "/api/battles/*/reveal", api_battle_reveal, ROUTE_OWNER, ACT_VOTE},
+    {"POST", "/api/battles/*/private", api_battle_private, ROUTE_OWNER, ACT_BATTLE},
     {"POST", "/api/battles/*/stop", api_battle_stop, ROUTE_OWNER, ACT_BATTLE},
     {"POST", "/api/battles/*/skip", api_battle_skip, ROUTE_OWNER, ACT_BATTLE},
     {"POST", "/api/battles/*/regenerate", api_battle_regenerate, ROUTE_OWNER, ACT_BATTLE},

@@ -29,6 +29,7 @@ ROWS = {
     ("POST", "/api/battles/*/vote"): (VOTER, {"winner": "tie"}),
     ("POST", "/api/battles/*/feedback"): (VOTER, {}),
     ("POST", "/api/battles/*/reveal"): (VOTER, {}),
+    ("POST", "/api/battles/*/private"): (VOTER, {"private": True}),
     ("POST", "/api/battles/*/stop"): (VOTER, {}),
     ("POST", "/api/battles/*/skip"): (VOTER, {}),
     ("POST", "/api/battles/*/regenerate"): (VOTER, {}),

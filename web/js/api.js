@@ -88,6 +88,7 @@ export const battles = {
   vote: (id, vote, key) => post(at(id, "/vote"), vote, key),
   rate: (id, feedback, key) => post(at(id, "/feedback"), feedback, key),
   reveal: (id, key) => post(at(id, "/reveal"), {}, key),
+  keepPrivate: (id, wish) => post(at(id, "/private"), { private: wish }),
   act: (id, action) => post(at(id, `/${action}`)),
   events: (id) => at(id, "/events"),
 };

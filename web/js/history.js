@@ -19,6 +19,25 @@ function stamp(value) {
   return Number.isNaN(date.getTime()) ? "" : when.format(date);
 }
 
+// Kept private, a battle counts but is never exported.
+function privacy(battle) {
+  const button = el("button", { type: "button", class: "button quiet keep" }, "");
+  const show = () => {
+    button.textContent = battle.private ? "Kept private" : "Keep private";
+    button.setAttribute("aria-pressed", String(Boolean(battle.private)));
+  };
+  button.addEventListener("click", async () => {
+    try {
+      battle.private = (await battles.keepPrivate(battle.battle_id, !battle.private)).private;
+      show();
+    } catch (error) {
+      button.textContent = errorSentence(error);
+    }
+  });
+  show();
+  return button;
+}
+
 function entry(battle, open) {
   const said = OUTCOME[battle.winner] ?? STATES[battle.state] ?? battle.state;
   const line = [said, stamp(battle.created ?? battle.created_at)].filter(Boolean).join(" · ");
@@ -30,7 +49,7 @@ function entry(battle, open) {
   return el("li", {}, el("a", { href: `/?battle=${encodeURIComponent(battle.battle_id)}`, onclick: follow },
     el("span", { class: "prompt" }, battle.prompt ?? ""),
     el("span", { class: "names" }, ...names(battle)),
-    el("span", { class: "names" }, line)));
+    el("span", { class: "names" }, line)), privacy(battle));
 }
 
 export function bindHistory(open) {
