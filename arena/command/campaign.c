@@ -13,14 +13,18 @@
 #include "base/file.h"
 #include "command/campaign_print.h"
 #include "command/owner.h"
+#include "command/settings.h"
+#include "http/campaign_request.h"
 #include "people/campaign_view.h"
 #include "people/conclusion.h"
+#include "people/registration.h"
 #include "store/store.h"
 
 enum { VIEW_MAX = 16 << 20 };
 
 struct asked {
-    const char *data, *model, *versus, *prompts, *cohort, *categories, *gold, *title, *output;
+    const char *data, *config, *model, *versus, *prompts, *cohort, *categories, *gold, *title,
+        *output;
     const char *reason;
     bool live;
     int64_t votes, overlap;
@@ -111,6 +115,63 @@ static json_t *body_of(const struct asked *asked, struct err *err)
     return NULL;
 }
 
+/* The rooms that a question needs: who is configured, and the store. */
+struct alone {
+    struct settings settings;
+    struct loop *loop;
+    struct roster *roster;
+    struct store *store;
+    struct campaign_request request;
+    struct registration *registration;
+};
+
+static bool store_registration(struct db *tx, void *registration, struct err *err)
+{
+    return registration_store(tx, registration, err);
+}
+
+static bool register_alone(struct alone *alone, const struct asked *asked, const json_t *body,
+                           struct err *err)
+{
+    if (!settings_load(&alone->settings, asked->config, asked->data, err) ||
+        !(alone->loop = loop_new(err)) ||
+        !(alone->roster =
+              settings_roster(&alone->settings, alone->loop, (struct roster_options){0}, err)) ||
+        !campaign_request_read(&alone->request, body, alone->roster, true, err) ||
+        !campaign_request_load(&alone->request, err))
+        return false;
+    json_t *spec = campaign_request_spec(&alone->request);
+    struct campaign_wish wish = {.question = &alone->request.question,
+                                 .gold = alone->request.pairs,
+                                 .gold_count = alone->request.pair_count,
+                                 .spec = spec,
+                                 .actor = "command line"};
+    alone->registration = registration_new(&wish, err);
+    json_decref(spec);
+    return alone->registration && (alone->store = store_open(asked->data, NULL, err)) &&
+           store_apply(alone->store, store_registration, alone->registration, err);
+}
+
+/* Nobody serves the directory: the question is registered, and its answers are made when somebody
+ * does. */
+static bool create_alone(const struct asked *asked, const json_t *body, struct err *err)
+{
+    struct alone alone = {.registration = NULL};
+    bool ok = register_alone(&alone, asked, body, err);
+    if (ok) {
+        campaign_print_question(registration_id(alone.registration),
+                                registration_question(alone.registration));
+        fprintf(stderr, "nobody serves %s: it begins with the next arena serve\n", asked->data);
+    }
+    store_close(alone.store);
+    registration_free(alone.registration);
+    campaign_request_done(&alone.request);
+    roster_free(alone.roster);
+    loop_free(alone.loop);
+    settings_done(&alone.settings);
+    return ok;
+}
+
 static bool create(const struct asked *asked, struct err *err)
 {
     json_t *reply = NULL;
@@ -121,16 +182,12 @@ static bool create(const struct asked *asked, struct err *err)
     if (!body)
         return err->code != ERR_NONE ? false : err_set(err, ERR_MEMORY, "out of memory");
     enum owner_answer answer = owner_post(asked->data, "/api/campaigns", body, &reply, err);
-    json_decref(body);
-    if (answer == OWNER_ABSENT)
-        return err_set(err, ERR_BUSY,
-                       "nobody serves %s: a campaign is asked and voted on in a running arena; "
-                       "start arena serve on it first",
-                       asked->data);
     if (answer == OWNER_DONE)
         campaign_print_created(reply);
+    bool ok = answer == OWNER_ABSENT ? create_alone(asked, body, err) : answer == OWNER_DONE;
+    json_decref(body);
     json_decref(reply);
-    return answer == OWNER_DONE;
+    return ok;
 }
 
 /* --- stop --- */
@@ -314,6 +371,7 @@ static int run(int argc, char **argv)
         {"output", OPTION_TEXT, &asked.output, NULL, 0, 0},
         {"format", OPTION_CHOICE, &asked.format, FORMATS, 0, 0},
         {"data", OPTION_TEXT, &asked.data, NULL, 0, 0},
+        {"config", OPTION_TEXT, &asked.config, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_campaign, argc, argv, specs, &positional, 2))
         return EXIT_USAGE;
@@ -328,9 +386,10 @@ const struct command command_campaign = {
     "       arena campaign list | status ID | stop ID [--reason TEXT] [--format json] [--data "
     "DIR]\n"
     "       arena campaign report ID [--format json] [--output FILE] [--data DIR]\n\n"
-    "create registers the question in the arena that serves DIR: X against each of Y and Z, who "
+    "create registers the question in the arena at DIR: X against each of Y and Z, who "
     "votes, and when it stops.\n"
-    "Its answers are made at once, and voters of the cohort find finished pairs waiting. It stops "
+    "Its answers are made at once (or when the arena serves next), and voters of the cohort find "
+    "finished pairs waiting. It stops "
     "by its rule, which holds\n"
     "however often one looks; then its report is final, signed with the arena's key "
     "(DIR/arena.key, "
@@ -364,5 +423,7 @@ const struct command command_campaign = {
     "  --budget USD             what the answers may cost\n"
     "  --title TEXT, --reason TEXT  for the report\n"
     "  --output FILE            the report's signed bytes; their signature goes to FILE.sig\n"
-    "  --data DIR               the data directory; ./arena-data by default\n",
+    "  --data DIR               the data directory; ./arena-data by default\n"
+    "  --config FILE            who is configured, when no server runs; DIR/arena.json by "
+    "default\n",
     run};

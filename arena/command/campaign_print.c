@@ -64,13 +64,30 @@ static void print_expected(const json_t *question)
                real(expected, "detect"));
 }
 
-void campaign_print_created(const json_t *reply)
+static void print_registered(const char *id, const json_t *question)
 {
-    const json_t *question = json_object_get(reply, "question");
-    printf("campaign %s is registered\n", text(reply, "campaign_id"));
+    printf("campaign %s is registered\n", id);
     print_models(question);
     print_rule(question);
     print_expected(question);
+}
+
+void campaign_print_created(const json_t *reply)
+{
+    print_registered(text(reply, "campaign_id"), json_object_get(reply, "question"));
+}
+
+void campaign_print_question(const char *id, const struct question *question)
+{
+    struct buf buf;
+    struct err err = ERR_INIT;
+    buf_init(&buf, LIMIT_BODY_BYTES);
+    struct json_out out = json_out_to(&buf);
+    question_write(&out, NULL, question);
+    json_t *json = json_read(buf_text(&buf), "the question", &err);
+    print_registered(id, json);
+    json_decref(json);
+    buf_done(&buf);
 }
 
 void campaign_print_list(const json_t *campaigns)

@@ -4,9 +4,11 @@
 
 #include <jansson.h>
 
+#include "people/question.h"
 #include "store/campaigns.h"
 
 void campaign_print_created(const json_t *reply);
+void campaign_print_question(const char *id, const struct question *question);
 void campaign_print_list(const json_t *campaigns);
 void campaign_print_one(const json_t *campaign);
 

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "battle/hall.h"
 #include "board/live.h"
@@ -31,6 +32,7 @@
 #include "people/keys.h"
 #include "people/rates.h"
 #include "people/sessions.h"
+#include "store/campaigns.h"
 #include "store/store.h"
 
 enum { WORKERS = 2, STOP_SECONDS = 4 };
@@ -179,6 +181,35 @@ static void campaign_has_ended(void *user, const char *id)
     evals_end_campaign(house->evals, id, "its campaign has ended");
 }
 
+static void answers_begun(void *user, const char *id, const struct err *err)
+{
+    (void)user;
+    if (!id)
+        log_error("campaign", "its answers cannot be made: %s", err->message);
+}
+
+static void begin_answers(void *user, const char *id, struct text spec)
+{
+    struct house *house = user;
+    struct err err = ERR_INIT;
+    struct evals_reply reply = {answers_begun, house};
+    json_t *json = json_read(spec, "the campaign's evaluation", &err);
+    if (json)
+        evals_start(house->evals, json, NULL, id, &reply);
+    else
+        answers_begun(house, NULL, &err);
+    json_decref(json);
+}
+
+/* Campaigns that were registered while nobody served, or just before the end of the last. */
+static bool begin_campaigns(struct house *house, struct err *err)
+{
+    struct db *db = store_read_open(store_dir(house->store), err);
+    bool good = db && campaigns_unbegun(db, begin_answers, house, err);
+    db_close(db);
+    return good;
+}
+
 static bool open_evals(struct house *house, struct err *err)
 {
     struct evals_options options = {.loop = house->loop,
@@ -189,7 +220,7 @@ static bool open_evals(struct house *house, struct err *err)
     house->evals = evals_new(&options, err);
     if (house->evals)
         evals_resume_campaigns(house->evals);
-    return house->evals != NULL;
+    return house->evals && begin_campaigns(house, err);
 }
 
 /* ARENA_UNPACED=not-blind shows each lane as it comes: what the pacer is worth is measured by

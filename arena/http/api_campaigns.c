@@ -197,6 +197,7 @@ void api_campaign_stop(struct http_request *request)
 struct beginning {
     struct http_request *request; /* held: the wish borrows from its body */
     struct campaign_request wish;
+    json_t *spec; /* of the evaluation that makes its pairs; NULL: none */
     char id[STORE_ID_SIZE];
     struct err err;
 };
@@ -216,6 +217,7 @@ static void end_beginning(struct beginning *beginning)
     else
         response_error(beginning->request, &beginning->err);
     buf_done(&buf);
+    json_decref(beginning->spec);
     campaign_request_done(&beginning->wish);
     http_request_release(beginning->request);
     free(beginning);
@@ -245,18 +247,16 @@ static void on_registered(void *user, const char *id, const struct err *err)
     struct beginning *beginning = user;
     const struct http_context *context = beginning->request->context;
     struct evals_reply reply = {on_answers_started, beginning};
-    json_t *spec = id ? campaign_request_spec(&beginning->wish) : NULL;
     struct err nowhere = {ERR_BUSY, "evaluations are not served here"};
     beginning->err = *err;
     if (id)
         memcpy(beginning->id, id, sizeof beginning->id);
-    if (!spec)
+    if (!id || !beginning->spec)
         end_beginning(beginning);
     else if (!context->evals)
         on_answers_started(beginning, NULL, &nowhere);
     else
-        evals_start(context->evals, spec, NULL, beginning->id, &reply);
-    json_decref(spec);
+        evals_start(context->evals, beginning->spec, NULL, beginning->id, &reply);
 }
 
 static void load_files(void *data)
@@ -268,7 +268,9 @@ static void load_files(void *data)
 static void files_are_loaded(void *data, bool cancelled)
 {
     struct beginning *beginning = data;
+    beginning->spec = campaign_request_spec(&beginning->wish);
     struct campaign_wish wish = {.question = &beginning->wish.question,
+                                 .spec = beginning->spec,
                                  .gold = beginning->wish.pairs,
                                  .gold_count = beginning->wish.pair_count,
                                  .actor = actor(beginning->request)};

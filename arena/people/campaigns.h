@@ -59,6 +59,7 @@ struct campaign_wish {
     const struct question *question; /* with its versions; checked and expected here */
     const struct campaign_gold *gold;
     size_t gold_count;
+    const json_t *spec; /* of the evaluation that makes its pairs; NULL: none */
     const char *actor;
 };
 

@@ -23,6 +23,7 @@ struct registration {
     char id[STORE_ID_SIZE], actor[STORE_ID_SIZE];
     struct gold *gold;
     size_t gold_count;
+    char *spec; /* NULL: none */
     int64_t now_ms;
 };
 
@@ -43,8 +44,10 @@ void registration_free(struct registration *registration)
         free(registration->gold[i].answer[0]);
         free(registration->gold[i].answer[1]);
     }
-    if (registration)
+    if (registration) {
         free(registration->gold);
+        free(registration->spec);
+    }
     free(registration);
 }
 
@@ -75,7 +78,10 @@ struct registration *registration_new(const struct campaign_wish *wish, struct e
     registration->now_ms = clock_wall_ms();
     random_id(registration->id);
     snprintf(registration->actor, sizeof registration->actor, "%s", wish->actor);
+    if (wish->spec)
+        registration->spec = json_dumps(wish->spec, JSON_COMPACT);
     bool good = question_check(&registration->question, err) &&
+                (!wish->spec || registration->spec || err_set(err, ERR_MEMORY, "out of memory")) &&
                 (copy_gold(registration, wish) || err_set(err, ERR_MEMORY, "out of memory"));
     if (good) {
         question_expect(&registration->question);
@@ -153,6 +159,8 @@ bool registration_store(struct db *tx, struct registration *registration, struct
     struct json_out out = json_out_to(&json);
     question_write(&out, NULL, question);
     record.question = buf_text(&json);
+    if (registration->spec)
+        record.spec = text_of(registration->spec);
     memcpy(record.id, registration->id, sizeof record.id);
     memcpy(record.title, question->title, sizeof record.title);
     memcpy(record.cohort, question->cohort, sizeof record.cohort);

@@ -6,10 +6,10 @@ bool campaigns_insert(struct db *tx, const struct campaign_record *r, struct err
 {
     return db_run(tx,
                   "INSERT INTO campaigns (id, title, question, cohort, same_model_rate, gold_rate, "
-                  "created_ms) VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?)",
+                  "created_ms, spec) VALUES (?, ?, ?, nullif(?, ''), ?, ?, ?, ?)",
                   DB_VALUES(DB_STRING(r->id), DB_STRING(r->title), DB_TEXT(r->question),
                             DB_STRING(r->cohort), DB_REAL(r->same_model_rate),
-                            DB_REAL(r->gold_rate), DB_INT(r->created_ms)),
+                            DB_REAL(r->gold_rate), DB_INT(r->created_ms), DB_TEXT(r->spec)),
                   err);
 }
 
@@ -69,6 +69,20 @@ bool campaigns_find(struct db *db, const char *id,
         found(user, &record);
     }
     return db_end(&rows, err) && (there || not_found(id, err));
+}
+
+bool campaigns_unbegun(struct db *db, void (*each)(void *user, const char *id, struct text spec),
+                       void *user, struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(db, &rows,
+                   "SELECT c.id, c.spec FROM campaigns c WHERE c.state = 0 AND c.spec IS NOT NULL"
+                   " AND NOT EXISTS (SELECT 1 FROM eval_runs r WHERE r.campaign = c.id)",
+                   DB_NONE, err))
+        return false;
+    while (db_next(&rows))
+        each(user, db_string(&rows, 0), db_text(&rows, 1));
+    return db_end(&rows, err);
 }
 
 bool campaigns_end(struct db *tx, const struct campaign_record *r, struct err *err)

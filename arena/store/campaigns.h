@@ -15,6 +15,7 @@ struct campaign_record {
     char title[CAMPAIGN_TITLE_SIZE];
     char cohort[VOTER_COHORT_SIZE]; /* "": everybody */
     struct text question;           /* JSON */
+    struct text spec;               /* of the evaluation that makes its pairs; data NULL: none */
     double same_model_rate, gold_rate;
     bool ended;
     struct text reason; /* why it ended; data NULL: it runs */
@@ -23,7 +24,7 @@ struct campaign_record {
     int64_t created_ms, ended_ms; /* ended 0: not yet */
 };
 
-/* `number` and what belongs to the end are not read. */
+/* `number` and what belongs to the end are not read; `spec` only here. */
 bool campaigns_insert(struct db *tx, const struct campaign_record *record, struct err *err);
 
 /* In the order of registration; borrowed for the call. Stops when `each` returns false. */
@@ -34,6 +35,10 @@ bool campaigns_each(struct db *db, bool (*each)(void *user, const struct campaig
 bool campaigns_find(struct db *db, const char *id,
                     void (*found)(void *user, const struct campaign_record *record), void *user,
                     struct err *err);
+
+/* Those that run and whose evaluation was never begun; borrowed for the call. */
+bool campaigns_unbegun(struct db *db, void (*each)(void *user, const char *id, struct text spec),
+                       void *user, struct err *err);
 
 /* Ends it, with its report, signature and key. ERR_WRONG_STATE when it has ended already,
  * ERR_NOT_FOUND. */

@@ -55,7 +55,7 @@ struct vote_cast {
     int64_t read_ms;     /* the shorter of the two lanes' time on screen; -1: unknown */
     int64_t same_prompt; /* how many votes of one voter on one prompt of their own count, and a
                             hundred times as many of all voters; 0: all */
-    int64_t daily; /* how many of a voter's votes on a day (UTC) count; 0: all */
+    int64_t daily;       /* how many of a voter's votes on a day (UTC) count; 0: all */
     int64_t now_ms;
 };
 

@@ -97,6 +97,20 @@ def test_the_day_has_its_number_of_votes(provider):
         assert voter.get("/api/leaderboard").json["votes"] == 2
 
 
+def test_one_may_be_registered_before_anybody_serves(arena):
+    (arena.data / "prompts.jsonl").write_text(json.dumps({"prompt": "Why?"}) + "\n")
+    arena.kill()
+    said = command(arena, "campaign", "create", "--model", "ours", "--versus", "rival", "--votes", "5",
+                   "--prompts", str(arena.data / "prompts.jsonl"), "--config", str(arena.data / "test-config.json"))
+    assert "is registered" in said and "nobody serves" in said
+    arena.start()
+    voter = arena.voter()
+    voter.start()
+    wait_for_queue(voter, 1)
+    battle, _ = take(voter)
+    assert battle["turns"][0]["prompt"] == "Why?"
+
+
 def test_one_model_twice_is_a_control(arena):
     create(arena, "--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "100", "--same-model", "0.5")
     voter = arena.voter()
