@@ -27,8 +27,7 @@ static __global__ void __launch_bounds__(PLACE_WARPS *WARP)
         return;
     size_t begin = (size_t)row * (size_t)a.qkv_stride;
     float of_queries = full_factor(a, begin, HEAD_QUERY, room);
-    float of_keys = full_factor(a, begin, HEAD_KEY, room);
-    __syncthreads(); /* queries are overwritten from here on */
+    float of_keys = full_factor(a, begin, HEAD_KEY, room); /* by then all queries have been read */
     float *mine = scratch[warp_index()];
     for (int i = warp_index(); i < a.heads + 2 * a.kv_heads; i += PLACE_WARPS) {
         if (i >= a.heads) {

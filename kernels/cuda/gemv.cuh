@@ -529,7 +529,7 @@ static __device__ __forceinline__ void begin_turn(const gemv_plan &p, turn_piece
 /* While the kernel before this one still runs: the weights of the block's first unit into L2. */
 template <int TYPE> static __device__ void prefetch_unit(const gemv_plan &p)
 {
-    const int most = 8 * 1024; /* bytes of a row */
+    const int most = 8 * 1024 / p.passes; /* bytes of a row: all blocks' together fit L2 */
     int panels = GEMV_WARPS / p.deep, rows = panels * PANEL;
     int lines = (int)((p.bytes.codes < (size_t)most ? p.bytes.codes : (size_t)most) + 127) / 128;
     for (int pass = 0; pass < p.passes; pass++)
@@ -541,13 +541,34 @@ template <int TYPE> static __device__ void prefetch_unit(const gemv_plan &p)
         }
 }
 
+/* The factors of all input rows, and their first (or only) tile. */
+template <int TYPE>
+static __device__ __forceinline__ void make_inputs(const gemv_plan &p, stage s,
+                                                   row_factors *factors, bool tiled)
+{
+    __shared__ float room[WARP];
+    bool store = p.a.in.sum_out && blockIdx.x == 0 &&
+                 (p.mode != GEMV_EXPERT_GATE || (int)blockIdx.y % p.used == 0);
+    for (int i = 0; i < p.tokens; i++) {
+        size_t row = (size_t)input_row(p, i) * (size_t)p.a.in.stride;
+        row_factors f = {1, 1};
+        if (!p.a.in.quants)
+            f = make_factors(p.a.in, row, store, room);
+        if (threadIdx.x == 0)
+            factors[i] = f;
+    }
+    __syncthreads();
+    if (!tiled)
+        stage_tile<TYPE, 4>(p, s, 0, factors);
+    __syncthreads();
+}
+
 template <int TYPE, int NT>
 static __global__ void __launch_bounds__(GEMV_THREADS, 2)
     gemv_kernel(const __grid_constant__ gemv_plan p)
 {
     KERNEL_SHARED_BYTES(memory);
     __shared__ row_factors factors[MAX_USED];
-    __shared__ float warp_room[WARP];
     const int turn = gemv_turn<TYPE, NT>::chunks;
     turn_pieces<TYPE, NT> w;
     lane_rows rows_read;
@@ -563,21 +584,8 @@ static __global__ void __launch_bounds__(GEMV_THREADS, 2)
     stage s = stage_at<TYPE>(
         reinterpret_cast<unsigned char *>(kept + (p.passes > 1 ? rows * used : 0)), p);
 
-    for (int i = 0; i < p.tokens; i++) {
-        bool store = p.a.in.sum_out && blockIdx.x == 0 &&
-                     (p.mode != GEMV_EXPERT_GATE || (int)blockIdx.y % p.used == 0);
-        row_factors f = {1, 1};
-        if (!p.a.in.quants)
-            f = make_factors(p.a.in, (size_t)input_row(p, i) * (size_t)p.a.in.stride, store,
-                             warp_room);
-        if (threadIdx.x == 0)
-            factors[i] = f;
-    }
-    __syncthreads();
     bool tiled = p.tile_chunks < p.chunks;
-    if (!tiled)
-        stage_tile<TYPE, 4>(p, s, 0, factors);
-    __syncthreads();
+    make_inputs<TYPE>(p, s, factors, tiled);
 
     turn_place at = {(int)blockIdx.x, 0, 0};
     if (p.mode != GEMV_PLAIN)

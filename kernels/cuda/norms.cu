@@ -48,12 +48,11 @@ static __global__ void __launch_bounds__(THREADS)
     bool store = a.in.y && a.in.sum_out;
     row_factors f = make_factors(a.in, begin, store, room);
     cuda_input in = a.in;
-    if (store) { /* what this thread stored it reads again: values may be overwritten */
+    if (store) { /* values may be overwritten; the sum of squares has waited for all */
         in.values = a.in.sum_out;
         in.y = nullptr;
     }
     int end = covered(a.out, columns);
-    __syncthreads();
     for (int c = FOUR * (int)threadIdx.x; c < end; c += FOUR * THREADS) {
         float x[FOUR];
 #pragma unroll

@@ -1,12 +1,13 @@
-"""The GPU's kernels: each is tested on the host or named in tests/cuda/exempt.txt, waits for the kernel before it, and keeps
-its hot loops in registers; inline assembly stands in ptx.cuh alone.
+"""The GPU's kernels: each is tested on the host or named in tests/cuda/exempt.txt, waits for the kernel before it, and
+keeps its hot loops in registers; inline assembly stands in ptx.cuh alone.
 
-What ptxas said lies beside the objects of a build with nvcc (cmake/ptxas_report); without one that part says so and passes."""
+What ptxas said lies beside the objects of a build with nvcc (cmake/ptxas_report); without one that part says so."""
 import pathlib
 import re
 import sys
 
-HOT = ("gemv_kernel", "decode_kernel", "prefill_kernel", "tile_kernel", "norm_kernel", "place_kernel", "activate_kernel")
+HOT = ("gemv_kernel", "decode_kernel", "prefill_kernel", "tile_kernel", "norm_kernel", "place_kernel",
+       "activate_kernel")
 MOST_SPILLED = 8  # bytes: a value kept through the whole kernel, not one of its loops
 
 root = pathlib.Path(sys.argv[1])
@@ -37,7 +38,8 @@ for path in sorted([*root.glob("kernels/cuda/*.cu"), *root.glob("kernels/cuda/*.
     if text.count("__global__ void") != sum("__global__" in head for _, head, _ in defined):
         faults.append(f"{path.relative_to(root)}: a kernel whose definition this lint cannot read")
 
-exempt = {line.split()[0] for line in (root / "tests/cuda/exempt.txt").read_text().splitlines() if line and line[0] != "#"}
+listed = (root / "tests/cuda/exempt.txt").read_text().splitlines()
+exempt = {line.split()[0] for line in listed if line and line[0] != "#"}
 tests = "".join(path.read_text() for path in root.glob("tests/cuda/test_*.c*"))
 
 
@@ -46,7 +48,8 @@ def launchers(kernel):
     reached, new = set(), {kernel}
     while new:
         reached |= new
-        new = {name for name, body in bodies.items() if any(re.search(rf"\b{other}\b", body) for other in new)} - reached
+        users = re.compile(rf"\b({'|'.join(new)})\b")
+        new = {name for name, body in bodies.items() if users.search(body)} - reached
     return {name for name in reached if name.startswith("cuda_")}
 
 
