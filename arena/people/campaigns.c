@@ -13,12 +13,14 @@
 #include "people/registration.h"
 
 #define CHEAP_NS (50 * CLOCK_MS)
+enum { LOOK_TRIES = 5 }; /* then the next vote asks again */
 
 struct campaign {
     struct campaign_terms terms;
     uint64_t votes, next_look; /* since we know it */
     int64_t look_ns;           /* what the last look took */
     bool looking, again;
+    int failures; /* of looks, one after the other */
     struct campaign *next;
 };
 
@@ -112,11 +114,13 @@ static void look_at(struct campaigns *campaigns, struct campaign *campaign);
 
 static void go_on(struct campaigns *campaigns, struct campaign *campaign, const struct look *look)
 {
+    bool failed = look->err.code != ERR_NONE && look->err.code != ERR_WRONG_STATE;
+    campaign->failures = failed ? campaign->failures + 1 : 0;
     campaign->looking = false;
     campaign->look_ns = look->took_ns;
     campaign->next_look =
         campaign->votes + 1 + (look->took_ns > CHEAP_NS ? campaign->votes / 100 : 0);
-    if (campaign->again)
+    if (campaign->again || (failed && campaign->failures < LOOK_TRIES))
         look_at(campaigns, campaign);
 }
 
@@ -125,10 +129,12 @@ static void looked(void *data, bool cancelled)
     struct look *look = data;
     struct campaigns *campaigns = look->campaigns;
     struct campaign *campaign = find(campaigns, look->id);
-    if (cancelled)
+    if (cancelled) {
         err_set(&look->err, ERR_BUSY, "the arena is shutting down");
-    else if (look->err.code != ERR_NONE && !look->reply)
+        campaign = NULL;
+    } else if (look->err.code != ERR_NONE && !look->reply) {
         log_warning("campaign", "%s: %s", look->id, look->err.message);
+    }
     if (look->ended && campaign) {
         forget(campaigns, campaign);
         if (campaigns->options.ended)
@@ -270,6 +276,9 @@ struct campaigns *campaigns_new(const struct campaigns_options *options, struct 
     struct db *db = store_read_open(store_dir(options->store), err);
     bool good = db && campaigns_each(db, take_running, &opening, err) && !opening.failed;
     db_close(db);
+    /* The vote that ended one may have been the last thing that was stored. */
+    for (struct campaign *at = campaigns->first; good && at; at = at->next)
+        look_at(campaigns, at);
     if (good)
         return campaigns;
     campaigns_free(campaigns);
