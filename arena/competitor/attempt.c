@@ -257,8 +257,9 @@ static void attempt_over(struct chat *chat, enum chat_finish finish)
     }
     double delay = isnan(told) ? backoff(chat) : told;
     delay = delay < DELAY_LEAST_S ? DELAY_LEAST_S : delay;
-    loop_timer_start(remote->loop, &chat->again,
-                     clock_mono_ns() + (int64_t)(delay * (double)CLOCK_S));
+    if (!loop_timer_start(remote->loop, &chat->again,
+                          clock_mono_ns() + (int64_t)(delay * (double)CLOCK_S)))
+        chat_over(chat, finish);
 }
 
 /* --- deadlines --- */
@@ -314,10 +315,10 @@ static void deadline_expired(void *user)
     attempt_over(chat, CHAT_ERROR);
 }
 
-static void set_deadline(struct chat *chat)
+static bool set_deadline(struct chat *chat)
 {
     const char *what;
-    loop_timer_start(chat->remote->loop, &chat->deadline, next_deadline(chat, &what));
+    return loop_timer_start(chat->remote->loop, &chat->deadline, next_deadline(chat, &what));
 }
 
 /* --- an attempt --- */
@@ -482,9 +483,11 @@ static void start_attempt(void *user)
     buf_done(&path);
     buf_done(&url);
     buf_done(&body);
-    if (sent) {
-        set_deadline(chat);
+    if (sent && set_deadline(chat))
         return;
+    if (sent) {
+        transfer_cancel(chat->transfer);
+        err_set(&err, ERR_MEMORY, "out of memory");
     }
     reply_fail(&chat->reader.reply, err.code == ERR_CONFIG ? CHAT_BAD_REQUEST : CHAT_OVERLOADED,
                "%s", err.message);

@@ -62,7 +62,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void take_list(struct catalogue *catalogue, const json_t *list)
+/* False without memory: a list with gaps is none. */
+static bool take_list(struct catalogue *catalogue, const json_t *list)
 {
     size_t index,
         most = json_array_size(list) < LIMIT_CATALOGUE ? json_array_size(list) : LIMIT_CATALOGUE;
@@ -71,13 +72,17 @@ static void take_list(struct catalogue *catalogue, const json_t *list)
     json_array_foreach(list, index, model)
     {
         const char *id = id_of(model);
-        if (!catalogue->models || catalogue->count == most || !id || !can_chat(model))
+        if (!catalogue->models)
+            return false;
+        if (catalogue->count == most || !id || !can_chat(model))
             continue;
-        catalogue->models[catalogue->count] = strdup(id);
-        catalogue->count += catalogue->models[catalogue->count] != NULL;
+        if (!(catalogue->models[catalogue->count] = strdup(id)))
+            return false;
+        catalogue->count++;
     }
     if (catalogue->count)
         qsort(catalogue->models, catalogue->count, sizeof *catalogue->models, by_name);
+    return catalogue->models != NULL;
 }
 
 void catalogue_read(struct catalogue *catalogue, int status, struct text body)
@@ -88,7 +93,8 @@ void catalogue_read(struct catalogue *catalogue, int status, struct text body)
         list = json_object_get(value, "models");
     struct fault fault;
     if (status >= 200 && status < 300 && json_is_array(list)) {
-        take_list(catalogue, list);
+        if (!take_list(catalogue, list))
+            fail(catalogue, CHAT_OVERLOADED, "out of memory");
     } else {
         if (value)
             fault_read(&fault, status, value);

@@ -42,10 +42,9 @@ static void admit_first(struct limiter *limiter, struct queue *queue)
 
 static void admit(struct limiter *limiter)
 {
-    if (limiter->waiting && limiter->cooling_until > clock_mono_ns()) {
-        loop_timer_start(limiter->loop, &limiter->timer, limiter->cooling_until);
-        return;
-    }
+    if (limiter->waiting && limiter->cooling_until > clock_mono_ns() &&
+        loop_timer_start(limiter->loop, &limiter->timer, limiter->cooling_until))
+        return; /* without memory for that nobody would wake those who wait */
     for (int k = 0; k < 2; k++)
         while (limiter->queue[k].first && limiter->inside < places(limiter, k == 1))
             admit_first(limiter, &limiter->queue[k]);

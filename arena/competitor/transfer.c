@@ -1,6 +1,8 @@
 /* libcurl tells which descriptors it watches; each gets a loop_fd of its own. Handles are never
  * removed inside one of libcurl's callbacks (it refuses that): a cancelled transfer only turns
- * silent there and is removed right after. */
+ * silent there and is removed right after. Nor do callbacks report a failure to libcurl, which
+ * would then give up all transfers for good: the one whose socket cannot be watched ends, and the
+ * timer always runs, so that moving it cannot fail. */
 #include "competitor/transfer.h"
 
 #include <ctype.h>
@@ -13,14 +15,14 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-enum { CONNECT_SECONDS = 10, KEEPALIVE_SECONDS = 60 };
+enum { CONNECT_SECONDS = 10, KEEPALIVE_SECONDS = 60, QUIET_SECONDS = 3600 };
 
 struct transfer_pool {
     struct loop *loop;
     CURLM *multi;
     struct loop_timer timer;
     int inside; /* libcurl's functions on the stack */
-    struct transfer *cancelled;
+    struct transfer *over;
 };
 
 struct watched { /* one of libcurl's sockets */
@@ -35,8 +37,8 @@ struct transfer {
     char *body;
     struct transfer_events events;
     char reason[CURL_ERROR_SIZE];
-    bool silent, told_status, stopped;
-    struct transfer *next_cancelled;
+    bool silent, told_status, stopped, over;
+    struct transfer *next_over; /* cancelled inside, or without memory to go on */
 };
 
 static void transfer_free(struct transfer *transfer)
@@ -100,10 +102,10 @@ static void settle(struct transfer_pool *pool)
         return;
     CURLMsg *message;
     int left;
-    while (pool->cancelled) {
-        struct transfer *transfer = pool->cancelled;
-        pool->cancelled = transfer->next_cancelled;
-        transfer_free(transfer);
+    while (pool->over) {
+        struct transfer *transfer = pool->over;
+        pool->over = transfer->next_over;
+        finish(transfer, CURLE_OUT_OF_MEMORY);
     }
     while ((message = curl_multi_info_read(pool->multi, &left))) {
         struct transfer *transfer;
@@ -124,19 +126,21 @@ static void act(struct transfer_pool *pool, curl_socket_t socket, int mask)
     settle(pool);
 }
 
+static bool move_timer(struct transfer_pool *pool, int64_t wait_ns)
+{
+    return loop_timer_start(pool->loop, &pool->timer, clock_mono_ns() + wait_ns);
+}
+
 static void timer_expired(void *user)
 {
+    move_timer(user, QUIET_SECONDS * CLOCK_S);
     act(user, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int set_timer(CURLM *multi, long timeout_ms, void *user)
 {
-    struct transfer_pool *pool = user;
     (void)multi;
-    if (timeout_ms < 0)
-        loop_timer_stop(pool->loop, &pool->timer);
-    else
-        loop_timer_start(pool->loop, &pool->timer, clock_mono_ns() + timeout_ms * CLOCK_MS);
+    move_timer(user, timeout_ms < 0 ? QUIET_SECONDS * CLOCK_S : timeout_ms * CLOCK_MS);
     return 0;
 }
 
@@ -149,11 +153,34 @@ static void socket_ready(void *user, uint32_t events)
     act(watched->pool, watched->handle.fd, mask);
 }
 
+/* It ends right after libcurl's function that is on the stack. */
+static void put_over(struct transfer *transfer)
+{
+    if (transfer->over)
+        return;
+    transfer->over = true;
+    transfer->next_over = transfer->pool->over;
+    transfer->pool->over = transfer;
+}
+
+static struct watched *watched_new(struct transfer_pool *pool, int socket, uint32_t events)
+{
+    struct watched *watched = calloc(1, sizeof *watched);
+    if (!watched)
+        return NULL;
+    watched->pool = pool;
+    watched->handle = (struct loop_fd){.fd = socket, .ready = socket_ready, .user = watched};
+    if (loop_fd_start(pool->loop, &watched->handle, events))
+        return watched;
+    free(watched);
+    return NULL;
+}
+
 static int watch(CURL *easy, curl_socket_t socket, int what, void *user, void *known)
 {
     struct transfer_pool *pool = user;
     struct watched *watched = known;
-    (void)easy;
+    struct transfer *transfer;
     if (what == CURL_POLL_REMOVE) {
         if (watched)
             loop_fd_stop(pool->loop, &watched->handle);
@@ -161,33 +188,34 @@ static int watch(CURL *easy, curl_socket_t socket, int what, void *user, void *k
         return 0;
     }
     uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
-    if (watched)
-        return loop_fd_change(pool->loop, &watched->handle, events) ? 0 : -1;
-    watched = calloc(1, sizeof *watched);
-    if (!watched)
-        return -1;
-    watched->pool = pool;
-    watched->handle = (struct loop_fd){.fd = socket, .ready = socket_ready, .user = watched};
-    if (!loop_fd_start(pool->loop, &watched->handle, events)) {
-        free(watched);
-        return -1;
+    if (watched && loop_fd_change(pool->loop, &watched->handle, events))
+        return 0;
+    if (!watched && (watched = watched_new(pool, socket, events))) {
+        curl_multi_assign(pool->multi, socket, watched);
+        return 0;
     }
-    curl_multi_assign(pool->multi, socket, watched);
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+    put_over(transfer);
     return 0;
 }
 
 struct transfer_pool *transfer_pool_new(struct loop *loop, struct err *err)
 {
     struct transfer_pool *pool = calloc(1, sizeof *pool);
-    if (pool && curl_global_init(CURL_GLOBAL_DEFAULT) == 0 && (pool->multi = curl_multi_init())) {
+    if (pool) {
         pool->loop = loop;
         pool->timer = (struct loop_timer){.expired = timer_expired, .user = pool};
+    }
+    if (pool && move_timer(pool, QUIET_SECONDS * CLOCK_S) &&
+        curl_global_init(CURL_GLOBAL_DEFAULT) == 0 && (pool->multi = curl_multi_init())) {
         curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, watch);
         curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
         curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, set_timer);
         curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
         return pool;
     }
+    if (pool)
+        loop_timer_stop(loop, &pool->timer);
     free(pool);
     err_set(err, ERR_MEMORY, "cannot start the HTTP client");
     return NULL;
@@ -363,10 +391,8 @@ void transfer_cancel(struct transfer *transfer)
 {
     struct transfer_pool *pool = transfer->pool;
     transfer->silent = true;
-    if (!pool->inside) {
+    if (pool->inside)
+        put_over(transfer);
+    else if (!transfer->over)
         transfer_free(transfer);
-        return;
-    }
-    transfer->next_cancelled = pool->cancelled;
-    pool->cancelled = transfer;
 }

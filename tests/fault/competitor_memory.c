@@ -9,53 +9,7 @@
 
 #include "competitor/provider.h"
 #include "competitor/reader.h"
-
-static struct {
-    long count, at; /* at 0: none fails */
-    bool sticky;
-} memory;
-
-static bool refuse(void)
-{
-    long number = ++memory.count;
-    return memory.at && (memory.sticky ? number >= memory.at : number == memory.at);
-}
-
-static void memory_set(long at, bool sticky)
-{
-    memory.count = 0;
-    memory.at = at;
-    memory.sticky = sticky;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuse() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return refuse() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return refuse() ? NULL : __real_strdup(text);
-}
+#include "fault/no_memory.h"
 
 /* --- what is heard; it allocates nothing --- */
 
@@ -142,7 +96,7 @@ static void sweep(size_t sample, size_t step, bool sticky)
 {
     memory_set(0, false);
     struct heard expected = hear(&SAMPLES[sample], step);
-    long allocations = memory.count;
+    long allocations = allocation.count;
     assert_true(allocations > 0);
     for (long at = 1; at <= allocations; at++) {
         memory_set(at, sticky);
@@ -192,7 +146,7 @@ static void what_is_sent_is_whole_or_marked(void **state)
     for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++) {
         memory_set(0, false);
         assert_true(write_all(ALL[i], &whole, &whole_sent));
-        long allocations = memory.count;
+        long allocations = allocation.count;
         for (long at = 1; at <= allocations; at++) {
             memory_set(at, false);
             bool ok = write_all(ALL[i], &body, &sent);

@@ -2,63 +2,14 @@
  * our objects' calls here) and SQLite's. A vote is then either stored and acknowledged or
  * refused, the store goes on when memory is back, and nothing leaks (AddressSanitizer's build
  * looks). */
+#include "fault/no_memory.h"
 #include "fault/store_votes.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 
 #include "base/log.h"
 #include "store/vote_rows.h"
-
-/* Counts allocations of whoever asks; fails the chosen one, or all from it on. */
-static struct {
-    _Atomic int64_t count, at; /* at 0: none fails */
-    _Atomic bool sticky;
-} memory;
-
-static bool refuse(void)
-{
-    int64_t at = atomic_load(&memory.at), number = atomic_fetch_add(&memory.count, 1) + 1;
-    return at != 0 && (atomic_load(&memory.sticky) ? number >= at : number == at);
-}
-
-static void memory_set(int64_t at, bool sticky)
-{
-    atomic_store(&memory.at, 0);
-    atomic_store(&memory.count, 0);
-    atomic_store(&memory.sticky, sticky);
-    atomic_store(&memory.at, at);
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuse() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return refuse() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return refuse() ? NULL : __real_strdup(text);
-}
 
 static sqlite3_mem_methods real_memory, failing_memory;
 
@@ -142,7 +93,7 @@ static int64_t count_allocations(struct arena_copy *copy)
         copy_vote(copy, i);
     read_all(copy, 3);
     store_close(copy->fixture.store);
-    return atomic_load(&memory.count);
+    return atomic_load(&allocation.count);
 }
 
 static void run_sweep(struct arena_copy *copy, bool sticky, int points)
