@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +108,7 @@ char *file_read_secret(const char *path, struct err *err)
         return NULL;
     }
     struct buf content;
+    secret_guard();
     buf_init(&content, 4096);
     if (!file_read(path, &content, err)) {
         secret_wipe(content.data, content.capacity);
@@ -119,6 +121,11 @@ char *file_read_secret(const char *path, struct err *err)
     if (!secret)
         err_set(err, ERR_MEMORY, "out of memory");
     return secret;
+}
+
+void secret_guard(void)
+{
+    prctl(PR_SET_DUMPABLE, 0);
 }
 
 void secret_wipe(void *bytes, size_t length)

@@ -25,6 +25,10 @@ bool file_make_folder(const char *path, unsigned mode,
 char *file_read_secret(const char *path, struct err *err);
 void secret_wipe(void *bytes, size_t length);
 
+/* This process holds secrets from now on: it leaves no core dump, and others of the same user
+ * cannot look into its memory. */
+void secret_guard(void);
+
 /* `path` itself if absolute, else FOLDER/path. Returns new, or NULL without memory. */
 char *file_join(const char *folder, const char *path);
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -403,7 +402,7 @@ static int run(int argc, char **argv)
                                         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_serve, argc, argv, specs, &positional, 0))
         return EXIT_USAGE;
-    prctl(PR_SET_DUMPABLE, 0); /* keys live in this process: no core dump may carry them away */
+    secret_guard();
     struct house house = {0};
     if (!settings_load(&house.config, config, data, &err))
         return command_fail(&command_serve, &err);

@@ -101,10 +101,20 @@ static void leave(struct chat *chat, enum limiter_outcome outcome)
     chat->inside = false;
 }
 
+/* Wherever a provider may repeat the key. */
+static void mask(struct chat *chat)
+{
+    struct reply *reply = &chat->reader.reply;
+    char *const said[] = {reply->model, reply->id, reply->error.message, chat->request_id};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        endpoint_mask(&chat->remote->endpoint, said[i]);
+}
+
 static void chat_over(struct chat *chat, enum chat_finish finish)
 {
     struct reply *reply = &chat->reader.reply;
     struct remote *remote = chat->remote;
+    mask(chat);
     struct chat_end end = {
         .finish = finish,
         .usage = reply->usage,
@@ -124,7 +134,6 @@ static void chat_over(struct chat *chat, enum chat_finish finish)
         end.error.class = reply->error.class;
         end.error.retryable = reply->error.retryable;
         end.error.status = chat->status;
-        endpoint_mask(&remote->endpoint, reply->error.message);
         memcpy(end.error.message, reply->error.message, sizeof end.error.message);
     }
     loop_timer_stop(remote->loop, &chat->deadline);

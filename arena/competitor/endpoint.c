@@ -20,6 +20,7 @@ static bool find_key(struct endpoint *endpoint, const struct competitor_config *
         return endpoint->key != NULL;
     }
     const char *value = variable ? getenv(variable) : NULL;
+    secret_guard();
     if (value && *value)
         return (endpoint->key = strdup(value)) != NULL || err_set(err, ERR_MEMORY, "out of memory");
     if (variable)

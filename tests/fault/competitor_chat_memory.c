@@ -17,6 +17,9 @@
 #include "competitor/roster.h"
 #include "fault/no_memory.h"
 
+#define ENVIRONMENT_KEY "sk-planted-in-the-environment"
+#define FILE_KEY "sk-planted-in-a-file"
+
 /* --- the endpoint: a thread that allocates nothing --- */
 
 static struct {
@@ -142,7 +145,7 @@ static void change(struct roster *roster, const json_t *rows, const struct roste
         assert_true(err.code == ERR_MEMORY && roster_count(roster) == before &&
                     roster_at(roster, 0) == first);
     roster_plan_free(plan);
-    assert_true(!ok || roster_find(roster, "another"));
+    assert_true(!ok || roster_count(roster) == json_array_size(rows));
 }
 
 static json_t *rows_of(int count)
@@ -202,6 +205,30 @@ static void a_chat_ends_once_and_gives_everything_back(void **state)
     json_decref(more);
 }
 
+/* The key of the environment and the one of a file: no block that we free holds either. */
+static void no_key_is_left_in_freed_memory(void **state)
+{
+    static const char *const KEYS[] = {ENVIRONMENT_KEY, FILE_KEY};
+    char path[] = "/tmp/arena-key-XXXXXX";
+    json_t *rows = rows_of(1), *more = rows_of(2);
+    int file = mkstemp(path);
+    (void)state;
+    assert_int_equal(write(file, FILE_KEY "\n", sizeof FILE_KEY), sizeof FILE_KEY);
+    close(file);
+    json_object_set_new(json_array_get(more, 0), "api_key_file", json_string(path));
+    json_object_del(json_array_get(more, 0), "api_key_env");
+    for (size_t i = 0; i < 2; i++) {
+        memory_set(0, false);
+        not_freed = KEYS[i];
+        struct seen seen = chat_round(i ? more : rows, i ? rows : more);
+        not_freed = NULL;
+        assert_true(as_ever(&seen));
+    }
+    unlink(path);
+    json_decref(rows);
+    json_decref(more);
+}
+
 /* --- the provider's models --- */
 
 static bool list_round(void)
@@ -245,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chat_ends_once_and_gives_everything_back),
+        cmocka_unit_test(no_key_is_left_in_freed_memory),
         cmocka_unit_test(a_list_of_models_is_whole_or_an_error),
     };
     struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -258,7 +286,7 @@ int main(void)
         return 1;
     snprintf(endpoint.base_url, sizeof endpoint.base_url, "http://127.0.0.1:%d/v1",
              ntohs(place.sin_port));
-    setenv("ARENA_TEST_KEY", "sk-planted-0123456789", 1);
+    setenv("ARENA_TEST_KEY", ENVIRONMENT_KEY, 1);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     shutdown(endpoint.listener, SHUT_RDWR);
     pthread_join(thread, NULL);
