@@ -1,6 +1,6 @@
 /* Chunks are mappings of their own: 2 MiB alignment needs a little more than is used, and address
  * space alone costs nothing. A chunk is 64 MiB or one large piece; a model of 100 MB has two.
- * Measured on two cores of an AMD EPYC (Zen 5): decode of 96 MB of weights gains 40 to 70 %. */
+ * Measured on two cores of an AMD EPYC (Zen 4): decode of 96 MB of weights gains 40 to 70 %. */
 #include "engine/slab.h"
 
 #include "kernels/kernels.h"
