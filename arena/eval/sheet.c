@@ -11,7 +11,8 @@
 #include "board/render_html.h"
 
 const char SHEET_PAGE_STYLE[] =
-    ".l{overflow-wrap:anywhere}details{border-top:1px solid var(--line);padding:.6rem "
+    ".l{overflow-wrap:anywhere;min-width:6rem}details{border-top:1px solid "
+    "var(--line);padding:.6rem "
     "0}summary{cursor:pointer}"
     ".sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}"
     ".sides>div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem;"
