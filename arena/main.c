@@ -5,10 +5,23 @@
 #include "command/command.h"
 
 const struct command *const COMMANDS[] = {
-    &command_serve,  &command_chat,   &command_models, &command_leaderboard,
-    &command_voters, &command_rank,   &command_import, &command_export,
-    &command_eval,   &command_gate,   &command_invite, &command_campaign,
-    &command_keys,   &command_verify, &command_bench,  NULL,
+    &command_serve,
+    &command_chat,
+    &command_models,
+    &command_leaderboard,
+    &command_voters,
+    &command_rank,
+    &command_import,
+    &command_export,
+    &command_review,
+    &command_eval,
+    &command_gate,
+    &command_invite,
+    &command_campaign,
+    &command_keys,
+    &command_verify,
+    &command_bench,
+    NULL,
 };
 
 static int help(const char *name)

@@ -22,7 +22,8 @@ struct command {
 /* One per file; `arena help` lists them in the order of COMMANDS. */
 extern const struct command command_serve, command_chat, command_models, command_rank,
     command_leaderboard, command_voters, command_bench, command_verify, command_export,
-    command_import, command_eval, command_gate, command_invite, command_campaign, command_keys;
+    command_import, command_eval, command_gate, command_invite, command_campaign, command_keys,
+    command_review;
 
 extern const struct command *const COMMANDS[]; /* NULL-terminated (main.c) */
 

@@ -119,6 +119,9 @@ static void tell_report(const struct wish *wish, const struct export_report *rep
     tell(report->without_consent,
          pairs ? "pairs left out: no consent of the voter (--consent)"
                : "battles without their texts: no consent of the voter (--consent)");
+    tell(report->held_back, pairs ? "pairs held back: personal data in them (arena review)"
+                                  : "battles without their texts: personal data in them "
+                                    "(arena review)");
     tell(report->may_not_train,
          "pairs left out: \"outputs_may_train\" is not true for both competitors");
     tell(report->ties,

@@ -21,6 +21,7 @@
 #include "board/tagger.h"
 #include "command/keeper.h"
 #include "command/settings.h"
+#include "command/retention.h"
 #include "command/spender.h"
 #include "competitor/roster.h"
 #include "eval/evals.h"
@@ -44,6 +45,7 @@ struct house {
     struct roster *roster;
     struct keeper *keeper;
     struct spender *spender;
+    struct retention *retention;
     struct live *live;
     struct tagger *tagger;
     struct campaigns *campaigns;
@@ -297,7 +299,11 @@ static bool open_keeper(struct house *house, const char *config, const char *dat
                                      .user = house};
     house->spender = spender_new(house->roster, house->store, err);
     house->keeper = house->spender ? keeper_new(&options, err) : NULL;
-    return house->keeper != NULL;
+    int64_t days = house->config.text_days;
+    if (!house->keeper || !days)
+        return house->keeper != NULL;
+    house->retention = retention_new(house->loop, house->store, days, err);
+    return house->retention != NULL;
 }
 
 static bool open_server(struct house *house, const char *listen, struct err *err)
@@ -347,6 +353,7 @@ static void close_house(struct house *house)
 {
     if (house->loop)
         loop_timer_stop(house->loop, &house->deadline);
+    retention_stop(house->retention);
     http_server_free(house->server);
     hall_free(house->hall);
     evals_free(house->evals);
@@ -363,6 +370,7 @@ static void close_house(struct house *house)
     if (house->loop)
         loop_turn(house->loop, 0); /* the store's last answers */
     tagger_free(house->tagger);
+    retention_free(house->retention);
     spender_free(house->spender);
     keys_free(house->keys);
     sessions_free(house->sessions);

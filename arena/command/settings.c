@@ -92,6 +92,17 @@ static bool read_tagging(struct settings *settings, const char *path, struct err
                    path, settings->tagger);
 }
 
+static bool read_retention(struct settings *settings, const char *path, struct err *err)
+{
+    static const char *const KEYS[] = {"text_days", NULL};
+    const json_t *retention = json_object_get(settings->root, "retention");
+    return !retention ||
+           (json_only_keys(retention, KEYS, "\"retention\"", err) &&
+            json_get_int_or(retention, "text_days", "\"retention\"", 1, 36500, &settings->text_days,
+                            err)) ||
+           err_prefix(err, "%s", path);
+}
+
 /* "prices": a file with what models cost, for the rows that do not say. */
 static bool read_prices(struct settings *settings, const char *path, struct err *err)
 {
@@ -122,8 +133,9 @@ static bool read_prices(struct settings *settings, const char *path, struct err 
 static bool read_root(struct settings *settings, struct text text, const char *path,
                       struct err *err)
 {
-    static const char *const KEYS[] = {"competitors", "auth",   "limits", "sampling",     "tagging",
-                                       "budget",      "prices", "device", "early_access", NULL};
+    static const char *const KEYS[] = {"competitors",  "auth",      "limits", "sampling",
+                                       "tagging",      "budget",    "prices", "device",
+                                       "early_access", "retention", NULL};
     settings->root = json_read(text, path, err);
     if (!settings->root || !json_only_keys(settings->root, KEYS, path, err))
         return false;
@@ -135,7 +147,7 @@ static bool read_root(struct settings *settings, struct text text, const char *p
         return false;
     return read_auth(settings, path, err) && read_limits(settings, path, err) &&
            read_sampling(settings, path, err) && read_tagging(settings, path, err) &&
-           read_prices(settings, path, err);
+           read_retention(settings, path, err) && read_prices(settings, path, err);
 }
 
 static char *folder_of(const char *path)

@@ -30,6 +30,7 @@ struct settings {
     /* "limits": {"same_prompt_votes": …}: of a voter on one prompt of their own only so many count,
      * and a hundred times as many of all voters; 0: all, as at home */
     int64_t same_prompt_votes;
+    int64_t text_days; /* "retention": {"text_days": …}: then texts are let go of; 0: kept */
     int64_t min_votes; /* "limits": {"min_votes": …}: fewer, and a model is not ranked yet */
 };
 

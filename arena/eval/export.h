@@ -31,7 +31,7 @@ bool export_sieve(struct db *db, const struct export_options *options, struct si
 /* What was not written, by why. */
 struct export_report {
     uint64_t rows, not_counted, self, without_consent, kept_private, may_not_train, ties,
-        several_turns, no_text;
+        several_turns, no_text, held_back;
 };
 
 bool export_votes(struct db *db, const struct export_options *options, struct table *table,

@@ -9,6 +9,7 @@
 
 #include "board/stored.h"
 #include "eval/export_tags.h"
+#include "eval/review.h"
 #include "eval/version_labels.h"
 #include "eval/vote_fields.h"
 #include "store/turns.h"
@@ -233,7 +234,11 @@ static bool on_battle(void *user, const struct battle_row *row)
         return err_set(&exporting->err, ERR_STORE, "a battle names a version that is not there");
     bool texts = row->source != BATTLE_IMPORT && export_may_tell(options, row->consent);
     exporting->report->without_consent += !texts && row->source != BATTLE_IMPORT;
-    telling_init(&telling, texts);
+    unsigned personal = 0;
+    if (texts && !review_needed(exporting->db, row, &personal, &exporting->err))
+        return false;
+    exporting->report->held_back += personal != 0;
+    telling_init(&telling, texts && !personal);
     char id[STORE_ID_SIZE];
     snprintf(id, sizeof id, "%.*s", (int)row->id.length, row->id.data);
     bool ok = row->source == BATTLE_IMPORT ||

@@ -8,6 +8,7 @@
 
 #include "board/stored.h"
 #include "eval/export_tags.h"
+#include "eval/review.h"
 #include "eval/version_labels.h"
 #include "eval/vote_fields.h"
 #include "store/turns.h"
@@ -145,6 +146,13 @@ static bool on_battle(void *user, const struct battle_row *row)
     uint64_t *reason = reason_against(exporting, row);
     if (reason) {
         ++*reason;
+        return true;
+    }
+    unsigned personal;
+    if (!review_needed(exporting->db, row, &personal, &exporting->err))
+        return false;
+    if (personal) {
+        exporting->report->held_back++;
         return true;
     }
     char id[STORE_ID_SIZE];

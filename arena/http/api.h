@@ -70,6 +70,10 @@ void api_key_list(struct http_request *request);
 void api_key_create(struct http_request *request);
 void api_key_revoke(struct http_request *request);
 
+/* api_review.c */
+void api_review_list(struct http_request *request);
+void api_review_decide(struct http_request *request);
+
 /* api_eval.c */
 void api_eval_run(struct http_request *request);
 void api_eval_resume(struct http_request *request);

@@ -33,6 +33,8 @@ const struct route ROUTES[] = {
     {"GET", "/api/keys", api_key_list, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys", api_key_create, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/keys/*/revoke", api_key_revoke, ROUTE_ACT, ACT_ADMINISTER},
+    {"GET", "/api/review", api_review_list, ROUTE_ACT, ACT_EXPORT},
+    {"POST", "/api/review/*", api_review_decide, ROUTE_ACT, ACT_EXPORT},
     {"POST", "/api/evals", api_eval_run, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/evals/*/resume", api_eval_resume, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/evals/*/stop", api_eval_stop, ROUTE_ACT, ACT_ADMINISTER},

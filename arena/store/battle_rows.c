@@ -13,7 +13,8 @@
     " (SELECT scope FROM consents c WHERE c.voter = b.voter ORDER BY c.id DESC LIMIT 1),"          \
     " s.seq, s.winner, s.judge, s.counted, s.voter, s.at_ms, s.delay_ms, s.read_ms, w.cohort, "    \
     "f.reasons,"                                                                                   \
-    " f.comment, f.recognised FROM battles b LEFT JOIN votes s ON s.battle = b.number"             \
+    " f.comment, f.recognised, (SELECT 1 + released FROM reviews v WHERE v.battle = b.number"      \
+    " ORDER BY v.id DESC LIMIT 1) FROM battles b LEFT JOIN votes s ON s.battle = b.number"         \
     " LEFT JOIN voters w ON w.number = s.voter LEFT JOIN feedback f ON f.vote = s.seq"             \
     " LEFT JOIN battle_tags m ON m.battle = b.number AND m.tagger = ?6 AND m.id <= ?7"             \
     " WHERE b.created_ms >= ?1 AND b.created_ms < ?2 AND (?3 < 0 OR s.judge = ?3)"                 \
@@ -64,7 +65,8 @@ static struct battle_row battle_from(const struct db_rows *rows)
                                .cohort = db_text(rows, 33),
                                .reasons = db_text(rows, 34),
                                .comment = db_text(rows, 35),
-                               .recognised = db_text(rows, 36)};
+                               .recognised = db_text(rows, 36),
+                               .review = (enum battle_review)db_int_or(rows, 37, REVIEW_NONE)};
 }
 
 bool battles_each(struct db *db, const struct battle_filter *filter,

@@ -19,6 +19,9 @@ struct battle_filter {
 };
 #define BATTLE_FILTER_ALL ((struct battle_filter){.judge = -1})
 
+/* What was decided on a battle whose texts hold personal data (reviews.h). */
+enum battle_review { REVIEW_NONE, REVIEW_REFUSED, REVIEW_RELEASED };
+
 /* Texts are borrowed for the call; data NULL: none. */
 struct battle_row {
     int64_t number, seq; /* seq 0: no vote */
@@ -32,6 +35,7 @@ struct battle_row {
     bool self_identified, keep_private;
     struct style_counts style_a, style_b;
     enum consent_scope consent; /* of the battle's voter */
+    enum battle_review review;
     /* --- the vote --- */
     enum winner winner;
     enum judge_kind judge;

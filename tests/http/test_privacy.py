@@ -1,8 +1,10 @@
 """What a voter wrote stays where the voter wants it: battles kept private, personal data held back, text that is let go."""
 import json
+import sqlite3
 import subprocess
+import time
 
-from arena_server import binary
+from arena_server import ArenaServer, binary
 from contract import ok, refused
 
 
@@ -31,3 +33,66 @@ def test_only_its_voter_keeps_a_battle_private(server, voter):
     refused(server.voter().post(f"/api/battles/{battle}/private", {"private": True}), "not_found")
     refused(voter.post(f"/api/battles/{battle}/private", {"private": "yes"}), "bad_request", '"private"')
     refused(voter.post(f"/api/battles/{battle}/private", {}), "bad_request", '"private"')
+
+
+def texts(rows):
+    return {row["id"]: json.dumps(row["full_conversation"]) for row in rows}
+
+
+def review(server, *arguments):
+    return subprocess.run([binary(), "review", *arguments, "--data", str(server.data)], capture_output=True, text=True)
+
+
+def test_personal_data_is_held_back_until_somebody_has_looked(server, voter):
+    battle, _ = voter.ready("write to jane.doe@lab-mail.org, IBAN DE89 3704 0044 0532 0130 00")
+    plain, _ = voter.ready("write to user@example.com")
+    voter.vote(battle)
+    voter.vote(plain)
+    rows, told = export(server)
+    assert "jane.doe" not in texts(rows)[battle] and "example.com" in texts(rows)[plain]
+    assert "1 battles without their texts: personal data" in told
+    listed = ok(voter.get("/api/review"), "review_list")["battles"]
+    assert [(row["battle_id"], row["found"]) for row in listed] == [(battle, ["e-mail address", "IBAN"])]
+    assert review(server).stdout == f"{battle}  e-mail address, IBAN\n"
+
+    assert review(server, "refuse", battle).returncode == 0  # through the running server
+    assert voter.get("/api/review").json["battles"] == [] and "jane.doe" not in texts(export(server)[0])[battle]
+    assert voter.post(f"/api/review/{battle}", {"release": True}).status == 200
+    assert "jane.doe" in texts(export(server)[0])[battle]
+
+
+def test_what_a_review_may_say(server, voter):
+    refused(voter.post("/api/review/" + "0" * 26, {"release": True}), "not_found")
+    refused(voter.post("/api/review/" + "0" * 26, {"release": 1}), "bad_request", "true or false")
+    assert review(server, "release", "../x").returncode == 2
+    assert review(server, "perhaps").returncode == 2
+
+
+def test_an_answer_may_hold_personal_data_too(server, provider, voter):
+    provider.scripts["left"].text = "Her number is +49 30 901820-11."
+    battle, _ = voter.ready("who?")
+    voter.vote(battle)
+    assert "901820" not in texts(export(server)[0])[battle]
+    assert "901820" not in json.dumps(export(server, what="preferences")[0])
+
+
+def test_old_texts_are_let_go(provider, tmp_path):
+    config = provider.config("left", "right", retention={"text_days": 30})
+    with ArenaServer(config=config, data=tmp_path) as server:
+        voter = server.voter()
+        old, _ = voter.ready("something said long ago")
+        new, _ = voter.ready("something said today")
+        voter.vote(old)
+        voter.vote(new)
+    month = 31 * 86400 * 1000
+    with sqlite3.connect(tmp_path / "arena.db") as db:
+        db.execute("UPDATE battles SET ended_ms = ended_ms - ? WHERE id = ?", (month, old))
+    with ArenaServer(config=config, data=tmp_path) as server:
+        for _ in range(200):
+            if "retention" in server.log():
+                break
+            time.sleep(0.02)
+        said = texts(export(server)[0])
+        assert "long ago" not in said[old] and "said today" in said[new]
+    assert b"long ago" not in (tmp_path / "test-server.log").read_bytes()
+    subprocess.run([binary(), "verify", "--data", str(tmp_path)], check=True, capture_output=True)

@@ -59,6 +59,8 @@ ROWS = {
     ("POST", "/api/invitations"): (ADMIN, {}),
     ("POST", "/api/invitations/*/revoke"): (ADMIN, {}),
     ("POST", "/api/exclusions"): (ADMIN, {}),
+    ("GET", "/api/review"): (ANALYST, None),
+    ("POST", "/api/review/*"): (ANALYST, {"release": True}),
     ("POST", "/api/evals"): (NONE, {}),  # over the data directory's socket only, as the two below and
     ("POST", "/api/evals/*/resume"): (NONE, {}),
     ("POST", "/api/evals/*/stop"): (NONE, {}),

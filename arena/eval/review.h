@@ -1,0 +1,29 @@
+/* Battles whose texts may not be exported before somebody has looked at them, and the list of
+ * them. Whatever a battle holds that an export would tell is searched: prompts, answers, the
+ * comment. Blocking; any thread with its own reader. */
+#ifndef ARENA_EVAL_REVIEW_H
+#define ARENA_EVAL_REVIEW_H
+
+#include "eval/personal.h"
+#include "store/battle_rows.h"
+#include "store/turns.h"
+
+/* Bits of personal.h, of one turn. */
+unsigned review_turn(const struct turn_record *turn);
+
+/* The kinds found in a battle and its comment; 0 too where somebody released it. */
+bool review_needed(struct db *db, const struct battle_row *row, unsigned *kinds, struct err *err);
+
+struct review_query {
+    int64_t after; /* battles' numbers above it */
+    size_t limit;  /* of battles told */
+    bool own;      /* as in export_options */
+};
+
+/* Held back and not decided yet, in the order of creation: those whose voters agreed to export.
+ * Imported and private ones never go out anyway. `next`: where to go on, 0 at the end. */
+bool review_each(struct db *db, const struct review_query *query,
+                 void (*each)(void *user, const struct battle_row *row, unsigned kinds), void *user,
+                 int64_t *next, struct err *err);
+
+#endif
