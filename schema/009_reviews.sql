@@ -1,4 +1,4 @@
--- Schema 8: what somebody decided on battles in whose texts personal data was found. The newest row of a battle holds;
+-- Schema 9: what somebody decided on battles in whose texts personal data was found. The newest row of a battle holds;
 -- without one its texts are not exported.
 CREATE TABLE reviews (
     id       INTEGER PRIMARY KEY,
