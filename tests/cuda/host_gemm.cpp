@@ -50,20 +50,31 @@ static void put(enum kernel_type type, void *values, size_t at, float value)
             type == KERNEL_BF16 ? float_to_bfloat(value) : float_to_half(value);
 }
 
+/* `count` rows of k numbers as floats. */
+static std::vector<float> widened(enum kernel_type type, const void *values, int count, int k,
+                                  int stride)
+{
+    std::vector<float> all((size_t)count * (size_t)k);
+    for (int r = 0; r < count; r++)
+        for (int i = 0; i < k; i++)
+            all[(size_t)r * (size_t)k + (size_t)i] =
+                element(type, values, (size_t)r * (size_t)stride + (size_t)i);
+    return all;
+}
+
 static void multiply(const struct cuda_gemm_shape &s, const void *w, const void *x, void *out)
 {
-    std::vector<float> weights((size_t)s.k);
-    for (int r = 0; r < s.rows; r++) {
-        for (int k = 0; k < s.k; k++)
-            weights[(size_t)k] = element(s.type, w, (size_t)r * (size_t)s.k + (size_t)k);
-        for (int t = 0; t < s.tokens; t++) {
+    std::vector<float> weights = widened(s.type, w, s.rows, s.k, s.k);
+    std::vector<float> inputs = widened(s.type, x, s.tokens, s.k, s.x_stride);
+    for (int t = 0; t < s.tokens; t++)
+        for (int r = 0; r < s.rows; r++) {
+            const float *a = &weights[(size_t)r * (size_t)s.k];
+            const float *b = &inputs[(size_t)t * (size_t)s.k];
             float sum = 0;
             for (int k = 0; k < s.k; k++)
-                sum += weights[(size_t)k] *
-                       element(s.type, x, (size_t)t * (size_t)s.x_stride + (size_t)k);
+                sum += a[k] * b[k];
             put(s.out_type, out, (size_t)t * (size_t)s.out_stride + (size_t)r, sum);
         }
-    }
 }
 
 int cuda_gemm_plan(struct cuda_gemm *gemm, const struct cuda_gemm_shape *shape, const void *w,

@@ -272,7 +272,7 @@ static bool run_warp(unsigned warp)
 {
     unsigned first = warp * WARP, lanes = threads - first < WARP ? threads - first : (unsigned)WARP;
     bool ran = false;
-    for (unsigned i = 0, idle = 0; idle < lanes; i = (i + 1) % lanes) {
+    for (unsigned i = 0, idle = 0; idle < lanes; i = i + 1 < lanes ? i + 1 : 0) {
         struct fiber *f = &fibers[first + turn(i, lanes)];
         idle++;
         if (f->state != READY)
