@@ -3,6 +3,7 @@
  * then the matchmaker's own, over copies of the competitors with the weights that were given. */
 #include "http/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,8 @@ static bool read_options(const json_t *body, struct simulation *simulation,
         return err_set(err, ERR_BAD_REQUEST, WHAT ": the target is none of the competitors");
     simulation->options.target = NULL;
     if (target && *target && simulation->options.rule == SAMPLING_INFORMATIVE)
-        simulation->options.target = strcpy(simulation->target, target);
+        simulation->options.target = simulation->target;
+    snprintf(simulation->target, sizeof simulation->target, "%s", target ? target : "");
     return true;
 }
 

@@ -3,14 +3,18 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "store/audit.h"
 
 static bool tell_audit(struct db *tx, const struct exclusion_record *record, struct err *err)
 {
-    char detail[64];
-    snprintf(detail, sizeof detail, "voter %" PRId64 " from %" PRId64 " ms", record->voter,
-             record->from_ms);
+    char detail[64], from[32] = "";
+    time_t seconds = record->from_ms / 1000;
+    struct tm parts;
+    if (record->from_ms > 0 && gmtime_r(&seconds, &parts))
+        strftime(from, sizeof from, " from %Y-%m-%d", &parts);
+    snprintf(detail, sizeof detail, "voter %" PRId64 "%s", record->voter, from);
     bool back = record->from_ms == EXCLUSION_TAKEN_BACK;
     struct audit_record audit = {.at_ms = record->at_ms,
                                  .actor = record->actor,

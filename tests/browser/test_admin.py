@@ -1,10 +1,12 @@
-"""The administrator's page of models, and the choice to keep prompts in-house."""
+"""The administrator's pages, and the choice to keep prompts in-house."""
 
 import json
+import random
+import subprocess
 
 import pytest
 
-from arena_server import ArenaServer
+from arena_server import ArenaServer, binary
 from fake_provider import Script
 from pages import NAMES, ORGANISATIONS
 from test_axe import check
@@ -52,3 +54,107 @@ def test_prompts_stay_in_house(visit, mixed, models):
         assert voter.page.is_checked("#in-house-only"), "the choice is remembered"
         voter.ready()
     assert NAMES[1] not in {call["model"] for call in models.calls[before:]}
+
+
+# ---- people, voters, sampling, moderation, audit ----
+
+
+def import_votes(server):
+    """Nine voters who read, and one who always takes the left."""
+    dice, rows = random.Random(7), ["model_a,model_b,winner,judge"]
+    for voter in range(10):
+        for _ in range(60):
+            a, b = dice.sample(("ours-one", "ours-two", "other"), 2)
+            better, worse = ("model_a", "model_b") if a < b else ("model_b", "model_a")
+            winner = "model_a" if voter == 0 else better if dice.random() < 0.8 else worse
+            rows.append(f"{a},{b},{winner},v{voter}")
+    path = server.data / "votes.csv"
+    path.write_text("\n".join(rows) + "\n")
+    subprocess.run([binary(), "import", str(path), "--data", str(server.data)], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def filled(models):
+    ours = [models.competitor(name, organisation="Our Lab", in_house=True) for name in ("ours-one", "ours-two")]
+    with ArenaServer(config={"competitors": ours}) as server:
+        import_votes(server)
+        models.scripts["ours-one"] = Script("I am ours-one, and I say so.")
+        models.scripts["ours-two"] = Script("An answer.")
+        player = server.voter()
+        battle, _ = player.ready("Who are you?")
+        player.vote(battle)
+        yield server
+
+
+@pytest.fixture
+def admin(visit, filled, size):
+    return visit(size, "dark" if size == "phone" else "light", server=filled)
+
+
+def test_inviting_people(admin, axe, size):
+    page = admin.open("/admin/people").page
+    page.wait_for_selector(".card")
+    check(admin, axe, "people")
+    page.click("text=Invite >> nth=0")
+    page.fill("dialog [name=count]", "2")
+    page.fill("dialog [name=cohort]", f"panel {size}")
+    check(admin, axe, "inviting")
+    page.click("dialog .button.main")
+    page.wait_for_selector(".sheet li")
+    links = page.locator(".sheet code").all_inner_texts()
+    assert len(links) == 2 and all("/join/" in link for link in links)
+    check(admin, axe, "sheet")
+    page.emulate_media(media="print")
+    assert page.is_visible(".sheet") and not page.is_visible(".rooms") and not page.is_visible(".cards")
+    page.emulate_media(media="screen")
+    page.locator("[aria-label^='Withdraw invitation']").first.click()
+    page.wait_for_selector("text=/used, expired or/")
+    page.reload()
+    page.wait_for_selector(".card")
+    assert links[0] not in admin.everything(), "shown once"
+
+
+def test_changing_a_person(admin, axe):
+    page = admin.open("/admin/people").page
+    page.locator("[aria-label^='Change Voter']").first.click()
+    page.fill("dialog [name=cohort]", "night shift")
+    page.check("dialog [name=staff]")
+    check(admin, axe, "changing")
+    page.click("dialog .button.main")
+    page.wait_for_selector("text=night shift")
+
+
+def test_a_suspicious_voter(admin, axe):
+    page = admin.open("/admin/voters").page
+    page.wait_for_selector("[aria-label=v0]")
+    check(admin, axe, "voters")
+    assert "on the left much more often" in page.inner_text("[aria-label=v0]")
+    page.click("[aria-label='Leave out v0']")
+    page.fill("dialog [name=note]", "always left")
+    page.fill("dialog [name=from]", "2026-01-02")
+    check(admin, axe, "leaving out")
+    page.click("dialog .button.main")
+    page.click("[aria-label='Count v0 again']")
+    page.fill("dialog [name=note]", "for the next test")
+    page.click("dialog .button.main")
+    page.wait_for_selector("[aria-label='Leave out v0']")
+
+
+def test_sampling_and_moderation_and_the_log(admin, axe):
+    page = admin.open("/admin/sampling").page
+    page.wait_for_selector("tbody td")
+    check(admin, axe, "sampling")
+    page.fill("[name='weight ours-one']", "0")
+    page.press("[name='weight ours-one']", "Tab")
+    page.wait_for_selector("text=No two models may meet")
+    page = admin.open("/admin/moderation").page
+    page.click("summary")
+    assert "I am ours-one" in page.inner_text(".card")
+    check(admin, axe, "moderation")
+    page.check("[name=all]")
+    page.wait_for_selector(".card")
+    page = admin.open("/admin/audit").page
+    page.wait_for_selector(".log li, .lead")
+    check(admin, axe, "audit")
+    rooms = page.locator(".rooms a").all_inner_texts()
+    assert rooms[0] == "Models" and "Audit" in rooms and page.title() == "Audit · arena"

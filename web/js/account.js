@@ -46,7 +46,18 @@ async function showTaste() {
 
 const ROLES = { voter: "Voter", analyst: "Analyst", admin: "Administrator" };
 
+function showLeftOut(leftOut) {
+  byId("left-out").hidden = !leftOut;
+  if (!leftOut) return;
+  const from = leftOut.from_ms ? `Those from ${day.format(new Date(leftOut.from_ms))} on do` : "They do";
+  byId("out-text").textContent = `${from} not move the leaderboards. You can go on voting, and they stay on record.`;
+  byId("appealed").textContent = leftOut.appeal ?? "";
+  byId("appealed").hidden = !leftOut.appeal;
+}
+
 function showAccount(account) {
+  showLeftOut(account.left_out);
+  byId("lead").hidden = account.role !== "admin";
   const since = day.format(new Date(account.since_ms));
   byId("who").textContent = [account.name, ROLES[account.role], account.cohort, `here since ${since}`]
     .filter(Boolean).join(", ");
@@ -84,6 +95,13 @@ bind("password", async (form) => {
   form.reset();
   await read();
   return "Saved.";
+});
+
+bind("appeal", async (form) => {
+  await post("/api/account/appeal", values(form, "text"));
+  form.reset();
+  await read();
+  return "Sent. Whoever runs this arena reads it.";
 });
 
 bind("link", async () => {

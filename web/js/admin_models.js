@@ -1,7 +1,7 @@
 // The administrator's page of models: who is configured, how each has been doing, and pausing them without a restart.
-import { announce, byId, el } from "./dom.js";
+import { el } from "./dom.js";
 import { get, post } from "./api.js";
-import { errorSentence } from "./words.js";
+import { badge, button, card, figures as list, plural } from "./admin_kit.js";
 
 const ACTS = {
   active: [["pause", "Pause"], ["retire", "Retire"]],
@@ -18,19 +18,6 @@ function seconds(value) {
   return value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(1)} s`;
 }
 const dollars = (value) => (value === 0 ? "$0" : `$${value < 0.01 ? value.toPrecision(2) : value.toFixed(2)}`);
-const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-
-function problem(error) {
-  const sentence = error?.sentence;
-  const own = sentence && error.status >= 400 && error.status < 500;  // the server's own words say more
-  byId("problem").textContent = own ? `${sentence[0].toUpperCase()}${sentence.slice(1)}.` : errorSentence(error);
-  byId("problem").hidden = false;
-}
-
-function figure(word, value, more) {
-  return el("div", {}, el("dt", {}, word), el("dd", {}, value, more && el("small", {}, more)));
-}
-
 function priceOf({ price, in_house: inHouse }) {
   if (price.input === null) return inHouse ? "none a call" : "unknown";
   return `$${price.input} in, $${price.output ?? "?"} out`;
@@ -45,16 +32,16 @@ function figures(model) {
   const { health } = model;
   const failed = Object.values(health.errors).reduce((sum, count) => sum + count, 0);
   const latency = ({ p50, p95 }) => [seconds(p50), p95 === null ? null : `95 % under ${seconds(p95)}`];
-  return el("dl", { class: "figures" },
-    figure("Answers", String(health.answers), health.failures ? `${health.failures} failed` : null),
-    figure("First token", ...latency(health.first_token_seconds)),
-    figure("Whole answer", ...latency(health.answer_seconds)),
-    figure("Failed attempts", String(failed), errorsOf(health)),
-    figure("Swapped, void", `${health.swaps}, ${health.voids}`, "battles lost by it"),
-    figure("Spent", dollars(health.spent_usd),
-      health.unpriced ? `${plural(health.unpriced, "answer")} without a price` : null),
-    figure("Price", priceOf(model), model.price.input === null ? null : "a million tokens"),
-    figure("Budget", model.budget_usd === null ? "none" : `${dollars(model.budget_usd)} a day`));
+  return list(
+    ["Answers", String(health.answers), health.failures ? `${health.failures} failed` : null],
+    ["First token", ...latency(health.first_token_seconds)],
+    ["Whole answer", ...latency(health.answer_seconds)],
+    ["Failed attempts", String(failed), errorsOf(health)],
+    ["Swapped, void", `${health.swaps}, ${health.voids}`, "battles lost by it"],
+    ["Spent", dollars(health.spent_usd),
+      health.unpriced ? `${plural(health.unpriced, "answer")} without a price` : null],
+    ["Price", priceOf(model), model.price.input === null ? null : "a million tokens"],
+    ["Budget", model.budget_usd === null ? "none" : `${dollars(model.budget_usd)} a day`]);
 }
 
 function alarmOf({ key, state, health }) {
@@ -64,22 +51,19 @@ function alarmOf({ key, state, health }) {
   return null;
 }
 
-function card(model) {
+function show(frame, model, changed) {
   const alarm = alarmOf(model);
   const about = [model.organisation, model.provider, model.model].filter(Boolean).join(" · ");
   const receives = model.receives ? `prompts go to ${model.receives}` : "prompts stay here";
-  return el("article", { class: model.state === "active" ? "card" : "card still", "aria-label": model.name },
-    el("header", {}, el("h2", {}, model.name),
-      model.state === "active" ? null : el("span", { class: "badge off" }, model.state),
-      model.in_house ? el("span", { class: "badge" }, "in-house") : null,
-      el("p", { class: "about" }, `${about}; ${receives}`)),
-    alarm && el("p", { class: "alarm" }, alarm),
-    figures(model),
-    el("div", { class: "acts" }, ...ACTS[model.state].map(([action, word]) =>
-      el("button", {
-        type: "button", class: "button quiet", "aria-label": `${word} ${model.name}`,
-        onclick: (event) => change(event.target, model.name, action),
-      }, word))));
+  return card({
+    title: model.name, level: 2, about: `${about}; ${receives}`, still: model.state !== "active",
+    badges: [model.state !== "active" && badge(model.state, true), model.in_house && badge("in-house")].filter(Boolean),
+    acts: ACTS[model.state].map(([action, word]) => button(word, (pressed) => frame.run(pressed, async () => {
+      await post("/api/roster", { action, name: model.name });
+      await changed();
+      return `${model.name} ${DONE[action]}`;
+    }), { "aria-label": `${word} ${model.name}` })),
+  }, alarm && el("p", { class: "alarm" }, alarm), figures(model));
 }
 
 function summaryOf(models) {
@@ -89,29 +73,20 @@ function summaryOf(models) {
   return `${plural(active.length, "model")} answering, ${rivals ? plural(rivals, "rival") : "no rivals"}.${battle}`;
 }
 
-async function change(button, name, action) {
-  button.disabled = true;
-  byId("problem").hidden = true;
-  try {
-    await post("/api/roster", { action, name });
-    await show();
-    announce(`${name} ${DONE[action]}`);
-  } catch (error) { problem(error); }
-  button.disabled = false;
+export async function open(frame) {
+  const models = el("div", { class: "cards", id: "models" });
+  async function again() {
+    const { competitors } = await get("/api/roster");
+    models.replaceChildren(...competitors.map((model) => show(frame, model, again)));
+    frame.summary(summaryOf(competitors));
+  }
+  await again();
+  frame.acts(button("Read again", (pressed) => frame.run(pressed, async () => {
+    await again();
+    return "Read again";
+  })));
+  frame.body.replaceChildren(models, el("p", { class: "note" },
+    "Answers, latencies, errors and costs are counted when their battle is over, so that nothing here tells who "
+    + "answers in one that is not. They begin anew when the arena does. A rival is added with ",
+    el("code", {}, "arena models add"), ", which asks for its budget."));
 }
-
-async function show() {
-  const { competitors } = await get("/api/roster");
-  byId("models").replaceChildren(...competitors.map(card));
-  byId("summary").textContent = summaryOf(competitors);
-  byId("note").hidden = byId("refresh").hidden = false;
-}
-
-byId("refresh").addEventListener("click", () => {
-  byId("problem").hidden = true;
-  show().then(() => announce("Read again"), problem);
-});
-show().catch((error) => {
-  byId("summary").textContent = "";
-  problem(error);
-});

@@ -5,9 +5,13 @@ import { errorSentence } from "./words.js";
 const own = new Set(["bad_request", "unauthorized", "forbidden", "not_found", "conflict", "wrong_state", "too_many"]);
 
 // Here the server's own words say more than the vocabulary's.
-export function problem(error) {
+export function sentence(error) {
   const said = own.has(error?.code) && error.sentence;
-  byId("problem").textContent = said ? `${said[0].toUpperCase()}${said.slice(1)}.` : errorSentence(error);
+  return said ? `${said[0].toUpperCase()}${said.slice(1)}.` : errorSentence(error);
+}
+
+export function problem(error) {
+  byId("problem").textContent = sentence(error);
   byId("problem").hidden = false;
 }
 
