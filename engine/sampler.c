@@ -32,6 +32,7 @@ struct sampler {
     double *sums;                 /* of each block's weights */
     float *sorted;                /* scratch for choosing among maxima */
     struct candidate *candidates; /* the likeliest so far, in order */
+    struct candidate *spare;      /* scratch for sorting them */
     size_t candidate_count;
     uint32_t *drawn;     /* how often each token is in the answer; NULL without penalties */
     unsigned char *seen; /* is it in prompt or answer? */
@@ -91,9 +92,10 @@ static bool allocate(struct sampler *sampler)
     sampler->maxima = malloc(blocks * sizeof *sampler->maxima);
     sampler->sorted = malloc(blocks * sizeof *sampler->sorted);
     sampler->candidates = malloc(vocabulary * sizeof *sampler->candidates);
+    sampler->spare = malloc(vocabulary * sizeof *sampler->spare);
     sampler->sums = malloc(blocks * sizeof *sampler->sums);
     bool ok = sampler->sums && sampler->weights && sampler->maxima && sampler->sorted &&
-              sampler->candidates;
+              sampler->candidates && sampler->spare;
     if (has_penalties(sampling) || sampling->logit_biases > 0) {
         sampler->logits = malloc(vocabulary * sizeof *sampler->logits);
         ok = ok && sampler->logits;
@@ -137,9 +139,9 @@ void sampler_free(struct sampler *sampler)
 {
     if (!sampler)
         return;
-    void *owned[] = {sampler->biases, sampler->logits,   sampler->weights,    sampler->maxima,
-                     sampler->sums,   sampler->sorted,   sampler->candidates, sampler->drawn,
-                     sampler->seen,   sampler->seen_list};
+    void *owned[] = {sampler->biases, sampler->logits,    sampler->weights,    sampler->maxima,
+                     sampler->sums,   sampler->sorted,    sampler->candidates, sampler->drawn,
+                     sampler->seen,   sampler->seen_list, sampler->spare};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(sampler);
@@ -246,16 +248,41 @@ static double exponentials(struct sampler *sampler, const float *logits, float t
     return total;
 }
 
-/* NaN becomes minus infinity in every comparison: `a > b` is false for it. */
+/* The larger of each pair: b for a NaN in a. */
+static inline four larger(four a, four b)
+{
+    four_bits more = a > b;
+    return (four)(((four_bits)a & more) | ((four_bits)b & ~more));
+}
+
+/* NaN becomes minus infinity in every comparison: `a > b` is false for it. Two chains, since each
+ * step of one waits for the one before. */
+static float largest_of(const float *values, int count)
+{
+    four a = {-INFINITY, -INFINITY, -INFINITY, -INFINITY}, b = a;
+    int i = 0;
+    for (; i + 8 <= count; i += 8) {
+        four x, y;
+        memcpy(&x, values + i, sizeof x);
+        memcpy(&y, values + i + 4, sizeof y);
+        a = larger(x, a);
+        b = larger(y, b);
+    }
+    a = larger(a, b);
+    float largest = -INFINITY;
+    for (int lane = 0; lane < 4; lane++)
+        largest = a[lane] > largest ? a[lane] : largest;
+    for (; i < count; i++)
+        largest = values[i] > largest ? values[i] : largest;
+    return largest;
+}
+
 static float block_maxima(const struct sampler *sampler, const float *logits)
 {
     float top = -INFINITY;
     for (int block = 0; block < sampler->blocks; block++) {
-        int from = block * BLOCK;
-        int to = from + BLOCK < sampler->vocabulary ? from + BLOCK : sampler->vocabulary;
-        float largest = -INFINITY;
-        for (int i = from; i < to; i++)
-            largest = logits[i] > largest ? logits[i] : largest;
+        int from = block * BLOCK, left = sampler->vocabulary - from;
+        float largest = largest_of(logits + from, left < BLOCK ? left : BLOCK);
         sampler->maxima[block] = largest;
         top = largest > top ? largest : top;
     }
@@ -300,6 +327,45 @@ static int by_logit(const void *first, const void *second)
     return (a->token > b->token) - (a->token < b->token);
 }
 
+/* Larger logits have smaller keys; both zeros have one. */
+static uint32_t sort_key(float logit)
+{
+    uint32_t bits;
+    float plain = logit + 0.0f;
+    memcpy(&bits, &plain, sizeof bits);
+    return bits >> 31 ? bits : ~bits & 0x7fffffff;
+}
+
+/* By logit, likeliest first, equal ones by id. They come by id, so a stable sort of the logits
+ * alone will do: by digits of 11 bits, since a flat distribution has candidates by the ten
+ * thousand. */
+static void sort_candidates(struct sampler *sampler)
+{
+    enum { BITS = 11, DIGITS = 1 << BITS, FEW = 512 };
+    size_t count = sampler->candidate_count;
+    if (count < FEW) {
+        qsort(sampler->candidates, count, sizeof *sampler->candidates, by_logit);
+        return;
+    }
+    for (int shift = 0; shift < 32; shift += BITS) {
+        size_t places[DIGITS] = {0}, place = 0;
+        for (size_t i = 0; i < count; i++)
+            places[sort_key(sampler->candidates[i].logit) >> shift & (DIGITS - 1)]++;
+        for (int digit = 0; digit < DIGITS; digit++) {
+            size_t here = places[digit];
+            places[digit] = place;
+            place += here;
+        }
+        for (size_t i = 0; i < count; i++) {
+            struct candidate c = sampler->candidates[i];
+            sampler->spare[places[sort_key(c.logit) >> shift & (DIGITS - 1)]++] = c;
+        }
+        struct candidate *sorted = sampler->spare;
+        sampler->spare = sampler->candidates;
+        sampler->candidates = sorted;
+    }
+}
+
 /* Collects every logit that is at least `bound`, by id. */
 static void collect(struct sampler *sampler, const float *logits, float bound)
 {
@@ -325,7 +391,7 @@ static void likeliest(struct sampler *sampler, const float *logits, int k)
         bound = nth_largest(sampler->sorted, sampler->blocks, k - 1);
     }
     collect(sampler, logits, bound);
-    qsort(sampler->candidates, sampler->candidate_count, sizeof *sampler->candidates, by_logit);
+    sort_candidates(sampler);
     if (sampler->candidate_count > (size_t)k)
         sampler->candidate_count = (size_t)k;
 }
