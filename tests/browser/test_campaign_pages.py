@@ -112,6 +112,11 @@ def test_five_voters_from_the_command_to_the_signed_report(served, visit, axe, t
     found = lead.page.evaluate("axe.run()")["violations"]
     assert found == [], [(item["id"], item["nodes"][0]["html"]) for item in found]
     assert lead.overflow() <= 0
+    phone = visit("phone", "dark", server=served).open(f"/campaigns/{campaign}")
+    phone.page.wait_for_selector("text=This report is final")
+    phone.page.evaluate(axe)
+    assert phone.page.evaluate("axe.run()")["violations"] == []
+    assert phone.overflow() <= 0
     with lead.page.expect_download() as download:
         lead.page.click("text=Download the report")
     download.value.save_as(tmp_path / "downloaded.json")

@@ -239,6 +239,7 @@ def test_what_the_pacer_did_is_kept(arena):
     voter.vote(battle, read_ms=5)
     with sqlite3.connect(f"file:{arena.data}/arena.db?mode=ro", uri=True) as db:
         first, ended, released, shown = db.execute(
-            "SELECT max(first_ms_a, first_ms_b), max(ended_ms_a, ended_ms_b), released_ms, shown_ms FROM turns").fetchone()
+            "SELECT max(first_ms_a, first_ms_b), max(ended_ms_a, ended_ms_b), released_ms, shown_ms"
+            " FROM turns").fetchone()
         read = db.execute("SELECT read_ms FROM votes").fetchone()[0]
     assert first <= released <= shown and ended <= shown and read == 5

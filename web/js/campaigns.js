@@ -43,6 +43,9 @@ function far({ progress, question, state }) {
 const badge = ({ state }) => el("span", { class: state === "running" ? "badge" : "badge over" },
   state === "running" ? "running" : "ended");
 
+// A table that may be wider than the page: it scrolls by itself, with the keyboard too.
+const across = (name, table) => el("div", { class: "across", tabindex: 0, role: "region", "aria-label": name }, table);
+
 // ---- the list ----
 
 function entry(campaign) {
@@ -111,7 +114,7 @@ function results(campaign) {
   const head = (text, className) => el("th", { scope: "col", class: className }, text);
   return [
     el("h2", {}, "Win rate of ", campaign.question.model.name),
-    el("div", { class: "across" }, el("table", { class: "results" },
+    across("Results", el("table", { class: "results" },
       el("thead", {}, el("tr", {}, head("Versus", "name"), el("th", { scope: "col", class: "chart" },
         el("span", { class: "sr-only" }, "Interval"), axis(SCALE)),
       ...["Votes", "Wins", "Losses", "Ties"].map((text) => head(text, "number")), head("Verdict"))),
@@ -147,7 +150,7 @@ function raters({ raters: all }) {
       share("A side chosen where one model answered twice", all.noise),
       share("Of these, the left one", all.left_of_same),
       share("Left among all votes for a side", all.left)),
-    el("div", { class: "across" }, el("table", {},
+    across("Raters", el("table", {},
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Rater"),
         ...["Votes", "Left", "Known winners", "With the others", "Under 2 s"].map(head))),
       el("tbody", {}, ...all.list.map(raterRow)))),
@@ -157,7 +160,7 @@ function raters({ raters: all }) {
 function variants(report) {
   return [
     el("h2", {}, "Every variant tried"),
-    el("div", { class: "across" }, el("table", {},
+    across("Variants", el("table", {},
       el("thead", {}, el("tr", {},
         ...["Model", "Version", "Since", "Votes"].map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, ...report.variants.map((row) => el("tr", {},
