@@ -311,9 +311,14 @@ bool record_read(struct db *db, const char *battle, const char *voter, struct st
     struct battle_record record;
     struct versions versions = {0};
     struct loading loading = {story, err, false};
-    if (!battles_find(db, battle, &record, err))
+    struct err problem = ERR_INIT;
+    bool found = battles_find(db, battle, &record, &problem);
+    if (!found && problem.code != ERR_NOT_FOUND) {
+        *err = problem;
         return false;
-    if (strcmp(record.voter, voter) != 0)
+    }
+    /* the same words for somebody else's: a guessed id tells nothing */
+    if (!found || strcmp(record.voter, voter) != 0)
         return err_set(err, ERR_NOT_FOUND, "there is no battle of this id among yours");
     take_record(story, &record);
     if (!versions_load(db, &versions, err))

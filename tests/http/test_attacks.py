@@ -1,0 +1,198 @@
+"""What somebody outside tries: planted sessions, foreign pages, rebound names, redirects, split headers, guesses, and
+races. Every route that changes anything is tried, as the routes' own table lists them."""
+import concurrent.futures
+import pathlib
+import re
+import secrets
+import sqlite3
+import statistics
+import subprocess
+import time
+
+import pytest
+
+from arena_server import ArenaServer, binary
+from contract import ok, refused
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent / "arena" / "http" / "route.c"
+POSTS = re.findall(r'\{"POST", "([^"]+)"', SOURCE.read_text())
+ID = "0" * 26
+PASSWORD = "a good long password"
+
+
+def invite(server, *arguments):
+    done = subprocess.run([binary(), "invite", *arguments, "--data", str(server.data)], capture_output=True, text=True,
+                          check=True)
+    return done.stdout.strip().rsplit("/", 1)[1]
+
+
+def newcomer(server, role="voter", planted=None):
+    voter = server.voter()
+    if planted:
+        voter.cookies["arena_voter"] = planted
+    assert voter.post("/api/join", {"token": invite(server, "--role", role)}).status == 201
+    voter.agree()
+    return voter
+
+
+@pytest.fixture(scope="module")
+def house(provider):
+    with ArenaServer(config=provider.config("left", "right", auth={"mode": "invite"}, limits={"min_votes": 1})) as running:
+        yield running
+
+
+# --- sessions ---
+
+def test_a_session_is_new_after_every_way_in(house):
+    """Fixation: whatever cookie was there before, the one that opens the voter is a fresh one."""
+    victim = newcomer(house, planted="B" * 43)
+    first = victim.cookies["arena_voter"]
+    assert first != "B" * 43
+    assert victim.post("/api/account/password", {"name": "victim", "password": PASSWORD}).status == 200
+    own = newcomer(house)  # the attacker's session, planted into the victim's other browser
+    browser = house.voter()
+    browser.cookies = dict(own.cookies)
+    browser.post("/api/login", {"name": "victim", "password": PASSWORD})
+    assert browser.cookies["arena_voter"] not in (first, own.cookies["arena_voter"])
+    assert own.get("/api/account").json["name"] != "victim"
+
+
+def test_a_session_that_was_signed_out_is_dead(house):
+    voter = newcomer(house)
+    copy = house.voter()
+    copy.cookies = dict(voter.cookies)
+    assert copy.get("/api/account").status == 200
+    assert voter.post("/api/logout", {}).status == 200
+    refused(copy.get("/api/account"), "unauthorized")
+
+
+# --- foreign pages ---
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_foreign_page_changes_nothing(house, path):
+    """CSRF: a browser that is signed in as the administrator, on somebody else's page."""
+    if path.startswith("/v1/"):
+        pytest.skip("opened by a key in a header, which no foreign page has; cookies mean nothing to it")
+    admin = getattr(house, "admin", None) or newcomer(house, "admin")
+    house.admin = admin
+    where = path.replace("*", ID)
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": None, "Sec-Fetch-Site": "cross-site"},
+                    {"Origin": house.origin + ".evil.example"}):
+        refused(admin.post(where, {}, headers=headers), "bad_origin")
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        refused(admin.request("POST", where, b"{}", {"Content-Type": kind}), "media_type")
+
+
+def test_a_rebound_name_is_not_answered(house):
+    for host in ("evil.example", f"evil.example:{house.port}", "127.0.0.1.evil.example", "localhost.evil.example", "[::2]"):
+        reply = house.voter().get("/api/models", {"Host": host})
+        refused(reply, "bad_host")
+        assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+# --- redirects and headers ---
+
+def test_nothing_redirects(house):
+    """No answer has a Location, so none can be pointed elsewhere."""
+    voter = newcomer(house)
+    for path in ("/", "//evil.example", "/login?next=https://evil.example", "/join/x?next=//evil.example",
+                 "/account?return=//evil.example", "/leaderboard?redirect=https://evil.example", "/%2f%2fevil.example/"):
+        reply = voter.get(path)
+        assert reply.status < 300 or reply.status >= 400, reply
+        assert "Location" not in reply.headers and "Refresh" not in reply.headers
+        assert b"evil.example" not in reply.body
+
+
+@pytest.mark.parametrize("path", ["/x%0d%0aSet-Cookie:%20a=b", "/join/x%0d%0aSet-Cookie:%20a=b",
+                                  "/api/battles/a%0d%0aX-Evil:%201", "/api/leaderboard?category=a%0d%0aX-Evil:%201"])
+def test_no_header_is_smuggled_in(house, path):
+    reply = newcomer(house).get(path)
+    assert "X-Evil" not in reply.headers and "a=b" not in (reply.headers.get("Set-Cookie") or "")
+
+
+def test_what_is_echoed_is_no_header(house):
+    voter = newcomer(house)
+    reply = voter.post("/api/account/password", {"name": "a\r\nX-Evil: 1", "password": PASSWORD})
+    assert "X-Evil" not in reply.headers
+    reply = voter.get("/api/models", {"If-None-Match": '"a", X-Evil', "Last-Event-ID": "1 X-Evil: 1"})
+    assert "X-Evil" not in reply.headers
+
+
+# --- guessing ---
+
+def test_guessed_battles_look_like_none(house):
+    """Somebody else's battle and one that there is not are refused with the same bytes."""
+    owner, other = newcomer(house), newcomer(house)
+    battle, _ = owner.ready()
+    for action in ("", "/events"):
+        theirs, none = other.get(f"/api/battles/{battle}{action}"), other.get(f"/api/battles/{ID}{action}")
+        assert (theirs.status, theirs.body) == (none.status, none.body) == (404, none.body)
+    for action in ("vote", "skip", "stop", "reveal", "private", "turns", "regenerate"):
+        body = {"vote": {"winner": "tie"}, "private": {"private": True}, "turns": {"prompt": "x"}}.get(action, {})
+        theirs, none = (other.post(f"/api/battles/{name}/{action}", body) for name in (battle, ID))
+        assert (theirs.status, theirs.body) == (none.status, none.body) == (404, none.body)
+    assert owner.get(f"/api/battles/{battle}").json["state"] == "ready"
+
+
+def test_ids_and_tokens_cannot_be_counted_up(house):
+    """Ids are 128 random bits or more; tokens 256, and only their digests are stored, so that finding one takes no
+    comparison with a secret: how long a look-up takes tells of digests alone."""
+    battles = [newcomer(house).ready()[0] for _ in range(3)]
+    assert len({name[:6] for name in battles}) == 3 and all(re.fullmatch("[0-9a-z]{26}", name) for name in battles)
+    tokens = [invite(house) for _ in range(3)]
+    assert all(re.fullmatch(r"[\w-]{43}", token) for token in tokens) and len({token[:4] for token in tokens}) == 3
+    with sqlite3.connect(house.data / "arena.db") as db:
+        for table, column in (("voter_sessions", "token_hash"), ("invitations", "token_hash"), ("api_keys", "token_hash")):
+            assert all(len(row[0]) == 32 for row in db.execute(f"SELECT {column} FROM {table}"))
+
+
+def test_a_guess_that_begins_right_takes_no_longer(house):
+    """Medians of many tries, far wider than a compare of 42 bytes would be: this catches a look-up by prefix or a scan."""
+    real = newcomer(house).cookies["arena_voter"]
+    times = {"near": [], "far": []}
+    for _ in range(60):
+        for kind, guess in (("near", real[:-1] + ("A" if real[-1] != "A" else "B")), ("far", secrets.token_urlsafe(32))):
+            voter = house.voter()
+            voter.cookies["arena_voter"] = guess
+            begun = time.perf_counter()
+            refused(voter.get("/api/account"), "unauthorized")
+            times[kind].append(time.perf_counter() - begun)
+    near, far = (statistics.median(times[kind]) for kind in ("near", "far"))
+    assert abs(near - far) < 0.5 * max(near, far)
+
+
+@pytest.mark.parametrize("path, body", [("/api/join", lambda: {"token": secrets.token_urlsafe(32)}),
+                                        ("/api/login", lambda: {"name": "victim", "password": secrets.token_hex(8)})])
+def test_guesses_are_throttled(provider, path, body):
+    with ArenaServer(config=provider.config("left", "right", auth={"mode": "invite"})) as house:
+        replies = [house.voter().post(path, body()) for _ in range(120)]
+        throttled = [reply for reply in replies if reply.status == 429]
+        assert throttled and all(int(reply.headers["Retry-After"]) >= 1 for reply in throttled)
+        assert not any("Set-Cookie" in reply.headers for reply in replies)
+
+
+# --- races ---
+
+def test_parallel_votes_on_one_battle(house):
+    """Forty connections with different wishes: one vote is counted, everybody else is told which."""
+    voter = newcomer(house)
+    battle, _ = voter.ready()
+    wishes = ["model_a", "model_b", "tie", "both_bad"] * 10
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        replies = list(pool.map(lambda wish: voter.vote(battle, wish), wishes))
+    won = [reply for reply in replies if reply.status == 200]
+    assert len(won) == 1
+    winner = ok(won[0], "vote_answer")["winner"]
+    for reply in replies:
+        if reply is not won[0] and reply.status != 429:
+            assert refused(reply, "already_voted")["winner"] == winner
+    with sqlite3.connect(house.data / "arena.db") as db:
+        assert db.execute("SELECT count(*) FROM votes v JOIN battles b ON b.number = v.battle WHERE b.id = ?",
+                          (battle,)).fetchone() == (1,)
+
+
+def test_one_link_opened_by_many_at_once(house):
+    token = invite(house)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: house.voter().post("/api/join", {"token": token}), range(20)))
+    assert sorted(reply.status for reply in replies).count(201) == 1
