@@ -15,7 +15,8 @@ GOLD = {"prompt": "What is two and two?", "chosen": "It is four.", "rejected": "
 
 
 def arena_command(server, *arguments, code=0):
-    done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary(), *arguments, "--data", str(server.data)],
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
@@ -179,7 +180,8 @@ def test_the_lead_ends_it(served, visit, axe, size):
     lead.page.wait_for_selector("text=This report is final")
     assert "the checkpoint was withdrawn" in lead.page.inner_text("#content")
     assert lead.overflow() <= 0
-    assert json.loads(arena_command(served, "campaign", "report", campaign, "--format", "json"))["votes"]["counted"] == 0
+    report = json.loads(arena_command(served, "campaign", "report", campaign, "--format", "json"))
+    assert report["votes"]["counted"] == 0
 
 
 @pytest.mark.parametrize("mode,lanes", [("side_by_side", "ab"), ("direct", "a")])

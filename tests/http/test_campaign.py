@@ -1,5 +1,5 @@
-"""Campaigns over HTTP and from the command line: registered once, for a cohort, stopped by the rule, verified; the queue
-that evaluations fill; the commitment to a pair; how blind it was."""
+"""Campaigns over HTTP and from the command line: registered once, for a cohort, stopped by the rule, verified; the
+queue that evaluations fill; the commitment to a pair; how blind it was."""
 import hashlib
 import json
 import sqlite3
@@ -15,7 +15,8 @@ MODELS = ("ours", "rival", "third")
 
 
 def command(server, *arguments, code=0):
-    done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True,
+                          timeout=60)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -166,7 +167,8 @@ def test_a_question_is_registered_once_and_for_all(arena):
     (["--model", "ours", "--versus", "nobody", "--prompts", "live", "--votes", "5"], "nobody"),
     (["--model", "ours", "--versus", "rival", "--votes", "5"], "prompts"),
     (["--model", "ours", "--versus", "rival", "--prompts", "/nowhere.jsonl", "--votes", "5"], "/nowhere.jsonl"),
-    (["--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "5", "--gold", "/dev/null/x"], "/dev/null"),
+    (["--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "5", "--gold", "/dev/null/x"],
+     "/dev/null"),
 ])
 def test_what_makes_no_sense_is_said(arena, arguments, says):
     done = subprocess.run([binary(), "campaign", "create", *arguments, "--data", str(arena.data)], capture_output=True,
