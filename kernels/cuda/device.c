@@ -42,6 +42,8 @@ const char *cuda_count_text(void)
     status(error);
     if (error == cudaSuccess)
         return count ? "there are some" : "there is none";
+    if (error == cudaErrorInsufficientDriver) /* what the runtime says of no driver, too */
+        return "no NVIDIA driver, or one too old for the CUDA this was built with";
     return cudaGetErrorString(error);
 }
 

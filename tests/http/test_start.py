@@ -98,6 +98,15 @@ def test_a_bad_configuration(tmp_path, text, word):
     says(serve("--listen", "127.0.0.1:0", "--data", tmp_path / "data", "--config", path), 2, word)
 
 
+@pytest.mark.parametrize("device", ["tpu", "cuda:", "cuda:999"])
+def test_a_device_that_is_not_there(tmp_path, device):
+    """Models of our own are asked for on it: before any file is read."""
+    (tmp_path / "arena.json").write_text(json.dumps({"competitors": [
+        {"name": name, "provider": "engine", "path": "m.gguf"} for name in "ab"]}))
+    (tmp_path / "m.gguf").write_bytes(b"none")
+    says(serve("--listen", "127.0.0.1:0", "--data", tmp_path, "--device", device), 2, device)
+
+
 def test_a_configuration_that_is_not_there(tmp_path):
     says(serve("--data", tmp_path / "data", "--config", tmp_path / "none.json"), 2, "none.json")
 
