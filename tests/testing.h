@@ -25,4 +25,14 @@ static inline const char *fixture(const char *name)
     return path;
 }
 
+/* A file of tests/data: by ctest from anywhere, by hand from the repository's root. The buffer is
+ * reused. */
+static inline const char *test_data(const char *name)
+{
+    static char path[4096];
+    const char *folder = getenv("ARENA_TEST_DATA");
+    snprintf(path, sizeof path, "%s/%s", folder ? folder : "tests/data", name);
+    return path;
+}
+
 #endif

@@ -63,6 +63,24 @@ def test_recorded_responses_over_http(path):
     assert (code == 0) == (got["finish"] not in ("error", "truncated"))
 
 
+OWN = json.loads((pathlib.Path(__file__).parents[1] / "data" / "responses.json").read_text())
+
+
+@pytest.mark.parametrize("case", OWN[:: 4 if os.environ.get("ARENA_VARIANT") == "asan" else 1],
+                         ids=lambda case: case["name"])
+def test_what_no_recording_shows_over_http(case):
+    body = "\n".join(case["body"]).encode()
+    with ReplayProvider([Reply(body, status=case["http_status"], piece=97)]) as endpoint:
+        got, code, _ = chat(endpoint.config(PROVIDER_OF[case["dialect"]], dialect=case["dialect"],
+                                            stream=case["stream"]))
+    assert [got[key] for key in ("text", "reasoning", "refusal")] == [case.get(key, "") for key in
+                                                                     ("text", "reasoning", "refusal")]
+    assert got["finish"] == case.get("finish_norm", "error")
+    assert (got["error"] or {}).get("class") == case.get("class")
+    assert got["usage"] == case.get("usage", got["usage"])
+    assert (code == 0) == (got["finish"] not in ("error", "truncated"))
+
+
 def test_what_is_sent():
     config_of = {"params": {"temperature": 0.5, "max_tokens": 99, "stop": ["END"], "seed": 7}, "system": "Be brief."}
     paths = {"openai": "/v1/chat/completions", "mistral": "/v1/chat/completions", "anthropic": "/v1/messages",

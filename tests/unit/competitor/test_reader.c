@@ -1,5 +1,5 @@
-/* Recorded responses of every provider, fed whole, byte by byte and cut in two at every place,
- * against what they say. */
+/* Recorded responses of every provider, and those of tests/data/responses.json for what no
+ * recording shows, fed whole, byte by byte and cut in two at every place, against what they say. */
 #include "testing.h"
 
 #include <dirent.h>
@@ -95,6 +95,7 @@ static void assert_as_expected(const char *name, const json_t *expect, const str
     assert_count(name, usage, "output", reader->reply.usage.output);
     assert_count(name, usage, "reasoning", reader->reply.usage.reasoning);
     assert_count(name, usage, "cached", reader->reply.usage.cached);
+    assert_count(name, usage, "cache_write", reader->reply.usage.cache_write);
     const char *class = json_string_value(json_object_get(expect, "class"));
     if (class && strcmp(class, chat_error_word(reader->reply.error.class)) != 0)
         fail_msg("%s: class %s, expected %s", name, chat_error_word(reader->reply.error.class),
@@ -120,6 +121,17 @@ static void check_split(const char *name, const json_t *expect, struct text body
     heard_done(&heard);
 }
 
+/* Cut at every place, or at so many. */
+static void check_splits(const char *name, const json_t *expect, struct text bytes, bool stream,
+                         size_t most)
+{
+    size_t step = bytes.length < 2 * most ? 1 : bytes.length / most;
+    check_split(name, expect, bytes, stream, bytes.length, bytes.length);
+    check_split(name, expect, bytes, stream, 1, 1);
+    for (size_t cut = 1; cut < bytes.length; cut += step)
+        check_split(name, expect, bytes, stream, cut, bytes.length);
+}
+
 static void check_fixture(const char *folder, const char *file)
 {
     char path[8192 + 1024], name[256];
@@ -135,13 +147,7 @@ static void check_fixture(const char *folder, const char *file)
     assert_true(file_read(path, &text, &err));
     json_t *expect = json_loadb(text.data, text.length, 0, NULL);
     assert_non_null(expect);
-    struct text bytes = buf_text(&body);
-    check_split(name, expect, bytes, stream, bytes.length, bytes.length);
-    check_split(name, expect, bytes, stream, 1, 1);
-    size_t step =
-        bytes.length < 200 ? 1 : bytes.length / 100; /* every place, or a hundred of them */
-    for (size_t cut = 1; cut < bytes.length; cut += step)
-        check_split(name, expect, bytes, stream, cut, bytes.length);
+    check_splits(name, expect, buf_text(&body), stream, 100);
     json_decref(expect);
     buf_done(&body);
     buf_done(&text);
@@ -181,6 +187,29 @@ static void recorded_responses_say_what_they_said(void **state)
     closedir(dir);
     print_message("%d recorded responses\n", count);
     assert_true(count > 50);
+}
+
+static void what_no_recording_shows_is_read_too(void **state)
+{
+    json_t *cases = json_load_file(test_data("responses.json"), 0, NULL);
+    size_t index, line;
+    const json_t *expect, *text;
+    (void)state;
+    assert_true(json_array_size(cases) > 40);
+    json_array_foreach(cases, index, expect)
+    {
+        struct buf body;
+        buf_init(&body, 1 << 20);
+        json_array_foreach(json_object_get(expect, "body"), line, text)
+        {
+            buf_add_string(&body, line ? "\n" : "");
+            buf_add_string(&body, json_string_value(text));
+        }
+        check_splits(string_of(expect, "name"), expect, buf_text(&body),
+                     json_is_true(json_object_get(expect, "stream")), 4096);
+        buf_done(&body);
+    }
+    json_decref(cases);
 }
 
 struct verdict {
@@ -287,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_responses_say_what_they_said),
+        cmocka_unit_test(what_no_recording_shows_is_read_too),
         cmocka_unit_test(verdicts_follow_the_rules),
         cmocka_unit_test(delays_are_found_in_bodies),
     };
