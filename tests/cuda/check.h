@@ -49,6 +49,8 @@ static inline void must(int status, const char *what)
 /* `after` follows each test. */
 static inline int run_tests(void (*const tests[])(void), int count, void (*after)(void))
 {
+    const char *given = getenv("ARENA_SEED"); /* for other data than the usual */
+    uint64_t seed = given ? strtoull(given, NULL, 10) : 42;
     must(cuda_use(0), "device");
     must(cuda_stream_new(&stream), "stream");
 #if defined(ARENA_ON_DEVICE)
@@ -60,7 +62,7 @@ static inline int run_tests(void (*const tests[])(void), int count, void (*after
 #if !defined(ARENA_ON_DEVICE)
         shim_set_order((enum shim_order)order);
 #endif
-        random_state = 42;
+        random_state = seed;
         for (int i = 0; i < count; i++) {
             tests[i]();
             after();

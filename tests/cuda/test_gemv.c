@@ -86,9 +86,10 @@ static void check_out(const struct one *c, const float *got, const float *want, 
     for (int t = 0; t < c->tokens; t++) {
         const float *g = got + (size_t)t * (size_t)stride, *w = want + (size_t)t * (size_t)stride;
         double error = nmse(g, w, (size_t)rows);
-        CHECK(error < (c->type == KERNEL_BF16 ? 1e-7 : 1e-9),
-              "%s kind %d, %d x %d, token %d of %d: %g", kernel_type_info(c->type)->name, c->kind,
-              c->rows, c->columns, t, c->tokens, error);
+        /* A single sum may be small beside what was added. */
+        double most = rows < 8 ? 1e-5 : c->type == KERNEL_BF16 ? 1e-7 : 1e-8;
+        CHECK(error < most, "%s kind %d, %d x %d, token %d of %d: %g",
+              kernel_type_info(c->type)->name, c->kind, c->rows, c->columns, t, c->tokens, error);
         CHECK(is_zero(g + rows, (size_t)zeros), "no zeros after %d rows", rows);
         CHECK(is_untouched(g + rows + zeros, (size_t)(stride - rows - zeros) * sizeof *g),
               "written past %d rows", rows);
