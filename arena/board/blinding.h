@@ -18,7 +18,7 @@ struct blinding {
     int64_t read_ns, cost_ns;      /* when it was read, how long that took; 0: never */
 };
 
-/* Reads anew where that is due: after a hundred times what reading costs. */
+/* Reads anew; where there are many answers, only after a hundred times what reading costs. */
 bool blinding_refresh(struct blinding *blinding, struct db *db, struct err *err);
 
 /* NAN: nobody was asked. `models`: among which one could guess. */

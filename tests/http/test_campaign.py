@@ -216,6 +216,15 @@ def test_a_commitment_is_opened_by_the_reveal(arena):
     assert hashlib.sha256(said.encode()).hexdigest() == begun["commitment"] == vote["commitment"]
 
 
+def board_with(voter, votes, answered):
+    """The board once it has heard of these: a busy machine hands out the one before for a moment."""
+    for _ in range(2000):
+        board = contract.ok(voter.get("/api/leaderboard"), "leaderboard")
+        if (board["votes"], board["blinding"]["answered"]) == (votes, answered):
+            return board
+    raise AssertionError(board)
+
+
 def test_how_blind_it_was(arena):
     voter, boards = arena.voter(), []
     for number, said in enumerate(["no", {"sides": "a", "a": "someone else"}, "both", None]):
@@ -223,11 +232,9 @@ def test_how_blind_it_was(arena):
         voter.vote(battle, reveal=False)
         if said:
             assert voter.post(f"/api/battles/{battle}/feedback", {"recognised": said}).status == 200
-        boards.append(contract.ok(voter.get("/api/leaderboard"), "leaderboard"))
-    assert [board["blinding"]["answered"] for board in boards] == [1, 2, 3, 3]
+        boards.append(board_with(voter, number + 1, min(number + 1, 3)))
     assert boards[-1]["blinding"]["recognised"] == 3 and boards[-1]["blinding"]["wrong"] == 1
     assert boards[0]["blinding"]["index"] == 0 and boards[2]["blinding"]["index"] > 0
-    assert boards[-1]["votes"] == 4
     without = contract.ok(voter.get("/api/leaderboard?without=recognised"), "leaderboard")
     assert without["votes"] == 2 and without["filter"]["without"] == "recognised"
     contract.refused(voter.get("/api/leaderboard?without=x"), "bad_request", "recognised")
