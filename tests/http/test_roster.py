@@ -86,6 +86,24 @@ def test_adding_says_who_receives_the_prompts_and_wants_a_budget(house, provider
     assert "third" in met
 
 
+@pytest.mark.parametrize("line, budget", [("2.5\n", 2.5), ("none\n", None), ("\n", ""), ("a lot\n", ""), ("-1\n", ""),
+                                          ("\x04", "")])
+def test_a_terminal_is_asked_for_the_budget(provider, tmp_path, line, budget):
+    (tmp_path / "arena.json").write_text(json.dumps({"competitors": rows(provider)}))
+    terminal, stdin = os.openpty()
+    os.write(terminal, line.encode())
+    done = subprocess.run([binary(), "models", "add", "third", *rival(provider), "--model", "third", "--price", "1/2",
+                           "--data", str(tmp_path)], stdin=stdin, capture_output=True, text=True, timeout=60)
+    os.close(terminal)
+    os.close(stdin)
+    assert done.stderr.index("receive the prompts") < done.stderr.index("Daily budget in USD")
+    added = [row for row in json.loads((tmp_path / "arena.json").read_text())["competitors"] if row["name"] == "third"]
+    if budget == "":
+        assert done.returncode == 2 and not added and "--budget" in done.stderr
+    else:
+        assert done.returncode == 0 and added[0].get("budget") == budget
+
+
 def test_a_budget_needs_a_price(house, provider):
     said = models(house.data, "add", "x", *rival(provider), "--model", "x", "--budget", "1", code=2)
     assert "price" in said
