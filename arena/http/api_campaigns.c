@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "eval/evals.h"
 #include "http/campaign_request.h"
+#include "http/noted.h"
 #include "http/response.h"
 #include "loop/worker.h"
 #include "people/campaign_view.h"
@@ -159,7 +160,7 @@ static void on_stopped(void *user, const struct err *err)
 {
     struct http_request *request = user;
     if (err->code == ERR_NONE)
-        response_json(request, 200, TEXT("{\"ended\":true}"));
+        noted_reply(request, "campaign end", request->part, TEXT("{\"ended\":true}"));
     else
         response_error(request, err);
     http_request_release(request);

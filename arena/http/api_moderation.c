@@ -2,6 +2,7 @@
  * they are about. */
 #include "http/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -15,6 +16,7 @@ struct listing {
     struct json_out out;
     struct db *db;
     struct moderation_query query;
+    char battle[STORE_ID_SIZE]; /* the query's; "": none */
     int64_t count, next;
     int turns;
     struct err err;
@@ -135,6 +137,10 @@ void api_moderation(struct http_request *request)
     if (listing && http_request_query_int(request, "before", &listing->query.before, &err)) {
         listing->query.limit = PAGE + 1;
         listing->query.all = text_equal(http_request_query(request, "show"), TEXT("all"));
+        struct text battle = http_request_query(request, "battle");
+        snprintf(listing->battle, sizeof listing->battle, "%.*s", (int)battle.length, battle.data);
+        listing->query.battle = battle.length ? listing->battle : NULL;
+        listing->query.all |= battle.length > 0;
         listing->query.at_home = request->context->auth == AUTH_LOCAL;
         errand_send(errand);
         return;

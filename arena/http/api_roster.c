@@ -12,11 +12,10 @@
 #include "competitor/health.h"
 #include "competitor/remote.h"
 #include "competitor/roster.h"
-#include "http/errand.h"
+#include "http/noted.h"
 #include "http/response.h"
-#include "store/audit.h"
 
-enum { COMPETITOR_BYTES = 8192, HOST_BYTES = 256, CHANGED_BYTES = 1 << 20 };
+enum { COMPETITOR_BYTES = 8192, HOST_BYTES = 256 };
 
 static bool is_remote(const struct competitor *competitor)
 {
@@ -109,62 +108,27 @@ void api_roster(struct http_request *request)
     buf_done(&buf);
 }
 
-/* Into the audit log, before it is told: "pause NAME". */
-struct noting {
-    char detail[256], *result; /* owned */
-};
-
-static bool store_note(struct errand *errand, struct db *tx, struct err *err)
-{
-    struct audit_record record = {.at_ms = clock_wall_ms(),
-                                  .actor = errand->actor,
-                                  .act = "change models",
-                                  .detail = ((struct noting *)errand->data)->detail};
-    return audit_add(tx, &record, err);
-}
-
-static bool tell_result(struct errand *errand, struct err *err)
-{
-    (void)err;
-    buf_add_string(&errand->out, ((struct noting *)errand->data)->result);
-    return true;
-}
-
-static void noting_done(struct errand *errand)
-{
-    struct noting *noting = errand->data;
-    free(noting->result);
-    free(noting);
-}
-
-static void note(struct http_request *request, const json_t *result)
+/* The log says "pause NAME". */
+static void note(struct http_request *request, struct text reply)
 {
     const char *action = json_string_value(json_object_get(request->json, "action"));
     const char *name = json_string_value(json_object_get(request->json, "name"));
-    struct err err = {ERR_MEMORY, "out of memory"};
-    struct errand *errand = errand_new(request, CHANGED_BYTES);
-    if (!errand)
-        return;
-    struct noting *noting = errand->data = calloc(1, sizeof *noting);
-    errand->apply = store_note;
-    errand->then = tell_result;
-    errand->done = noting_done;
-    if (!noting || !(noting->result = json_dumps(result, JSON_COMPACT))) {
-        errand_refuse(errand, &err);
-        return;
-    }
-    snprintf(noting->detail, sizeof noting->detail, "%s %s", action ? action : "",
-             name ? name : "");
-    errand_send(errand);
+    char detail[256];
+    snprintf(detail, sizeof detail, "%s %s", action ? action : "", name ? name : "");
+    noted_reply(request, "change models", detail, reply);
 }
 
 static void changed(void *asker, const json_t *result, const struct err *err)
 {
     struct http_request *request = asker;
-    if (result)
-        note(request, result);
+    char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+    if (text)
+        note(request, text_of(text));
+    else if (result)
+        response_with(request, 503, NULL);
     else
         response_error(request, err);
+    free(text);
     http_request_release(request);
 }
 

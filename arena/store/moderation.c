@@ -31,6 +31,7 @@ static const char SELECT[] =
     " LEFT JOIN feedback f ON f.vote = v.seq"
     " WHERE b.number < ?1 AND b.source <> 2 AND b.state >= 2 AND NOT b.keep_private"
     " AND (?3 OR b.self_identified OR coalesce(v.counted, 0) <> 0 OR f.comment NOTNULL)"
+    " AND (?5 IS NULL OR b.id = ?5)"
     " AND (?4 OR EXISTS (SELECT 1 FROM consents WHERE voter = w.number))"
     " ORDER BY b.number DESC LIMIT ?2";
 
@@ -62,7 +63,8 @@ bool moderation_each(struct db *db, const struct moderation_query *query,
     struct db_rows rows;
     if (!db_select(db, &rows, SELECT,
                    DB_VALUES(DB_INT(query->before > 0 ? query->before : INT64_MAX),
-                             DB_INT(query->limit), DB_INT(query->all), DB_INT(query->at_home)),
+                             DB_INT(query->limit), DB_INT(query->all), DB_INT(query->at_home),
+                             DB_STRING(query->battle)),
                    err))
         return false;
     while (db_next(&rows)) {

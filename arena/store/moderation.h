@@ -10,6 +10,7 @@
 
 struct moderation_query {
     int64_t before, limit; /* battles' numbers; before 0: from the newest */
+    const char *battle;    /* this one alone; NULL: all */
     bool all;              /* those without anything remarkable too */
     bool at_home;          /* nobody is asked to agree there */
 };

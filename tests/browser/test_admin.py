@@ -158,3 +158,20 @@ def test_sampling_and_moderation_and_the_log(admin, axe):
     check(admin, axe, "audit")
     rooms = page.locator(".rooms a").all_inner_texts()
     assert rooms[0] == "Models" and "Audit" in rooms and page.title() == "Audit · arena"
+
+
+def test_what_exports_hold_back(visit, mixed, axe, models):
+    models.scripts["ours-one"] = models.scripts["ours-two"] = models.scripts[NAMES[1]] = Script("Write to her then.")
+    player = mixed.voter()
+    player.agree("export")
+    battle, _ = player.ready("My address is ada.lovelace@lab-mail.org, what now?")
+    player.vote(battle)
+    page = (admin := visit(server=mixed).open("/admin/moderation")).page
+    page.wait_for_selector("text=Held back from exports")
+    page.click("button:text-is('Look')")
+    page.wait_for_selector("text=Write to her then. >> nth=0")
+    check(admin, axe, "held back")
+    page.click("button:text-is('Release')")
+    page.wait_for_selector("text=Held back from exports", state="detached")
+    assert json.loads(player.get("/api/review").body)["battles"] == []
+    assert player.get("/api/audit").json["entries"]

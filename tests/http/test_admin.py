@@ -169,6 +169,9 @@ def test_moderation(house, provider):
     assert [row["battle_id"] for row in every] == [plain, told]
     running, _ = voter.ready("still open")
     assert len(admin.get("/api/moderation?show=all").json["battles"]) == 2, "only what is over"
+    [one] = ok(admin.get(f"/api/moderation?battle={plain}"), "moderation")["battles"]
+    assert one["battle_id"] == plain
+    assert admin.get("/api/moderation?battle=" + "x" * 500).json["battles"] == []
     refused(admin.get("/api/moderation?before=x"), "bad_request")
 
 

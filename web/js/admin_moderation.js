@@ -1,7 +1,7 @@
 // Battles that somebody should look at: an answer that named its model, a vote that was not counted, a comment.
 import { el } from "./dom.js";
-import { get } from "./api.js";
-import { badge, button, card, tick, time } from "./admin_kit.js";
+import { get, post } from "./api.js";
+import { badge, button, card, nothing, section, tick, time } from "./admin_kit.js";
 
 const WHY = {
   self_identified: "an answer named its model", not_blind: "names were known", daily_cap: "over the day’s number",
@@ -37,9 +37,38 @@ function show(battle) {
   const badges = [why && badge(WHY[why] ?? why, why !== "self_identified"),
     battle.state !== "voted" && badge(battle.state, true)].filter(Boolean);
   const who = [`voter ${battle.voter.slice(-6)}`, battle.cohort, vote && `chose ${WON[vote.winner]}`].filter(Boolean);
-  return card({ title: time(battle.created_ms), badges, about: who.join(" · "), level: 2 },
+  return card({ title: time(battle.created_ms), badges, about: who.join(" · ") },
     ...(vote ? words(vote) : []),
     el("details", {}, el("summary", {}, "What was said"), ...battle.turns.map((one) => turn(battle, one))));
+}
+
+// ---- what exports hold back until somebody has looked ----
+
+const FOUND = { email: "e-mail", phone: "telephone number", iban: "IBAN", card: "card number", ip: "IP address" };
+
+function held(frame, row, changed) {
+  const place = el("div");
+  const decide = (word, release) => button(word, (pressed) => frame.run(pressed, async () => {
+    await post(`/api/review/${row.battle_id}`, { release });
+    await changed();
+    return release ? "Released" : "Kept back";
+  }));
+  const look = button("Look", (pressed) => frame.run(pressed, async () => {
+    const { battles: [battle] } = await get(`/api/moderation?battle=${row.battle_id}`);
+    place.replaceChildren(...(battle ? battle.turns.map((one) => turn(battle, one))
+      : [nothing("It is not over, was kept private, or nothing of it is left.")]));
+  }));
+  return card({
+    title: time(row.created_ms), badges: row.found.map((kind) => badge(FOUND[kind] ?? kind, true)),
+    acts: [look, decide("Release", true), decide("Keep back", false)],
+  }, place);
+}
+
+async function review(frame, place) {
+  const { battles } = await get("/api/review");
+  place.replaceChildren(...(battles.length ? [section("Held back from exports",
+    "Something looks like personal data. Released ones may leave with an export, as their voters agreed.",
+    el("div", { class: "cards wide" }, ...battles.map((row) => held(frame, row, () => review(frame, place)))))] : []));
 }
 
 export async function open(frame) {
@@ -63,6 +92,8 @@ export async function open(frame) {
     next().catch(frame.problem);
   });
   frame.acts(every);
+  const back = el("div");
   await next();
-  frame.body.replaceChildren(list, more);
+  await review(frame, back);
+  frame.body.replaceChildren(back, section("Battles", null, list, more));
 }

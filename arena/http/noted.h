@@ -1,0 +1,13 @@
+/* A reply that waits until what was done stands in the audit log: for acts that are no record of
+ * the store themselves. Loop's thread. */
+#ifndef ARENA_HTTP_NOTED_H
+#define ARENA_HTTP_NOTED_H
+
+#include "base/buf.h"
+#include "http/request.h"
+
+/* Answers 200 with `reply` (JSON); all is copied. */
+void noted_reply(struct http_request *request, const char *act, const char *detail,
+                 struct text reply);
+
+#endif
