@@ -28,13 +28,13 @@ def draw_length(rng, longest):
     return int(min(longest, max(20, rng.lognormvariate(0, 0.8) * longest / 5)))
 
 
-async def answer(reader, writer, longest):
+async def answer(reader, writer, longest, faults):
     """One request of the OpenAI dialect, answered in its model's manner."""
     head = await reader.readuntil(b"\r\n\r\n")
     size = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
     model = json.loads(await reader.readexactly(size))["model"]
     rng, manner = random.Random(), MANNERS[model]
-    if rng.random() < manner["fails"]:
+    if faults and rng.random() < manner["fails"]:
         writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         return await writer.drain()
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
@@ -54,11 +54,11 @@ async def answer(reader, writer, longest):
     return await writer.drain()
 
 
-def provide(port, longest):
+def provide(port, longest, faults):
     async def serve():
         async def one(reader, writer):
             try:
-                await answer(reader, writer, longest)
+                await answer(reader, writer, longest, faults)
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass
             writer.close()
@@ -71,9 +71,10 @@ def provide(port, longest):
 class Provider:
     """The competitors, in a process of their own."""
 
-    def __init__(self, longest):
+    def __init__(self, longest, faults=True):
         ours, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("fork").Process(target=provide, args=(theirs, longest), daemon=True)
+        self.process = multiprocessing.get_context("fork").Process(target=provide, args=(theirs, longest, faults),
+                                                                           daemon=True)
         self.process.start()
         url = f"http://127.0.0.1:{ours.recv()}/v1"
         self.config = {"competitors": [{"name": name, "provider": "openai-compatible", "base_url": url, "model": name,
