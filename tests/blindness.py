@@ -43,8 +43,8 @@ async def answer(reader, writer, longest, faults):
     while left > 0:
         piece = min(left, max(1, round(manner["piece"] * rng.lognormvariate(0, 0.3))))
         left -= piece
-        chunk = {"model": model, "choices": [{"index": 0, "delta": {"content": "word " * (piece // 5) + "." * (piece % 5)},
-                                              "finish_reason": None}]}
+        said = "word " * (piece // 5) + "." * (piece % 5)
+        chunk = {"model": model, "choices": [{"index": 0, "delta": {"content": said}, "finish_reason": None}]}
         writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
         await writer.drain()
         if left:
@@ -107,7 +107,8 @@ async def exchange(port, method, path, body=None, cookie=""):
 async def watch(port, battle, cookie):
     """The event stream up to `ready`: every read with its time, every event with the time of its read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write((f"GET /api/battles/{battle}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n\r\n").encode())
+    writer.write((f"GET /api/battles/{battle}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                  f"Cookie: {cookie}\r\n\r\n").encode())
     begun, reads, events, pending, over = time.monotonic(), [], [], b"", None
     while not over:
         piece = await reader.read(65536)
@@ -170,7 +171,8 @@ def rest_features(events, lengths):
     """How the longer text went on when the shorter had ended, beside how both went before."""
     longer = "a" if lengths[0] > lengths[1] else "b"
     moves = [(when, len(data["text"])) for when, kind, data, _ in events if kind == "delta" and data["lane"] == longer]
-    times, counts = numpy.array([row[0] for row in moves] or [0.0]), numpy.array([row[1] for row in moves] or [1], float)
+    times = numpy.array([row[0] for row in moves] or [0.0])
+    counts = numpy.array([row[1] for row in moves] or [1], float)
     total, short = counts.cumsum(), min(lengths)
     cut = min(int(numpy.searchsorted(total, short)), len(times) - 1)
     before, after = counts[:cut + 1], counts[cut + 1:] if cut + 1 < len(counts) else counts[-1:]
@@ -236,7 +238,8 @@ def leaf_values(tree, cells):
 
 def score(table, truth, unseen, rounds):
     """Learns from `table` and `truth`; gives what it makes of `unseen` (above 0: true)."""
-    edges = [numpy.unique(numpy.quantile(table[:, k], numpy.linspace(0.03, 0.97, BINS - 1))) for k in range(table.shape[1])]
+    parts = numpy.linspace(0.03, 0.97, BINS - 1)
+    edges = [numpy.unique(numpy.quantile(column, parts)) for column in table.T]
     cells, others = binned(table, edges), binned(unseen, edges)
     sum_here, sum_there = numpy.zeros(len(table)), numpy.zeros(len(unseen))
     for _ in range(rounds):

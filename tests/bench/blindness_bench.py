@@ -16,8 +16,9 @@ from arena_server import ArenaServer  # noqa: E402
 
 def measure(count, at_once, environment):
     begun = time.monotonic()
-    with blindness.Provider(longest=900) as provider, ArenaServer(config=provider.config, environment=environment) as arena:
-        rows = asyncio.run(blindness.battles(arena.port, count, at_once))
+    with blindness.Provider(longest=900) as provider:
+        with ArenaServer(config=provider.config, environment=environment) as arena:
+            rows = asyncio.run(blindness.battles(arena.port, count, at_once))
     return len(rows), blindness.accuracy(rows), time.monotonic() - begun
 
 
@@ -30,8 +31,8 @@ def main():
     for name, count, environment in (("pacer on", options.battles, {}),
                                      ("pacer off", options.unpaced_battles, {"ARENA_UNPACED": "not-blind"})):
         held, share, seconds = measure(count, options.at_once, environment)
-        print(f"{name}: {100 * share:.1f} % of {held} battles named rightly ({seconds:.0f} s, load {os.getloadavg()[0]:.1f})",
-              flush=True)
+        print(f"{name}: {100 * share:.1f} % of {held} battles named rightly "
+              f"({seconds:.0f} s, load {os.getloadavg()[0]:.1f})", flush=True)
 
 
 if __name__ == "__main__":

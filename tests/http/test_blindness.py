@@ -1,5 +1,5 @@
-"""The measurement of tests/blindness.py, short: a classifier that is given all but the text cannot tell who answers, and
-can as soon as nothing is paced. The long run is tests/bench/blindness_bench.py."""
+"""The measurement of tests/blindness.py, short: a classifier that is given all but the text cannot tell who answers,
+and can as soon as nothing is paced. The long run is tests/bench/blindness_bench.py."""
 import asyncio
 import os
 

@@ -1,4 +1,4 @@
-"""What a voter wrote stays where the voter wants it: battles kept private, personal data held back, text that is let go."""
+"""What a voter wrote stays where the voter wants it: battles kept private, personal data held back, old text let go."""
 import json
 import sqlite3
 import subprocess
