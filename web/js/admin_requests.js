@@ -113,7 +113,7 @@ export async function open(frame) {
         keys.length ? el("div", { class: "cards" }, ...keys.map((key) => showKey(frame, key, again)))
           : nothing("There are no keys.")));
   }
-  frame.acts(el("a", { class: "button quiet", href: "/api/requests?format=csv", download: "requests.csv" },
+  frame.acts(el("a", { class: "button quiet edged", href: "/api/requests?format=csv", download: "requests.csv" },
     "Download the requests"));
   await again();
   frame.body.replaceChildren(place);
