@@ -56,6 +56,8 @@
 #define LIMIT_WAITING_REQUESTS 16
 /* a battle that nobody looks at leaves memory; the store has it */
 #define LIMIT_BATTLE_IDLE_SECONDS 600
+/* battles out of memory whose health figures wait for their end: about 6 MB */
+#define LIMIT_BATTLES_OVERDUE 16384
 #define LIMIT_REASONS 32 /* reasons of one feedback */
 
 /* --- Store --- */

@@ -329,6 +329,7 @@ static void swept(void *data, const struct err *err)
     if (err->code == ERR_NONE) {
         hall->figures.expired += (uint64_t)sweeping->expired;
         residents_each(&hall->residents, sweep_one, sweeping);
+        overdue_count(&hall->residents.overdue, sweeping->now_ms);
     }
     free(sweeping);
     hall_job_back(hall);
@@ -542,6 +543,7 @@ static void free_one(void *user, struct resident *resident)
 static void destroy(struct hall *hall)
 {
     residents_each(&hall->residents, free_one, hall);
+    overdue_done(&hall->residents.overdue);
     free(hall);
 }
 

@@ -43,6 +43,7 @@ void residents_remove(struct residents *residents, struct resident *resident)
     *link = resident->next;
     residents->count--;
     loop_timer_stop(resident->battle->host->loop, &resident->retry);
+    overdue_keep(&residents->overdue, resident->battle);
     battle_free(resident->battle);
     free(resident);
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "battle/battle.h"
+#include "battle/overdue.h"
 
 struct op;
 
@@ -35,6 +35,7 @@ struct resident {
 struct residents {
     struct resident *bucket[RESIDENT_BUCKETS];
     size_t count;
+    struct overdue overdue; /* of those that were removed before they were over */
 };
 
 struct resident *residents_find(const struct residents *residents,
