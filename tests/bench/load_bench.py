@@ -4,7 +4,7 @@
 
 Each voter starts a battle, reads its stream to the end, thinks for up to a second and votes; then the next. A vote's
 time is from the first byte of the request to the last of the answer, which comes after the commit to the disk; the
-client's own waiting for a core is in it, so the best of the rounds is the figure. Afterwards the stored rows are counted."""
+client's own waiting for a core is in it, so the best of the rounds is the figure. Then the stored rows are counted."""
 import argparse
 import asyncio
 import json
