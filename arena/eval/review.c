@@ -27,7 +27,7 @@ bool review_needed(struct db *db, const struct battle_row *row, unsigned *kinds,
     if (row->review == REVIEW_RELEASED || row->source == BATTLE_IMPORT)
         return true;
     snprintf(id, sizeof id, "%.*s", (int)row->id.length, row->id.data);
-    *kinds = personal_find(row->comment);
+    *kinds = personal_find(row->comment) | personal_find(row->recognised);
     return turns_each(db, id, on_turn, kinds, err);
 }
 

@@ -1,6 +1,6 @@
 /* Battles whose texts may not be exported before somebody has looked at them, and the list of
  * them. Whatever a battle holds that an export would tell is searched: prompts, answers, the
- * comment. Blocking; any thread with its own reader. */
+ * comment, the guess. Blocking; any thread with its own reader. */
 #ifndef ARENA_EVAL_REVIEW_H
 #define ARENA_EVAL_REVIEW_H
 
