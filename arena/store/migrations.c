@@ -76,15 +76,21 @@ static bool apply_one(struct db *db, const struct migration *migration, struct e
     return err_prefix(err, "bringing the database to schema %d", migration->number);
 }
 
-bool migrations_apply(struct db *db, const char *path, struct err *err)
+bool migrations_apply_to(struct db *db, const char *path, int last, struct err *err)
 {
     int64_t version;
     if (!look(db, path, &version, err))
         return false;
     for (size_t i = 0; i < sizeof MIGRATIONS / sizeof MIGRATIONS[0]; i++)
-        if (MIGRATIONS[i].number > version && !apply_one(db, &MIGRATIONS[i], err))
+        if (MIGRATIONS[i].number > version && MIGRATIONS[i].number <= last &&
+            !apply_one(db, &MIGRATIONS[i], err))
             return false;
     return true;
+}
+
+bool migrations_apply(struct db *db, const char *path, struct err *err)
+{
+    return migrations_apply_to(db, path, migrations_newest(), err);
 }
 
 bool migrations_check(struct db *db, const char *path, struct err *err)

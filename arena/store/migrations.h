@@ -12,6 +12,9 @@ int migrations_newest(void);
  * is newer. */
 bool migrations_apply(struct db *db, const char *path, struct err *err);
 
+/* The same, but only up to schema `last`: how tests make a database of an older arena. */
+bool migrations_apply_to(struct db *db, const char *path, int last, struct err *err);
+
 /* The same look without changing anything: what a reader checks. */
 bool migrations_check(struct db *db, const char *path, struct err *err);
 

@@ -24,7 +24,8 @@ BODY = json.dumps({"id": "c", "object": "chat.completion", "model": "m", "choice
     {"index": 0, "message": {"role": "assistant", "content": "An answer of a few words. " * 8},
      "finish_reason": "stop"}], "usage": {"prompt_tokens": 20, "completion_tokens": 50, "total_tokens": 70}}).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
-FULL = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\n{}"
+FULL = (b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n"
+        b"Retry-After: 1\r\nContent-Length: 2\r\n\r\n{}")
 
 
 class StandIn:

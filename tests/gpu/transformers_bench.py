@@ -1,4 +1,4 @@
-"""Hugging Face transformers on the shapes of gpu_bench: random bf16 weights, static cache, torch.compile (CUDA graphs)."""
+"""Hugging Face transformers on the shapes of gpu_bench: random bf16, static cache, torch.compile (CUDA graphs)."""
 import time
 
 import torch

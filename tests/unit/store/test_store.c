@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/limits.h"
+#include "store/migrations.h"
 
 static bool make_table(struct db *tx, void *data, struct err *err)
 {
@@ -180,33 +181,33 @@ static void a_newer_version_is_refused(void **state)
     fixture->store = NULL;
 }
 
-/* One that only the first migration made, with a vote in it. */
+/* What the first arena stored: a vote, and a competitor that failed. */
+static const char FIRST_ROWS[] =
+    "INSERT INTO competitors (name, in_house, outputs_may_train, created_ms)"
+    " VALUES ('left', 1, 1, 1), ('right', 0, 0, 1);"
+    "INSERT INTO competitor_versions (competitor, digest, effective, imported, created_ms)"
+    " VALUES (1, printf('%064d', 1), '{}', 0, 1), (2, printf('%064d', 2), '{}', 0, 1);"
+    "INSERT INTO voters (id, kind, role, created_ms) VALUES ('somebody', 0, 0, 1);"
+    "INSERT INTO battles (id, voter, state, source, mode, version_a, version_b, created_ms)"
+    " VALUES ('first', 1, 2, 0, 0, 1, 2, 1);"
+    "INSERT INTO votes (battle, voter, winner, judge, counted, at_ms, turns, voter_digest,"
+    " content_digest, prev_hash, hash) VALUES (1, 1, 0, 0, 0, 1, 1, zeroblob(32), zeroblob(32),"
+    " zeroblob(32), zeroblob(32));"
+    "INSERT INTO incidents VALUES (7, 1, 2, 0, 'timeout', 1)";
+
 static void an_older_version_is_brought_up(void **state)
 {
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
-    char id[STORE_ID_SIZE];
-    fixture_battle(fixture, BATTLE_READY, id);
-    struct fixture_vote vote = fixture_vote(fixture, id, WINNER_A);
-    fixture_apply(fixture, fixture_vote_apply, &vote);
+    char path[128];
     store_close(fixture->store);
-    set_pragma(
-        fixture,
-        "ALTER TABLE voters DROP COLUMN password; DROP TABLE invitations; DROP TABLE api_usage;"
-        "DROP TABLE access_requests; DROP TABLE api_keys; DROP TABLE consents; DROP TABLE audit;"
-        "DROP TABLE spending; ALTER TABLE battles DROP COLUMN in_house_only;"
-        "DROP TABLE campaigns; DROP TRIGGER queue_item_is_taken; DROP TRIGGER queue_item_is_free;"
-        "ALTER TABLE turns DROP COLUMN shown_ms; DROP INDEX battles_by_prompt;"
-        "DROP TABLE eval_votes; DROP INDEX battles_by_item; ALTER TABLE battles DROP COLUMN item;"
-        "DROP TABLE queue_turns; DROP TABLE queue_items; DROP TABLE eval_calls;"
-        "DROP TABLE eval_pairs; DROP TABLE eval_sides; DROP TABLE eval_prompts;"
-        "DROP TABLE eval_runs; DROP TABLE battle_tags; DROP TABLE taggers; DROP TABLE appeals;"
-        "DROP TABLE exclusions;"
-        "DROP TRIGGER incidents_close; DROP TABLE incidents; CREATE TABLE incidents (id INTEGER"
-        " PRIMARY KEY, battle INTEGER NOT NULL, version INTEGER NOT NULL, kind INTEGER NOT NULL,"
-        " code TEXT, at_ms INTEGER NOT NULL) STRICT;"
-        "INSERT INTO incidents SELECT 7, number, version_b, 0, 'timeout', 1 FROM battles;"
-        "PRAGMA user_version = 1");
+    snprintf(path, sizeof path, "%s/arena.db", fixture->dir);
+    assert_int_equal(unlink(path), 0);
+    struct db *db = db_open(path, DB_WRITE, &err);
+    assert_non_null(db);
+    assert_true(migrations_apply_to(db, path, 1, &err));
+    assert_true(db_script(db, FIRST_ROWS, &err));
+    db_close(db);
     assert_null(store_read_open(fixture->dir, &err));
     assert_int_equal(err.code, ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "arena serve"));
