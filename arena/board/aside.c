@@ -62,6 +62,11 @@ static void tell_tagger(void *user, const struct tagger_record *record)
     agreement_sentence(record->agreement, &telling->aside->tagger_line);
 }
 
+bool aside_is_due(const struct aside *aside)
+{
+    return aside->late && clock_mono_ns() - aside->told_ns >= 100 * aside->telling_ns;
+}
+
 bool aside_refresh(struct aside *aside, struct db *db, struct err *err)
 {
     struct telling telling = {aside, db, err, false};
@@ -69,7 +74,8 @@ bool aside_refresh(struct aside *aside, struct db *db, struct err *err)
     if (!reliability_refresh(&aside->reliability, db, err) ||
         !blinding_refresh(&aside->blinding, db, err))
         return false;
-    if (aside->told_ns && now - aside->told_ns < 100 * aside->telling_ns)
+    aside->late = aside->told_ns && now - aside->told_ns < 100 * aside->telling_ns;
+    if (aside->late)
         return true;
     buf_clear(&aside->tagger);
     buf_clear(&aside->tagger_line);

@@ -22,6 +22,7 @@ struct aside {
     struct buf tagger;           /* JSON object of the current tagger; empty: there is none */
     struct buf tagger_line;      /* the same as a sentence */
     int64_t told_ns, telling_ns; /* when that was read, how long it took; 0: never */
+    bool late;                   /* it was too soon to read it again */
 };
 
 void aside_init(struct aside *aside);
@@ -29,10 +30,11 @@ void aside_done(struct aside *aside);
 
 /* Reads what is due (reliability.h); of the tagger after a hundred times what that takes. */
 bool aside_refresh(struct aside *aside, struct db *db, struct err *err);
+/* Can what it was too soon for be read now? */
+bool aside_is_due(const struct aside *aside);
 
 /* Puts its members at the end of the board's JSON object: "filter" (published.h), "categories",
- * "reliability",
- * "blinding", "tagger", and "history" where the trail was refreshed. False only when `json`
+ * "reliability", "blinding", "tagger", and "history" where the trail was refreshed. False only when `json`
  * failed. */
 bool aside_append(struct buf *json, const struct aside *aside, const struct stored_votes *votes,
                   const struct leaderboard *board, struct text filter);

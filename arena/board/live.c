@@ -302,7 +302,7 @@ static bool is_current(const struct board *board)
     bool all = strcmp(board->published.category, "overall") == 0;
     return board->snapshot && !board->fitting && board->snapshot->seq >= live->seq &&
            board->exclusions == live->exclusions && board->remarks == live->remarks &&
-           (all || board->tags == live->tags);
+           (all || board->tags == live->tags) && !aside_is_due(&board->aside);
 }
 
 static void fitted(void *data, bool cancelled)
