@@ -34,8 +34,8 @@ bool aside_refresh(struct aside *aside, struct db *db, struct err *err);
 bool aside_is_due(const struct aside *aside);
 
 /* Puts its members at the end of the board's JSON object: "filter" (published.h), "categories",
- * "reliability", "blinding", "tagger", and "history" where the trail was refreshed. False only when `json`
- * failed. */
+ * "reliability", "blinding", "tagger", and "history" where the trail was refreshed. False only
+ * when `json` failed. */
 bool aside_append(struct buf *json, const struct aside *aside, const struct stored_votes *votes,
                   const struct leaderboard *board, struct text filter);
 
