@@ -101,11 +101,7 @@ void api_roster(struct http_request *request)
         write_competitor(&out, roster_at(roster, i));
     json_put_close(&out, ']');
     json_put_close(&out, '}');
-    if (buf.failed)
-        response_with(request, 503, NULL);
-    else
-        response_json(request, 200, buf_text(&buf));
-    buf_done(&buf);
+    response_built(request, 200, &buf);
 }
 
 /* The log says "pause NAME". */

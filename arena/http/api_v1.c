@@ -126,11 +126,7 @@ static void answer_models(struct http_request *request, const char *name)
         put_model(&out, competitor);
     else
         put_models(&out, request->context->roster);
-    if (buf.failed)
-        response_with(request, 503, NULL);
-    else
-        response_json(request, 200, buf_text(&buf));
-    buf_done(&buf);
+    response_built(request, 200, &buf);
 }
 
 void api_v1_models(struct http_request *request)

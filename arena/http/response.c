@@ -144,6 +144,15 @@ void response_json(struct http_request *request, unsigned status, struct text js
     response_bytes(request, status, "application/json", json);
 }
 
+void response_built(struct http_request *request, unsigned status, struct buf *buf)
+{
+    if (buf->failed)
+        response_with(request, status >= 400 ? status : 503, NULL);
+    else
+        response_json(request, status, buf_text(buf));
+    buf_done(buf);
+}
+
 void response_text(struct http_request *request, unsigned status, const char *content_type,
                    struct text text)
 {
@@ -179,9 +188,5 @@ void response_error(struct http_request *request, const struct err *err)
         write_error(&buf, err);
     if ((status == 503 || status == 429) && !request->retry_after)
         request->retry_after = 1;
-    if (buf.failed)
-        response_with(request, (unsigned)status, NULL);
-    else
-        response_json(request, (unsigned)status, buf_text(&buf));
-    buf_done(&buf);
+    response_built(request, (unsigned)status, &buf);
 }

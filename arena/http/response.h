@@ -11,6 +11,9 @@
 #include "http/request.h"
 
 void response_json(struct http_request *request, unsigned status, struct text json);
+/* What was built in `buf`, which is done with it; a failed buffer answers 503, or the
+ * error that it was for. */
+void response_built(struct http_request *request, unsigned status, struct buf *buf);
 void response_error(struct http_request *request,
                     const struct err *err); /* {"error":{"code","message"}} */
 void response_text(struct http_request *request, unsigned status, const char *content_type,

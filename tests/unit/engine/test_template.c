@@ -1,13 +1,7 @@
 /* Chat templates against Jinja2 itself: the fixtures' templates on conversations of all shapes
  * (goldens made by tests/data/chat_templates/render.py), Jinja's semantics one by one, the
  * default model's prompts token by token; and the promise that no message forms a special token. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "testing.h"
 
 #include "engine/gguf.h"
 #include "engine/template.h"
@@ -42,11 +36,9 @@ static char *read_file(const char *path)
 /* A file of tests/data/chat_templates. */
 static char *read_data(const char *name)
 {
-    char path[4096];
-    const char *end = strstr(__FILE__, "unit/engine/test_template.c");
-    assert_non_null(end);
-    snprintf(path, sizeof path, "%.*sdata/chat_templates/%s", (int)(end - __FILE__), __FILE__,
-             name);
+    char inside[2048];
+    snprintf(inside, sizeof inside, "chat_templates/%s", name);
+    const char *path = test_data(inside);
     char *text = read_file(path);
     if (!text)
         fail_msg("%s cannot be read", path);
