@@ -7,25 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "board/stored.h"
-#include "eval/export_tags.h"
+#include "eval/export_walk.h"
 #include "eval/review.h"
-#include "eval/version_labels.h"
 #include "eval/vote_fields.h"
-#include "store/turns.h"
-
-enum { PROGRESS_STEP = 1000 };
-
-struct exporting {
-    struct db *db;
-    const struct export_options *options;
-    struct table *table;
-    struct export_report *report;
-    struct version_labels labels;
-    struct export_tags tags;
-    struct sieve_marks marks;
-    struct err err;
-};
 
 /* --- the turns of one battle --- */
 
@@ -60,11 +44,6 @@ static void put_message(struct json_out *json, const char *key, const char *role
     json_put_close(json, '}');
 }
 
-static struct text said(const struct answer_record *answer)
-{
-    return answer->text.length || !answer->refusal.data ? answer->text : answer->refusal;
-}
-
 static void tell_lane(struct lane_facts *lane, const struct answer_record *answer, int64_t first_ms,
                       int64_t ended_ms)
 {
@@ -93,10 +72,10 @@ static bool on_turn(void *user, const struct turn_record *turn)
     for (int side = 0; side < 2; side++) {
         struct lane_facts *lane = &telling->lane[side];
         put_message(&lane->json, NULL, "user", turn->prompt, -1);
-        put_message(&lane->json, NULL, "assistant", said(answers[side]),
+        put_message(&lane->json, NULL, "assistant", export_text_said(answers[side]),
                     answers[side]->output_tokens);
         put_message(&telling->json, side ? "model_side_b" : "model_side_a", "assistant",
-                    said(answers[side]), answers[side]->output_tokens);
+                    export_text_said(answers[side]), answers[side]->output_tokens);
     }
     json_put_close(&telling->json, '}');
     return true;
@@ -174,12 +153,12 @@ static void put_vote(struct table *table, const struct battle_row *row, enum vot
     table_json(table, "guess", texts ? row->recognised : none);
 }
 
-static void put_battle(struct exporting *exporting, const struct battle_row *row,
+static void put_battle(struct export_walk *walk, const struct battle_row *row,
                        const struct telling *telling, const char *const names[2],
                        const char *const digests[2])
 {
     static const char *const MODES[] = {"blind", "side_by_side", "direct"};
-    struct table *table = exporting->table;
+    struct table *table = walk->table;
     struct text none = TEXT("");
     table_text(table, "id", row->id);
     table_string(table, "model_a", names[0]);
@@ -190,11 +169,11 @@ static void put_battle(struct exporting *exporting, const struct battle_row *row
     table_json(table, "conversation_b",
                telling->texts ? buf_text(&telling->lane[1].conversation) : none);
     table_json(table, "full_conversation", telling->texts ? buf_text(&telling->full) : none);
-    export_tags_put(&exporting->tags, table, &row->style_a, &row->style_b, row->turns);
+    export_tags_put(&walk->tags, table, &row->style_a, &row->style_b, row->turns);
     table_known(table, "turn", row->turns ? row->turns : -1);
     table_bool(table, "anony", row->mode == BATTLE_BLIND);
     table_int(table, "timestamp", row->created_ms);
-    put_vote(table, row, sieve_marks_of(&exporting->marks, row->seq), telling->texts);
+    put_vote(table, row, sieve_marks_of(&walk->marks, row->seq), telling->texts);
     table_string(table, "state", battle_state_word(row->state));
     table_string(table, "source", battle_source_word(row->source));
     table_string(table, "mode", MODES[row->mode]);
@@ -207,79 +186,49 @@ static void put_battle(struct exporting *exporting, const struct battle_row *row
     put_sides(table, digests, telling->lane);
 }
 
-static bool is_wanted(struct exporting *exporting, const struct battle_row *row)
+static bool write_battle(struct export_walk *walk, bool texts)
 {
-    const struct export_options *options = exporting->options;
-    if (options->model &&
-        !version_labels_match(&exporting->labels, row->version_a, options->model) &&
-        !version_labels_match(&exporting->labels, row->version_b, options->model))
-        return false;
-    if (!export_tags_read(&exporting->tags, row->tags, vote_fields_outcome(row->winner)))
-        return false;
-    exporting->report->kept_private += row->keep_private;
-    return !row->keep_private;
-}
-
-static bool on_battle(void *user, const struct battle_row *row)
-{
-    struct exporting *exporting = user;
-    const struct export_options *options = exporting->options;
+    const struct battle_row *row = walk->row;
     const struct version_record *a, *b;
     struct telling telling;
-    if (!is_wanted(exporting, row))
-        return true;
-    const char *names[2] = {version_labels_find(&exporting->labels, row->version_a, &a),
-                            version_labels_find(&exporting->labels, row->version_b, &b)};
+    const char *names[2] = {version_labels_find(&walk->labels, row->version_a, &a),
+                            version_labels_find(&walk->labels, row->version_b, &b)};
     if (!names[0] || !names[1])
-        return err_set(&exporting->err, ERR_STORE, "a battle names a version that is not there");
-    bool texts = row->source != BATTLE_IMPORT && export_may_tell(options, row->consent);
-    exporting->report->without_consent += !texts && row->source != BATTLE_IMPORT;
-    unsigned personal = 0;
-    if (texts && !review_needed(exporting->db, row, &personal, &exporting->err))
-        return false;
-    exporting->report->held_back += personal != 0;
-    telling_init(&telling, texts && !personal);
-    char id[STORE_ID_SIZE];
-    snprintf(id, sizeof id, "%.*s", (int)row->id.length, row->id.data);
-    bool ok = row->source == BATTLE_IMPORT ||
-              turns_each(exporting->db, id, on_turn, &telling, &exporting->err);
+        return err_set(&walk->err, ERR_STORE, "a battle names a version that is not there");
+    telling_init(&telling, texts);
+    bool ok = row->source == BATTLE_IMPORT || export_walk_turns(walk, on_turn, &telling);
     telling_end(&telling);
     if (ok) {
         const char *const digests[2] = {a->digest, b->digest};
-        table_begin(exporting->table);
-        put_battle(exporting, row, &telling, names, digests);
-        ok = table_end(exporting->table);
+        table_begin(walk->table);
+        put_battle(walk, row, &telling, names, digests);
+        ok = table_end(walk->table);
     }
     telling_done(&telling);
-    exporting->report->rows++;
-    if (options->progress && exporting->report->rows % PROGRESS_STEP == 0)
-        options->progress(options->user, exporting->report->rows);
+    walk->report->rows += ok;
     return ok;
+}
+
+static bool on_battle(struct export_walk *walk)
+{
+    const struct battle_row *row = walk->row;
+    unsigned personal = 0;
+    if (row->keep_private) {
+        walk->report->kept_private++;
+        return true;
+    }
+    bool stored = row->source != BATTLE_IMPORT, /* an import has no texts */
+        texts = stored && export_may_tell(walk->options, row->consent);
+    walk->report->without_consent += stored && !texts;
+    if (texts && !review_needed(walk->db, row, &personal, &walk->err))
+        return false;
+    walk->report->held_back += personal != 0;
+    return write_battle(walk, texts && !personal);
 }
 
 bool export_battles(struct db *db, const struct export_options *options, struct table *table,
                     struct export_report *report, struct err *err)
 {
-    struct exporting exporting = {
-        .db = db, .options = options, .table = table, .report = report, .err = ERR_INIT};
-    struct battle_filter filter = {.from_ms = options->from_ms,
-                                   .to_ms = options->to_ms,
-                                   .judge = options->judge,
-                                   .campaign = options->campaign};
-    struct stored_marks now;
-    bool ok = stored_marks_now(db, &now, err);
-    filter.tagger = now.tagger;
-    filter.tags = now.tags;
-    ok = ok && export_sieve(db, options, &exporting.marks, err) &&
-         export_tags_init(&exporting.tags, options->category, err) &&
-         version_labels_load(&exporting.labels, db, err) &&
-         battles_each(db, &filter, on_battle, &exporting, err);
-    if (ok && exporting.err.code != ERR_NONE) {
-        *err = exporting.err;
-        ok = false;
-    }
-    export_tags_done(&exporting.tags);
-    version_labels_done(&exporting.labels);
-    sieve_marks_done(&exporting.marks);
-    return ok;
+    struct export_walk walk = {.db = db, .options = options, .table = table, .report = report};
+    return export_walk_battles(&walk, false, on_battle, err);
 }
