@@ -9,7 +9,18 @@
 #include "battle/hall_state.h"
 #include "battle/record.h"
 #include "battle/view.h"
+#include "people/presence.h"
 #include "store/queue.h"
+
+static bool is_paused(const struct op *op)
+{
+    const struct hall_options *options = &op->hall->options;
+    struct presence presence;
+    if (!options->campaigns)
+        return false;
+    presence_take(&presence, options->roster);
+    return presence_stops_any(&presence, options->campaigns, op->cohort);
+}
 
 bool queued_prepare(struct op *op, struct err *err)
 {
@@ -17,6 +28,7 @@ bool queued_prepare(struct op *op, struct err *err)
     op->kind = rng_uniform(&op->hall->rng);
     op->place = rng_next(&op->hall->rng);
     op->side = rng_below(&op->hall->rng, 2);
+    op->paused = is_paused(op);
     op->needs_job = true;
     return true;
 }
@@ -85,6 +97,7 @@ bool queued_apply(struct db *tx, struct op *op, struct err *err)
                 queue_progress(tx, op->voter, op->cohort, op->now_ms, &progress, err);
     if (good) {
         struct json_out out = json_out_to(&op->out);
+        progress.paused = op->paused;
         json_put_open(&out, NULL, '{');
         if (id[0])
             json_put_raw(&out, "battle", buf_text(&battle));

@@ -17,6 +17,7 @@
 #include "http/campaign_request.h"
 #include "people/campaign_view.h"
 #include "people/conclusion.h"
+#include "people/presence.h"
 #include "people/registration.h"
 #include "store/store.h"
 
@@ -140,14 +141,12 @@ static bool register_alone(struct alone *alone, const struct asked *asked, const
         !campaign_request_read(&alone->request, body, alone->roster, true, err) ||
         !campaign_request_load(&alone->request, err))
         return false;
-    json_t *spec = campaign_request_spec(&alone->request);
     struct campaign_wish wish = {.question = &alone->request.question,
                                  .gold = alone->request.pairs,
                                  .gold_count = alone->request.pair_count,
-                                 .spec = spec,
+                                 .spec = alone->request.spec,
                                  .actor = "command line"};
     alone->registration = registration_new(&wish, err);
-    json_decref(spec);
     return alone->registration && (alone->store = store_open(asked->data, NULL, err)) &&
            store_apply(alone->store, store_registration, alone->registration, err);
 }
@@ -224,15 +223,38 @@ static bool stop(const struct asked *asked, const char *id, struct err *err)
 
 /* --- looking --- */
 
+/* Which versions answer where the directory is served; false: nobody serves it, or nobody says. */
+static bool take_presence(const char *data, struct presence *presence)
+{
+    json_t *reply = NULL, *row;
+    struct err ignored = ERR_INIT;
+    size_t i;
+    presence->count = 0;
+    if (owner_get(data, "/api/roster", &reply, &ignored) != OWNER_DONE)
+        return false;
+    json_array_foreach(json_object_get(reply, "competitors"), i, row)
+    {
+        const char *state = json_string_value(json_object_get(row, "state")),
+                   *version = json_string_value(json_object_get(row, "version"));
+        if (state && version && strcmp(state, "active") == 0)
+            presence_add(presence, version);
+    }
+    json_decref(reply);
+    return true;
+}
+
 /* The view as JSON; `id` NULL: the list. */
 static json_t *view(const struct asked *asked, const char *id, struct err *err)
 {
     struct buf buf;
+    struct presence here;
+    const struct presence *presence = take_presence(asked->data, &here) ? &here : NULL;
     json_t *json = NULL;
     buf_init(&buf, VIEW_MAX);
     struct db *db = store_read_open(asked->data, err);
     if (db && store_read_begin(db, err)) {
-        if (id ? campaign_view(db, id, &buf, err) : campaign_view_list(db, &buf, err))
+        if (id ? campaign_view(db, id, presence, &buf, err)
+               : campaign_view_list(db, presence, &buf, err))
             json = json_read(buf_text(&buf), "the campaign", err);
         store_read_end(db);
     }

@@ -90,6 +90,16 @@ void campaign_print_question(const char *id, const struct question *question)
     buf_done(&buf);
 }
 
+static void print_waiting(const json_t *campaign)
+{
+    size_t i;
+    const json_t *name;
+    json_array_foreach(json_object_get(campaign, "waits_for"), i, name) printf(
+        "waits: the version of %s that was registered does not answer now; its pairs wait until "
+        "it does, or end the campaign\n",
+        json_string_value(name));
+}
+
 void campaign_print_list(const json_t *campaigns)
 {
     size_t i;
@@ -102,6 +112,7 @@ void campaign_print_list(const json_t *campaigns)
         printf("%s  %-7s  %6" PRId64 " votes  %3" PRId64 " voters  %s  %s\n", text(campaign, "id"),
                text(campaign, "state"), number(progress, "votes"), number(progress, "voters"),
                text(campaign, "registered"), text(campaign, "title"));
+        print_waiting(campaign);
     }
 }
 
@@ -166,6 +177,7 @@ void campaign_print_one(const json_t *campaign)
     print_rule(question);
     print_expected(question);
     print_progress(campaign);
+    print_waiting(campaign);
     print_results(json_object_get(campaign, "results"));
     print_raters(json_object_get(campaign, "raters"));
     if (*text(campaign, "reason"))

@@ -29,6 +29,7 @@
 #include "loop/loop.h"
 #include "loop/worker.h"
 #include "people/campaigns.h"
+#include "people/presence.h"
 #include "people/keys.h"
 #include "people/rates.h"
 #include "people/sessions.h"
@@ -189,11 +190,23 @@ static void answers_begun(void *user, const char *id, const struct err *err)
         log_error("campaign", "its answers cannot be made: %s", err->message);
 }
 
+static bool is_whole(const struct house *house, const char *id)
+{
+    const struct campaign_terms *terms = campaigns_terms(house->campaigns, id);
+    struct presence presence;
+    presence_take(&presence, house->roster);
+    return terms && presence_is_whole(&presence, terms);
+}
+
 static void begin_answers(void *user, const char *id, struct text spec)
 {
     struct house *house = user;
     struct err err = ERR_INIT;
     struct evals_reply reply = {answers_begun, house};
+    if (!is_whole(house, id)) {
+        log_warning("campaign", "%s waits: its models do not answer as they were registered", id);
+        return;
+    }
     json_t *json = json_read(spec, "the campaign's evaluation", &err);
     if (json)
         evals_start(house->evals, json, NULL, id, &reply);

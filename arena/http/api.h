@@ -93,6 +93,7 @@ void api_invitation_revoke(struct http_request *request);
 void api_campaign_list(struct http_request *request);
 void api_campaign_get(struct http_request *request);
 void api_campaign_create(struct http_request *request);
+void api_campaign_expect(struct http_request *request);
 void api_campaign_report(struct http_request *request);
 void api_campaign_stop(struct http_request *request);
 void api_queue(struct http_request *request);

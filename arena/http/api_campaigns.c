@@ -1,6 +1,7 @@
 /* /api/campaigns: what their lead does and sees; /api/queue: what a voter sees. Reading is a
  * worker's; a campaign begins in three steps (files on a worker, the question in the store, the
- * evaluation that makes its pairs), and is answered when all three are done. */
+ * evaluation that makes its pairs), and is answered when all three are done. Trying a question is
+ * the first of them alone, so that what was tried and what is registered pass the same checks. */
 #include "http/api.h"
 
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "loop/worker.h"
 #include "people/campaign_view.h"
 #include "people/campaigns.h"
+#include "people/presence.h"
 #include "store/queue.h"
 
 #define WHAT "the request"
@@ -33,6 +35,8 @@ struct reading {
     char dir[4096];
     char id[sizeof((struct http_request *)0)->part], voter[STORE_ID_SIZE];
     char cohort[VOTER_COHORT_SIZE];
+    struct presence presence;
+    bool paused; /* for its voter's cohort */
     struct buf out;
     struct err err;
 };
@@ -70,7 +74,8 @@ static void read_later(struct http_request *request,
     const struct http_context *context = request->context;
     struct err err = {ERR_BUSY, "campaigns are not served here"};
     struct reading *reading = calloc(1, sizeof *reading);
-    if (reading && context->store && context->workers) {
+    if (reading && context->store && context->workers && context->roster) {
+        presence_take(&reading->presence, context->roster);
         reading->request = request;
         reading->fill = fill;
         snprintf(reading->dir, sizeof reading->dir, "%s", store_dir(context->store));
@@ -79,6 +84,9 @@ static void read_later(struct http_request *request,
                  request->has_voter ? request->voter.id : "");
         snprintf(reading->cohort, sizeof reading->cohort, "%s",
                  request->has_voter ? request->voter.cohort : "");
+        reading->paused =
+            context->campaigns &&
+            presence_stops_any(&reading->presence, context->campaigns, reading->cohort);
         buf_init(&reading->out, REPLY_MAX);
         http_request_hold(request);
         if (workers_submit(context->workers, read_now, has_read, reading, &err))
@@ -92,8 +100,7 @@ static void read_later(struct http_request *request,
 static bool fill_list(struct db *db, const struct reading *reading, struct buf *out,
                       struct err *err)
 {
-    (void)reading;
-    return campaign_view_list(db, out, err);
+    return campaign_view_list(db, &reading->presence, out, err);
 }
 
 void api_campaign_list(struct http_request *request)
@@ -103,7 +110,7 @@ void api_campaign_list(struct http_request *request)
 
 static bool fill_one(struct db *db, const struct reading *reading, struct buf *out, struct err *err)
 {
-    return campaign_view(db, reading->id, out, err);
+    return campaign_view(db, reading->id, &reading->presence, out, err);
 }
 
 void api_campaign_get(struct http_request *request)
@@ -144,6 +151,7 @@ static bool fill_queue(struct db *db, const struct reading *reading, struct buf 
     struct queue_progress progress;
     if (!queue_progress(db, reading->voter, reading->cohort, clock_wall_ms(), &progress, err))
         return false;
+    progress.paused = reading->paused;
     struct json_out out = json_out_to(buf);
     queue_progress_write(&out, NULL, &progress);
     return true;
@@ -198,8 +206,8 @@ void api_campaign_stop(struct http_request *request)
 struct beginning {
     struct http_request *request; /* held: the wish borrows from its body */
     struct campaign_request wish;
-    json_t *spec; /* of the evaluation that makes its pairs; NULL: none */
-    char id[STORE_ID_SIZE];
+    bool only_tried;
+    char id[STORE_ID_SIZE]; /* "": not registered */
     struct err err;
 };
 
@@ -208,17 +216,18 @@ static void end_beginning(struct beginning *beginning)
     struct buf buf;
     buf_init(&buf, SMALL_REPLY);
     struct json_out out = json_out_to(&buf);
-    question_expect(&beginning->wish.question);
     json_put_open(&out, NULL, '{');
-    json_put_cstring(&out, "campaign_id", beginning->id);
+    if (beginning->only_tried)
+        json_put_int(&out, "prompts", (int64_t)beginning->wish.prompt_count);
+    else
+        json_put_cstring(&out, "campaign_id", beginning->id);
     question_write(&out, "question", &beginning->wish.question);
     json_put_close(&out, '}');
     if (beginning->err.code == ERR_NONE)
-        response_json(beginning->request, 201, buf_text(&buf));
+        response_json(beginning->request, beginning->only_tried ? 200 : 201, buf_text(&buf));
     else
         response_error(beginning->request, &beginning->err);
     buf_done(&buf);
-    json_decref(beginning->spec);
     campaign_request_done(&beginning->wish);
     http_request_release(beginning->request);
     free(beginning);
@@ -252,12 +261,12 @@ static void on_registered(void *user, const char *id, const struct err *err)
     beginning->err = *err;
     if (id)
         memcpy(beginning->id, id, sizeof beginning->id);
-    if (!id || !beginning->spec)
+    if (!id || !beginning->wish.spec)
         end_beginning(beginning);
     else if (!context->evals)
         on_answers_started(beginning, NULL, &nowhere);
     else
-        evals_start(context->evals, beginning->spec, NULL, beginning->id, &reply);
+        evals_start(context->evals, beginning->wish.spec, NULL, beginning->id, &reply);
 }
 
 static void load_files(void *data)
@@ -269,27 +278,27 @@ static void load_files(void *data)
 static void files_are_loaded(void *data, bool cancelled)
 {
     struct beginning *beginning = data;
-    beginning->spec = campaign_request_spec(&beginning->wish);
     struct campaign_wish wish = {.question = &beginning->wish.question,
-                                 .spec = beginning->spec,
+                                 .spec = beginning->wish.spec,
                                  .gold = beginning->wish.pairs,
                                  .gold_count = beginning->wish.pair_count,
                                  .actor = actor(beginning->request)};
     if (cancelled)
         err_set(&beginning->err, ERR_BUSY, "the arena is shutting down");
-    if (beginning->err.code == ERR_NONE)
+    if (beginning->err.code == ERR_NONE && !beginning->only_tried)
         campaigns_register(beginning->request->context->campaigns, &wish, on_registered, beginning);
     else
         end_beginning(beginning);
 }
 
-void api_campaign_create(struct http_request *request)
+static void begin(struct http_request *request, bool only_tried)
 {
     const struct http_context *context = request->context;
     struct beginning *beginning = has_campaigns(request) ? calloc(1, sizeof *beginning) : NULL;
     if (!beginning)
         return;
     beginning->request = request;
+    beginning->only_tried = only_tried;
     http_request_hold(request);
     if (!request->json)
         err_set(&beginning->err, ERR_BAD_REQUEST, "the request has no body");
@@ -299,4 +308,14 @@ void api_campaign_create(struct http_request *request)
                             &beginning->err))
         return;
     end_beginning(beginning);
+}
+
+void api_campaign_create(struct http_request *request)
+{
+    begin(request, false);
+}
+
+void api_campaign_expect(struct http_request *request)
+{
+    begin(request, true);
 }

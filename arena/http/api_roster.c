@@ -75,6 +75,7 @@ static void write_competitor(struct json_out *out, const struct competitor *comp
     json_put_cstring(out, "name", config->name);
     json_put_cstring(out, "provider", config->provider);
     json_put_cstring(out, "model", config->model ? config->model : config->path);
+    json_put_cstring(out, "version", competitor->version);
     json_put_cstring(out, "organisation", config->organisation);
     json_put_bool(out, "in_house", config->in_house);
     json_put_cstring(out, "state", competitor_state_word(competitor->availability));

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "competitor/roster.h"
+#include "eval/prompts.h"
 #include "people/registration.h"
 
 #define WHAT "the request"
@@ -217,20 +218,9 @@ static bool take_gold(struct campaign_request *request, struct err *err)
     return true;
 }
 
-bool campaign_request_load(struct campaign_request *request, struct err *err)
-{
-    return (!request->prompts || digest_prompts(request, err)) &&
-           (!request->gold || (load_gold_rows(request, err) && take_gold(request, err)));
-}
-
-void campaign_request_done(struct campaign_request *request)
-{
-    json_decref(request->gold_rows);
-    free(request->pairs);
-}
-
 /* --- the evaluation --- */
 
+/* A text alone is a prompt of one turn. */
 static json_t *prompts_of(const json_t *prompts)
 {
     json_t *list = json_is_array(prompts) ? json_array() : json_copy((json_t *)(uintptr_t)prompts);
@@ -240,19 +230,20 @@ static json_t *prompts_of(const json_t *prompts)
     {
         char id[32];
         snprintf(id, sizeof id, "%zu", i + 1);
-        json_array_append_new(list, json_pack("{s:s, s:[O]}", "id", id, "turns", prompt));
+        if (json_is_string(prompt))
+            json_array_append_new(list, json_pack("{s:s, s:[O]}", "id", id, "turns", prompt));
+        else
+            json_array_append(list, prompt);
     }
     return list;
 }
 
-json_t *campaign_request_spec(const struct campaign_request *request)
+static json_t *spec_of(const struct campaign_request *request)
 {
     const struct question *question = &request->question;
     json_t *competitors = json_array();
-    if (!request->prompts || !competitors) {
-        json_decref(competitors);
+    if (!competitors)
         return NULL;
-    }
     json_array_append_new(competitors, json_string(question->model.name));
     for (size_t i = 0; i < question->rivals; i++)
         json_array_append_new(competitors, json_string(question->versus[i].name));
@@ -264,4 +255,41 @@ json_t *campaign_request_spec(const struct campaign_request *request)
     if (spec && request->budget_usd > 0)
         json_object_set_new(spec, "budget", json_pack("{s:f}", "usd", request->budget_usd));
     return spec;
+}
+
+static bool count_prompts(struct campaign_request *request, struct err *err)
+{
+    struct eval_spec spec;
+    struct eval_prompts prompts = {.count = 0};
+    bool good = eval_spec_read(&spec, request->spec, false, err) &&
+                eval_prompts_read(&prompts, &spec, NULL, err);
+    request->prompt_count = prompts.count;
+    eval_prompts_done(&prompts);
+    eval_spec_done(&spec);
+    return good;
+}
+
+static bool load_prompts(struct campaign_request *request, struct err *err)
+{
+    if (!digest_prompts(request, err))
+        return false;
+    request->spec = spec_of(request);
+    return request->spec ? count_prompts(request, err) : err_set(err, ERR_MEMORY, "out of memory");
+}
+
+bool campaign_request_load(struct campaign_request *request, struct err *err)
+{
+    if ((request->prompts && !load_prompts(request, err)) ||
+        (request->gold && (!load_gold_rows(request, err) || !take_gold(request, err))))
+        return false;
+    request->question.gold = (int64_t)request->pair_count;
+    question_expect(&request->question);
+    return question_check(&request->question, err);
+}
+
+void campaign_request_done(struct campaign_request *request)
+{
+    json_decref(request->spec);
+    json_decref(request->gold_rows);
+    free(request->pairs);
 }

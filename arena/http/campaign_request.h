@@ -13,10 +13,14 @@ struct roster;
 
 struct campaign_request {
     struct question question;
-    const json_t *prompts; /* borrowed from the body: a path, or a list of prompts; NULL: none */
-    const json_t *gold;    /* likewise: a path, or a list; NULL: none */
-    double budget_usd;     /* what the answers may cost; 0: no limit of its own */
+    /* borrowed from the body: a path, or a list of texts and rows of such a file; NULL: none */
+    const json_t *prompts;
+    const json_t *gold; /* likewise: a path, or a list; NULL: none */
+    double budget_usd;  /* what the answers may cost; 0: no limit of its own */
     /* of the files, once they are read */
+    json_t *spec; /* of the evaluation that makes the queue's pairs (schema/eval.schema.json); NULL:
+                     none, the prompts are the voters' own alone */
+    size_t prompt_count;
     json_t *gold_rows;
     struct campaign_gold *pairs;
     size_t pair_count;
@@ -26,12 +30,9 @@ struct campaign_request {
 bool campaign_request_read(struct campaign_request *out, const json_t *body,
                            const struct roster *roster, bool files, struct err *err);
 
-/* On a worker: digests the prompts, reads the pairs with a known winner. */
+/* On a worker: reads the prompts and the pairs with a known winner, and what was expected. What
+ * passes this can be registered. */
 bool campaign_request_load(struct campaign_request *request, struct err *err);
-
-/* The evaluation that makes the queue's pairs (schema/eval.schema.json): new, or NULL where the
- * campaign has no prompts but its voters' or without memory. */
-json_t *campaign_request_spec(const struct campaign_request *request);
 
 void campaign_request_done(struct campaign_request *request);
 

@@ -64,6 +64,8 @@ const struct route ROUTES[] = {
     {"POST", "/api/invitations/*/revoke", api_invitation_revoke, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/campaigns", api_campaign_list, ROUTE_ACT, ACT_READ_LIVE},
     {"POST", "/api/campaigns", api_campaign_create, ROUTE_ACT, ACT_ADMINISTER},
+    {"POST", "/api/campaigns/expect", api_campaign_expect, ROUTE_ACT,
+     ACT_READ_LIVE}, /* only tries */
     {"GET", "/api/campaigns/*", api_campaign_get, ROUTE_ACT, ACT_READ_LIVE},
     {"GET", "/api/campaigns/*/report", api_campaign_report, ROUTE_ACT, ACT_READ_LIVE},
     {"POST", "/api/campaigns/*/stop", api_campaign_stop, ROUTE_ACT, ACT_ADMINISTER},

@@ -11,6 +11,7 @@
 
 struct viewing {
     struct db *db;
+    const struct presence *presence;
     struct json_out *out;
     struct err *err;
     bool whole, failed;
@@ -65,24 +66,34 @@ static bool write_progress(struct viewing *viewing, const struct campaign_record
 }
 
 /* Where it stands now, as the report will say it, or said it. */
-static bool write_standing(struct viewing *viewing, const struct campaign_record *record)
+static bool write_standing(struct viewing *viewing, const struct campaign_record *record,
+                           const struct question *question)
 {
-    struct question question;
     struct standing standing;
     struct raters raters;
     struct standing_when when = moment_of(record);
-    json_t *json = json_read(record->question, "the stored question", viewing->err);
-    bool good =
-        json && question_read(json, &question, viewing->err) &&
-        standing_read(viewing->db, record->id, &question, NULL, when, &standing, viewing->err) &&
-        raters_read(viewing->db, record->id, when.last_vote, &raters, viewing->err);
-    json_decref(json);
-    if (!good)
+    if (!standing_read(viewing->db, record->id, question, NULL, when, &standing, viewing->err) ||
+        !raters_read(viewing->db, record->id, when.last_vote, &raters, viewing->err))
         return false;
-    standing_write(viewing->out, "results", &question, &standing);
+    standing_write(viewing->out, "results", question, &standing);
     raters_write(viewing->out, "raters", &raters);
     raters_done(&raters);
     return true;
+}
+
+static void write_absent(const struct viewing *viewing, const struct question_model *model)
+{
+    if (!presence_has(viewing->presence, model->version))
+        json_put_cstring(viewing->out, NULL, model->name);
+}
+
+static void write_waiting(const struct viewing *viewing, const struct question *question)
+{
+    json_put_open(viewing->out, "waits_for", '[');
+    write_absent(viewing, &question->model);
+    for (size_t i = 0; i < question->rivals; i++)
+        write_absent(viewing, &question->versus[i]);
+    json_put_close(viewing->out, ']');
 }
 
 static void write_report(struct json_out *out, const struct campaign_record *record)
@@ -95,9 +106,21 @@ static void write_report(struct json_out *out, const struct campaign_record *rec
     json_put_cstring(out, "public_key", hex);
 }
 
+static bool read_question(const struct viewing *viewing, const struct campaign_record *record,
+                          struct question *question)
+{
+    json_t *json = json_read(record->question, "the stored question", viewing->err);
+    bool good = json && question_read(json, question, viewing->err);
+    json_decref(json);
+    return good;
+}
+
 static bool write_one(struct viewing *viewing, const struct campaign_record *record)
 {
     struct json_out *out = viewing->out;
+    struct question question;
+    if (!read_question(viewing, record, &question))
+        return false;
     json_put_open(out, NULL, '{');
     json_put_cstring(out, "id", record->id);
     json_put_cstring(out, "title", record->title);
@@ -107,8 +130,10 @@ static bool write_one(struct viewing *viewing, const struct campaign_record *rec
     if (record->ended)
         put_time(out, "ended", record->ended_ms);
     json_put_raw(out, "question", record->question);
-    bool good =
-        write_progress(viewing, record) && (!viewing->whole || write_standing(viewing, record));
+    if (viewing->presence && !record->ended)
+        write_waiting(viewing, &question);
+    bool good = write_progress(viewing, record) &&
+                (!viewing->whole || write_standing(viewing, record, &question));
     if (viewing->whole && record->report.data)
         write_report(out, record);
     json_put_close(out, '}');
@@ -122,10 +147,11 @@ static bool list_one(void *user, const struct campaign_record *record)
     return !viewing->failed;
 }
 
-bool campaign_view_list(struct db *db, struct buf *buf, struct err *err)
+bool campaign_view_list(struct db *db, const struct presence *presence, struct buf *buf,
+                        struct err *err)
 {
     struct json_out out = json_out_to(buf);
-    struct viewing viewing = {.db = db, .out = &out, .err = err};
+    struct viewing viewing = {.db = db, .presence = presence, .out = &out, .err = err};
     json_put_open(&out, NULL, '{');
     json_put_open(&out, "campaigns", '[');
     bool good = campaigns_each(db, list_one, &viewing, err) && !viewing.failed;
@@ -139,9 +165,11 @@ static void show_one(void *user, const struct campaign_record *record)
     list_one(user, record);
 }
 
-bool campaign_view(struct db *db, const char *id, struct buf *buf, struct err *err)
+bool campaign_view(struct db *db, const char *id, const struct presence *presence, struct buf *buf,
+                   struct err *err)
 {
     struct json_out out = json_out_to(buf);
-    struct viewing viewing = {.db = db, .out = &out, .err = err, .whole = true};
+    struct viewing viewing = {
+        .db = db, .presence = presence, .out = &out, .err = err, .whole = true};
     return campaigns_find(db, id, show_one, &viewing, err) && !viewing.failed;
 }

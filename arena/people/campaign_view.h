@@ -6,14 +6,18 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "people/presence.h"
 #include "store/campaigns.h"
 
-/* {"campaigns":[{"id","title","state","reason","registered","ended","question","progress"}]},
- * in the order of registration. */
-bool campaign_view_list(struct db *db, struct buf *out, struct err *err);
+/* {"campaigns":[{"id","title","state","reason","registered","ended","question","progress",
+ * "waits_for"}]}, in the order of registration. `waits_for` names the models whose registered
+ * version does not answer now; `presence` NULL: nobody answers now, so nothing is said of it. */
+bool campaign_view_list(struct db *db, const struct presence *presence, struct buf *out,
+                        struct err *err);
 
 /* The same of one, with "results" and "raters" as they stand now; once it has ended with its
  * "report", "signature" and "public_key" (hexadecimal). */
-bool campaign_view(struct db *db, const char *id, struct buf *out, struct err *err);
+bool campaign_view(struct db *db, const char *id, const struct presence *presence, struct buf *out,
+                   struct err *err);
 
 #endif

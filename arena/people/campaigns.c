@@ -41,12 +41,25 @@ bool campaign_pairs(const struct campaign_terms *terms, const char *one, const c
     return false;
 }
 
+static bool is_for(const struct campaign_terms *terms, const char *cohort)
+{
+    return !*terms->cohort || strcmp(terms->cohort, cohort) == 0;
+}
+
 const struct campaign_terms *campaigns_live(const struct campaigns *campaigns, const char *cohort)
 {
     for (const struct campaign *at = campaigns->first; at; at = at->next)
-        if (at->terms.live && (!*at->terms.cohort || strcmp(at->terms.cohort, cohort) == 0))
+        if (at->terms.live && is_for(&at->terms, cohort))
             return &at->terms;
     return NULL;
+}
+
+void campaigns_for(const struct campaigns *campaigns, const char *cohort,
+                   void (*each)(void *user, const struct campaign_terms *terms), void *user)
+{
+    for (const struct campaign *at = campaigns->first; at; at = at->next)
+        if (is_for(&at->terms, cohort))
+            each(user, &at->terms);
 }
 
 static struct campaign *find(const struct campaigns *campaigns, const char *id)
@@ -55,6 +68,12 @@ static struct campaign *find(const struct campaigns *campaigns, const char *id)
     while (at && strcmp(at->terms.id, id) != 0)
         at = at->next;
     return at;
+}
+
+const struct campaign_terms *campaigns_terms(const struct campaigns *campaigns, const char *id)
+{
+    const struct campaign *campaign = find(campaigns, id);
+    return campaign ? &campaign->terms : NULL;
 }
 
 static bool add(struct campaigns *campaigns, const char *id, const struct question *question)

@@ -45,6 +45,13 @@ bool campaign_pairs(const struct campaign_terms *terms, const char *one, const c
 /* The oldest that wants prompts of this cohort's own; NULL: none. Borrowed until the loop turns. */
 const struct campaign_terms *campaigns_live(const struct campaigns *campaigns, const char *cohort);
 
+/* Those that run and that this cohort votes in; borrowed for the call. */
+void campaigns_for(const struct campaigns *campaigns, const char *cohort,
+                   void (*each)(void *user, const struct campaign_terms *terms), void *user);
+
+/* The one of this id; NULL: none runs. Borrowed until the loop turns. */
+const struct campaign_terms *campaigns_terms(const struct campaigns *campaigns, const char *id);
+
 /* A vote of this campaign is committed. */
 void campaigns_voted(struct campaigns *campaigns, const char *id);
 

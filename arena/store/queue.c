@@ -194,5 +194,6 @@ void queue_progress_write(struct json_out *out, const char *key,
     json_put_int(out, "today", progress->today);
     json_put_int(out, "left", progress->left);
     json_put_bool(out, "preparing", progress->preparing);
+    json_put_bool(out, "paused", progress->paused);
     json_put_close(out, '}');
 }

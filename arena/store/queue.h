@@ -45,6 +45,7 @@ struct queue_progress {
     int64_t today;  /* of them in the last 24 hours */
     int64_t left;   /* free for this voter */
     bool preparing; /* a running campaign's or evaluation's pairs are still being made */
+    bool paused;    /* a campaign of this voter's waits for a model; who reads it says so */
 };
 bool queue_progress(struct db *db, const char *voter, const char *cohort, int64_t now_ms,
                     struct queue_progress *out, struct err *err);

@@ -2,6 +2,7 @@
 queue that evaluations fill; the commitment to a pair; how blind it was."""
 import hashlib
 import json
+import signal
 import sqlite3
 import subprocess
 
@@ -174,6 +175,86 @@ def test_what_makes_no_sense_is_said(arena, arguments, says):
     done = subprocess.run([binary(), "campaign", "create", *arguments, "--data", str(arena.data)], capture_output=True,
                           text=True, timeout=60)
     assert done.returncode in (1, 2) and says in done.stderr, done
+
+
+def answering_as(arena, name, **more):
+    """The roster as it was at first, with more in one row, read anew."""
+    path = arena.data / "test-config.json"
+    rows = [row | more if row["name"] == name else row for row in arena.config["competitors"]]
+    path.write_text(json.dumps(arena.config | {"competitors": rows}))
+    arena.process.send_signal(signal.SIGHUP)
+
+
+def until(look):
+    for _ in range(2000):
+        if look():
+            return
+    raise AssertionError("it did not come to pass")
+
+
+def test_a_model_that_becomes_another_version_pauses_its_campaign(arena):
+    campaign = create(arena, "--model", "ours", "--versus", "rival", "--prompts", "live", "--votes", "5",
+                      "--same-model", "0")
+    voter = arena.voter()
+
+    def counted():
+        battle, _ = voter.ready("a question")
+        voter.vote(battle)
+        return voter.get(f"/api/campaigns/{campaign}").json["progress"]["votes"]
+
+    def waits_for():
+        return contract.ok(voter.get(f"/api/campaigns/{campaign}"), "campaign")["waits_for"]
+    assert counted() == 1 and waits_for() == []
+    assert contract.ok(voter.get("/api/queue"), "queue_progress")["paused"] is False
+    answering_as(arena, "rival", system="Be brief.")
+    until(lambda: waits_for() == ["rival"])
+    assert voter.get("/api/queue").json["paused"] and voter.post("/api/queue/next").json["progress"]["paused"]
+    assert "the version of rival that was registered does not answer now" in command(arena, "campaign", "list")
+    assert counted() == 1, "a battle of other versions is none of the campaign's"
+    answering_as(arena, "rival")
+    until(lambda: waits_for() == [])
+    assert counted() == 2 and not voter.get("/api/queue").json["paused"]
+
+
+def test_one_rival_of_two_may_be_away(arena):
+    campaign = create(arena, "--model", "ours", "--versus", "rival,third", "--prompts", "live", "--votes", "9",
+                      "--same-model", "0")
+    voter = arena.voter()
+    voter.post("/api/roster", {"action": "pause", "name": "third"})
+    assert voter.get(f"/api/campaigns/{campaign}").json["waits_for"] == ["third"]
+    assert not voter.get("/api/queue").json["paused"], "the other pair goes on"
+    battle, _ = voter.ready("a question")
+    assert {model["name"] for model in voter.vote(battle).json["models"].values()} == {"ours", "rival"}
+
+
+def test_answers_of_another_version_are_not_made_for_it(arena):
+    (arena.data / "prompts.jsonl").write_text(json.dumps({"prompt": "Why?"}) + "\n")
+    arena.kill()
+    command(arena, "campaign", "create", "--model", "ours", "--versus", "rival", "--votes", "5",
+            "--prompts", str(arena.data / "prompts.jsonl"), "--config", str(arena.data / "test-config.json"))
+    config = json.loads((arena.data / "test-config.json").read_text())
+    config["competitors"][0]["system"] = "Be brief."
+    arena.config = config
+    arena.start()
+    assert "its models do not answer as they were registered" in arena.log()
+    assert not arena.voter().get("/api/queue").json["preparing"]
+
+
+def test_a_question_is_tried_before_it_is_registered(arena):
+    voter = arena.voter()
+    body = {"model": "ours", "versus": ["rival", "third"], "precision": 5,
+            "prompts": ["Why?", {"turns": ["How?", "And then?"], "category": "maths"}, "Why?"]}
+    tried = contract.ok(voter.post("/api/campaigns/expect", body), "campaign_expected")
+    assert tried["prompts"] == 2 and tried["question"]["expected"]["votes"] > 600
+    assert voter.get("/api/campaigns").json["campaigns"] == []
+    contract.refused(voter.post("/api/campaigns/expect", body | {"prompts": [{"no": "prompt"}]}), "bad_request",
+                     '"prompts"[0]')
+    contract.refused(voter.post("/api/campaigns/expect", body | {"gold": [{"prompt": "x"}]}), "bad_request", "pair 1")
+    contract.refused(voter.post("/api/campaigns/expect", body | {"precision": None}), "bad_request", "stop by")
+    created = contract.ok(voter.post("/api/campaigns", body), "campaign_created", 201)
+    assert created["question"] == tried["question"]
+    voter.start()
+    wait_for_queue(voter, 4)
 
 
 def test_a_browser_names_no_files(arena):

@@ -77,6 +77,7 @@ ROWS = {
     ("POST", "/api/keys/*/revoke"): (ADMIN, {}),
     ("GET", "/api/campaigns"): (ANALYST, None),
     ("POST", "/api/campaigns"): (ADMIN, {}),
+    ("POST", "/api/campaigns/expect"): (ANALYST, {}),
     ("GET", "/api/campaigns/*"): (ANALYST, None),
     ("GET", "/api/campaigns/*/report"): (ANALYST, None),
     ("POST", "/api/campaigns/*/stop"): (ADMIN, {}),
