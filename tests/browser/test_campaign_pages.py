@@ -166,6 +166,54 @@ def test_the_queue_on_a_phone(served, visit, axe):
     assert reads[0] is not None and reads[0] >= 0 and reads[1] >= 0
 
 
+def test_the_lead_writes_the_question(served, visit, axe, size, tmp_path):
+    lead = visit(size, server=served).open("/campaigns")
+    lead.allowed.append("400")  # a question that does not fit is tried, too
+    lead.page.click("text=New campaign")
+    lead.page.wait_for_selector("text=Choose whom it is compared with")
+    lead.page.check(f"[name=versus][value={NAMES[1]}]")
+    lead.page.fill("[name=prompts]", "\n".join(PROMPTS))
+    lead.page.wait_for_selector("text=10 prompts, 10 pairs")
+    assert "The prompts give 20 votes at most" in lead.page.inner_text(".takes")
+    expected = int(re.search(r"([\d,]+)\s+votes expected", lead.page.inner_text(".takes"))[1].replace(",", ""))
+    (tmp_path / "gold.jsonl").write_text(json.dumps(GOLD) + "\n")
+    lead.page.set_input_files(".pasted:has([name=gold]) [type=file]", tmp_path / "gold.jsonl")
+    lead.page.wait_for_selector("text=Known winners")
+    lead.page.fill("[name=cohort]", "testers")
+    lead.page.fill("[name=gold_rate]", "10")
+    lead.page.fill("[name=precision]", "")
+    lead.page.wait_for_selector("text=needs a rule to stop by")
+    assert lead.page.is_disabled(".takes button")
+    lead.page.fill("[name=votes]", "15")
+    lead.page.wait_for_selector(".takes .big:has-text('15')")
+    lead.page.evaluate(axe)
+    found = lead.page.evaluate("axe.run()")["violations"]
+    assert found == [], [(item["id"], item["nodes"][0]["html"]) for item in found]
+    assert lead.overflow() <= 0
+    lead.page.click(".takes button")
+    lead.page.click("dialog[open] .button.main")
+    lead.page.wait_for_selector("#end")
+    campaign = lead.page.url.rsplit("/", 1)[1]
+    question = json.loads(arena_command(served, "campaign", "status", campaign, "--format", "json"))["question"]
+    assert question["stop"] == {"votes": 15} and question["cohort"] == "testers" and question["gold"] == 1
+    assert question["gold_rate"] == 0.1 and question["overlap"] == 2 and expected > 300
+    with sqlite3.connect(f"file:{served.data}/arena.db?mode=ro", uri=True) as db:
+        assert db.execute("SELECT count(*) FROM audit WHERE act = 'campaign create' AND detail = ?",
+                          (campaign,)).fetchone() == (1,)  # fmt: skip
+
+
+def test_a_model_that_is_away_pauses_it(served, visit):
+    create(served, "--votes", "9", "--live")
+    lead, voter = visit(server=served).open("/campaigns"), visit(server=served).open("/")
+    lead.page.wait_for_selector(".campaigns")
+    assert not lead.shown(".alarm") and not voter.shown("#queue-paused")
+    served.voter().post("/api/roster", {"action": "pause", "name": NAMES[1]})
+    lead.open("/campaigns").page.wait_for_selector(".alarm")
+    assert f"{NAMES[1]} does not answer in the version that was registered" in lead.page.inner_text(".alarm")
+    voter.open("/").page.wait_for_selector("#queue-paused")
+    served.voter().post("/api/roster", {"action": "resume", "name": NAMES[1]})
+
+
 def test_the_lead_ends_it(served, visit, axe, size):
     campaign, _ = create(served, "--precision", "5", "--decided", "0")
     lead = visit(size, server=served).open("/campaigns")

@@ -3,7 +3,7 @@
 import { announce, byId, el } from "./dom.js";
 import { get, post } from "./api.js";
 import { axis, intervalBar } from "./chart.js";
-import { errorSentence } from "./words.js";
+import { problem } from "./form.js";
 
 const POLL_MS = 5000;
 const count = new Intl.NumberFormat();
@@ -43,6 +43,15 @@ function far({ progress, question, state }) {
 const badge = ({ state }) => el("span", { class: state === "running" ? "badge" : "badge over" },
   state === "running" ? "running" : "ended");
 
+// Its pairs wait for models that are not what was registered.
+function waiting({ waits_for: names }) {
+  if (!names?.length) return null;
+  const [has, them] = names.length === 1 ? ["does", "it"] : ["do", "them"];
+  return el("p", { class: "alarm" }, `${new Intl.ListFormat("en").format(names)} ${has} not answer in the version that was `
+    + `registered: changed, paused or taken out. Pairs with ${them} wait until ${them === "it" ? "it is" : "they are"} back `
+    + "as registered. Or end the campaign.");
+}
+
 // A table that may be wider than the page: it scrolls by itself, with the keyboard too.
 const across = (name, table) => el("div", { class: "across", tabindex: 0, role: "region", "aria-label": name }, table);
 
@@ -52,7 +61,7 @@ function entry(campaign) {
   return el("li", {}, el("a", { href: `/campaigns/${encodeURIComponent(campaign.id)}` },
     el("h2", {}, campaign.title), badge(campaign),
     el("p", {}, `${models(campaign.question)} · ${date(campaign.registered)}`),
-    far(campaign),
+    far(campaign), waiting(campaign),
     campaign.reason && el("p", {}, `Ended: ${campaign.reason}.`)));
 }
 
@@ -61,10 +70,12 @@ function showList({ campaigns }) {
   byId("summary").textContent = campaigns.length
     ? `${plural(campaigns.length, "campaign", "campaigns")}, ${running} running`
     : "No question has been registered yet.";
+  byId("acts").replaceChildren(el("a", { class: "button main", href: "/campaigns/new" }, "New campaign"));
   byId("content").replaceChildren(campaigns.length
     ? el("ul", { class: "campaigns" }, ...campaigns.toReversed().map(entry))
-    : el("pre", { class: "command" },
-      "arena campaign create --model OURS --versus RIVAL --prompts prompts.jsonl --precision 5 --cohort testers"));
+    : el("p", { class: "note" }, "A campaign asks many people whether one model is better than others, and stops when "
+      + "that is known. Begin one here, or in a terminal:", el("pre", { class: "command" },
+      "arena campaign create --model OURS --versus RIVAL --prompts prompts.jsonl --precision 5 --cohort testers")));
 }
 
 // ---- one ----
@@ -190,7 +201,7 @@ function showOne(campaign) {
   document.title = `${campaign.title} · arena`;
   byId("summary").replaceChildren(`${models(campaign.question)} `, badge(campaign));
   byId("acts").replaceChildren(...acts(campaign));
-  byId("content").replaceChildren(far(campaign),
+  byId("content").replaceChildren(far(campaign), waiting(campaign) ?? "",
     campaign.reason ? el("p", { class: "note" }, `Ended ${date(campaign.ended)}: ${campaign.reason}.`) : "",
     questionFacts(campaign), ...results(campaign), ...raters(campaign),
     ...(campaign.report ? [...variants(campaign.report), signature(campaign)] : []));
@@ -212,8 +223,7 @@ async function read() {
     if (!first && id) announce(`${plural(body.progress.votes, "vote", "votes")}.`);
   } catch (error) {
     byId("summary").textContent = "";
-    byId("problem").textContent = error.code === "not_found" ? "There is no such campaign." : errorSentence(error);
-    byId("problem").hidden = false;
+    problem(error);
   }
 }
 
@@ -221,13 +231,15 @@ byId("stop-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     await post(`/api/campaigns/${encodeURIComponent(id)}/stop`, { reason: byId("stop-reason").value.trim() });
-  } catch (error) {
-    byId("problem").textContent = errorSentence(error);
-    byId("problem").hidden = false;
-  }
+  } catch (error) { problem(error); }
   byId("stop").close();
   read();
 });
 
-read();
-setInterval(() => { if (!document.hidden) read(); }, POLL_MS);
+if (id === "new") {
+  const { open } = await import("./campaign_form.js");
+  await open().catch(problem);
+} else {
+  read();
+  setInterval(() => { if (!document.hidden) read(); }, POLL_MS);
+}

@@ -21,6 +21,7 @@ export async function invite() {
   const progress = await queue.look().catch(() => null);
   const node = byId("queue-invite");
   node.hidden = !progress?.left;
+  byId("queue-paused").hidden = !progress?.paused;
   if (progress?.left) byId("queue-invite-text").textContent = `${pairs(progress.left)} for your vote.`;
 }
 
@@ -36,6 +37,12 @@ export function showProgress(progress) {
 
 // What stands on the page when nothing is left.
 export function ending(progress) {
+  if (progress.paused) {
+    return {
+      title: ["This campaign", "is paused."],
+      text: "One of its models is away or has changed. When it is back as it was, more pairs wait here.",
+    };
+  }
   const given = progress.given === 1 ? "1 pair" : `${count.format(progress.given)} pairs`;
   if (progress.preparing) {
     return {
