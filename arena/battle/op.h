@@ -49,7 +49,7 @@ struct op {
     int64_t read_ms; /* the answer that was on screen for less; -1: not told */
     double kind;     /* drawn for the queue's next pair, as the two below */
     uint64_t place, side;
-    bool paused; /* a campaign of this voter's waits for a model */
+    bool paused;        /* a campaign of this voter's waits for a model */
     bool in_house_only; /* of the voter, or of this prompt */
     struct buf reasons, comment, recognised;
 

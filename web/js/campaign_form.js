@@ -23,7 +23,7 @@ function rows(text) {
 // A text to paste into, and a file that takes its place.
 function pasted(word, name, hint) {
   const text = longField(word, { name, rows: 4, spellcheck: "false" }, hint);
-  const file = el("input", { type: "file", accept: ".jsonl,.json,.txt,application/jsonl,text/plain", class: "sr-only" });
+  const file = el("input", { type: "file", accept: ".jsonl,.json,.txt,text/plain", class: "sr-only" });
   file.addEventListener("change", async () => {
     if (!file.files.length) return;
     text.querySelector("textarea").value = await file.files[0].text();
@@ -51,8 +51,9 @@ function build(models) {
   return el("form", { class: "question", id: "question" },
     section("The question", "Is this model better than each of the others?",
       choice("Model", "model", models.map(({ name }) => [name, name]), ours), rivals(models),
-      field("Title", { name: "title", maxlength: 200, autocomplete: "off" }, "For lists and the report. Empty: the names.")),
-    section("Prompts", "Answers to prepared prompts are made beforehand, so voters go from pair to pair without waiting.",
+      field("Title", { name: "title", maxlength: 200, autocomplete: "off" },
+        "For lists and the report. Empty: the names.")),
+    section("Prompts", "Answers to prepared prompts are made beforehand, so that voters wait for nothing.",
       pasted("Prepared prompts", "prompts", "One a line, or JSON lines as arena eval takes them. At most 240 KB; "
         + "for more, use arena campaign create."),
       tick("Voters write prompts of their own, too", "live"),
@@ -61,14 +62,14 @@ function build(models) {
     section("When it stops", "At the first of these that holds. Leave out what does not matter, but not all.",
       side(true, number("Votes", "votes", { min: 1, step: 1 }, "so many count"),
         number("Precision", "precision", { min: 0.1, max: 50, value: 5 }, "points: every win rate is known so well"),
-        number("Decided", "decided", { min: 0, max: 49 }, "points: worse than each rival by more, or not; 0 is better or "
-          + "worse"))),
+        number("Decided", "decided", { min: 0, max: 49 }, "points: worse than each rival by more, or not; 0 is "
+          + "better or worse"))),
     section("Who votes", null, side(false,
       field("Cohort", { name: "cohort", autocomplete: "off", placeholder: "everybody" },
         "as in arena invite --cohort"),
       field("Categories", { name: "categories", autocomplete: "off", placeholder: "none" },
         "reported one by one, parted by commas"))),
-    section("Controls", "Pairs that are no part of the result and show what the votes are worth. Voters cannot tell them.",
+    section("Controls", "Pairs outside the result that show what the votes are worth. Voters cannot tell them.",
       side(false, number("One model twice", "same_model_rate", { min: 0, max: 50, value: 2 }, "percent of pairs"),
         number("Known winner", "gold_rate", { min: 0, max: 50, value: 2 }, "percent of pairs, of those below")),
       pasted("Pairs with a known winner", "gold", "JSON lines of prompt, chosen, rejected.")),
@@ -104,8 +105,8 @@ const version = ({ name, version: digest }) => el("li", {}, name, " ", el("code"
 function warning({ question, prompts }) {
   const places = prompts * question.versus.length * question.overlap;
   if (question.live || question.expected.votes === null || question.expected.votes <= places) return null;
-  return `The prompts give ${plural(places, "vote")} at most: add prompts or votes on a pair, let voters write their own, `
-    + "or ask for less.";
+  return `The prompts give ${plural(places, "vote")} at most: add prompts or votes on a pair, let voters write their `
+    + "own, or ask for less.";
 }
 
 function takes(tried) {
@@ -138,7 +139,7 @@ export async function open() {
   byId("summary").textContent = "A question that is registered before its first vote, and answered by people.";
   const models = (await get("/api/models")).models.filter(({ state }) => state === "active");
   if (models.length < 2) {
-    byId("content").replaceChildren(el("p", { class: "note" }, "A campaign compares two models or more: configure another one."));
+    byId("content").replaceChildren(el("p", { class: "note" }, "A campaign compares two models: configure one more."));
     return;
   }
   const form = build(models), result = el("div", { "aria-live": "polite" });
@@ -153,7 +154,8 @@ export async function open() {
       const wish = read(form);
       const tried = wish.versus.length ? await post("/api/campaigns/expect", wish) : null;
       if (mine !== asked) return;
-      result.replaceChildren(...tried ? takes(tried) : [el("p", { class: "lead" }, "Choose whom it is compared with.")]);
+      result.replaceChildren(...tried ? takes(tried)
+        : [el("p", { class: "lead" }, "Choose whom it is compared with.")]);
       [body, title] = [wish, tried?.question.title];
       go.disabled = !tried;
     } catch (error) {
@@ -161,7 +163,11 @@ export async function open() {
       result.replaceChildren(el("p", { class: "alarm" }, error.code ? sentence(error) : error.message));
     }
   }
-  form.addEventListener("input", () => { clearTimeout(timer); go.disabled = true; timer = setTimeout(again, PAUSE_MS); });
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    go.disabled = true;
+    timer = setTimeout(again, PAUSE_MS);
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!go.disabled) registered(body, newKey(), title);

@@ -47,9 +47,9 @@ const badge = ({ state }) => el("span", { class: state === "running" ? "badge" :
 function waiting({ waits_for: names }) {
   if (!names?.length) return null;
   const [has, them] = names.length === 1 ? ["does", "it"] : ["do", "them"];
-  return el("p", { class: "alarm" }, `${new Intl.ListFormat("en").format(names)} ${has} not answer in the version that was `
-    + `registered: changed, paused or taken out. Pairs with ${them} wait until ${them === "it" ? "it is" : "they are"} back `
-    + "as registered. Or end the campaign.");
+  return el("p", { class: "alarm" }, `${new Intl.ListFormat("en").format(names)} ${has} not answer in the version that `
+    + `was registered: changed, paused or taken out. Pairs with ${them} wait until that version answers again. Or end `
+    + "the campaign.");
 }
 
 // A table that may be wider than the page: it scrolls by itself, with the keyboard too.
