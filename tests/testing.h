@@ -35,4 +35,21 @@ static inline const char *test_data(const char *name)
     return path;
 }
 
+/* A whole file as a string, NULL where there is none; the caller frees it. */
+static inline char *read_whole(const char *path)
+{
+    FILE *file = path ? fopen(path, "rb") : NULL;
+    if (!file)
+        return NULL;
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    rewind(file);
+    char *text = malloc((size_t)size + 1);
+    assert_non_null(text);
+    assert_int_equal(fread(text, 1, (size_t)size, file), size);
+    text[size] = '\0';
+    fclose(file);
+    return text;
+}
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/limits.h"
 #include "base/utf8.h"
@@ -239,6 +240,16 @@ void json_put_int(struct json_out *out, const char *key, int64_t value)
 {
     start_value(out, key);
     buf_printf(out->buf, "%lld", (long long)value);
+}
+
+void json_put_time(struct json_out *out, const char *key, int64_t unix_ms)
+{
+    char text[32] = "";
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts))
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    json_put_cstring(out, key, text);
 }
 
 void json_put_real(struct json_out *out, const char *key, double value)

@@ -60,6 +60,8 @@ void json_put_string(struct json_out *out, const char *key, struct text value);
 void json_put_cstring(struct json_out *out, const char *key,
                       const char *value); /* NULL writes null */
 void json_put_int(struct json_out *out, const char *key, int64_t value);
+void json_put_time(struct json_out *out, const char *key,
+                   int64_t unix_ms); /* as ISO 8601 has it, in whole seconds, UTC */
 void json_put_real(struct json_out *out, const char *key,
                    double value); /* shortest that reads back; NaN: null */
 void json_put_fixed(struct json_out *out, const char *key, double value,

@@ -2,18 +2,6 @@
  * can get it wrong. */
 #include "battle/view.h"
 
-#include <time.h>
-
-static void time_member(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[32];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    json_put_cstring(out, key, text);
-}
-
 static void model(struct json_out *out, const char *key, const struct story_side *side)
 {
     json_put_open(out, key, '{');
@@ -103,7 +91,7 @@ void view_battle(struct buf *buf, const struct story *story, const struct text s
     struct json_out out = json_out_to(buf);
     json_put_open(&out, NULL, '{');
     head(&out, story);
-    time_member(&out, "created", story->created_ms);
+    json_put_time(&out, "created", story->created_ms);
     if (story->state == BATTLE_VOID)
         json_put_cstring(&out, "code", story->void_code);
     json_put_bool(&out, "private", story->keep_private);
@@ -173,7 +161,7 @@ void view_summary(struct json_out *out, const struct story *story, struct text p
 {
     json_put_open(out, NULL, '{');
     head(out, story);
-    time_member(out, "created", story->created_ms);
+    json_put_time(out, "created", story->created_ms);
     json_put_bool(out, "private", story->keep_private);
     json_put_int(out, "turn", turns);
     json_put_string(out, "prompt", prompt);

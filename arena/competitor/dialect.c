@@ -76,6 +76,22 @@ void dialect_put_stop(struct json_out *body, struct json_out *sent, const char *
     }
 }
 
+void dialect_put_turns(struct json_out *body, const char *key,
+                       const struct dialect_request *request)
+{
+    json_put_open(body, key, '[');
+    for (size_t i = 0; i < request->count; i++) {
+        const struct chat_message *message = &request->messages[i];
+        if (message->role == CHAT_SYSTEM)
+            continue;
+        json_put_open(body, NULL, '{');
+        json_put_cstring(body, "role", message->role == CHAT_USER ? "user" : "assistant");
+        json_put_string(body, "content", message->text);
+        json_put_close(body, '}');
+    }
+    json_put_close(body, ']');
+}
+
 struct text dialect_system(const struct dialect_request *request)
 {
     /* An empty system prompt means none: providers have no default of their own to switch off. */

@@ -82,6 +82,10 @@ void dialect_put_string(struct json_out *body, struct json_out *sent, const char
 void dialect_put_stop(struct json_out *body, struct json_out *sent, const char *key,
                       const struct chat_params *params);
 
+/* Everything but the system message, as objects of role and content. */
+void dialect_put_turns(struct json_out *body, const char *key,
+                       const struct dialect_request *request);
+
 /* The system message's text; empty text with NULL data where there is none. */
 struct text dialect_system(const struct dialect_request *request);
 

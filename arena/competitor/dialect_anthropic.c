@@ -15,21 +15,6 @@ static bool path(const struct dialect_request *request, struct buf *out)
     return buf_add_string(out, "/v1/messages");
 }
 
-static void write_messages(const struct dialect_request *request, struct json_out *out)
-{
-    json_put_open(out, "messages", '[');
-    for (size_t i = 0; i < request->count; i++) {
-        const struct chat_message *message = &request->messages[i];
-        if (message->role == CHAT_SYSTEM)
-            continue;
-        json_put_open(out, NULL, '{');
-        json_put_cstring(out, "role", message->role == CHAT_USER ? "user" : "assistant");
-        json_put_string(out, "content", message->text);
-        json_put_close(out, '}');
-    }
-    json_put_close(out, ']');
-}
-
 /* A number of tokens as "reasoning" is a thinking budget, at least 1024; 0: it is none. */
 static int64_t budget_of(const struct dialect_request *request)
 {
@@ -103,7 +88,7 @@ static void write_request(const struct dialect_request *request, struct buf *bod
     dialect_put_int(&body, &sent, "max_tokens", cap_of(request));
     if (system.data)
         json_put_string(&body, "system", system);
-    write_messages(request, &body);
+    dialect_put_turns(&body, "messages", request);
     write_settings(request, &body, &sent);
     json_put_bool(&body, "stream", request->stream);
     json_put_bool(&sent, "stream", request->stream);

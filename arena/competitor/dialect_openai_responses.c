@@ -13,21 +13,6 @@ static bool path(const struct dialect_request *request, struct buf *out)
     return buf_add_string(out, "/responses");
 }
 
-static void write_input(const struct dialect_request *request, struct json_out *out)
-{
-    json_put_open(out, "input", '[');
-    for (size_t i = 0; i < request->count; i++) {
-        const struct chat_message *message = &request->messages[i];
-        if (message->role == CHAT_SYSTEM)
-            continue;
-        json_put_open(out, NULL, '{');
-        json_put_cstring(out, "role", message->role == CHAT_USER ? "user" : "assistant");
-        json_put_string(out, "content", message->text);
-        json_put_close(out, '}');
-    }
-    json_put_close(out, ']');
-}
-
 static void write_request(const struct dialect_request *request, struct buf *body_bytes,
                           struct buf *sent_bytes)
 {
@@ -39,7 +24,7 @@ static void write_request(const struct dialect_request *request, struct buf *bod
     json_put_cstring(&body, "model", request->model);
     if (system.data)
         json_put_string(&body, "instructions", system);
-    write_input(request, &body);
+    dialect_put_turns(&body, "input", request);
     if (dialect_wants(request, MEMBER_CAP)) /* the API refuses a cap below 16 */
         dialect_put_int(&body, &sent, "max_output_tokens",
                         params->max_tokens < 16 ? 16 : params->max_tokens);

@@ -3,23 +3,11 @@
 #include "people/campaign_report.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "people/raters.h"
 #include "store/competitors.h"
 
 #define SCHEMA 1
-
-/* The time as ISO 8601 has it. */
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[32];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    json_put_cstring(out, key, text);
-}
 
 static void put_digest(struct json_out *out, const char *key, struct text text)
 {
@@ -115,7 +103,7 @@ static bool write_variants(struct db *db, const struct question *question, struc
         json_put_open(out, NULL, '{');
         json_put_string(out, "model", db_text(&rows, 0));
         json_put_string(out, "version", db_text(&rows, 1));
-        put_time(out, "since", db_int(&rows, 2));
+        json_put_time(out, "since", db_int(&rows, 2));
         json_put_int(out, "votes", db_int(&rows, 3));
         json_put_bool(out, "tested_here",
                       text_equal(db_text(&rows, 1), text_of(question->model.version)));
@@ -133,9 +121,9 @@ static bool write_campaign(void *user, const struct campaign_record *record)
     json_put_cstring(out, "id", record->id);
     json_put_cstring(out, "title", record->title);
     put_digest(out, "question", record->question);
-    put_time(out, "registered", record->created_ms);
+    json_put_time(out, "registered", record->created_ms);
     if (record->ended)
-        put_time(out, "ended", record->ended_ms);
+        json_put_time(out, "ended", record->ended_ms);
     json_put_string(out, "reason", record->reason.data ? record->reason : TEXT("it runs"));
     json_put_close(out, '}');
     return true;
@@ -159,8 +147,8 @@ bool campaign_report(struct db *db, const struct campaign_record *record,
     json_put_cstring(&out, "campaign", record->id);
     json_put_raw(&out, "question", record->question);
     put_digest(&out, "question_digest", record->question);
-    put_time(&out, "registered", record->created_ms);
-    put_time(&out, "ended", record->ended_ms);
+    json_put_time(&out, "registered", record->created_ms);
+    json_put_time(&out, "ended", record->ended_ms);
     json_put_string(&out, "reason", record->reason);
     bool good = write_counts(db, record->id, standing->when.last_vote, &out, err) &&
                 write_ledger(db, &out, standing->when, err);

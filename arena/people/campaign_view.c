@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "people/question.h"
 #include "people/raters.h"
@@ -16,16 +15,6 @@ struct viewing {
     struct err *err;
     bool whole, failed;
 };
-
-static void put_time(struct json_out *out, const char *key, int64_t ms)
-{
-    char text[32];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    json_put_cstring(out, key, text);
-}
 
 /* As of when the report is; now where none is written yet. */
 static struct standing_when moment_of(const struct campaign_record *record)
@@ -126,9 +115,9 @@ static bool write_one(struct viewing *viewing, const struct campaign_record *rec
     json_put_cstring(out, "title", record->title);
     json_put_cstring(out, "state", record->ended ? "ended" : "running");
     json_put_string(out, "reason", record->reason.data ? record->reason : TEXT(""));
-    put_time(out, "registered", record->created_ms);
+    json_put_time(out, "registered", record->created_ms);
     if (record->ended)
-        put_time(out, "ended", record->ended_ms);
+        json_put_time(out, "ended", record->ended_ms);
     json_put_raw(out, "question", record->question);
     if (viewing->presence && !record->ended)
         write_waiting(viewing, &question);

@@ -6,22 +6,6 @@
 
 #include "testing.h"
 
-static inline char *golden_read(const char *path)
-{
-    FILE *file = path ? fopen(path, "rb") : NULL;
-    if (!file)
-        return NULL;
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    char *text = malloc((size_t)size + 1);
-    assert_non_null(text);
-    assert_int_equal(fread(text, 1, (size_t)size, file), size);
-    text[size] = 0;
-    fclose(file);
-    return text;
-}
-
 /* The value of `key` after the place where "file" is `file` (NULL: from the start). */
 static inline const char *golden_value(const char *json, const char *file, const char *key)
 {

@@ -278,7 +278,7 @@ static int setup(void **state)
 {
     (void)state;
     engine = engine_of((struct engine_options){.kv_bytes = 4 << 20});
-    goldens = golden_read(fixture("models/architectures/goldens.json"));
+    goldens = read_whole(fixture("models/architectures/goldens.json"));
     if (goldens) {
         text_count = golden_tokens(golden_value(goldens, "text.txt", "tokens"), text, TEXT_MOST);
         prompt_count =

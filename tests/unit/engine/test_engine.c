@@ -28,7 +28,7 @@ static struct answer *continue_text(struct engine_model *model, const char *text
 static void check_story(const char *file)
 {
     static const char opening[] = "Once upon a time";
-    char *wanted = golden_read(fixture("models/stories260K.greedy200.txt"));
+    char *wanted = read_whole(fixture("models/stories260K.greedy200.txt"));
     struct engine_model *model = model_of(engine, fixture(file), (struct engine_load_options){0});
     struct answer *a = continue_text(model, opening, 200);
     assert_memory_equal(wanted, opening, strlen(opening));
@@ -164,7 +164,7 @@ static void compare_case(struct engine_model *model, const char *json, struct ne
 static void test_the_default_model_is_as_near_the_reference_as_that_to_itself(void **state)
 {
     (void)state;
-    char *json = golden_read(fixture("models/smollm2_q4_1_llamacpp.json"));
+    char *json = read_whole(fixture("models/smollm2_q4_1_llamacpp.json"));
     if (!json || !default_model()) {
         free(json);
         skip();

@@ -17,29 +17,13 @@ struct conversation {
 
 /* --- Files --- */
 
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    char *text = malloc((size_t)size + 1);
-    assert_non_null(text);
-    assert_int_equal(fread(text, 1, (size_t)size, file), size);
-    text[size] = '\0';
-    fclose(file);
-    return text;
-}
-
 /* A file of tests/data/chat_templates. */
 static char *read_data(const char *name)
 {
     char inside[2048];
     snprintf(inside, sizeof inside, "chat_templates/%s", name);
     const char *path = test_data(inside);
-    char *text = read_file(path);
+    char *text = read_whole(path);
     if (!text)
         fail_msg("%s cannot be read", path);
     return text;
@@ -411,7 +395,7 @@ static void check_template(const char *folder, const char *name, const char *cal
 {
     char path[1024];
     snprintf(path, sizeof path, "%s/chat-templates/%s.jinja", folder, name);
-    char *source = read_file(path);
+    char *source = read_whole(path);
     assert_non_null(source);
     struct model model = make_model(source, NULL);
     if (!model.template)

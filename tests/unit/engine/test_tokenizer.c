@@ -1,15 +1,10 @@
 /* The tokenizers against llama.cpp's vectors (every vocabulary in the fixtures), the default
  * model's prompts, and the promises of the header: nothing a user writes forms a special token,
  * byte-level text comes back byte for byte, a long run of one letter takes no time. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "testing.h"
 
-#include <cmocka.h>
 #include <dirent.h>
+#include <time.h>
 
 #include "engine/gguf.h"
 #include "engine/tokenizer.h"
@@ -24,22 +19,6 @@ static const char *fixtures(void)
     if (!folder || !*folder)
         skip();
     return folder;
-}
-
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    char *text = malloc((size_t)size + 1);
-    assert_non_null(text);
-    assert_int_equal(fread(text, 1, (size_t)size, file), size);
-    text[size] = '\0';
-    fclose(file);
-    return text;
 }
 
 static struct tokenizer *load(const char *path)
@@ -112,9 +91,9 @@ static int check_vocabulary(const char *folder, const char *name)
     snprintf(path, sizeof path, "%s/%s", folder, name);
     struct tokenizer *tokenizer = load(path);
     snprintf(path, sizeof path, "%s/%s.inp", folder, name);
-    char *cases = read_file(path);
+    char *cases = read_whole(path);
     snprintf(path, sizeof path, "%s/%s.out", folder, name);
-    char *lines = read_file(path);
+    char *lines = read_whole(path);
     assert_non_null(cases);
     assert_non_null(lines);
     int failures = 0;
