@@ -1,8 +1,9 @@
 """Blindness, measured: many battles of two scripted competitors, everything that a voter's browser receives of them but
 the text itself, and a classifier that names the lane's model from it.
 
-The two differ in speed, chunking, length limit and errors; the lengths of their texts are drawn alike, so that lengths
-(which are text) tell nothing by themselves and the classifier may be given them: what it then finds is in the showing.
+The two differ in speed, chunking, length limit and errors; one may not stream at all, so that its whole answer comes
+after a wait that grows with it. The lengths of their texts are drawn alike, so that lengths (which are text) tell
+nothing by themselves and the classifier may be given them: what it then finds is in the showing.
 Everything is judged by cross-validation. Needs numpy; tests/bench/blindness_bench.py runs it at length."""
 import asyncio
 import json
@@ -21,7 +22,9 @@ DEADLINE = 240  # seconds a battle may take
 MANNERS = {
     "swift": {"first": 0.05, "gap": 0.012, "piece": 40, "finish": "length", "fails": 0.0},
     "steady": {"first": 0.35, "gap": 0.045, "piece": 7, "finish": "stop", "fails": 0.1},
+    "lump": {"first": 0.35, "gap": 0.03, "piece": 7, "finish": "stop", "fails": 0.0, "whole": True},
 }
+PAIRS = [("swift", "steady"), ("swift", "lump"), ("steady", "lump")]
 
 
 def draw_length(rng, longest):
@@ -39,7 +42,11 @@ async def answer(reader, writer, longest, faults):
         return await writer.drain()
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
     left = draw_length(rng, longest)
-    await asyncio.sleep(manner["first"] * rng.lognormvariate(0, 0.3))
+    wait = manner["first"] * rng.lognormvariate(0, 0.3)
+    if "whole" in manner:  # it writes as the others do, and sends it when it is done
+        wait += sum(manner["gap"] * rng.lognormvariate(0, 0.4) for _ in range(left // manner["piece"]))
+        manner = manner | {"piece": 10 * longest, "gap": 0}
+    await asyncio.sleep(wait)
     while left > 0:
         piece = min(left, max(1, round(manner["piece"] * rng.lognormvariate(0, 0.3))))
         left -= piece
@@ -71,14 +78,14 @@ def provide(port, longest, faults):
 class Provider:
     """The competitors, in a process of their own."""
 
-    def __init__(self, longest, faults=True):
+    def __init__(self, longest, faults=True, pair=PAIRS[0]):
         ours, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.get_context("fork").Process(target=provide, args=(theirs, longest, faults),
                                                                            daemon=True)
         self.process.start()
         url = f"http://127.0.0.1:{ours.recv()}/v1"
         self.config = {"competitors": [{"name": name, "provider": "openai-compatible", "base_url": url, "model": name,
-                                        "retries": 3} for name in MANNERS]}
+                                        "retries": 3} for name in pair]}
 
     def __enter__(self):
         return self
@@ -138,7 +145,7 @@ async def battle(port):
     _, _, vote, _ = await exchange(port, "POST", f"/api/battles/{name}/vote", {"winner": "tie"}, cookie)
     texts = sum(len(event[2].get("text", "")) for event in events)
     sizes = [head, len(body), shown_head, len(shown) - texts]
-    return features(sizes, reads, events), json.loads(vote)["models"]["a"]["name"] == "swift"
+    return features(sizes, reads, events), json.loads(vote)["models"]["a"]["name"]
 
 
 async def battles(port, count, at_once):
@@ -147,7 +154,9 @@ async def battles(port, count, at_once):
     async def one():
         async with gate:
             return await battle(port)
-    return [row for row in await asyncio.gather(*(one() for _ in range(count))) if row]
+    rows = [row for row in await asyncio.gather(*(one() for _ in range(count))) if row]
+    first = max(row[1] for row in rows)
+    return [(seen, name == first) for seen, name in rows]
 
 
 # --- what it looked like ---
@@ -190,7 +199,9 @@ def features(sizes, reads, events):
     lengths = [row[11] for row in lane]
     size = numpy.array([row[1] for row in reads], float)
     gaps = numpy.diff([row[0] for row in reads]) if len(reads) > 1 else numpy.zeros(1)
-    return [*sizes, len(reads), size.mean(), size.std(), gaps.mean(), gaps.max(), reads[0][0], last,
+    wait = lane[0][0] + 0.01  # to the first text: does either length explain it?
+    waits = [wait / (length + 60) for length in (*lengths, max(lengths), min(lengths))]
+    return [*waits, waits[0] - waits[1], *sizes, len(reads), size.mean(), size.std(), gaps.mean(), gaps.max(), reads[0][0], last,
             float(numpy.sign(lengths[0] - lengths[1])), *lane[0], *lane[1],
             *(numpy.array(lane[0]) - numpy.array(lane[1])), *rest_features(spoken, lengths)]
 

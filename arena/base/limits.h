@@ -51,7 +51,9 @@
 /* a lane that has said nothing by then has failed; queues and reasoning fit in */
 #define LIMIT_FIRST_TOKEN_SECONDS 180
 #define LIMIT_SILENCE_SECONDS 120 /* between two pieces of an answer that has begun */
-#define LIMIT_TURN_SECONDS 900    /* then what stands is the answer: every turn ends */
+/* a battle's opening waits no longer for being even: past it somebody leaves, blind or not */
+#define LIMIT_EVEN_SECONDS 30
+#define LIMIT_TURN_SECONDS 900 /* then what stands is the answer: every turn ends */
 /* requests that wait for the one before them on the same battle */
 #define LIMIT_WAITING_REQUESTS 16
 /* a battle that nobody looks at leaves memory; the store has it */

@@ -322,6 +322,7 @@ static void note(struct battle *battle, int side, bool voided, bool swapped)
                                .swapped = swapped,
                                .first_content_ns = facts->first_content_ns,
                                .total_ns = facts->total_ns,
+                               .characters = battle->lane[side].characters,
                                .cost_usd = facts->cost_usd,
                                .cooling_until_ns = facts->cooling_until_ns};
     memcpy(fact.faults, facts->faults, sizeof fact.faults);
@@ -506,6 +507,37 @@ static void pass_through(struct battle *battle)
         finish_turn(battle);
 }
 
+static const struct tempo *tempo_of(const struct battle *battle, int side)
+{
+    static const struct tempo UNKNOWN = {0};
+    const struct competitor *competitor = battle->competitor[side];
+    return competitor && competitor->health ? &competitor->health->tempo : &UNKNOWN;
+}
+
+/* When this lane would have ended, had it said as much as the longer one. */
+static int64_t even_end(const struct battle *battle, int side)
+{
+    const struct lane *lane = &battle->lane[side], *other = &battle->lane[1 - side];
+    double more =
+        other->characters > lane->characters ? (double)(other->characters - lane->characters) : 0;
+    double wait = fmin(more * tempo_pace(tempo_of(battle, side)), LIMIT_EVEN_SECONDS);
+    return lane->ended_ns + (int64_t)(wait * (double)CLOCK_S);
+}
+
+/* Where one of them sends its whole answer at once, the wait for it tells how long that answer is,
+ * and with both lengths in view which of them it is: so both are waited for, and as long as if
+ * both had said as much. */
+static bool is_even(struct battle *battle)
+{
+    if (!tempo_comes_whole(tempo_of(battle, 0)) && !tempo_comes_whole(tempo_of(battle, 1)))
+        return true;
+    if (!battle->lane[0].ended || !battle->lane[1].ended)
+        return false;
+    int64_t ends[] = {even_end(battle, 0), even_end(battle, 1)};
+    int64_t due = ends[0] > ends[1] ? ends[0] : ends[1];
+    return clock_mono_ns() >= due || !loop_timer_start(battle->host->loop, &battle->tick, due);
+}
+
 static void look_once(struct battle *battle)
 {
     struct pacer_supply supply[2];
@@ -518,7 +550,7 @@ static void look_once(struct battle *battle)
         return;
     }
     supplies(battle, supply);
-    if (battle->opened_ns || !pacer_open(&battle->pacer, supply))
+    if (battle->opened_ns || !is_even(battle) || !pacer_open(&battle->pacer, supply))
         return; /* the ticks go on, or both are still waited for */
     open_lanes(battle);
     release(battle);
@@ -541,7 +573,10 @@ static void on_lane(void *user)
 static void on_tick(void *user)
 {
     struct battle *battle = user;
-    release(battle);
+    if (battle->opened_ns)
+        release(battle);
+    else
+        battle_look(battle);
 }
 
 static bool is_silent(const struct lane *lane, int64_t now)

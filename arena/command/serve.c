@@ -1,6 +1,7 @@
 /* `arena serve`: puts the rooms together, turns the loop, and takes everything apart again in
  * the order that loses nothing: battles end and are stored, streams get their last event, then
  * the server, the workers, the models and at last the store. */
+#include "command/acquaint.h"
 #include "command/command.h"
 
 #include <pthread.h>
@@ -259,7 +260,8 @@ static bool open_rooms(struct house *house, struct err *err)
     house->roster = settings_roster(&house->config, house->loop, (struct roster_options){0}, err);
     if (house->roster && roster_count(house->roster) < 2)
         log_warning("serve", "only one competitor is configured: a battle needs two");
-    if (!house->roster || !(house->workers = workers_new(house->loop, WORKERS, err)))
+    if (!house->roster || !acquaint(house->roster, house->store, err) ||
+        !(house->workers = workers_new(house->loop, WORKERS, err)))
         return false;
     struct live_options live = {.loop = house->loop,
                                 .workers = house->workers,

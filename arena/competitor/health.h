@@ -8,6 +8,7 @@
 #define ARENA_COMPETITOR_HEALTH_H
 
 #include "competitor/competitor.h"
+#include "competitor/tempo.h"
 
 /* Quarter octaves from 1 ms: a quantile is right to a tenth, up to days. */
 #define HEALTH_BUCKETS 112
@@ -25,6 +26,7 @@ struct health {
     uint64_t faults[CHAT_ERROR_CLASSES]; /* attempts; under CHAT_OK: truncated ones */
     uint64_t voids, swaps; /* battles that became void by it, that it was replaced in */
     struct health_latency first_token, whole;
+    struct tempo tempo;
     double spent_usd;         /* where the cost was known */
     uint64_t unpriced;        /* answers whose cost nobody knows */
     int64_t cooling_until_ns; /* its key's cooldown as last seen (clock_mono_ns) */
@@ -36,6 +38,7 @@ struct health_fact {
     bool failed, voided, swapped;
     unsigned faults[CHAT_ERROR_CLASSES];
     int64_t first_content_ns, total_ns; /* 0: none */
+    size_t characters;                  /* of its text */
     double cost_usd;                    /* NaN: unknown */
     int64_t cooling_until_ns;
 };

@@ -98,3 +98,27 @@ bool answers_get(struct db *db, int64_t id,
     return db_end(&rows, err) &&
            (there || err_set(err, ERR_NOT_FOUND, "there is no answer %lld", (long long)id));
 }
+
+bool answers_timings(struct db *db, int64_t most,
+                     void (*each)(void *user, const struct answer_timing *timing), void *user,
+                     struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(db, &rows,
+                   "SELECT c.name, v.digest, length(a.text), a.first_content_ns, a.total_ns"
+                   " FROM (SELECT * FROM answers ORDER BY id DESC LIMIT ?) a"
+                   " JOIN competitor_versions v ON v.id = a.version"
+                   " JOIN competitors c ON c.number = v.competitor"
+                   " WHERE length(a.text) > 0 AND a.first_content_ns > 0 ORDER BY a.id",
+                   DB_VALUES(DB_INT(most)), err))
+        return false;
+    while (db_next(&rows)) {
+        struct answer_timing timing = {.name = db_string(&rows, 0),
+                                       .digest = db_string(&rows, 1),
+                                       .characters = db_int(&rows, 2),
+                                       .first_content_ns = db_int(&rows, 3),
+                                       .total_ns = db_int(&rows, 4)};
+        each(user, &timing);
+    }
+    return db_end(&rows, err);
+}

@@ -47,4 +47,13 @@ bool answers_get(struct db *db, int64_t id,
                  void (*found)(void *user, const struct answer_record *record), void *user,
                  struct err *err);
 
+/* How long the newest `most` answers took, oldest of them first; borrowed for the call. */
+struct answer_timing {
+    const char *name, *digest; /* the competitor's, and its version's */
+    int64_t characters, first_content_ns, total_ns;
+};
+bool answers_timings(struct db *db, int64_t most,
+                     void (*each)(void *user, const struct answer_timing *timing), void *user,
+                     struct err *err);
+
 #endif

@@ -27,6 +27,17 @@ def test_a_classifier_is_left_guessing():
     assert share({}) <= CHANCE
 
 
+def test_nor_by_an_answer_that_comes_whole():
+    """Once the arena knows who sends whole answers; a restart does not make it forget."""
+    with blindness.Provider(longest=900, pair=("swift", "lump")) as provider:
+        with ArenaServer(config=provider.config) as arena:
+            asyncio.run(blindness.battles(arena.port, 24, 24))
+            arena.kill()
+            arena.start()
+            rows = asyncio.run(blindness.battles(arena.port, BATTLES, BATTLES))
+    assert blindness.accuracy(rows, rounds=20) <= CHANCE
+
+
 def test_the_same_classifier_sees_through_what_is_not_paced():
     assert share({"ARENA_UNPACED": "not-blind"}) >= 0.9
 
