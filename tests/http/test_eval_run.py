@@ -325,6 +325,43 @@ def test_inside_the_serving_arena(tmp_path):
             assert "nobody" in lab.run("run", lab.spec(competitors=["x", "nobody"]), code=2).stderr
 
 
+def test_people_agree_as_krippendorff_has_it(tmp_path):
+    """A worked example of nominal data with missing values: three coders, fifteen units, alpha 0.691. Each coder is a
+    voter of the queue, each unit a pair; a unit that a coder did not mark is skipped."""
+    coders = ["*****34121133*3", "1*213343*******", "**21344*21133*4"]
+    words = {"x": "Apples are red.", "y": "Rivers are long."}
+    with Models(lambda model, messages: words[model]) as models:
+        config = models.config("x", "y")
+        lab = Lab(tmp_path, config)
+        with ArenaServer(config=config, data=lab.data) as server:
+            lab.run("run", lab.spec([{"prompt": f"unit {i}"} for i in range(15)], competitors=["x", "y"],
+                                    judge="human", overlap=3))
+            voters = [server.voter() for _ in range(4)]
+            for voter, marks in zip(voters, coders):
+                for _ in range(15):
+                    shown = voter.post("/api/queue/next").json["battle"]
+                    again = voter.post("/api/queue/next").json["battle"]  # it is reserved, not drawn anew
+                    assert again["battle_id"] == shown["battle_id"] and "models" not in shown
+                    turn = shown["turns"][0]
+                    mark = marks[int(turn["prompt"].split()[1])]
+                    if mark == "*":
+                        assert voter.post(f"/api/battles/{shown['battle_id']}/skip").status == 200
+                        continue
+                    first = "model_a" if turn["a"]["text"] == words["x"] else "model_b"
+                    second = {"model_a": "model_b", "model_b": "model_a"}[first]
+                    winner = {"1": first, "2": second, "3": "tie", "4": "both_bad"}[mark]
+                    assert voter.vote(shown["battle_id"], winner).json["counted"]
+                progress = voter.get("/api/queue").json
+                assert (progress["given"], progress["left"]) == (15 - marks.count("*"), 0)
+            voters[3].start("hello")  # who has no session yet has no queue
+            free = sum("*" in unit for unit in zip(*coders))
+            assert voters[3].get("/api/queue").json["left"] == free == 13
+            report = lab.report()
+            assert report["alpha_people"] == pytest.approx(0.691, abs=5e-4)
+            assert report["boards"]["people"]["votes"] == sum(len(marks) - marks.count("*") for marks in coders)
+            assert "people: 0.691 on 12 pairs" in lab.run("report").stdout
+
+
 def test_llmfao_replay(tmp_path):
     """A judge that says what GPT-4 said of llmfao's answers: the board is `arena rank`'s of those verdicts."""
     folder = FIXTURES / "ranking" / "llmfao"
