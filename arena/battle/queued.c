@@ -12,6 +12,8 @@
 #include "people/presence.h"
 #include "store/queue.h"
 
+enum { CATEGORY_SIZE = 512 }; /* two words of a prompt file, at most */
+
 static bool is_paused(const struct op *op)
 {
     const struct hall_options *options = &op->hall->options;
@@ -71,14 +73,20 @@ static bool take(struct db *tx, const struct op *op, char id[STORE_ID_SIZE], boo
     return !*fresh || insert(tx, op, &pick, op->side == 1, id, err);
 }
 
+static bool tag(struct db *tx, const struct story *story, struct err *err)
+{
+    char category[CATEGORY_SIZE];
+    return queue_category(tx, story->id, category, sizeof category, err) &&
+           record_tags(tx, story, category[0] ? category : NULL, err);
+}
+
 static bool write_battle(struct db *tx, const struct op *op, const char *id, bool fresh,
                          struct buf *out, struct err *err)
 {
     const struct text nothing[2] = {{"", 0}, {"", 0}};
     struct story story;
     story_init(&story);
-    bool good =
-        record_read(tx, id, op->voter, &story, err) && (!fresh || record_tags(tx, &story, err));
+    bool good = record_read(tx, id, op->voter, &story, err) && (!fresh || tag(tx, &story, err));
     if (good)
         view_battle(out, &story, nothing);
     story_done(&story);

@@ -159,11 +159,12 @@ static struct style_counts counts_of(const struct style *style)
 }
 
 /* What the whole battle is about and looks like, this turn included. */
-bool record_tags(struct db *tx, const struct story *story, struct err *err)
+bool record_tags(struct db *tx, const struct story *story, const char *category, struct err *err)
 {
     struct tagging tagging;
     struct buf tags;
     tagging_init(&tagging);
+    tagging.category = category;
     for (size_t i = 0; i < story->turn_count; i++) {
         const struct story_turn *turn = &story->turns[i];
         const struct story_answer *answer = turn->answer;
@@ -203,7 +204,7 @@ bool record_answers(struct db *tx, const struct battle *battle, int64_t version[
                                  .shown_ms = ms_since(battle->started_ns, battle->ended_ns)};
     return turns_answer(tx, story->id, (int)story->turn_count, answer[0], answer[1], &timing,
                         now_ms, err) &&
-           record_tags(tx, story, err) && store_incidents(tx, battle, now_ms, err) &&
+           record_tags(tx, story, NULL, err) && store_incidents(tx, battle, now_ms, err) &&
            (!story->self_identified || battles_flag_self_identified(tx, story->id, err)) &&
            battles_change(tx, story->id, BATTLE_STREAMING, BATTLE_READY, NULL, now_ms, err);
 }
@@ -211,7 +212,7 @@ bool record_answers(struct db *tx, const struct battle *battle, int64_t version[
 bool record_void(struct db *tx, const struct battle *battle, const char *code, int64_t now_ms,
                  struct err *err)
 {
-    return store_incidents(tx, battle, now_ms, err) && record_tags(tx, &battle->story, err) &&
+    return store_incidents(tx, battle, now_ms, err) && record_tags(tx, &battle->story, NULL, err) &&
            battles_change(tx, battle->story.id, BATTLE_STREAMING, BATTLE_VOID, code, now_ms, err);
 }
 

@@ -39,8 +39,9 @@ bool record_load(const char *dir, const char *battle, const char *voter, struct 
 bool record_read(struct db *db, const char *battle, const char *voter, struct story *story,
                  struct err *err);
 
-/* What the whole battle, as the story has it, is about and looks like. */
-bool record_tags(struct db *tx, const struct story *story, struct err *err);
+/* What the whole battle, as the story has it, is about and looks like. `category`: what its prompt
+ * came with; NULL: none. */
+bool record_tags(struct db *tx, const struct story *story, const char *category, struct err *err);
 
 /* {"battles":[…],"next"}: a voter's battles, newest first, those older than `before` (NULL: from
  * the newest). */

@@ -216,6 +216,8 @@ bool tagging_write(const struct tagging *tagging, struct buf *out)
 {
     struct json_out json = json_out_to(out);
     json_put_open(&json, NULL, '{');
+    if (tagging->category)
+        json_put_cstring(&json, "category", tagging->category);
     json_put_cstring(&json, "language", tagging->language ? tagging->language : "und");
     json_put_bool(&json, "is_code", tagging->is_code);
     json_put_bool(&json, "is_refusal", tagging->is_refusal);

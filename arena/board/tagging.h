@@ -5,8 +5,9 @@
  * fenced block anywhere in the conversation; `category_tag.math_v0.1.math`, a prompt with
  * mathematical notation or words (a table in tagging.c); `is_refusal`, an answer that its
  * provider marked as one; `conv_metadata.turns`, `sum_user_tokens` and `sum_assistant_a_tokens`,
- * `_b_tokens`, in style.h's tokens. The names are those of LMArena's 140k votes. Tags are read
- * by boards and exports alone: a battle's own voter is never shown them.
+ * `_b_tokens`, in style.h's tokens; `category`, what the prompt's own file calls it. The names are
+ * those of LMArena's 140k votes. Tags are read by boards and exports alone: a battle's own voter is
+ * never shown them.
  *
  * One pass over the text, microseconds a turn: it runs in the store job that keeps the turn, so
  * that a battle has its tags before it can be voted on and a vote's category never changes. Any
@@ -26,6 +27,7 @@ struct tagging {
     int turns;
     const char *language; /* static; NULL before the first turn */
     bool is_code, is_math, is_refusal;
+    const char *category; /* that the prompt came with, borrowed; NULL: none */
 };
 
 void tagging_init(struct tagging *tagging);

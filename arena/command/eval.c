@@ -26,7 +26,14 @@
 #include "store/votes.h"
 
 enum { LISTED = 50 };
-static const int WHOSE[] = {-1, JUDGE_HUMAN, JUDGE_MODEL}; /* --votes */
+/* --votes; VOTES_UNSAID where it is not given */
+enum { VOTES_UNSAID = -1 };
+static const int WHOSE[] = {-1, JUDGE_HUMAN, JUDGE_MODEL};
+
+static int votes_of(int said, int otherwise)
+{
+    return said == VOTES_UNSAID ? otherwise : WHOSE[said];
+}
 
 struct wish {
     struct eval_order order;
@@ -233,7 +240,7 @@ static bool write_report(const struct wish *wish, struct db *db, struct buf *out
 /* The formats' words stand in the order of both rooms' enums. */
 static bool write_why(const struct wish *wish, struct db *db, struct buf *out, struct err *err)
 {
-    struct why_options options = {wish->model, WHOSE[wish->votes]};
+    struct why_options options = {wish->model, votes_of(wish->votes, WHY_JUDGE_BOARD)};
     return why_write(out, db, &options, (enum sheet_form)wish->format, err);
 }
 
@@ -302,7 +309,7 @@ static int from_losses(struct wish *wish)
                                  .config = wish->order.config,
                                  .model = wish->model,
                                  .judge = wish->judge,
-                                 .votes_of = WHOSE[wish->votes],
+                                 .votes_of = votes_of(wish->votes, -1),
                                  .most = wish->limit};
     bool ok = eval_losses_write(&losses, path, &err);
     wish->what = path;
@@ -330,7 +337,7 @@ static const struct {
 static int run(int argc, char **argv)
 {
     static const char *const VOTES[] = {"any", "human", "model", NULL};
-    struct wish wish = {.order = {.data = "arena-data"}, .limit = 200};
+    struct wish wish = {.order = {.data = "arena-data"}, .limit = 200, .votes = VOTES_UNSAID};
     static const char *const FORMATS[] = {"table", "json", "md", "html", NULL};
     int positional, act = 0;
     const struct option_spec specs[] = {
@@ -391,7 +398,8 @@ const struct command command_eval = {
     "  --quiet         no progress\n"
     "  --format F      table by default; html is one page that needs nothing else\n"
     "  --output FILE   instead of standard output\n"
-    "  --votes WHOSE   by whose votes X has lost; any by default\n"
+    "  --votes WHOSE   by whose votes X has lost; from-losses: any by default; why: people's, or "
+    "models' where nobody else judged\n"
     "  --limit N       so many lost prompts at most; 200 by default\n"
     "  --data DIR      the data directory; ./arena-data by default\n"
     "  --config FILE   the configuration; DIR/arena.json by default\n",

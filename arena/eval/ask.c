@@ -261,16 +261,27 @@ static bool load_judgement(struct run_state *state, size_t pair, size_t judge, s
     return ok;
 }
 
-bool ask_load_state(struct run_state *state, struct db *db, struct err *err)
+bool ask_load_prompt(struct run_state *state, size_t prompt, struct db *db, struct err *err)
 {
     const struct eval_plan *plan = state->plan;
-    for (size_t at = 0; at < eval_plan_conversations(plan); at++)
+    size_t conversations = plan->samples * plan->spec.competitor_count;
+    for (size_t at = prompt * conversations; at < (prompt + 1) * conversations; at++)
         if (!load_conversation(state, at, db, err))
             return false;
-    for (size_t pair = 0; pair < plan->pair_count; pair++)
-        for (size_t judge = 0; state_pair_ready(state, pair) && judge < plan->spec.judge_count;
-             judge++)
-            if (!load_judgement(state, pair, judge, db, err))
-                return false;
+    for (size_t sample = 0; sample < plan->samples; sample++)
+        for (uint32_t pair = plan->first_pair[prompt * plan->samples + sample]; pair != EVAL_NONE;
+             pair = plan->pairs[pair].next)
+            for (size_t judge = 0; state_pair_ready(state, pair) && judge < plan->spec.judge_count;
+                 judge++)
+                if (!load_judgement(state, pair, judge, db, err))
+                    return false;
+    return true;
+}
+
+bool ask_load_state(struct run_state *state, struct db *db, struct err *err)
+{
+    for (size_t prompt = 0; prompt < state->plan->prompts.count; prompt++)
+        if (!ask_load_prompt(state, prompt, db, err))
+            return false;
     return true;
 }

@@ -44,4 +44,7 @@ const struct eval_side *ask_side(const struct ask *ask, const struct eval_plan *
  * waiting. */
 bool ask_load_state(struct run_state *state, struct db *db, struct err *err);
 
+/* The same for one prompt alone: its conversations, its pairs. */
+bool ask_load_prompt(struct run_state *state, size_t prompt, struct db *db, struct err *err);
+
 #endif

@@ -50,6 +50,15 @@ static struct run *find_run(const struct evals *evals, const char *id)
     return NULL;
 }
 
+size_t evals_working(const struct evals *evals, char ids[LIMIT_EVAL_RUNS][STORE_ID_SIZE])
+{
+    size_t count = 0;
+    for (int k = 0; k < LIMIT_EVAL_RUNS; k++)
+        if (evals->runs[k])
+            snprintf(ids[count++], STORE_ID_SIZE, "%s", run_id(evals->runs[k]));
+    return count;
+}
+
 static void tell_stopped(struct evals *evals)
 {
     bool idle = evals->stopping && evals->stopped && !evals->beginning;

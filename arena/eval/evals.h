@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "store/store.h"
 
 #define EVALS_SHUT_DOWN "the arena stopped" /* why a run that may go on by itself ended */
@@ -67,6 +68,9 @@ bool evals_end(struct evals *evals, const char *id, const char *why, struct err 
 
 /* Ends every run of a campaign: nothing more is asked for it. */
 void evals_end_campaign(struct evals *evals, const char *campaign, const char *why);
+
+/* The ids of those that work here; gives how many. */
+size_t evals_working(const struct evals *evals, char ids[LIMIT_EVAL_RUNS][STORE_ID_SIZE]);
 
 /* How far a run is that works here; false where it does not (then the store knows: eval_runs). */
 struct evals_figures {

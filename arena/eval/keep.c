@@ -159,36 +159,18 @@ static struct style_counts counts_of(const struct style *style)
                                  .bold = (int64_t)style->count[STYLE_BOLD]};
 }
 
-/* The tags of the rules, and the category that the prompt came with. */
-static bool write_tags(const struct tagging *tagging, const char *category, struct buf *out)
-{
-    struct buf plain;
-    buf_init(&plain, TAGS_BYTES);
-    bool ok = tagging_write(tagging, &plain) && plain.length > 2;
-    if (ok && category && !strchr(category, '\n')) {
-        buf_add_string(out, "{\"category\":");
-        json_quote(out, text_of(category));
-        buf_add_char(out, ',');
-        buf_add(out, plain.data + 1, plain.length - 1);
-    } else if (ok) {
-        buf_add_text(out, buf_text(&plain));
-    }
-    buf_done(&plain);
-    return ok && !out->failed;
-}
-
 static bool store_tags(struct db *tx, const struct keep *keep, const char *battle, struct err *err)
 {
     struct tagging tagging;
     struct buf tags;
     tagging_init(&tagging);
+    tagging.category = keep->category;
     if (!turns_each(tx, battle, see_turn, &tagging, err))
         return false;
     struct style_counts a = counts_of(&tagging.side[0]), b = counts_of(&tagging.side[1]);
     buf_init(&tags, TAGS_BYTES);
-    bool ok = write_tags(&tagging, keep->category, &tags)
-                  ? battles_set_tags(tx, battle, buf_text(&tags), err)
-                  : err_set(err, ERR_MEMORY, "out of memory");
+    bool ok = tagging_write(&tagging, &tags) ? battles_set_tags(tx, battle, buf_text(&tags), err)
+                                             : err_set(err, ERR_MEMORY, "out of memory");
     buf_done(&tags);
     return ok && battles_set_style(tx, battle, &a, &b, err);
 }

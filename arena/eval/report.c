@@ -68,8 +68,7 @@ static void draw_boards(const struct report *report, enum report_format format, 
             continue;
         if (format == REPORT_HTML) {
             struct sheet sheet;
-            buf_printf(out, "<h1>Votes of %s</h1>\n", REPORT_RATERS[who]);
-            report_board(report->board[who], &sheet);
+            report_board(report, who, &sheet);
             sheet_draw(&sheet, SHEET_HTML, out);
             sheet_done(&sheet);
             if (report->board[who]->model_count) {
@@ -110,29 +109,39 @@ static bool draw(const struct report *report, struct db *db, enum report_format 
         buf_printf(out, "%s%s: evaluation %s\n", format == REPORT_MD ? "# " : "", plan->spec.name,
                    plan->id);
     draw_boards(report, format, out);
-    report_tables(report, FORM[format], out);
+    bool ok = report_tables(report, db, FORM[format], out, err);
     if (format != REPORT_HTML)
-        return true;
-    bool ok = report_pages(report, db, out, err);
+        return ok;
+    ok = ok && report_pages(report, db, out, err);
     buf_add_string(out, "</body></html>\n");
     return ok;
+}
+
+bool report_load(struct report *report, struct db *db, const char *id, struct err *err)
+{
+    *report = (struct report){.board = {NULL}};
+    if (!results_load(&report->results, db, id, err) || !fit_boards(report, err))
+        return false;
+    report->category_count =
+        stand_categories(&report->results, report->categories, REPORT_CATEGORIES);
+    return true;
+}
+
+void report_done(struct report *report)
+{
+    for (int who = 0; who < 2; who++) {
+        leaderboard_free(report->board[who]);
+        leaderboard_free(report->at_length[who]);
+    }
+    results_done(&report->results);
 }
 
 bool report_write(struct buf *out, struct db *db, const char *id, enum report_format format,
                   struct err *err)
 {
-    struct report report = {.board = {NULL}};
-    bool ok = results_load(&report.results, db, id, err) && fit_boards(&report, err);
-    if (ok) {
-        report.category_count =
-            stand_categories(&report.results, report.categories, REPORT_CATEGORIES);
-        ok = draw(&report, db, format, out, err) &&
-             (!out->failed || err_set(err, ERR_TOO_LARGE, "the report is too large"));
-    }
-    for (int who = 0; who < 2; who++) {
-        leaderboard_free(report.board[who]);
-        leaderboard_free(report.at_length[who]);
-    }
-    results_done(&report.results);
+    struct report report;
+    bool ok = report_load(&report, db, id, err) && draw(&report, db, format, out, err) &&
+              (!out->failed || err_set(err, ERR_TOO_LARGE, "the report is too large"));
+    report_done(&report);
     return ok;
 }

@@ -100,6 +100,40 @@ static void put_all_rates(const struct report *report, struct json_out *json)
     json_put_close(json, ']');
 }
 
+/* The votes of one side against another, over all (`category` 0) or in one category. */
+static void put_meeting(const struct report *report, struct json_out *json, size_t side,
+                        size_t rival, size_t category, enum stand_raters who)
+{
+    const struct results *results = &report->results;
+    struct stand_filter filter = STAND_ALL(who);
+    struct stand_rate rate;
+    filter.against = (ptrdiff_t)rival;
+    filter.category = category ? report->categories[category - 1] : NULL;
+    if (side == rival || !stand_rate(results, &filter, side, &rate) || !rate.votes)
+        return;
+    json_put_open(json, NULL, '{');
+    json_put_cstring(json, "model", results->plan.sides[side].name);
+    json_put_cstring(json, "against", results->plan.sides[rival].name);
+    json_put_cstring(json, "raters", REPORT_RATERS[who]);
+    json_put_cstring(json, "category", filter.category);
+    put_rate(json, &rate);
+    json_put_close(json, '}');
+}
+
+/* Of our own models: against each rival, over all and by category. */
+static void put_why(const struct report *report, struct json_out *json)
+{
+    const struct results *results = &report->results;
+    json_put_open(json, "why", '[');
+    for (size_t side = 0; side < results->plan.spec.competitor_count; side++)
+        for (size_t rival = 0; rival < results->plan.spec.competitor_count; rival++)
+            for (size_t k = 0; results->plan.sides[side].in_house && k <= report->category_count;
+                 k++)
+                for (int who = 0; who < 2; who++)
+                    put_meeting(report, json, side, rival, k, (enum stand_raters)who);
+    json_put_close(json, ']');
+}
+
 static void put_agreement(struct json_out *json, const char *a, const char *b,
                           const struct agreement_share *agreement)
 {
@@ -220,6 +254,7 @@ void report_json(const struct report *report, struct buf *out)
     put_boards(report, &json);
     json_put_close(&json, '}');
     put_all_rates(report, &json);
+    put_why(report, &json);
     put_judges(results, &json);
     put_agreements(results, &json);
     put_answers(results, &json);

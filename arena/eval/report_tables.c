@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "eval/bias.h"
+#include "eval/why.h"
 
 enum { PAIRS_SHOWN = 20 };
 
-static void percent(struct sheet *sheet, double share)
+void report_percent(struct sheet *sheet, double share)
 {
     if (isnan(share))
         sheet_add(sheet, "-");
@@ -18,7 +19,7 @@ static void percent(struct sheet *sheet, double share)
         sheet_add(sheet, "%.1f %%", 100 * share);
 }
 
-static void interval(struct sheet *sheet, double lower, double upper)
+void report_interval(struct sheet *sheet, double lower, double upper)
 {
     if (isnan(lower) || isnan(upper))
         sheet_add(sheet, "-");
@@ -45,11 +46,13 @@ static void add_record(const struct tally_record *record, struct sheet *sheet)
     sheet_add(sheet, "%" PRIu64, record->ties + record->both_bad);
 }
 
-void report_board(const struct leaderboard *board, struct sheet *sheet)
+void report_board(const struct report *report, int who, struct sheet *sheet)
 {
+    static const char *const TITLES[2] = {"Votes of judges", "Votes of people"};
+    const struct leaderboard *board = report->board[who];
     static const char *const HEADS[] = {"model", "rank", "rating", "95 %", "votes",
                                         "won",   "lost", "tied",   NULL};
-    sheet_init(sheet, "Board", 1, HEADS);
+    sheet_init(sheet, TITLES[who], 1, HEADS);
     for (size_t k = 0; k < board->model_count; k++) {
         const struct leaderboard_model *row = &board->models[k];
         sheet_add(sheet, "%s", row->name);
@@ -123,10 +126,10 @@ static void add_rate_row(const struct report *report, enum stand_raters who, siz
                                 results->plan.sides[base].name);
     sheet_add(sheet, "%s", results->plan.sides[side].name);
     sheet_add(sheet, "%s", REPORT_RATERS[who]);
-    percent(sheet, rate.rate);
-    interval(sheet, rate.lower, rate.upper);
-    percent(sheet, even.rate);
-    interval(sheet, even.lower, even.upper);
+    report_percent(sheet, rate.rate);
+    report_interval(sheet, rate.lower, rate.upper);
+    report_percent(sheet, even.rate);
+    report_interval(sheet, even.lower, even.upper);
     sheet_add(sheet, "%zu", rate.wins);
     sheet_add(sheet, "%zu", rate.losses);
     sheet_add(sheet, "%zu", rate.ties);
@@ -168,8 +171,8 @@ static void table_categories(const struct report *report, struct sheet *sheet)
                 sheet_add(sheet, "%s", report->categories[k]);
                 sheet_add(sheet, "%s", results->plan.sides[side].name);
                 sheet_add(sheet, "%s", REPORT_RATERS[who]);
-                percent(sheet, rate.rate);
-                interval(sheet, rate.lower, rate.upper);
+                report_percent(sheet, rate.rate);
+                report_interval(sheet, rate.lower, rate.upper);
                 sheet_add(sheet, "%zu", rate.votes);
                 sheet_add(sheet, "%zu", rate.prompts);
             }
@@ -195,8 +198,8 @@ static void table_chosen(const struct report *report, struct sheet *sheet)
                 sheet_add(sheet, "%s", WHY[why]);
                 sheet_add(sheet, "%s", results->plan.sides[side].name);
                 sheet_add(sheet, "%s", REPORT_RATERS[who]);
-                percent(sheet, rate.rate);
-                interval(sheet, rate.lower, rate.upper);
+                report_percent(sheet, rate.rate);
+                report_interval(sheet, rate.lower, rate.upper);
                 sheet_add(sheet, "%zu", rate.votes);
                 sheet_add(sheet, "%zu", rate.prompts);
             }
@@ -399,15 +402,53 @@ static void table_failures(const struct report *report, struct sheet *sheet)
     }
 }
 
-void report_tables(const struct report *report, enum sheet_form form, struct buf *out)
+/* The lab's own: how each of its versions fared anywhere, not in this run alone. */
+static bool table_variants(const struct report *report, struct db *db, struct sheet *sheet,
+                           struct err *err)
+{
+    const struct results *results = &report->results;
+    for (size_t side = 0; side < results->plan.spec.competitor_count; side++)
+        if (results->plan.sides[side].in_house)
+            return why_variants(sheet, db, results->plan.sides[side].name, err);
+    sheet_init(sheet, "", 0, NULL);
+    return true;
+}
+
+static void draw(struct sheet *sheet, enum sheet_form form, struct buf *out)
+{
+    if (form == SHEET_JSON && out->length > 1)
+        buf_add_char(out, ',');
+    sheet_draw(sheet, form, out);
+    sheet_done(sheet);
+}
+
+bool report_tables(const struct report *report, struct db *db, enum sheet_form form,
+                   struct buf *out, struct err *err)
 {
     static void (*const TABLES[])(const struct report *report, struct sheet *sheet) = {
-        table_baseline,      table_categories, table_chosen,   table_judges,  table_agreement,
-        table_disagreements, table_answers,    table_failures, table_settings};
+        table_baseline,  table_categories,    table_chosen,  table_judges,
+        table_agreement, table_disagreements, report_why,    report_lost,
+        table_answers,   table_failures,      table_settings};
+    struct sheet sheet;
     for (size_t k = 0; k < sizeof TABLES / sizeof *TABLES; k++) {
-        struct sheet sheet;
         TABLES[k](report, &sheet);
-        sheet_draw(&sheet, form, out);
-        sheet_done(&sheet);
+        draw(&sheet, form, out);
     }
+    bool ok = table_variants(report, db, &sheet, err);
+    draw(&sheet, form, out);
+    return ok;
+}
+
+bool report_sheets(const struct report *report, struct db *db, struct buf *out, struct err *err)
+{
+    struct sheet sheet;
+    buf_add_char(out, '[');
+    for (int who = 0; who < 2; who++)
+        if (report->board[who]) {
+            report_board(report, who, &sheet);
+            draw(&sheet, SHEET_JSON, out);
+        }
+    bool ok = report_tables(report, db, SHEET_JSON, out, err);
+    buf_add_char(out, ']');
+    return ok;
 }

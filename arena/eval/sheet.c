@@ -139,6 +139,7 @@ static void draw_json(const struct sheet *sheet, struct buf *out)
     json_put_open(&json, NULL, '{');
     json_put_cstring(&json, "title", sheet->title);
     json_put_cstring(&json, "note", sheet->note);
+    json_put_int(&json, "words", (int64_t)sheet->left);
     json_put_open(&json, "rows", '[');
     for (size_t k = 0; sheet->columns && k + sheet->columns <= sheet->count; k += sheet->columns) {
         json_put_open(&json, NULL, '[');

@@ -1,60 +1,54 @@
-/* One query a table. A battle is looked at from the model's own side: `side` is 0 where it stood
- * first. */
-#include "eval/why.h"
+/* Ratings and records are read from the board's own votes (board/stored.h), so that they are what
+ * the leaderboard says; the rest is one query a table. */
+#include "eval/why_parts.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "board/leaderboard.h"
 #include "board/render_html.h"
 #include "board/stored.h"
-#include "store/turns.h"
 
-enum { LOST_SHOWN = 50, PAGES_SHOWN = 30, OPENING = 80 };
+/* --- the votes of one category, and their board --- */
 
-/* Every counted vote on a battle of the model ?1, judge kind ?2 (negative: any). */
-#define FROM_VOTES                                                                                 \
-    " FROM (SELECT v.seq AS seq, v.winner AS winner, v.judge AS judge, b.number AS battle,"        \
-    " b.id AS id, b.tags AS tags, b.turns AS turns, iif(ca.name = ?1, 0, 1) AS side,"              \
-    " iif(ca.name = ?1, cb.name, ca.name) AS rival,"                                               \
-    " iif(ca.name = ?1, va.digest, vb.digest) AS own, iif(ca.name = ?1, vb.digest, va.digest)"     \
-    " AS theirs FROM votes v JOIN battles b ON b.number = v.battle"                                \
-    " JOIN competitor_versions va ON va.id = b.version_a"                                          \
-    " JOIN competitors ca ON ca.number = va.competitor"                                            \
-    " JOIN competitor_versions vb ON vb.id = b.version_b"                                          \
-    " JOIN competitors cb ON cb.number = vb.competitor"                                            \
-    " WHERE v.counted = 0 AND (?2 < 0 OR v.judge = ?2) AND (ca.name = ?1 OR cb.name = ?1)"         \
-    " AND va.id <> vb.id) m"
-
-#define RECORD                                                                                     \
-    " count(*), sum(winner = side), sum(winner = 1 - side), sum(winner > 1),"                      \
-    " (sum(winner = side) + sum(winner > 1) / 2.0) / count(*)"
-
-struct asking {
-    struct db *db;
-    const struct why_options *options;
-    struct err *err;
+struct field {
+    struct stored_votes *votes;
+    struct leaderboard *board;
 };
 
-static bool select_rows(const struct asking *asking, struct db_rows *rows, const char *sql)
+static void field_done(struct field *field)
 {
-    return db_select(asking->db, rows, sql,
-                     DB_VALUES(DB_STRING(asking->options->model), DB_INT(asking->options->judge)),
-                     asking->err);
+    leaderboard_free(field->board);
+    stored_votes_free(field->votes);
 }
 
-/* Five cells: votes, won, lost, tied, win rate; from the row's column `first`. */
-static void add_record(struct sheet *sheet, const struct db_rows *rows, int first)
+static bool field_load(struct field *field, const struct asking *asking, const char *category,
+                       bool catalogue)
 {
-    for (int k = 0; k < 4; k++)
-        sheet_add(sheet, "%" PRId64, db_int(rows, first + k));
-    sheet_add(sheet, "%.1f %%", 100 * db_real(rows, first + 4));
+    struct stored_filter filter = {.category = category,
+                                   .judge = asking->judge,
+                                   .catalogue = catalogue,
+                                   .marks = STORED_MARKS_NOW};
+    struct leaderboard_options options;
+    leaderboard_options_init(&options);
+    *field = (struct field){stored_votes_load(asking->db, &filter, asking->err), NULL};
+    if (!field->votes)
+        return false;
+    struct leaderboard_votes input = stored_votes_input(field->votes);
+    field->board = leaderboard_fit(&input, &options, asking->err);
+    return field->board != NULL;
 }
 
-/* --- where it stands --- */
+/* A model of the votes on the board; NULL: it is not ranked. */
+static const struct leaderboard_model *ranked(const struct field *field, size_t model)
+{
+    for (size_t k = 0; k < field->board->model_count; k++)
+        if (field->board->models[k].model == model)
+            return &field->board->models[k];
+    return NULL;
+}
 
 static bool is_version_of(const char *label, const char *model)
 {
@@ -62,152 +56,252 @@ static bool is_version_of(const char *label, const char *model)
     return strncmp(label, model, length) == 0 && (label[length] == '\0' || label[length] == '@');
 }
 
-static void add_standing(const struct leaderboard *board, const char *model, struct sheet *sheet)
+/* --- cells --- */
+
+static void add_place(struct sheet *sheet, const struct field *field, size_t model)
 {
-    for (size_t k = 0; k < board->model_count; k++) {
-        const struct leaderboard_model *row = &board->models[k];
-        bool own = is_version_of(row->name, model);
-        sheet_add(sheet, "%s%s", own ? "> " : "", row->name);
-        sheet_add(sheet, "%u", row->rank);
-        sheet_add(sheet, "%u–%u", row->rank_lower, row->rank_upper);
-        sheet_add(sheet, "%.1f", row->rating);
-        sheet_add(sheet, "%.1f", row->rating_upper - row->rating);
-        sheet_add(sheet, "%" PRIu64, row->record.votes);
+    const struct leaderboard_model *row = ranked(field, model);
+    if (!row) {
+        for (int k = 0; k < 3; k++)
+            sheet_add(sheet, "-");
+        return;
     }
-    for (size_t k = 0; k < board->unranked_count; k++)
-        if (is_version_of(board->unranked[k].name, model))
-            sheet_note(sheet, "%s is not ranked: %s", board->unranked[k].name,
-                       board->unranked[k].reason);
+    sheet_add(sheet, "%u (%u–%u)", row->rank, row->rank_lower, row->rank_upper);
+    sheet_add(sheet, "%.1f", row->rating);
+    if (isnan(row->rating_upper))
+        sheet_add(sheet, "-");
+    else
+        sheet_add(sheet, "%.1f", row->rating_upper - row->rating);
 }
+
+/* votes, won, lost, tied, win rate */
+static void add_record(struct sheet *sheet, const struct tally_record *record)
+{
+    uint64_t ties = record->ties + record->both_bad;
+    sheet_add(sheet, "%" PRIu64, record->votes);
+    sheet_add(sheet, "%" PRIu64, record->wins);
+    sheet_add(sheet, "%" PRIu64, record->losses);
+    sheet_add(sheet, "%" PRIu64, ties);
+    sheet_add(sheet, "%.1f %%",
+              100 * ((double)record->wins + (double)ties / 2) / (double)record->votes);
+}
+
+static struct tally_record record_of_pair(const struct tally *tally, size_t a, size_t b)
+{
+    struct tally_record record = {.votes = tally_pair(tally, a, b),
+                                  .wins = tally_count(tally, a, b, OUTCOME_A),
+                                  .losses = tally_count(tally, a, b, OUTCOME_B),
+                                  .ties = tally_count(tally, a, b, OUTCOME_TIE)};
+    record.both_bad = record.votes - record.wins - record.losses - record.ties;
+    return record;
+}
+
+/* --- where it stands --- */
 
 static bool sheet_standing(const struct asking *asking, struct sheet *sheet)
 {
-    static const char *const HEADS[] = {"model", "rank", "range", "rating", "±", "votes", NULL};
-    struct stored_filter filter = {.judge = asking->options->judge};
-    struct leaderboard_options options;
-    struct stored_votes *votes = stored_votes_load(asking->db, &filter, asking->err);
-    struct leaderboard *board = NULL;
+    static const char *const HEADS[] = {"model", "rank (range)", "rating", "±", "votes", NULL};
+    struct field field;
     sheet_init(sheet, "Where it stands", 1, HEADS);
-    leaderboard_options_init(&options);
-    if (votes) {
-        struct leaderboard_votes input = stored_votes_input(votes);
-        board = leaderboard_fit(&input, &options, asking->err);
+    bool ok = field_load(&field, asking, NULL, false);
+    for (size_t k = 0; ok && k < field.board->model_count; k++) {
+        const struct leaderboard_model *row = &field.board->models[k];
+        sheet_add(sheet, "%s%s", is_version_of(row->name, asking->model) ? "> " : "", row->name);
+        add_place(sheet, &field, row->model);
+        sheet_add(sheet, "%" PRIu64, row->record.votes);
     }
-    if (board)
-        add_standing(board, asking->options->model, sheet);
-    bool ok = board != NULL;
-    leaderboard_free(board);
-    stored_votes_free(votes);
+    for (size_t k = 0; ok && k < field.board->unranked_count; k++)
+        if (is_version_of(field.board->unranked[k].name, asking->model))
+            sheet_note(sheet, "%s is not ranked: %s", field.board->unranked[k].name,
+                       field.board->unranked[k].reason);
+    field_done(&field);
     return ok;
 }
 
 /* --- against whom --- */
 
+static const char *const MET_HEADS[] = {"category", "its version", "against", "version", "rank",
+                                        "rating",   "±",           "votes",   "won",     "lost",
+                                        "tied",     "win rate",    NULL};
+
+struct meeting {
+    struct sheet *sheet;
+    const struct field *field;
+    const struct versions *versions;
+    const char *category, *model;
+};
+
+static void add_rival(const struct meeting *meeting, size_t own, size_t rival)
+{
+    const struct stored_votes *votes = meeting->field->votes;
+    const struct version_record *its = versions_find(meeting->versions, votes->versions[own]),
+                                *theirs = versions_find(meeting->versions, votes->versions[rival]);
+    struct tally_record record = {.votes = 0};
+    if (own != rival)
+        record = record_of_pair(&votes->tally, own, rival);
+    if (!record.votes || !its || !theirs)
+        return;
+    sheet_add(meeting->sheet, "%s", meeting->category);
+    sheet_add(meeting->sheet, "%.8s", its->digest);
+    sheet_add(meeting->sheet, "%s", theirs->name);
+    sheet_add(meeting->sheet, "%.8s", theirs->digest);
+    add_place(meeting->sheet, meeting->field, rival);
+    add_record(meeting->sheet, &record);
+}
+
+/* The model's own row, then one of each that it met, in the order of the board. */
+static void add_version(const struct meeting *meeting, size_t own)
+{
+    const struct stored_votes *votes = meeting->field->votes;
+    const struct version_record *its = versions_find(meeting->versions, votes->versions[own]);
+    struct tally_record record = tally_record(&votes->tally, own);
+    if (!its || !record.votes)
+        return;
+    sheet_add(meeting->sheet, "%s", meeting->category);
+    sheet_add(meeting->sheet, "%.8s", its->digest);
+    sheet_add(meeting->sheet, "everybody");
+    sheet_add(meeting->sheet, "%s", "");
+    add_place(meeting->sheet, meeting->field, own);
+    add_record(meeting->sheet, &record);
+    const struct leaderboard *board = meeting->field->board;
+    for (size_t k = 0; k < board->model_count; k++)
+        add_rival(meeting, own, board->models[k].model);
+    for (size_t k = 0; k < board->unranked_count; k++)
+        add_rival(meeting, own, board->unranked[k].model);
+}
+
+static bool add_category(const struct asking *asking, const char *category, struct sheet *sheet)
+{
+    struct field field;
+    struct versions versions = {NULL, 0};
+    bool ok = versions_load(asking->db, &versions, asking->err);
+    struct meeting meeting = {sheet, &field, &versions, category ? category : "overall",
+                              asking->model};
+    if (ok) {
+        ok = field_load(&field, asking, category, false);
+        for (size_t k = 0; ok && k < field.votes->named; k++)
+            if (is_version_of(field.votes->names[k], asking->model))
+                add_version(&meeting, k);
+        field_done(&field);
+    }
+    versions_done(&versions);
+    return ok;
+}
+
 static bool sheet_rivals(const struct asking *asking, struct sheet *sheet)
 {
-    static const char *const HEADS[] = {"its version", "against", "version",  "votes", "won",
-                                        "lost",        "tied",    "win rate", NULL};
+    sheet_init(sheet, "Against each rival and each version of its own", 4, MET_HEADS);
+    bool ok = add_category(asking, NULL, sheet);
+    if (sheet->count)
+        sheet_note(sheet, "Rank and rating are those of whom it met; against everybody, its own.");
+    return ok;
+}
+
+/* --- by category --- */
+
+static bool add_name(json_t *names, const char *name)
+{
+    const json_t *known;
+    size_t k;
+    json_array_foreach(names, k,
+                       known) if (strcmp(json_string_value(known), name) == 0) return true;
+    return json_array_size(names) >= WHY_CATEGORIES ||
+           json_array_append_new(names, json_string(name)) == 0;
+}
+
+/* The categories that prompts came with, then the arena's own. */
+static bool add_given(const struct asking *asking, json_t *names)
+{
     struct db_rows rows;
-    sheet_init(sheet, "Against each rival and each version of its own", 3, HEADS);
-    if (!select_rows(asking, &rows,
-                     "SELECT substr(own, 1, 8), rival, substr(theirs, 1, 8)," RECORD FROM_VOTES
-                     " GROUP BY own, rival, theirs ORDER BY own, 8"))
+    bool ok = true;
+    if (!db_select(asking->db, &rows,
+                   "SELECT json_extract(tags, '$.category') AS word" WHY_VOTES
+                   " WHERE word <> '' GROUP BY word ORDER BY count(*) DESC, word",
+                   DB_VALUES(DB_STRING(asking->model), DB_INT(asking->judge)), asking->err))
         return false;
-    while (db_next(&rows)) {
-        for (int k = 0; k < 3; k++)
-            sheet_add(sheet, "%s", db_string(&rows, k));
-        add_record(sheet, &rows, 3);
+    while (ok && db_next(&rows))
+        ok = add_name(names, db_string(&rows, 0));
+    return db_end(&rows, asking->err) && ok;
+}
+
+static bool add_known(const struct asking *asking, json_t *names)
+{
+    struct field field;
+    struct buf text;
+    const json_t *row;
+    json_t *list = NULL;
+    size_t k;
+    bool ok = field_load(&field, asking, NULL, true);
+    buf_init(&text, 64 << 10);
+    if (ok) {
+        struct json_out out = json_out_to(&text);
+        catalogue_write(field.votes->catalogue, &out, NULL);
+        list = json_read(buf_text(&text), "the categories", asking->err);
     }
-    return db_end(&rows, asking->err);
+    json_array_foreach(list, k, row) ok =
+        ok && add_name(names, json_string_value(json_object_get(row, "name")));
+    ok = ok && list;
+    json_decref(list);
+    buf_done(&text);
+    field_done(&field);
+    return ok;
 }
 
 static bool sheet_categories(const struct asking *asking, struct sheet *sheet)
 {
-    static const char *const HEADS[] = {"category", "votes",    "won", "lost",
-                                        "tied",     "win rate", NULL};
-    struct db_rows rows;
-    sheet_init(sheet, "By category", 1, HEADS);
-    if (!select_rows(asking, &rows,
-                     "SELECT word," RECORD " FROM (SELECT m.*, w.value AS word" FROM_VOTES
-                     ", json_each(json_array('all', json_extract(tags, '$.category'), "
-                     "nullif(json_extract(tags,"
-                     " '$.language'), 'und'), iif(json_extract(tags, '$.is_code'), 'code', NULL),"
-                     " iif(json_extract(tags, '$.category_tag.math_v0.1.math'), 'math', NULL),"
-                     " iif(turns > 1, 'several turns', NULL))) w WHERE w.value IS NOT NULL)"
-                     " GROUP BY word ORDER BY word <> 'all', 6"))
-        return false;
-    while (db_next(&rows)) {
-        sheet_add(sheet, "%s", db_string(&rows, 0));
-        add_record(sheet, &rows, 1);
-    }
-    return db_end(&rows, asking->err);
-}
-
-/* --- what was lost --- */
-
-#define LOST                                                                                       \
-    "SELECT id, rival, iif(judge, 'a model', 'a person'), f.reasons, f.comment, t.prompt, "        \
-    "side" FROM_VOTES                                                                              \
-    " LEFT JOIN feedback f ON f.vote = m.seq LEFT JOIN turns t ON t.battle = m.battle"             \
-    " AND t.turn = 1 WHERE winner = 1 - side ORDER BY seq DESC"
-
-static bool sheet_lost(const struct asking *asking, struct sheet *sheet)
-{
-    static const char *const HEADS[] = {"prompt",  "lost to", "says", "reasons",
-                                        "comment", "battle",  NULL};
-    struct db_rows rows;
-    int count = 0;
-    sheet_init(sheet, "Battles it lost, the newest first", 6, HEADS);
-    if (!select_rows(asking, &rows, LOST))
-        return false;
-    for (; db_next(&rows); count++) {
-        const char *prompt = db_string(&rows, 5), *reasons = db_string(&rows, 3),
-                   *comment = db_string(&rows, 4);
-        if (count >= LOST_SHOWN)
-            continue;
-        int length = prompt ? (int)strcspn(prompt, "\n") : 0;
-        length = length > OPENING ? OPENING : length;
-        while (length > 0 && ((unsigned char)prompt[length] & 0xc0) == 0x80)
-            length--; /* not within a character */
-        sheet_add(sheet, "%.*s", length, prompt ? prompt : "");
-        sheet_add(sheet, "%s", db_string(&rows, 1));
-        sheet_add(sheet, "%s", db_string(&rows, 2));
-        sheet_add(sheet, "%s", reasons ? reasons : "");
-        sheet_add(sheet, "%.*s", comment ? (int)strcspn(comment, "\n") : 0, comment ? comment : "");
-        sheet_add(sheet, "%s", db_string(&rows, 0));
-    }
-    if (count > LOST_SHOWN)
-        sheet_note(sheet, "%d in all.", count);
-    return db_end(&rows, asking->err);
+    json_t *names = json_array();
+    const json_t *name;
+    size_t k;
+    sheet_init(sheet, "By category", 4, MET_HEADS);
+    bool ok = names && add_given(asking, names) && add_known(asking, names);
+    json_array_foreach(names, k, name) ok =
+        ok && add_category(asking, json_string_value(name), sheet);
+    json_decref(names);
+    return ok;
 }
 
 /* --- refusals, voids, settings --- */
 
-static bool sheet_versions(const struct asking *asking, struct sheet *sheet)
+#define VOTES_BY_VERSION                                                                           \
+    " LEFT JOIN (SELECT version, count(*) AS votes FROM (SELECT b.version_a AS version"            \
+    " FROM votes s JOIN battles b ON b.number = s.battle WHERE s.counted = 0 UNION ALL"            \
+    " SELECT b.version_b FROM votes s JOIN battles b ON b.number = s.battle"                       \
+    " WHERE s.counted = 0) GROUP BY version) w ON w.version = v.id"
+
+bool why_variants(struct sheet *sheet, struct db *db, const char *model, struct err *err)
 {
-    static const char *const HEADS[] = {"version", "settings", "answers", "refused",
-                                        "cut",     "voids",    "swaps",   NULL};
+    static const char *const HEADS[] = {"model",   "version", "settings", "votes", "answers",
+                                        "refused", "cut",     "voids",    "swaps", NULL};
     struct db_rows rows;
-    sheet_init(sheet, "Every version that was tried, and what went wrong with it", 2, HEADS);
-    if (!select_rows(
-            asking, &rows,
-            "SELECT substr(v.digest, 1, 8), v.effective,"
+    sheet_init(sheet, "Every version that was tried, and what went wrong with it", 3, HEADS);
+    if (!db_select(
+            db, &rows,
+            "SELECT c.name, substr(v.digest, 1, 8), v.effective,"
+            " coalesce(w.votes, 0),"
             " (SELECT count(*) FROM answers a WHERE a.version = v.id),"
             " (SELECT count(*) FROM answers a WHERE a.version = v.id AND (a.refusal IS NOT NULL OR"
             " a.finish IN ('refusal', 'content_filter'))),"
             " (SELECT count(*) FROM answers a WHERE a.version = v.id AND a.finish = 'length'),"
             " (SELECT count(*) FROM incidents i WHERE i.version = v.id AND i.kind = 0),"
             " (SELECT count(*) FROM incidents i WHERE i.version = v.id AND i.kind = 1)"
-            " FROM competitor_versions v JOIN competitors c ON c.number = v.competitor"
-            " WHERE c.name = ?1 AND ?2 = ?2 ORDER BY v.id"))
+            " FROM competitor_versions v JOIN competitors c ON c.number = "
+            "v.competitor" VOTES_BY_VERSION
+            " WHERE c.name = ?1 OR (c.in_house AND NOT v.imported) ORDER BY c.name <> ?1, c.name,"
+            " v.id",
+            DB_VALUES(DB_STRING(model)), err))
         return false;
     while (db_next(&rows)) {
-        sheet_add(sheet, "%s", db_string(&rows, 0));
-        sheet_add(sheet, "%s", db_string(&rows, 1));
-        for (int k = 2; k < 7; k++)
+        for (int k = 0; k < 3; k++)
+            sheet_add(sheet, "%s", db_string(&rows, k));
+        for (int k = 3; k < 9; k++)
             sheet_add(sheet, "%" PRId64, db_int(&rows, k));
     }
-    return db_end(&rows, asking->err);
+    return db_end(&rows, err);
+}
+
+static bool sheet_versions(const struct asking *asking, struct sheet *sheet)
+{
+    return why_variants(sheet, asking->db, asking->model, asking->err);
 }
 
 static bool sheet_settings(const struct asking *asking, struct sheet *sheet)
@@ -215,9 +309,10 @@ static bool sheet_settings(const struct asking *asking, struct sheet *sheet)
     static const char *const HEADS[] = {"rival", "version", "settings", NULL};
     struct db_rows rows;
     sheet_init(sheet, "What its rivals ran with", 3, HEADS);
-    if (!select_rows(asking, &rows,
-                     "SELECT DISTINCT rival, substr(theirs, 1, 8), v.effective" FROM_VOTES
-                     " JOIN competitor_versions v ON v.digest = m.theirs ORDER BY 1, 2"))
+    if (!db_select(asking->db, &rows,
+                   "SELECT DISTINCT rival, substr(theirs, 1, 8), v.effective" WHY_VOTES
+                   " JOIN competitor_versions v ON v.id = m.against ORDER BY 1, 2",
+                   DB_VALUES(DB_STRING(asking->model), DB_INT(asking->judge)), asking->err))
         return false;
     while (db_next(&rows))
         for (int k = 0; k < 3; k++)
@@ -225,58 +320,42 @@ static bool sheet_settings(const struct asking *asking, struct sheet *sheet)
     return db_end(&rows, asking->err);
 }
 
-/* --- the page --- */
+/* --- all of it --- */
 
-struct showing {
-    struct buf *out;
-    const char *names[2]; /* of the sides as they stood */
-};
-
-static bool show_turn(void *user, const struct turn_record *turn)
+bool why_begin(struct asking *asking, struct db *db, const struct why_options *options,
+               struct err *err)
 {
-    const struct showing *showing = user;
-    const struct answer_record *answers[2] = {&turn->a, &turn->b};
-    sheet_preformatted(showing->out, turn->prompt);
-    buf_add_string(showing->out, "<div class=\"sides\">");
-    for (int k = 0; turn->answered && k < 2; k++) {
-        buf_add_string(showing->out, "<div><h3>");
-        render_escaped(showing->out, showing->names[k]);
-        buf_add_string(showing->out, "</h3>");
-        sheet_preformatted(showing->out,
-                           answers[k]->text.length ? answers[k]->text : answers[k]->refusal);
-        buf_add_string(showing->out, "</div>");
-    }
-    buf_add_string(showing->out, "</div>");
-    return true;
+    int64_t known;
+    *asking = (struct asking){db, options->model, options->judge, err};
+    return db_one_int(db, "SELECT 1 FROM competitors WHERE name = ?",
+                      DB_VALUES(DB_STRING(options->model)), 0, &known, err) &&
+           (known || err_set(err, ERR_NOT_FOUND, "there is no model \"%.100s\"", options->model)) &&
+           (options->judge != WHY_JUDGE_BOARD || stored_judge(db, &asking->judge, err));
 }
 
-static bool show_battle(const struct asking *asking, const struct db_rows *rows, struct buf *out)
+static bool draw_tables(const struct asking *asking, enum sheet_form form, struct buf *out)
 {
-    const char *rival = db_string(rows, 1), *model = asking->options->model;
-    bool second = db_int(rows, 6) != 0;
-    char id[STORE_ID_SIZE];
-    struct showing showing = {out, {second ? rival : model, second ? model : rival}};
-    db_copy(rows, 0, id, sizeof id);
-    buf_add_string(out, "<details><summary>lost to ");
-    render_escaped(out, rival);
-    buf_add_string(out, ": ");
-    render_escaped(out, db_string(rows, 5) ? db_string(rows, 5) : "");
-    buf_add_string(out, "</summary>");
-    bool ok = turns_each(asking->db, id, show_turn, &showing, asking->err);
-    buf_add_string(out, "</details>\n");
+    static bool (*const SHEETS[])(const struct asking *asking, struct sheet *sheet) = {
+        sheet_standing, sheet_rivals,   sheet_categories,
+        why_sheet_lost, sheet_versions, sheet_settings};
+    bool ok = true;
+    for (size_t k = 0; ok && k < sizeof SHEETS / sizeof *SHEETS; k++) {
+        struct sheet sheet;
+        ok = SHEETS[k](asking, &sheet);
+        if (form == SHEET_JSON && k)
+            buf_add_string(out, ",\n");
+        sheet_draw(&sheet, form, out);
+        sheet_done(&sheet);
+    }
     return ok;
 }
 
-static bool show_lost(const struct asking *asking, struct buf *out)
+static bool draw_json(const struct asking *asking, struct buf *out)
 {
-    struct db_rows rows;
-    bool ok = select_rows(asking, &rows, LOST);
-    if (!ok)
-        return false;
-    buf_add_string(out, "<h2>The newest of them, side by side</h2>");
-    for (int count = 0; ok && count < PAGES_SHOWN && db_next(&rows); count++)
-        ok = show_battle(asking, &rows, out);
-    return db_end(&rows, ok ? asking->err : NULL) && ok;
+    buf_add_char(out, '[');
+    bool ok = draw_tables(asking, SHEET_JSON, out);
+    buf_add_char(out, ']');
+    return ok;
 }
 
 static void open_page(const char *model, struct buf *out)
@@ -291,41 +370,60 @@ static void open_page(const char *model, struct buf *out)
     buf_add_string(out, " stand where it stands?</h1>\n");
 }
 
-/* --- all of it --- */
-
-static bool is_known(const struct asking *asking)
+static bool draw_page(const struct asking *asking, struct buf *out)
 {
-    int64_t known;
-    return db_one_int(asking->db, "SELECT 1 FROM competitors WHERE name = ?",
-                      DB_VALUES(DB_STRING(asking->options->model)), 0, &known, asking->err) &&
-           (known || err_set(asking->err, ERR_NOT_FOUND, "there is no model \"%.100s\"",
-                             asking->options->model));
+    open_page(asking->model, out);
+    bool ok = draw_tables(asking, SHEET_HTML, out) && why_lost_page(asking, out);
+    buf_add_string(out, "</body></html>\n");
+    return ok;
 }
 
 bool why_write(struct buf *out, struct db *db, const struct why_options *options,
                enum sheet_form form, struct err *err)
 {
-    static bool (*const SHEETS[])(const struct asking *asking, struct sheet *sheet) = {
-        sheet_standing, sheet_rivals, sheet_categories, sheet_lost, sheet_versions, sheet_settings};
-    struct asking asking = {db, options, err};
-    bool ok = is_known(&asking);
-    if (ok && form == SHEET_HTML)
-        open_page(options->model, out);
-    if (form == SHEET_JSON)
-        buf_add_char(out, '[');
-    for (size_t k = 0; ok && k < sizeof SHEETS / sizeof *SHEETS; k++) {
-        struct sheet sheet;
-        ok = SHEETS[k](&asking, &sheet);
-        if (form == SHEET_JSON && k)
-            buf_add_string(out, ",\n");
-        sheet_draw(&sheet, form, out);
-        sheet_done(&sheet);
-    }
-    if (ok && form == SHEET_HTML) {
-        ok = show_lost(&asking, out);
-        buf_add_string(out, "</body></html>\n");
-    }
-    if (form == SHEET_JSON)
-        buf_add_string(out, "]\n");
+    struct asking asking;
+    bool ok = why_begin(&asking, db, options, err);
+    if (ok && form == SHEET_JSON)
+        ok = draw_json(&asking, out) && buf_add_char(out, '\n');
+    else if (ok)
+        ok = form == SHEET_HTML ? draw_page(&asking, out) : draw_tables(&asking, form, out);
     return ok && (!out->failed || err_set(err, ERR_TOO_LARGE, "the page is too large"));
+}
+
+bool why_tables(struct json_out *out, struct db *db, const struct why_options *options,
+                struct err *err)
+{
+    static const char *const WHOSE[] = {"any", "human", "model"};
+    struct asking asking;
+    struct buf tables;
+    buf_init(&tables, WHY_MAX);
+    bool ok = why_begin(&asking, db, options, err) && draw_json(&asking, &tables);
+    if (ok) {
+        json_put_cstring(out, "votes_of", WHOSE[asking.judge + 1]);
+        json_put_raw(out, "tables", buf_text(&tables));
+    }
+    buf_done(&tables);
+    return ok;
+}
+
+bool why_models(struct json_out *out, struct db *db, struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(db, &rows,
+                   "SELECT c.name, c.in_house, coalesce(sum(w.votes), 0) AS votes"
+                   " FROM competitors c JOIN competitor_versions v ON v.competitor = "
+                   "c.number" VOTES_BY_VERSION
+                   " GROUP BY c.number ORDER BY c.in_house DESC, votes DESC, c.name",
+                   DB_NONE, err))
+        return false;
+    json_put_open(out, "models", '[');
+    while (db_next(&rows)) {
+        json_put_open(out, NULL, '{');
+        json_put_string(out, "name", db_text(&rows, 0));
+        json_put_bool(out, "in_house", db_int(&rows, 1) != 0);
+        json_put_int(out, "votes", db_int(&rows, 2));
+        json_put_close(out, '}');
+    }
+    json_put_close(out, ']');
+    return db_end(&rows, err);
 }

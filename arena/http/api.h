@@ -79,6 +79,14 @@ void api_eval_run(struct http_request *request);
 void api_eval_resume(struct http_request *request);
 void api_eval_stop(struct http_request *request);
 
+/* api_why.c */
+void api_why(struct http_request *request);
+void api_why_lost(struct http_request *request);
+void api_why_battle(struct http_request *request);
+void api_eval_list(struct http_request *request);
+void api_eval_report(struct http_request *request);
+void api_eval_prompt(struct http_request *request);
+
 /* api_import.c */
 void api_import(struct http_request *request);
 

@@ -108,6 +108,7 @@ bool eval_votes_of_people(struct db *db, int64_t run,
                                         .voter = db_int(&rows, 1),
                                         .winner =
                                             turned((int)db_int(&rows, 2), db_int(&rows, 3) != 0),
+                                        .turned = db_int(&rows, 3) != 0,
                                         .reasons = db_text(&rows, 4),
                                         .comment = db_text(&rows, 5)};
         more = each(user, &vote);

@@ -47,7 +47,8 @@ bool eval_votes_insert(struct db *tx, const uint8_t key[DIGEST_SIZE], const char
 struct eval_person_vote {
     int64_t pair, voter;          /* voter: an opaque number; 0: erased */
     int winner;                   /* enum winner, for the sides as the pair has them */
-    struct text reasons, comment; /* data NULL: none */
+    bool turned;                  /* the voter saw the second side as A */
+    struct text reasons, comment; /* data NULL: none; reasons for the sides as the voter saw them */
 };
 bool eval_votes_of_people(struct db *db, int64_t run,
                           bool (*each)(void *user, const struct eval_person_vote *vote), void *user,

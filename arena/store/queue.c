@@ -141,6 +141,21 @@ bool queue_copy_turns(struct db *tx, int64_t item, const char *battle, bool swap
     return db_end(&rows, good ? err : NULL) && good;
 }
 
+bool queue_category(struct db *db, const char *battle, char *category, size_t size, struct err *err)
+{
+    struct db_rows rows;
+    category[0] = '\0';
+    if (!db_select(db, &rows,
+                   "SELECT p.category FROM battles b JOIN queue_items i ON i.id = b.item"
+                   " JOIN eval_pairs e ON e.run = i.run AND e.pair = i.pair"
+                   " JOIN eval_prompts p ON p.run = e.run AND p.prompt = e.prompt WHERE b.id = ?",
+                   DB_VALUES(DB_STRING(battle)), err))
+        return false;
+    if (db_next(&rows))
+        db_copy(&rows, 0, category, size);
+    return db_end(&rows, err);
+}
+
 bool queue_kind_of(struct db *db, const char *battle, enum queue_kind *kind, struct err *err)
 {
     int64_t found;

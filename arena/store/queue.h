@@ -36,6 +36,10 @@ bool queue_pick(struct db *tx, const struct queue_wish *wish, struct queue_pick 
 bool queue_copy_turns(struct db *tx, int64_t item, const char *battle, bool swapped, int64_t now_ms,
                       struct err *err);
 
+/* The category that the prompt of a battle's item came with; "": none. */
+bool queue_category(struct db *db, const char *battle, char *category, size_t size,
+                    struct err *err);
+
 /* What kind of item a battle shows; QUEUE_PAIR for one that shows none. */
 bool queue_kind_of(struct db *db, const char *battle, enum queue_kind *kind, struct err *err);
 

@@ -453,10 +453,14 @@ def test_lost_prompts_are_asked_again(tmp_path):
         assert chosen == {("ours", "lost"): 3, ("rival", "lost"): 3, ("ours", "control"): 2, ("rival", "control"): 2}
         why = json.loads(lab.run("why", "--model", "ours", "--format", "json").stdout)
         tables = {sheet["title"]: sheet["rows"] for sheet in why}
-        assert len(tables["Every version that was tried, and what went wrong with it"]) == 2
+        tried = tables["Every version that was tried, and what went wrong with it"]
+        assert [row[0] for row in tried] == ["ours", "ours"] and "be better" in tried[1][2]
         assert len(tables["Battles it lost, the newest first"]) == 8
-        assert sorted(row[1] for row in tables["Against each rival and each version of its own"]) == [
-            "other", "rival", "rival"]
+        met = tables["Against each rival and each version of its own"]
+        assert sorted(row[2] for row in met) == ["everybody", "everybody", "other", "rival", "rival"]
+        first = next(row for row in met if row[2] == "rival")
+        assert first[0] == "overall" and first[7:] == ["3", "0", "3", "0", "0.0 %"]
+        assert {row[0] for row in tables["By category"]} >= {"even", "odd"}
         assert lab.run("why", "--model", "nobody", code=1).stderr
         assert "an easy one" in lab.run("why", "--model", "ours", "--format", "html").stdout
 

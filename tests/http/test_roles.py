@@ -61,6 +61,12 @@ ROWS = {
     ("POST", "/api/exclusions"): (ADMIN, {}),
     ("GET", "/api/review"): (ANALYST, None),
     ("POST", "/api/review/*"): (ANALYST, {"release": True}),
+    ("GET", "/api/why"): (ANALYST, None),
+    ("GET", "/api/why/lost"): (ANALYST, None),
+    ("GET", "/api/why/battles/*"): (ANALYST, None),
+    ("GET", "/api/evals"): (ANALYST, None),
+    ("GET", "/api/evals/*/report"): (ANALYST, None),
+    ("GET", "/api/evals/*/prompt"): (ANALYST, None),
     ("POST", "/api/evals"): (NONE, {}),  # over the data directory's socket only, as the two below and
     ("POST", "/api/evals/*/resume"): (NONE, {}),
     ("POST", "/api/evals/*/stop"): (NONE, {}),
