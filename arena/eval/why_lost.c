@@ -14,7 +14,7 @@
 enum { LOST_SHOWN = 50, PAGES_SHOWN = 30, OPENING = 80 };
 
 #define LOST                                                                                       \
-    "SELECT id, rival, judge, f.reasons, f.comment, t.prompt, side, seq, m.at_ms, tags, winner,"     \
+    "SELECT id, rival, judge, f.reasons, f.comment, t.prompt, side, seq, m.at_ms, tags, winner,"   \
     " substr(own, 1, 8), substr(theirs, 1, 8)" WHY_VOTES                                           \
     " LEFT JOIN feedback f ON f.vote = m.seq LEFT JOIN turns t ON t.battle = m.battle"             \
     " AND t.turn = 1 WHERE winner = 1 - side AND NOT private AND seq < ?3"                         \
