@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "board/agreement.h"
+#include "board/publication.h"
 #include "store/battle_tags.h"
 
 #define TAGGER_BYTES 4096
@@ -87,6 +88,26 @@ bool aside_refresh(struct aside *aside, struct db *db, struct err *err)
 
 /* --- as JSON --- */
 
+static void write_now(struct json_out *out, const struct aside *aside, size_t models)
+{
+    if (aside->view == ASIDE_LIVE)
+        json_put_bool(out, "live", true);
+    reliability_write(&aside->reliability, out, "reliability");
+    blinding_write(&aside->blinding, models, out, "blinding");
+    if (aside->tagger.length)
+        json_put_raw(out, "tagger", buf_text(&aside->tagger));
+}
+
+static void write_then(struct json_out *out, const struct publication *publication, size_t models)
+{
+    static const struct blinding NOBODY;
+    publication_write(publication, out, "published");
+    json_put_raw(out, "reliability", publication ? text_of(publication->reliability) : TEXT("[]"));
+    blinding_write(publication ? &publication->blinding : &NOBODY, models, out, "blinding");
+    if (publication && publication->tagger)
+        json_put_raw(out, "tagger", text_of(publication->tagger));
+}
+
 static void write_members(struct json_out *out, const struct aside *aside,
                           const struct stored_votes *votes, const struct leaderboard *board,
                           struct text filter)
@@ -94,10 +115,10 @@ static void write_members(struct json_out *out, const struct aside *aside,
     json_put_raw(out, "filter", filter);
     if (votes->catalogue)
         catalogue_write(votes->catalogue, out, "categories");
-    reliability_write(&aside->reliability, out, "reliability");
-    blinding_write(&aside->blinding, votes->models, out, "blinding");
-    if (aside->tagger.length)
-        json_put_raw(out, "tagger", buf_text(&aside->tagger));
+    if (aside->view == ASIDE_PUBLISHED)
+        write_then(out, aside->publication, votes->models);
+    else
+        write_now(out, aside, votes->models);
     if (board)
         trail_write(&aside->trail, board, out);
 }

@@ -15,7 +15,17 @@
 #include "board/stored.h"
 #include "board/trail.h"
 
+struct publication;
+
+enum aside_view {
+    ASIDE_PLAIN,    /* a command's: nobody else is looking */
+    ASIDE_LIVE,     /* moves vote by vote, where voters see another */
+    ASIDE_PUBLISHED /* as of `publication` */
+};
+
 struct aside {
+    enum aside_view view;
+    struct publication *publication; /* borrowed; NULL: nothing was published yet */
     struct reliability reliability;
     struct blinding blinding;
     struct trail trail;
@@ -34,7 +44,8 @@ bool aside_refresh(struct aside *aside, struct db *db, struct err *err);
 bool aside_is_due(const struct aside *aside);
 
 /* Puts its members at the end of the board's JSON object: "filter" (published.h), "categories",
- * "reliability", "blinding", "tagger", and "history" where the trail was refreshed. False only
+ * "reliability", "blinding", "tagger", and "history" where the trail was refreshed; before them
+ * "live": true or "published" (publication.h), by its view. False only
  * when `json` failed. */
 bool aside_append(struct buf *json, const struct aside *aside, const struct stored_votes *votes,
                   const struct leaderboard *board, struct text filter);

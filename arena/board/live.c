@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "board/publication.h"
 #include "board/published.h"
 #include "board/render.h"
 #include "board/select.h"
@@ -43,6 +44,7 @@ struct board {
     struct live_snapshot *snapshot; /* NULL: never made */
     bool fitting, kept;             /* kept: the snapshot stands in the history */
     struct waiter *waiters;
+    struct publication *publication; /* LIVE_PUBLISHED: held; of the fit under way, or the last */
     int64_t asked_ns, stored_ns, fit_ns;
     /* news of them that the fit under way, or the last, has heard */
     uint64_t tags, exclusions, remarks;
@@ -65,6 +67,7 @@ struct live {
     int64_t seq;
     uint64_t tags, exclusions, remarks; /* how often there was news */
     struct loop_timer keeper;
+    struct publication *publication; /* held; NULL: none */
     struct sampling *sampling;
     uint64_t fits;
     int64_t last_fit_ns;
@@ -107,6 +110,31 @@ static bool load_or_more(struct board *board, struct err *err)
     return (board->votes = stored_votes_load(board->db, &filter, err)) != NULL;
 }
 
+/* Votes that will not be added to: they go with the fit. */
+static bool load_published(struct board *board, struct err *err)
+{
+    struct stored_filter filter;
+    publication_filter(board->publication, &board->published, board->people, &filter);
+    filter.catalogue = true;
+    board->aside.publication = board->publication;
+    board->aside.trail.made_ns = 0;
+    if (board->publication)
+        memcpy(board->hash, board->publication->hash, sizeof board->hash);
+    return (board->votes = stored_votes_load(board->db, &filter, err)) != NULL;
+}
+
+static bool load_live(struct board *board, struct err *err)
+{
+    int64_t last;
+    return load_or_more(board, err) && votes_last(board->db, &last, board->hash, err) &&
+           aside_refresh(&board->aside, board->db, err);
+}
+
+static bool is_published(const struct live *live)
+{
+    return live->options.view == LIVE_PUBLISHED;
+}
+
 /* A category that no vote has, and that is none of LMArena's, is a mistake. */
 static bool is_known(const struct board *board, struct err *err)
 {
@@ -116,14 +144,12 @@ static bool is_known(const struct board *board, struct err *err)
 
 static bool read_votes(struct board *board, struct err *err)
 {
-    int64_t last;
     if (!board->db && !(board->db = store_read_open(store_dir(board->live->options.store), err)))
         return false;
     if (!store_read_begin(board->db, err))
         return false;
-    bool good = load_or_more(board, err) && is_known(board, err) &&
-                votes_last(board->db, &last, board->hash, err) &&
-                aside_refresh(&board->aside, board->db, err);
+    bool good = (is_published(board->live) ? load_published : load_live)(board, err) &&
+                is_known(board, err);
     store_read_end(board->db);
     if (!good) { /* half read is of no use: from the beginning next time */
         stored_votes_free(board->votes);
@@ -161,6 +187,10 @@ static bool make(struct board *board, struct err *err)
     struct leaderboard *fitted = published_fit(&board->published, board->votes, err);
     bool good = fitted && seal(board, fitted, err);
     leaderboard_free(fitted);
+    if (is_published(board->live)) {
+        stored_votes_free(board->votes);
+        board->votes = NULL;
+    }
     return good;
 }
 
@@ -183,7 +213,7 @@ static void work(void *data)
     board->err.code = ERR_NONE;
     bool made = make(board, &board->err);
     board->worked_ns = clock_mono_ns() - start;
-    if (made && board == board->live->board[0])
+    if (made && board == board->live->board[0] && !is_published(board->live))
         choose_pairs(board);
 }
 
@@ -205,7 +235,10 @@ static bool store_history(struct db *tx, void *data, struct err *err)
                                   .json = history->snapshot->bare,
                                   .created_ms = history->now_ms};
     int64_t id;
+    bool there;
     memcpy(record.data_hash, history->snapshot->hash, sizeof record.data_hash);
+    if (!boards_have(tx, &record, &there, err) || there)
+        return there;
     return boards_insert(tx, &record, &id, err);
 }
 
@@ -242,7 +275,8 @@ static void keep(struct board *board)
 
 static void keep_history(struct board *board)
 {
-    if (!board->stored_ns || clock_mono_ns() - board->stored_ns >= LIVE_HISTORY_SECONDS * CLOCK_S)
+    if (!board->stored_ns || is_published(board->live) ||
+        clock_mono_ns() - board->stored_ns >= LIVE_HISTORY_SECONDS * CLOCK_S)
         keep(board);
 }
 
@@ -339,6 +373,8 @@ static void fit(struct board *board)
     if (board->fitting)
         return;
     board->fitting = true;
+    publication_release(board->publication);
+    board->publication = publication_hold(board->live->publication);
     board->tags = board->live->tags;
     board->exclusions = board->live->exclusions;
     board->remarks = board->live->remarks;
@@ -357,6 +393,7 @@ static void board_free(struct board *board)
     live_release(board->made);
     sampling_free(board->sampling);
     aside_done(&board->aside);
+    publication_release(board->publication);
     stored_votes_free(board->votes);
     db_close(board->db);
     free(board);
@@ -441,6 +478,9 @@ static struct board *add_board(struct live *live, const struct published *wish, 
     board->people = people;
     board->published.seed = LIVE_SEED;
     aside_init(&board->aside);
+    static const enum aside_view VIEWS[] = {
+        [LIVE_ALL] = ASIDE_PLAIN, [LIVE_STAFF] = ASIDE_LIVE, [LIVE_PUBLISHED] = ASIDE_PUBLISHED};
+    board->aside.view = VIEWS[live->options.view];
     live->board[place] = board;
     return board;
 }
@@ -494,6 +534,7 @@ void live_free(struct live *live)
         board_free(live->board[i]);
     }
     sampling_free(live->sampling);
+    publication_release(live->publication);
     free(live);
 }
 
@@ -517,6 +558,16 @@ void live_changed(struct live *live, int64_t seq)
 void live_tagged(struct live *live)
 {
     live->tags++;
+}
+
+void live_publish(struct live *live, struct publication *publication)
+{
+    publication_hold(publication);
+    publication_release(live->publication);
+    live->publication = publication;
+    live->tags++;
+    live->exclusions++;
+    live_changed(live, publication->seq);
 }
 
 void live_excluded(struct live *live)
@@ -546,8 +597,8 @@ void live_ask(struct live *live, const struct live_query *query,
         return;
     }
     board->asked_ns = clock_mono_ns();
-    bool current = is_current(board);
-    if (board->snapshot && (current || board->fit_ns > SLOW_FIT_NS)) {
+    bool current = is_current(board), waits = board->fit_ns <= SLOW_FIT_NS || is_published(live);
+    if (board->snapshot && (current || !waits)) {
         live_hold(board->snapshot);
         struct live_snapshot *snapshot = board->snapshot;
         if (!current)

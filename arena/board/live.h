@@ -8,6 +8,10 @@
  * from the stored votes at start, by the same reader as `arena leaderboard`. Snapshots are kept
  * as `boards` records, at most one every LIVE_HISTORY_SECONDS a board, and the last at the end.
  *
+ * LIVE_PUBLISHED makes the boards of a publication instead, which move only when another one is
+ * published: what voters see where live figures are not for everybody. Before the first one its
+ * boards are empty.
+ *
  * Loop's thread only, snapshots too; a fit under way belongs to its worker. Limit: LIMIT_BOARDS
  * boards; past it the one that was not asked for the longest goes. */
 #ifndef ARENA_BOARD_LIVE_H
@@ -28,8 +32,16 @@ struct live;
 struct loop;
 struct workers;
 struct store;
+struct publication;
+
+enum live_view {
+    LIVE_ALL,      /* live, for whoever asks */
+    LIVE_STAFF,    /* live, and says so: others see what was published */
+    LIVE_PUBLISHED /* of a publication */
+};
 
 struct live_options {
+    enum live_view view;
     struct loop *loop;
     struct workers *workers;
     struct store *store;
@@ -50,6 +62,9 @@ void live_free(struct live *live);
 /* Votes up to `seq` are committed: the default board follows at once, the others when they are
  * asked for. */
 void live_changed(struct live *live, int64_t seq);
+
+/* LIVE_PUBLISHED: from now on the boards are of this one; takes a hold of its own. */
+void live_publish(struct live *live, struct publication *publication);
 
 /* The operator excluded a voter, or took that back: the default board follows at once. */
 void live_excluded(struct live *live);

@@ -157,7 +157,8 @@ enum sieve_reason sieve_pass(struct sieve *sieve, const struct vote_row *row)
         return reason;
     if (options->without_staff && row->staff)
         return SIEVE_STAFF;
-    if (options->without_recognised && row->recognised)
+    if (options->without_recognised && row->recognised_ms &&
+        (!options->remarked_by_ms || row->recognised_ms <= options->remarked_by_ms))
         return SIEVE_RECOGNISED;
     if (options->fast_ms && row->read_ms >= 0 && row->read_ms < options->fast_ms &&
         row->judge == JUDGE_HUMAN)

@@ -20,6 +20,7 @@ struct sieve_options {
     int64_t fast_ms; /* votes of people after a shorter look at an answer than this; 0: none */
     bool without_staff;
     bool without_recognised; /* votes whose voter said to have recognised a model */
+    int64_t remarked_by_ms;  /* and said so no later than this; 0: whenever */
 };
 
 enum sieve_reason {

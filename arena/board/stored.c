@@ -231,7 +231,7 @@ static bool name_models(struct stored_votes *votes, struct db *db, struct err *e
     votes->named = votes->names ? votes->models : 0;
     bool ok = votes->names != NULL;
     int64_t until = votes->state->filter.versions;
-    votes->last_version = versions.count ? versions.list[versions.count - 1].id : 0;
+    votes->last_version = until ? until : versions.count ? versions.list[versions.count - 1].id : 0;
     for (size_t i = 0; ok && i < votes->models; i++) {
         struct buf label;
         buf_init(&label, 1024);
@@ -408,7 +408,8 @@ static bool choose(struct stored_votes *votes, struct db *db, const struct store
                                   .without_count = filter->without_count,
                                   .fast_ms = filter->fast_ms,
                                   .without_staff = filter->without_staff,
-                                  .without_recognised = filter->without_recognised};
+                                  .without_recognised = filter->without_recognised,
+                                  .remarked_by_ms = filter->remarked_by_ms};
     state->filter = *filter;
     state->loaded_ns = clock_mono_ns();
     if (!find_marks(filter, db, &votes->marks, err))

@@ -51,7 +51,7 @@ struct stored_votes {
 struct stored_filter {
     const char *category; /* NULL or "overall": all votes; must live as long as the votes */
     int judge;            /* enum judge_kind; -1: any */
-    int64_t up_to;        /* votes up to this seq; 0: all */
+    int64_t up_to;        /* votes up to this seq; 0: all; negative: none */
     const char *campaign; /* only votes on its battles; NULL: all; must live as long, too */
     bool style;           /* the ballots carry how the answers look: 16 bytes more a vote */
     bool weighted;    /* by the inverse of the probability that the pair was drawn with; others are
@@ -67,6 +67,7 @@ struct stored_filter {
     int64_t fast_ms;         /* votes after a shorter look than this are left out; 0: none */
     bool without_staff;      /* staff's votes are left out */
     bool without_recognised; /* and those whose voter recognised a model */
+    int64_t remarked_by_ms;  /* sieve.h's */
 };
 
 /* People's votes; models' where nobody else has judged. What a board is of unless it is asked for

@@ -12,6 +12,7 @@
 #include "board/published.h"
 #include "board/render.h"
 #include "board/select.h"
+#include "command/leaderboard_publish.h"
 #include "command/leaderboard_voters.h"
 #include "command/settings.h"
 #include "store/exclusions.h"
@@ -26,7 +27,7 @@ static const char *const VOIDS[] = {"none", "losses", NULL};
 #define WITHOUT_MAX 64 /* voters left out on one command line; a list that stays: arena voters */
 
 struct wish {
-    const char *data, *config, *category, *output;
+    const char *data, *config, *category, *output, *note;
     const char *without; /* voters, commas between them; NULL: none */
     int64_t without_number[WITHOUT_MAX];
     size_t without_count;
@@ -205,9 +206,24 @@ static bool makes_sense(const struct wish *wish)
         why = "--voters is a table or json";
     if (wish->method && wish->voids)
         why = "elo goes vote by vote: leave --voids losses to --method bt";
+    if (wish->note)
+        why = "--note is for publish";
     if (why)
         fprintf(stderr, "arena leaderboard: %s\n", why);
     return !why;
+}
+
+static int run_publish(const char *act, const struct wish *wish)
+{
+    struct err err = ERR_INIT;
+    if (strcmp(act, "publish") != 0) {
+        fprintf(stderr, "arena leaderboard: \"%.40s\" is not known; it is publish, or nothing\n",
+                act);
+        return EXIT_USAGE;
+    }
+    return leaderboard_publish(wish->data, wish->note ? wish->note : "", &err)
+               ? EXIT_OK
+               : command_fail(&command_leaderboard, &err);
 }
 
 static int run(int argc, char **argv)
@@ -232,9 +248,12 @@ static int run(int argc, char **argv)
         {"judge", OPTION_CHOICE, &wish.judge, JUDGES, 0, 0},
         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
         {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
+        {"note", OPTION_TEXT, &wish.note, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
-    if (!options_read(&command_leaderboard, argc, argv, specs, &positional, 0))
+    if (!options_read(&command_leaderboard, argc, argv, specs, &positional, 1))
         return EXIT_USAGE;
+    if (positional)
+        return run_publish(argv[1], &wish);
     if (!makes_sense(&wish))
         return EXIT_USAGE;
     return load_and_show(&wish, &err) ? EXIT_OK : command_fail(&command_leaderboard, &err);
@@ -248,7 +267,8 @@ const struct command command_leaderboard = {
     "                         [--without-voter ID,…] [--without-fast MS] [--without-staff] "
     "[--without-recognised]\n"
     "                         [--voters]\n"
-    "                         [--format table|json|csv|md|html] [--output FILE]\n\n"
+    "                         [--format table|json|csv|md|html] [--output FILE]\n"
+    "       arena leaderboard publish [--note TEXT] [--data DIR]\n\n"
     "Fits the stored votes and prints the board: ratings with intervals, rank ranges, and the "
     "models that cannot be\n"
     "ranked yet with what is missing; beneath it how often each model failed or refused, and who "
@@ -276,5 +296,9 @@ const struct command command_leaderboard = {
     "  --without-fast MS    leave out people's votes after a shorter look at an answer\n"
     "  --without-staff  leave out staff's votes\n"
     "  --without-recognised  leave out votes whose voters said that they recognised a model\n"
-    "  --output FILE    write there instead of standard output\n",
+    "  --output FILE    write there instead of standard output\n\n"
+    "publish makes the boards as they are now the ones that voters see; where the auth mode is not "
+    "local, live figures\n"
+    "are for analysts and administrators. It stands in the audit log, with --note's text beside "
+    "it.\n",
     run};

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "battle/hall.h"
 #include "board/live.h"
+#include "board/publication.h"
 #include "board/tagger.h"
 #include "command/keeper.h"
 #include "command/settings.h"
@@ -48,7 +49,7 @@ struct house {
     struct keeper *keeper;
     struct spender *spender;
     struct retention *retention;
-    struct live *live;
+    struct live *live, *published;
     struct tagger *tagger;
     struct campaigns *campaigns;
     struct hall *hall;
@@ -252,6 +253,32 @@ static bool read_unpaced(const struct house *house, bool *unpaced, struct err *e
     return true;
 }
 
+/* The boards as they are, and as they were last published. */
+static bool open_boards(struct house *house, struct err *err)
+{
+    bool home = house->config.auth.mode == AUTH_LOCAL;
+    struct live_options live = {.view = home ? LIVE_ALL : LIVE_STAFF,
+                                .loop = house->loop,
+                                .workers = house->workers,
+                                .store = house->store,
+                                .min_votes = (uint64_t)house->config.min_votes,
+                                .daily_votes = house->config.daily_votes,
+                                .sampling = house->config.sampling};
+    house->live = live_new(&live, err);
+    live.view = LIVE_PUBLISHED;
+    house->published = house->live ? live_new(&live, err) : NULL;
+    struct db *db = house->published ? store_read_open(store_dir(house->store), err) : NULL;
+    struct publication *newest = NULL;
+    bool good = db && publication_newest(db, &newest, err);
+    db_close(db);
+    if (newest)
+        live_publish(house->published, newest);
+    publication_release(newest);
+    if (good)
+        live_start(house->live, board_is_ready, house);
+    return good;
+}
+
 static bool open_rooms(struct house *house, struct err *err)
 {
     bool unpaced;
@@ -263,16 +290,8 @@ static bool open_rooms(struct house *house, struct err *err)
     if (!house->roster || !acquaint(house->roster, house->store, err) ||
         !(house->workers = workers_new(house->loop, WORKERS, err)))
         return false;
-    struct live_options live = {.loop = house->loop,
-                                .workers = house->workers,
-                                .store = house->store,
-                                .min_votes = (uint64_t)house->config.min_votes,
-                                .daily_votes = house->config.daily_votes,
-                                .sampling = house->config.sampling};
-    house->live = live_new(&live, err);
-    if (!house->live)
+    if (!open_boards(house, err))
         return false;
-    live_start(house->live, board_is_ready, house);
     struct campaigns_options campaigns = {.workers = house->workers,
                                           .store = house->store,
                                           .ended = campaign_has_ended,
@@ -335,6 +354,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .roster = house->roster,
                                            .hall = house->hall,
                                            .live = house->live,
+                                           .published = house->published,
                                            .campaigns = house->campaigns,
                                            .evals = house->evals,
                                            .sessions = house->sessions,
@@ -374,11 +394,13 @@ static void close_house(struct house *house)
     evals_free(house->evals);
     rates_free(house->rates);
     live_stop(house->live);
+    live_stop(house->published);
     workers_free(house->workers);
     if (house->loop)
         loop_turn(house->loop, 0); /* what the workers still had to say */
     keeper_free(house->keeper);
     live_free(house->live);
+    live_free(house->published);
     campaigns_free(house->campaigns);
     roster_free(house->roster);
     store_close(house->store);

@@ -110,7 +110,7 @@ static bool on_vote(void *user, const struct vote_row *row)
     table_real(table, "pair_propensity", row->probability);
     table_known(table, "vote_delay_ms", row->delay_ms);
     table_known(table, "dwell_ms", row->read_ms);
-    table_bool(table, "recognised", row->recognised);
+    table_bool(table, "recognised", row->recognised_ms != 0);
     table_string(table, "model_version_a", a->digest);
     table_string(table, "model_version_b", b->digest);
     exporting->report->rows++;

@@ -27,6 +27,10 @@ void api_battle_regenerate(struct http_request *request);
 /* api_board.c */
 void api_leaderboard(struct http_request *request);
 
+/* api_publications.c */
+void api_publication_list(struct http_request *request);
+void api_publication_add(struct http_request *request);
+
 /* api_exclusions.c */
 void api_exclusion_add(struct http_request *request);
 

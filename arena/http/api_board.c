@@ -1,5 +1,6 @@
-/* GET /api/leaderboard: a snapshot's bytes, as they stand. The ready response of the snapshot asked
- * for last is kept, so that a board which many look at costs a look-up and a reference. */
+/* GET /api/leaderboard: a snapshot's bytes, as they stand, live or as published. The ready response
+ * of the snapshot asked for last is kept, so that a board which many look at costs a look-up and a
+ * reference. */
 #include "http/api.h"
 
 #include <stdlib.h>
@@ -10,13 +11,34 @@
 #include "http/response.h"
 #include "http/server_internal.h"
 
-/* A flag in the query: absent and "0" are no. */
-static bool read_flag(struct text text, bool *out, struct err *err)
+/* A flag in the query: absent, it stays as it is. */
+static bool read_flag(const struct http_request *request, const char *name, bool *out,
+                      struct err *err)
 {
-    *out = text_equal(text, TEXT("1"));
-    if (!text.length || *out || text_equal(text, TEXT("0")))
+    struct text text = http_request_query(request, name);
+    if (!text.length)
         return true;
-    return err_set(err, ERR_BAD_REQUEST, "style is 0 or 1");
+    *out = text_equal(text, TEXT("1"));
+    return *out || text_equal(text, TEXT("0")) ||
+           err_set(err, ERR_BAD_REQUEST, "%s is 0 or 1", name);
+}
+
+/* The live boards, or those that were published: voters see no others. */
+static bool choose(const struct http_request *request, struct live **out, struct err *err)
+{
+    const struct http_context *context = request->context;
+    struct err refusal = ERR_INIT;
+    bool may = context->auth == AUTH_LOCAL || request->peer->administers ||
+               voter_may(request->has_voter ? &request->voter : NULL, ACT_READ_LIVE, &refusal);
+    bool published = !may;
+    if (!read_flag(request, "published", &published, err))
+        return false;
+    if (!may && !published) {
+        *err = refusal;
+        return false;
+    }
+    *out = published ? context->published : context->live;
+    return *out || err_set(err, ERR_BUSY, "leaderboards are not served here");
 }
 
 static void answer(struct http_request *request, struct live_snapshot *snapshot)
@@ -59,11 +81,11 @@ void api_leaderboard(struct http_request *request)
                                .judge = judge.length ? judge.data : NULL,
                                .voids = voids.length ? voids.data : NULL,
                                .without = without.length ? without.data : NULL};
-    if (!read_flag(http_request_query(request, "style"), &query.style, &err) ||
-        (!request->context->live && !err_set(&err, ERR_BUSY, "leaderboards are not served here"))) {
+    struct live *live;
+    if (!read_flag(request, "style", &query.style, &err) || !choose(request, &live, &err)) {
         response_error(request, &err);
         return;
     }
     http_request_hold(request);
-    live_ask(request->context->live, &query, on_board, request);
+    live_ask(live, &query, on_board, request);
 }

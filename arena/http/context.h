@@ -34,6 +34,7 @@ struct http_context {
     struct roster *roster;     /* the competitors: GET /api/models */
     struct hall *hall;         /* the battles */
     struct live *live;         /* the leaderboards */
+    struct live *published;    /* the same as they were last published */
     struct sessions *sessions; /* from a cookie to its voter */
     struct rates *rates;       /* not used in local mode: its one user is the administrator */
 

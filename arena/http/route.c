@@ -21,6 +21,8 @@ const struct route ROUTES[] = {
     {"POST", "/api/battles/*/skip", api_battle_skip, ROUTE_OWNER, ACT_BATTLE},
     {"POST", "/api/battles/*/regenerate", api_battle_regenerate, ROUTE_OWNER, ACT_BATTLE},
     {"GET", "/api/leaderboard", api_leaderboard, ROUTE_ACT, ACT_READ_BOARD},
+    {"GET", "/api/publications", api_publication_list, ROUTE_ACT, ACT_READ_LIVE},
+    {"POST", "/api/publications", api_publication_add, ROUTE_ACT, ACT_ADMINISTER},
     {"POST", "/api/exclusions", api_exclusion_add, ROUTE_ACT, ACT_ADMINISTER},
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD},
     {"GET", "/api/roster", api_roster, ROUTE_ACT, ACT_ADMINISTER},
@@ -144,9 +146,11 @@ bool route_admit(struct http_request *request, struct err *err)
 {
     const struct route *route = request->route;
     bool local = request->context->auth == AUTH_LOCAL || request->peer->administers;
-    /* Behind a proxy on this machine everybody comes from loopback. */
+    /* Behind a proxy on this machine everybody comes from loopback; and who votes here is no
+     * program that watches over the arena. */
     bool inside = request->peer->loopback && !request->peer->proxy &&
-                  (!request->context->https || request->peer->tls);
+                  (!request->context->https || request->peer->tls) &&
+                  !(request->context->auth != AUTH_LOCAL && request->has_voter);
     if (route->access == ROUTE_OPEN || (route->access == ROUTE_INSIDE && inside))
         return true;
     if (!local && !voter_may(request->has_voter ? &request->voter : NULL, route->act, err))

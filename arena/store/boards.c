@@ -15,6 +15,19 @@ bool boards_insert(struct db *tx, const struct board_record *record, int64_t *id
     return true;
 }
 
+bool boards_have(struct db *db, const struct board_record *record, bool *there, struct err *err)
+{
+    int64_t id;
+    bool good = db_one_int(
+        db,
+        "SELECT max(id) FROM boards WHERE last_seq = ? AND filter = ? AND"
+        " method = ?",
+        DB_VALUES(DB_INT(record->last_seq), DB_STRING(record->filter), DB_STRING(record->method)),
+        0, &id, err);
+    *there = good && id;
+    return good;
+}
+
 bool boards_each(struct db *db, int64_t limit,
                  bool (*each)(void *user, const struct board_record *record), void *user,
                  struct err *err)

@@ -19,6 +19,9 @@ struct board_record {
 };
 bool boards_insert(struct db *tx, const struct board_record *record, int64_t *id, struct err *err);
 
+/* Is one of the same filter, method and votes there? */
+bool boards_have(struct db *db, const struct board_record *record, bool *there, struct err *err);
+
 /* Newest first, at most `limit` (0: all); borrowed for the call; stops when `each` returns
  * false. */
 bool boards_each(struct db *db, int64_t limit,

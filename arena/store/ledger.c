@@ -266,6 +266,9 @@ static const struct invariant INVARIANTS[] = {
     {"SELECT s.seq FROM votes s JOIN battles b ON b.number = s.battle JOIN queue_items i ON i.id ="
      " b.item WHERE s.counted = 0 AND i.kind <> 0",
      "vote %s is counted though its pair was a control"},
+    {"SELECT p.id FROM publications p LEFT JOIN votes s ON s.seq = p.seq"
+     " WHERE coalesce(s.hash, zeroblob(32)) <> p.hash",
+     "publication %s is not of the votes that stand here"},
     {"SELECT i.id FROM queue_items i WHERE i.taken <> (SELECT count(*) FROM battles b LEFT JOIN"
      " voters v ON v.number = b.voter WHERE b.item = i.id AND b.state IN (1, 2) AND"
      " coalesce(v.kind, 0) = 0)",

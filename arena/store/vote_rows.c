@@ -7,7 +7,7 @@
 #define COLUMNS                                                                                    \
     "SELECT s.seq, s.at_ms, b.version_a, b.version_b, s.winner, s.counted, s.judge, b.source, "    \
     "s.voter,"                                                                                     \
-    " b.prompt_value, s.turns, w.staff, coalesce(f.recognised <> '\"no\"', 0), s.delay_ms, "       \
+    " b.prompt_value, s.turns, w.staff, iif(f.recognised <> '\"no\"', f.at_ms, 0), s.delay_ms, "   \
     "s.read_ms, "                                                                                  \
     "b.probability, b.tokens_a,"                                                                   \
     " b.headers_a, b.lists_a, b.bold_a, b.tokens_b, b.headers_b, b.lists_b, b.bold_b"
@@ -57,7 +57,7 @@ static struct vote_row row_from(const struct db_rows *rows, const struct vote_fi
                            .prompt = (uint64_t)db_int(rows, 9),
                            .turns = (int)db_int(rows, 10),
                            .staff = db_int(rows, 11) != 0,
-                           .recognised = db_int(rows, 12) != 0,
+                           .recognised_ms = db_int(rows, 12),
                            .delay_ms = db_int_or(rows, 13, -1),
                            .read_ms = db_int_or(rows, 14, -1),
                            .probability = db_real(rows, 15),

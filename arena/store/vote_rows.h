@@ -31,10 +31,11 @@ struct vote_row {
     enum vote_counted counted;
     enum judge_kind judge;
     enum battle_source source;
-    int64_t voter;          /* opaque number; 0: unknown or erased */
-    uint64_t prompt;        /* equal prompts (normalised) have equal values; 0: unknown or erased */
-    int turns;              /* 0: unknown */
-    bool staff, recognised; /* recognised: the voter said so */
+    int64_t voter;   /* opaque number; 0: unknown or erased */
+    uint64_t prompt; /* equal prompts (normalised) have equal values; 0: unknown or erased */
+    int turns;       /* 0: unknown */
+    bool staff;
+    int64_t recognised_ms;     /* when the voter said so; 0: not */
     int64_t delay_ms, read_ms; /* -1: unknown */
     double probability;        /* of the draw; NaN: unknown */
     struct style_counts style_a, style_b;

@@ -58,6 +58,8 @@ ROWS = {
     ("GET", "/api/invitations"): (ADMIN, None),
     ("POST", "/api/invitations"): (ADMIN, {}),
     ("POST", "/api/invitations/*/revoke"): (ADMIN, {}),
+    ("GET", "/api/publications"): (ANALYST, None),
+    ("POST", "/api/publications"): (ADMIN, {"note": "tried"}),
     ("POST", "/api/exclusions"): (ADMIN, {}),
     ("GET", "/api/review"): (ANALYST, None),
     ("POST", "/api/review/*"): (ANALYST, {"release": True}),

@@ -37,7 +37,8 @@ async function showTaste() {
   const own = rows(board);
   byId("taste-summary").textContent = own.length
     ? `${count.format(board.votes)} counted ${board.votes === 1 ? "vote" : "votes"} of yours, ordered by what won, `
-      + "beside the place that all voters give."
+      + (crowd.published === null ? "All voters’ places stand beside it once they are published."
+        : "beside the place that all voters give.")
     : "It appears with your first counted vote.";
   byId("taste").replaceChildren(...own.length ? [table(own, crowd)] : []);
 }

@@ -6,6 +6,7 @@ import { problem } from "./form.js";
 const ROOMS = [
   ["/admin/models", "Models", () => import("./admin_models.js")],
   ["/campaigns", "Campaigns"],
+  ["/admin/boards", "Boards", () => import("./admin_boards.js")],
   ["/admin/people", "People", () => import("./admin_people.js")],
   ["/admin/requests", "Requests", () => import("./admin_requests.js")],
   ["/admin/voters", "Voters", () => import("./admin_voters.js")],

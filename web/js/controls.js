@@ -1,7 +1,8 @@
 // What of the board is shown. The choice stands in the address, so a link shows the same board.
 import { byId, el } from "./dom.js";
 
-const NAMES = ["category", "style", "method", "judge", "voids", "without"];
+const NAMES = ["category", "style", "method", "judge", "voids", "without", "published"];
+const PUBLISHED = [["", "live"], ["1", "as published"]];
 const METHODS = [["", "Bradley–Terry"], ["elo", "Elo"]];
 const JUDGES = [["", "people"], ["model", "models"], ["any", "both"]];
 const VOIDS = [["", "left out"], ["losses", "as losses"]];
@@ -62,6 +63,15 @@ function control(name, title, changed) {
     el("select", { name, onchange: (event) => choose(name, event.target.value, changed) }));
 }
 
+// Only where it was said that the board is a live one, or that another is wanted, is there a choice.
+function figures(form, board, chosen, changed) {
+  const offered = board.live || chosen === "1";
+  if (offered && !form.elements.published) form.prepend(control("published", "Figures", changed));
+  if (!form.elements.published) return;
+  form.elements.published.parentElement.hidden = !offered;
+  fill(form.elements.published, PUBLISHED, chosen === "1" ? "1" : "");
+}
+
 // Built once; an empty board has nothing to choose.
 export function showControls(board, changed) {
   const form = byId("controls");
@@ -72,6 +82,7 @@ export function showControls(board, changed) {
     form.append(control("category", "Category", changed), control("style", "Style", changed),
       control("method", "Method", changed), control("judge", "Votes of", changed),
       control("voids", "Failures", changed), control("without", "Recognised", changed));
+  figures(form, board, given("published"), changed);
   fill(form.elements.category, categories(board, given("category")), given("category"));
   fill(form.elements.style, STYLES, given("style") === "1" ? "1" : "");
   fill(form.elements.method, METHODS, given("method") === "elo" ? "elo" : "");

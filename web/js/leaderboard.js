@@ -12,6 +12,7 @@ import { readControls, showControls } from "./controls.js";
 
 const POLL_MS = 30000;
 const count = new Intl.NumberFormat();
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
 const plural = (n, one, many) => `${count.format(n)} ${n === 1 ? one : many}`;
 
 const METHODS = { bt: "Bradley–Terry, fitted to all votes at once", elo: "Elo, vote by vote" };
@@ -20,11 +21,17 @@ const INTERVALS = {
   bootstrap: "95 % bootstrap intervals", none: "no intervals",
 };
 
+// What is published: null, nothing yet; without it the board is live.
+function published(board) {
+  return board.published ? `. Published on ${date.format(new Date(board.published.at_ms))}` : "";
+}
+
 function summary(board) {
   const all = board.models.length + board.unranked.length;
   const ranked = board.models.length;
   return `${plural(board.votes, "vote", "votes")} on ${plural(all, "model", "models")}`
-    + (board.unranked.length ? `, ${ranked ? count.format(ranked) : "none"} of them ranked so far` : "");
+    + (board.unranked.length ? `, ${ranked ? count.format(ranked) : "none"} of them ranked so far` : "")
+    + published(board);
 }
 
 function method(board) {
@@ -79,9 +86,24 @@ function showWarnings(board) {
   node.hidden = board.warnings.length === 0 || board.votes === 0;
 }
 
-function show(board, details) {
+function showEmpty(board) {
+  const unpublished = board.published === null;
   byId("empty").hidden = board.votes > 0;
-  byId("summary").textContent = board.votes ? summary(board) : "Nobody has voted yet.";
+  byId("empty-title").textContent = unpublished ? "Nothing has been published yet" : "No votes yet";
+  byId("empty-text").textContent = unpublished
+    ? "Voters see the leaderboard as it was last published, so that it does not sway a vote. Your own ranking stands "
+      + "on your page."
+    : board.published ? "There were none when the board was published."
+      : "The board fills with the first vote. A battle takes about a minute.";
+  byId("empty-link").textContent = unpublished ? "Your page" : "Start the first battle";
+  byId("empty-link").href = unpublished ? "/account" : "/";
+}
+
+function show(board, details) {
+  showEmpty(board);
+  byId("summary").textContent = board.votes ? summary(board)
+    : board.published === null ? "It appears with the first publication."
+      : `${board.published ? "No votes" : "Nobody has voted yet."}${published(board)}`;
   showWarnings(board);
   showRanked(board, details);
   showUnranked(board.votes ? board : { ...board, unranked: [] }, details);

@@ -236,7 +236,7 @@ static void rows_tell_all_of_a_vote(void **state)
     assert_int_equal(got.last.winner, WINNER_BOTH_BAD);
     assert_int_equal(got.last.version_a, fixture->version_a);
     assert_int_equal(got.last.turns, 1);
-    assert_true(got.last.recognised && got.last.voter != 0 && got.last.probability == 0.25);
+    assert_true(got.last.recognised_ms && got.last.voter != 0 && got.last.probability == 0.25);
     assert_int_equal(got.last.delay_ms, 5000);
     assert_int_equal(got.last.read_ms, -1);
     assert_true(got.last.prompt == votes_prompt_value(TEXT("  Why is the\tsky blue?")));
