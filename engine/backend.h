@@ -3,9 +3,11 @@
  * A step is a set of slices, each some consecutive tokens of one request. The backend writes their
  * keys and values into the pages that the slice names and, where samples are wanted, draws the next
  * tokens itself: sampling is part of the step, so that a device can do it without a round trip.
- * submit starts a step, wait ends it; between them the caller may prepare the next one, and
- * everything the step points to must stay. One step at a time a model; all calls for the models of
- * a backend come from one thread, except load, which any thread may call.
+ * submit starts a step, wait ends it; everything the step points to must stay between them. One
+ * step at a time a model; a model `on_device` takes a second one before the first was waited for,
+ * whose slices may follow the first's draws without anybody having seen them (of this model's
+ * steps, tokens and pages may change once submit has returned). wait ends the older one. All calls
+ * for the models of a backend come from one thread, except load, which any thread may call.
  *
  * A backend's results do not depend on how requests are put into steps (design, invariant 7). */
 #ifndef ENGINE_BACKEND_H
@@ -19,7 +21,8 @@ struct sampler;
 /* Some tokens of one request, at positions `position` and on. Queries see everything before them
  * through `pages`. */
 struct backend_slice {
-    const int32_t *tokens;
+    const int32_t *tokens; /* NULL: one token, the last that the step before draws for its slice */
+    int follows;           /* … of this number */
     int count, position;
     const int32_t
         *pages;   /* page i holds positions 32 i to 32 i + 31; enough for position + count */
@@ -68,7 +71,7 @@ struct backend_model {
                          cancel's delay */
     int mixed_tokens; /* prompts' share of a step that also decodes: keeps the pause between a
                          decoder's tokens short */
-    bool on_device;   /* steps run beside the thread that waits for them */
+    bool on_device;   /* steps run beside the thread that waits for them, two in a row */
     size_t page_bytes;
     uint64_t parameters;
     uint64_t

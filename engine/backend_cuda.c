@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MIXED_TOKENS = 512, KV_SHARE = 2 /* of what is free, by default: a half */ };
+enum {
+    STEPS = 2, /* under way at once: one runs, one waits behind it */
+    MIXED_TOKENS = 512,
+    KV_SHARE = 2, /* of what is free, by default: a half */
+};
 
 /* For the driver's own needs: contexts, graphs, kernels' local memory. */
 static const size_t RESERVE = (size_t)256 << 20, MOST_DEFAULT_KV = (size_t)16 << 30;
@@ -26,7 +30,9 @@ struct cuda_model {
     struct cuda_stream *stream;
     struct gpu_weights weights;
     struct gpu_forward *forward;
-    struct gpu_step step;
+    struct gpu_places places;
+    struct gpu_step steps[STEPS]; /* under way: `count` of them, from `oldest` on */
+    int oldest, count;
     bool lost;
 };
 
@@ -54,13 +60,16 @@ static bool cuda_submit(struct backend_model *base, const struct backend_step *s
     int failed = cuda_use(cuda_of(base->backend)->number);
     if (failed)
         return fail(m, error, failed, "choosing the device");
-    if (!gpu_step_make(&m->step, step, m->stream, &failed, error)) {
+    struct gpu_step *made = &m->steps[(m->oldest + m->count) % STEPS];
+    struct gpu_step *before = m->count ? &m->steps[m->oldest] : NULL;
+    if (!gpu_step_make(made, before, step, m->stream, &failed, error)) {
         m->lost |= cuda_status_is_lost(failed);
         return false;
     }
-    failed = gpu_forward_run(m->forward, &m->step);
+    failed = gpu_forward_run(m->forward, made);
     if (!failed)
-        failed = gpu_step_fetch(&m->step, m->stream);
+        failed = gpu_step_fetch(made, m->stream);
+    m->count += !failed;
     if (!failed)
         return true;
     int after = cuda_stream_wait(m->stream); /* what was given reads the step's lists */
@@ -70,12 +79,15 @@ static bool cuda_submit(struct backend_model *base, const struct backend_step *s
 static bool cuda_wait(struct backend_model *base, struct engine_error *error)
 {
     struct cuda_model *m = (struct cuda_model *)base;
+    struct gpu_step *step = &m->steps[m->oldest];
+    m->oldest = (m->oldest + 1) % STEPS;
+    m->count--;
     int failed = cuda_use(cuda_of(base->backend)->number);
     if (!failed)
-        failed = cuda_stream_wait(m->stream);
+        failed = gpu_step_wait(step);
     if (failed)
         return fail(m, error, failed, "a step");
-    gpu_step_take(&m->step);
+    gpu_step_take(step);
     return true;
 }
 
@@ -88,7 +100,9 @@ static void cuda_unload(struct backend_model *base)
         return;
     cuda_use(cuda_of(base->backend)->number);
     gpu_forward_free(m->forward);
-    gpu_step_done(&m->step);
+    for (int i = 0; i < STEPS; i++)
+        gpu_step_done(&m->steps[i]);
+    gpu_places_done(&m->places);
     gpu_weights_done(&m->weights);
     cuda_stream_free(m->stream);
     free(m);
@@ -131,7 +145,9 @@ static bool choose_pages(struct cuda_model *m, const struct gguf *file,
 static bool make_step(struct cuda_model *m, struct engine_error *error)
 {
     int longest = (m->config->context + KERNEL_KV_BLOCK - 1) / KERNEL_KV_BLOCK;
-    int failed = gpu_step_init(&m->step, longest < m->base.pages ? longest : m->base.pages);
+    int failed = gpu_places_init(&m->places, longest < m->base.pages ? longest : m->base.pages);
+    for (int i = 0; i < STEPS && !failed; i++)
+        failed = gpu_step_init(&m->steps[i], &m->places);
     return !failed || fail(m, error, failed, "a step");
 }
 

@@ -158,6 +158,7 @@ static void cut_buffers(struct gpu_forward *f, struct cutter *c)
     cut(c, (size_t)GPU_HEAD_ROWS * (size_t)f->logits_pitch, 4, &b->logits);
     cut(c, parts_count(f), 4, &b->parts);
     cut(c, (size_t)GPU_SLICES * (size_t)config->kv_heads + 1, 4, &b->tickets);
+    cut(c, rows, 4, &b->tokens);
     cut(c, GPU_CHAINS, cuda_sample_scratch(config->vocabulary), &b->sample);
     cut(c, GPU_CHAINS * vocabulary, 4, &b->counts);
     cut(c, f->scratch_bytes, 1, &b->scratch);

@@ -51,6 +51,8 @@ static void begin(struct gpu_forward *f)
     struct cuda_begin b = {
         .rows = f->step->lists.rows,
         .count = f->rows,
+        .drawn = f->step->places->drawn,
+        .tokens = f->b.tokens,
         .embedding = w->embedding,
         .scale = c->architecture->scaled_embedding ? c->embedding_scale : 1,
         .x = f->b.x,
@@ -156,9 +158,10 @@ static void sample(struct gpu_forward *f, int launch, int first_chain, int most)
                             .chains = s->lists.chains + first_chain,
                             .draws = s->lists.draws,
                             .biases = s->lists.biases,
+                            .tokens = f->b.tokens,
                             .counts = f->b.counts,
-                            .drawn = s->drawn,
-                            .tops = s->tops,
+                            .drawn = s->places->drawn,
+                            .tops = s->places->tops,
                             .scratch = f->b.sample};
     RUN(f, cuda_sample(&a, f->stream));
 }

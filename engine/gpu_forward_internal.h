@@ -27,6 +27,7 @@ struct buffers {
     uint16_t *b16, *expert_b16, *scratch;
     int8_t *quants;
     unsigned *tickets;
+    int32_t *tokens; /* of the step's rows */
     void *sample;
     uint32_t *counts;
     float *scores, *route_weights, *shared_weight, *expert_parts, *expert_activated;

@@ -39,34 +39,50 @@ static size_t lists_bytes(int max_pages)
            (size_t)GPU_SLICES * (size_t)max_pages * sizeof(int32_t) + (size_t)16 * ALIGNMENT;
 }
 
-int gpu_step_init(struct gpu_step *s, int max_pages)
+int gpu_places_init(struct gpu_places *p, int max_pages)
 {
-    size_t tops = (size_t)GPU_DRAWS * CUDA_MAX_TOPS * sizeof *s->tops;
-    *s = (struct gpu_step){.bytes = lists_bytes(max_pages), .max_pages = max_pages};
+    const size_t tops = (size_t)GPU_DRAWS * CUDA_MAX_TOPS * sizeof *p->tops;
+    *p = (struct gpu_places){.list_bytes = lists_bytes(max_pages), .max_pages = max_pages};
+    int failed = cuda_alloc((void **)&p->lists, p->list_bytes);
+    if (!failed)
+        failed = cuda_alloc((void **)&p->biases, MOST_BIASES * sizeof *p->biases);
+    if (!failed)
+        failed = cuda_alloc((void **)&p->drawn, GPU_DRAWS * sizeof *p->drawn);
+    if (!failed)
+        failed = cuda_alloc((void **)&p->tops, tops);
+    if (failed)
+        gpu_places_done(p);
+    return failed;
+}
+
+void gpu_places_done(struct gpu_places *p)
+{
+    cuda_release(p->lists);
+    cuda_release(p->biases);
+    cuda_release(p->drawn);
+    cuda_release(p->tops);
+    *p = (struct gpu_places){0};
+}
+
+int gpu_step_init(struct gpu_step *s, const struct gpu_places *places)
+{
+    const size_t tops = (size_t)GPU_DRAWS * CUDA_MAX_TOPS * sizeof *s->tops;
+    *s = (struct gpu_step){.places = places};
     s->chunks = calloc(MOST_CHUNKS, sizeof *s->chunks);
     s->wanted = calloc(GPU_STEP_TOKENS, sizeof *s->wanted);
     s->counted_at = calloc(GPU_DRAWS + 1, sizeof *s->counted_at);
-    const struct {
-        void *slot;
-        size_t bytes;
-        bool on_host;
-    } buffers[] = {
-        {&s->host, s->bytes, true},
-        {&s->device, s->bytes, false},
-        {&s->biases, MOST_BIASES * sizeof *s->biases, true},
-        {&s->biases_device, MOST_BIASES * sizeof *s->biases, false},
-        {&s->drawn_host, GPU_DRAWS * sizeof *s->drawn, true},
-        {&s->drawn, GPU_DRAWS * sizeof *s->drawn, false},
-        {&s->tops_host, tops, true},
-        {&s->tops, tops, false},
-    };
-    int failed = !s->chunks || !s->wanted || !s->counted_at;
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers && !failed; i++) {
-        void *memory;
-        failed = buffers[i].on_host ? cuda_alloc_host(&memory, buffers[i].bytes)
-                                    : cuda_alloc(&memory, buffers[i].bytes);
-        memcpy(buffers[i].slot, &memory, sizeof memory);
-    }
+    s->last_draw = calloc(GPU_SLICES, sizeof *s->last_draw);
+    int failed = !s->chunks || !s->wanted || !s->counted_at || !s->last_draw;
+    if (!failed)
+        failed = cuda_event_new(&s->end);
+    if (!failed)
+        failed = cuda_alloc_host((void **)&s->lists_host, places->list_bytes);
+    if (!failed)
+        failed = cuda_alloc_host((void **)&s->biases, MOST_BIASES * sizeof *s->biases);
+    if (!failed)
+        failed = cuda_alloc_host((void **)&s->drawn, GPU_DRAWS * sizeof *s->drawn);
+    if (!failed)
+        failed = cuda_alloc_host((void **)&s->tops, tops);
     if (failed)
         gpu_step_done(s);
     return failed;
@@ -74,15 +90,17 @@ int gpu_step_init(struct gpu_step *s, int max_pages)
 
 void gpu_step_done(struct gpu_step *s)
 {
-    void *on_host[] = {s->host, s->biases, s->drawn_host, s->tops_host, s->counted};
-    void *on_device[] = {s->device, s->biases_device, s->drawn, s->tops, s->counted_device};
-    for (size_t i = 0; i < sizeof on_host / sizeof *on_host; i++) {
-        cuda_release_host(on_host[i]);
-        cuda_release(on_device[i]);
-    }
+    cuda_event_free(s->end);
+    cuda_release_host(s->lists_host);
+    cuda_release_host(s->biases);
+    cuda_release_host(s->drawn);
+    cuda_release_host(s->tops);
+    cuda_release_host(s->counted);
+    cuda_release(s->counted_device);
     free(s->chunks);
     free(s->wanted);
     free(s->counted_at);
+    free(s->last_draw);
     *s = (struct gpu_step){0};
 }
 
@@ -99,7 +117,7 @@ struct places {
 /* A list of `bytes`: its place on the host to `host`, on the device to `device`. */
 static void place(struct gpu_step *s, size_t bytes, void *host, void *device)
 {
-    uint8_t *here = s->host + s->used, *there = s->device + s->used;
+    uint8_t *here = s->lists_host + s->used, *there = s->places->lists + s->used;
     memcpy(host, &here, sizeof here);
     memcpy(device, &there, sizeof there);
     s->used += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -121,7 +139,7 @@ static void place_lists(struct gpu_step *s, struct places *p)
     place(s, (draws + 1) * sizeof *p->chains, &p->chains, &s->lists.chains);
     place(s, draws * sizeof *p->draws, &p->draws, &s->lists.draws);
     place(s, 0, &p->pages, &s->lists.pages);
-    s->lists.biases = s->biases_device;
+    s->lists.biases = s->places->biases;
 }
 
 /* --- Rows, spans, tiles, pages --- */
@@ -131,13 +149,20 @@ static int pages_of(const struct backend_slice *slice)
     return (slice->position + slice->count + KERNEL_KV_BLOCK - 1) / KERNEL_KV_BLOCK;
 }
 
-static void fill_rows(struct gpu_step *s, struct places *p)
+/* As cuda_row.after. */
+static int draw_before(const struct backend_slice *slice, const struct gpu_step *before)
+{
+    return slice->tokens ? 0 : before->last_draw[slice->follows];
+}
+
+static void fill_rows(struct gpu_step *s, const struct gpu_step *before, struct places *p)
 {
     int row = 0, page = 0;
     for (int i = 0; i < s->step->count; i++) {
         const struct backend_slice *slice = &s->step->slices[i];
         for (int j = 0; j < slice->count; j++)
-            p->rows[row + j] = (struct cuda_row){.token = slice->tokens[j],
+            p->rows[row + j] = (struct cuda_row){.token = slice->tokens ? slice->tokens[j] : 0,
+                                                 .after = draw_before(slice, before),
                                                  .position = slice->position + j,
                                                  .pages = page,
                                                  .is_long = slice->is_long};
@@ -287,10 +312,12 @@ static int want_draws(struct gpu_step *s, struct places *p, int number, int row)
         draw->row = s->direct ? row : chunk->count;
         draw->first_bias = bias;
         draw->penalties = penalised ? chunk->chains % GPU_CHAINS : -1;
+        draw->unseen = slice->tokens ? 0 : row + 1;
         s->has_tops |= draw->tops > 0;
         want(s, p, chunk, (struct gpu_wanted){number, first + i, s->draw_count++}, row + first + i);
     }
     s->has_penalties |= penalised;
+    s->last_draw[number] = s->draw_count;
     chunk->chains++;
     p->chains[++s->chain_count] = s->draw_count;
     return 0;
@@ -305,7 +332,7 @@ static int fill_wanted(struct gpu_step *s, struct places *p)
     p->chains[0] = 0;
     for (int i = 0; i < s->step->count && !failed; row += s->step->slices[i++].count) {
         struct backend_slice *slice = &s->step->slices[i];
-        slice->made_count = 0;
+        slice->made_count = s->last_draw[i] = 0;
         for (int j = 0; slice->logits && j < slice->count - slice->samples; j++)
             want(s, p, chunk_for(s, 1), (struct gpu_wanted){i, j, -1}, row + j);
         if (slice->samples)
@@ -330,12 +357,17 @@ static void fill_counts(struct gpu_step *s, struct places *p)
 
 /* --- A step --- */
 
-static bool check_slice(const struct gpu_step *s, const struct backend_slice *slice)
+static bool check_slice(const struct gpu_step *s, const struct gpu_step *before,
+                        const struct backend_slice *slice)
 {
-    return slice->samples <= GPU_HEAD_ROWS && pages_of(slice) <= s->max_pages;
+    bool known =
+        slice->tokens || (before && slice->count == 1 && slice->follows < before->step->count &&
+                          before->last_draw[slice->follows]);
+    return known && slice->samples <= GPU_HEAD_ROWS && pages_of(slice) <= s->places->max_pages;
 }
 
-static bool check_step(struct gpu_step *s, struct engine_error *error)
+static bool check_step(struct gpu_step *s, const struct gpu_step *before,
+                       struct engine_error *error)
 {
     int draws = 0;
     size_t biases = 0;
@@ -349,7 +381,7 @@ static bool check_step(struct gpu_step *s, struct engine_error *error)
         draws += slice->samples;
         if (slice->samples)
             biases += sampler_settings(slice->sampler)->logit_biases;
-        fits &= check_slice(s, slice);
+        fits &= check_slice(s, before, slice);
     }
     if (fits && s->rows <= GPU_STEP_TOKENS && draws <= GPU_DRAWS && biases <= MOST_BIASES)
         return true;
@@ -362,9 +394,9 @@ static bool check_step(struct gpu_step *s, struct engine_error *error)
 
 static int copy_in(struct gpu_step *s, struct cuda_stream *stream)
 {
-    int failed = cuda_copy_in(s->device, s->host, s->used, stream);
+    int failed = cuda_copy_in(s->places->lists, s->lists_host, s->used, stream);
     if (!failed && s->bias_count)
-        failed = cuda_copy_in(s->biases_device, s->biases,
+        failed = cuda_copy_in(s->places->biases, s->biases,
                               (size_t)s->bias_count * sizeof *s->biases, stream);
     if (!failed && s->counted_used)
         failed = cuda_copy_in(s->counted_device, s->counted,
@@ -372,19 +404,20 @@ static int copy_in(struct gpu_step *s, struct cuda_stream *stream)
     return failed;
 }
 
-bool gpu_step_make(struct gpu_step *s, const struct backend_step *step, struct cuda_stream *stream,
-                   int *status, struct engine_error *error)
+bool gpu_step_make(struct gpu_step *s, const struct gpu_step *before,
+                   const struct backend_step *step, struct cuda_stream *stream, int *status,
+                   struct engine_error *error)
 {
     struct places places;
     s->step = step;
     *status = 0;
-    if (!check_step(s, error))
+    if (!check_step(s, before, error))
         return false;
     s->bucket = gpu_bucket(s->rows);
     s->direct = s->single && s->bucket <= GPU_HEAD_ROWS;
     s->spans = s->single ? 0 : step->count;
     place_lists(s, &places);
-    fill_rows(s, &places);
+    fill_rows(s, before, &places);
     fill_tiles(s, &places);
     *status = fill_wanted(s, &places);
     fill_counts(s, &places);
@@ -398,18 +431,23 @@ int gpu_step_fetch(struct gpu_step *s, struct cuda_stream *stream)
     size_t draws = (size_t)s->draw_count;
     int failed = 0;
     if (draws)
-        failed = cuda_copy_out(s->drawn_host, s->drawn, draws * sizeof *s->drawn, stream);
+        failed = cuda_copy_out(s->drawn, s->places->drawn, draws * sizeof *s->drawn, stream);
     if (!failed && s->has_tops)
-        failed =
-            cuda_copy_out(s->tops_host, s->tops, draws * CUDA_MAX_TOPS * sizeof *s->tops, stream);
-    return failed;
+        failed = cuda_copy_out(s->tops, s->places->tops, draws * CUDA_MAX_TOPS * sizeof *s->tops,
+                               stream);
+    return failed ? failed : cuda_event_record(s->end, stream);
+}
+
+int gpu_step_wait(struct gpu_step *s)
+{
+    return cuda_event_wait(s->end);
 }
 
 static void take_draw(const struct gpu_step *s, const struct gpu_wanted *wanted)
 {
     struct backend_slice *slice = &s->step->slices[wanted->slice];
-    const struct cuda_drawn *drawn = &s->drawn_host[wanted->draw];
-    const struct cuda_drawn *tops = s->tops_host + (size_t)wanted->draw * CUDA_MAX_TOPS;
+    const struct cuda_drawn *drawn = &s->drawn[wanted->draw];
+    const struct cuda_drawn *tops = s->tops + (size_t)wanted->draw * CUDA_MAX_TOPS;
     int n = slice->made_count;
     if (drawn->token < 0)
         return; /* an earlier guess was wrong */

@@ -1,8 +1,10 @@
 /* A step as the GPU's kernels read it: rows, spans, pages and draws, packed on the host and copied
  * to fixed places in device memory, so that a recorded graph finds each step's there.
  *
- * One owner, one step at a time: made, copied, and its results taken before the next is made. No
- * allocation after gpu_step_new but for the lists of penalised tokens, which grow with prompts. */
+ * Two steps share these places (struct gpu_places): the stream copies the second one's lists in
+ * when the first one's kernels have run. What the host packs and what comes back is each step's
+ * own. One owner; a step is made, copied, and its results taken before it is made again. No
+ * allocation after gpu_step_init but for the lists of penalised tokens, which grow with prompts. */
 #ifndef ENGINE_GPU_STEP_H
 #define ENGINE_GPU_STEP_H
 
@@ -32,6 +34,15 @@ struct gpu_lists {
     const struct cuda_bias *biases;
 };
 
+/* In device memory, for all steps of a model. */
+struct gpu_places {
+    uint8_t *lists;
+    struct cuda_bias *biases;
+    struct cuda_drawn *drawn, *tops; /* (GPU_DRAWS), (GPU_DRAWS, CUDA_MAX_TOPS) */
+    size_t list_bytes;
+    int max_pages; /* of a sequence */
+};
+
 struct gpu_wanted {
     int slice, index; /* the token's place in its slice */
     int draw;         /* -1: none */
@@ -49,37 +60,46 @@ struct gpu_step {
     struct gpu_wanted *wanted;
     struct gpu_lists lists;
 
-    struct cuda_drawn *drawn, *tops; /* device: (GPU_DRAWS), (GPU_DRAWS, CUDA_MAX_TOPS) */
-    struct cuda_drawn *drawn_host, *tops_host;
+    const struct gpu_places *places;
+    struct cuda_drawn *drawn, *tops; /* what comes back */
+    struct cuda_event *end;
 
     /* Its own. */
-    uint8_t *host, *device;
-    size_t bytes; /* of either */
-    size_t used;  /* of this step */
-    struct cuda_bias *biases, *biases_device;
+    uint8_t *lists_host;
+    size_t used; /* of the lists, by this step */
+    struct cuda_bias *biases;
     int bias_count;
     uint32_t *counted, *counted_device; /* pairs for cuda_count_tokens, chain after chain */
     size_t counted_room, counted_used;
     size_t *counted_at; /* (GPU_DRAWS + 1): where each chain's begin */
-    int max_pages;      /* of a sequence */
+    int *last_draw;     /* (GPU_SLICES): of each slice, 0 none, else 1 + its number */
 };
 
 /* `max_pages`: of the longest sequence. Returns a status. */
-int gpu_step_init(struct gpu_step *step, int max_pages);
+int gpu_places_init(struct gpu_places *places, int max_pages);
+void gpu_places_done(struct gpu_places *places);
+
+/* Borrows the places. Returns a status. */
+int gpu_step_init(struct gpu_step *step, const struct gpu_places *places);
 void gpu_step_done(struct gpu_step *step);
 
 /* Rows with padding: results depend on it, not on the rows. */
 int gpu_bucket(int rows);
 
-/* Packs `wanted` and copies it. A step over the limits is an error, as is one that the device
- * refuses, with its `status` (else 0). */
-bool gpu_step_make(struct gpu_step *step, const struct backend_step *wanted,
-                   struct cuda_stream *stream, int *status, struct engine_error *error);
+/* Packs `wanted` and copies it. `before` is the step given to the stream before this one, where
+ * slices follow its draws; else it may be NULL. A step over the limits is an error, as is one that
+ * the device refuses, with its `status` (else 0). */
+bool gpu_step_make(struct gpu_step *step, const struct gpu_step *before,
+                   const struct backend_step *wanted, struct cuda_stream *stream, int *status,
+                   struct engine_error *error);
 
 /* Copies the draws' results out, behind the kernels that make them. Returns a status. */
 int gpu_step_fetch(struct gpu_step *step, struct cuda_stream *stream);
 
-/* After the stream was waited for: hands the results to the slices and their samplers. */
+/* Until all of that has run. Returns a status. */
+int gpu_step_wait(struct gpu_step *step);
+
+/* After that: hands the results to the slices and their samplers. */
 void gpu_step_take(struct gpu_step *step);
 
 #endif

@@ -1,8 +1,8 @@
 /* A loaded model: its tokenizer and template, its sizes, the tables of its KV cache and its handle
  * in the backend.
  *
- * Made and freed by the engine; immutable from then on but for `cache`, which is the scheduler's.
- */
+ * Made and freed by the engine; immutable from then on but for `cache` and the flights, which are
+ * the scheduler's. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
@@ -12,6 +12,7 @@
 #include "engine/tokenizer.h"
 
 struct scheduler;
+struct flight;
 
 struct engine_model {
     struct scheduler *scheduler;
@@ -24,6 +25,7 @@ struct engine_model {
     int context; /* prompt and answer at most */
     char *name;
     char warning[384]; /* why it does not run where it was meant to; empty: it does */
+    struct flight *under_way, *ahead; /* steps given to the backend, the older one first */
     struct engine_model *next;
 };
 

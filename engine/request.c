@@ -216,19 +216,26 @@ void request_guess(struct request *r, int most)
                               r->tokens.ids + count);
 }
 
-struct backend_slice request_slice(struct request *r)
+int request_pending(const struct request *r)
 {
-    int total = (int)r->tokens.count + r->guesses;
-    bool to_the_end = r->computed + r->planned == total && !r->logits;
-    return (struct backend_slice){
-        .tokens = r->tokens.ids + r->computed,
+    int drawn = (int)r->tokens.count + r->unknown;
+    return r->unknown && drawn >= r->limit ? 0 : drawn - r->computed;
+}
+
+struct backend_slice request_slice(struct request *r, int number)
+{
+    int drawn = (int)r->tokens.count + r->unknown;
+    bool to_the_end = r->computed + r->planned == drawn + r->guesses && !r->logits;
+    struct backend_slice slice = {
+        .tokens = r->unknown ? NULL : r->tokens.ids + r->computed,
+        .follows = r->slice,
         .count = r->planned,
         .position = r->computed,
         .pages = r->sequence.pages,
         .is_long = r->is_long,
         .samples = to_the_end ? 1 + r->guesses : 0,
         .sampler = r->sampler,
-        .draw = (uint64_t)((int)r->tokens.count - r->prompt),
+        .draw = (uint64_t)(drawn - r->prompt),
         .tops = r->tops,
         .made = r->made,
         .logprobs = r->logprobs,
@@ -236,6 +243,11 @@ struct backend_slice request_slice(struct request *r)
         .logits = r->logits ? r->logits + (size_t)r->computed * (size_t)r->model->config.vocabulary
                             : NULL,
     };
+    r->computed += r->planned;
+    r->unknown += to_the_end;
+    r->flights++;
+    r->slice = number;
+    return slice;
 }
 
 /* One made token into the answer. True when it is the last one. */
@@ -274,12 +286,14 @@ void request_send(struct request *r)
 
 bool request_take(struct request *r, const struct backend_slice *slice, enum engine_finish *finish)
 {
+    int wrong = slice->samples - slice->made_count;
+    r->landed = slice->position + slice->count - wrong;
     if (!slice->samples) {
-        r->computed += slice->count;
         *finish = ENGINE_STOP;
-        return r->logits && r->computed == r->prompt;
+        return r->logits && r->landed == r->prompt;
     }
-    r->computed += slice->count - slice->samples + slice->made_count;
+    r->computed -= wrong;
+    r->unknown--;
     lookup_learn(&r->lookup, slice->samples - 1, slice->made_count - 1);
     if (!r->first_token)
         r->first_token = request_clock();

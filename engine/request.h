@@ -2,7 +2,9 @@
  * text.
  *
  * The scheduler's thread owns it, but for `cancelled`, which any thread sets. A request is a row of
- * tokens whose computed part catches up: there is no separate prefill or decode state. */
+ * tokens whose computed part catches up: there is no separate prefill or decode state. What steps
+ * under way will have computed counts as computed; the tokens they draw are `unknown` until then.
+ */
 #ifndef ENGINE_REQUEST_H
 #define ENGINE_REQUEST_H
 
@@ -26,7 +28,11 @@ struct request {
     size_t message_count;
     struct token_list tokens;            /* prompt, then answer; room for guesses after the end */
     int prompt, computed, cached, limit; /* limit: tokens in all */
+    int landed;                          /* computed by steps that have ended */
+    int unknown;                         /* tokens that steps under way draw, behind `tokens` */
+    int flights, slice;                  /* steps under way with it; its slice of the last one */
     bool is_long, ignore_eos, no_guesses, background;
+    bool over; /* has ended, but steps under way still use it */
     int tops;
     float *logits; /* of engine_logits: a row a token */
 
@@ -62,8 +68,12 @@ bool request_prepare(struct request *request, struct engine_error *error);
  * `guesses`. */
 void request_guess(struct request *request, int most);
 
-/* The next tokens to compute, `request->planned` of them with the guesses, as a slice. */
-struct backend_slice request_slice(struct request *request);
+/* Tokens that could be computed next, before any guesses. */
+int request_pending(const struct request *request);
+
+/* The next tokens to compute, `request->planned` of them with the guesses, as slice `number` of a
+ * step that is about to start. */
+struct backend_slice request_slice(struct request *request, int number);
 
 /* Takes a step's results: tokens and text. True when the request is over, with `finish` stored. */
 bool request_take(struct request *request, const struct backend_slice *slice,

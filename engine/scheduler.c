@@ -1,6 +1,13 @@
 /* The lock guards what other threads touch: the inbox, the list of those alive, the counters. All
  * else (waiting and running lists, pages, requests' state) is the scheduler's own, and steps and
- * callbacks run without the lock, so that a callback may submit or cancel. */
+ * callbacks run without the lock, so that a callback may submit or cancel.
+ *
+ * A turn of the thread's loop waits for one step of each model. Before it does, a model on a device
+ * is given the step after that one too, whose tokens are still being drawn: the device goes from
+ * one to the other by itself. What a request does is then known one step late: a token drawn past
+ * its end is thrown away, and its pages and memory stay until the last step with it has landed.
+ * Nobody in a step under way is made to give pages back: where that is needed no step is started
+ * ahead, and the next turn finds all landed. */
 #include "engine/scheduler.h"
 
 #include "engine/error.h"
@@ -23,9 +30,19 @@ struct queue {
 struct flight {
     struct engine_model *model;
     struct backend_step step;
-    int first; /* its slices' place among all */
-    bool submitted;
+    struct request **requests; /* of its slices */
+    bool submitted, has_guesses;
     struct engine_error error;
+};
+
+enum { MOST_SLICES = 2 * SCHEDULER_MAX_RUNNING }; /* a turn starts two steps of a model at most */
+
+/* What the steps of a turn point to. */
+struct turn {
+    struct backend_slice slices[MOST_SLICES];
+    struct request *requests[MOST_SLICES];
+    struct flight flights[MOST_SLICES];
+    int slice_count, flight_count;
 };
 
 struct scheduler {
@@ -44,11 +61,11 @@ struct scheduler {
     struct queue waiting;
     struct request *running[SCHEDULER_MAX_RUNNING]; /* in the order of admission */
     int running_count, max_running, max_alive;
+    int lingering;                                     /* over, but in a step under way */
+    bool settle;                                       /* let all steps land before the next ones */
     uint64_t steps, preempted, guessed, guessed_right; /* copied to the metrics between steps */
-    struct backend_slice slices[SCHEDULER_MAX_RUNNING];
-    struct request *in_step[SCHEDULER_MAX_RUNNING];
-    struct flight flights[SCHEDULER_MAX_RUNNING];
-    int slice_count, flight_count;
+    struct turn turns[2]; /* in turns: a step that runs ahead lands in the turn after its own */
+    struct turn *turn;
 };
 
 /* --- Lists --- */
@@ -132,11 +149,17 @@ static void count_end(struct scheduler *s, const struct request *r, enum engine_
     }
 }
 
+/* Neither a list nor a step has the request any more. */
+static void forget(struct request *r)
+{
+    cache_release(r->model->cache, &r->sequence);
+    request_free(r);
+}
+
 /* The request, which is in none of the thread's lists any more, is over. */
 static void end_request(struct scheduler *s, struct request *r, enum engine_finish finish,
                         const struct engine_error *error)
 {
-    cache_release(r->model->cache, &r->sequence);
     pthread_mutex_lock(&s->lock);
     if (r->prev_alive)
         r->prev_alive->next_alive = r->next_alive;
@@ -149,7 +172,10 @@ static void end_request(struct scheduler *s, struct request *r, enum engine_fini
     pthread_mutex_unlock(&s->lock);
     request_send(r);
     request_end(r, finish, error);
-    request_free(r);
+    r->over = true;
+    s->lingering += r->flights > 0;
+    if (!r->flights)
+        forget(r);
 }
 
 /* --- Arrivals and cancels --- */
@@ -228,7 +254,7 @@ static bool admit(struct scheduler *s, struct request *r)
         cache_release(cache, &r->sequence);
         return false;
     }
-    r->computed = known;
+    r->computed = r->landed = known;
     if (r->admitted == 0) {
         r->admitted = request_clock();
         r->cached = known;
@@ -254,7 +280,8 @@ static bool admit_first(struct scheduler *s, struct request *r)
     while (s->running_count >= s->max_running || !admit(s, r)) {
         bool full = s->running_count >= s->max_running;
         victim = r->background ? NULL : youngest(s, full ? NULL : r->model, true);
-        if (!victim)
+        s->settle |= victim && victim->flights;
+        if (!victim || victim->flights)
             return false;
         preempt(s, victim);
     }
@@ -285,11 +312,6 @@ static void admit_waiting(struct scheduler *s)
 
 /* --- Planning a step --- */
 
-static int pending(const struct request *r)
-{
-    return (int)r->tokens.count - r->computed;
-}
-
 /* Does the request stand still because others run? */
 static bool gives_way(const struct scheduler *s, const struct request *r)
 {
@@ -304,7 +326,7 @@ static bool gives_way(const struct scheduler *s, const struct request *r)
 static bool will_compute(const struct request *older, const struct request *r)
 {
     int end = r->computed + CACHE_BLOCK;
-    return older->model == r->model && older->is_long == r->is_long && older->computed < end &&
+    return older->model == r->model && older->is_long == r->is_long && older->landed < end &&
            (int)older->tokens.count >= end && r->computed % CACHE_BLOCK == 0 &&
            !memcmp(older->tokens.ids, r->tokens.ids, (size_t)end * sizeof *r->tokens.ids);
 }
@@ -314,16 +336,17 @@ static bool will_compute(const struct request *older, const struct request *r)
 static bool share_prefix(struct scheduler *s, int index)
 {
     struct request *r = s->running[index];
-    if (r->logits || pending(r) <= CACHE_BLOCK || r->sequence.committed != r->sequence.count ||
+    if (r->logits || request_pending(r) <= CACHE_BLOCK ||
+        r->sequence.committed != r->sequence.count ||
         r->computed != r->sequence.count * CACHE_BLOCK)
         return false;
     int known = cache_match(r->model->cache, &r->sequence, r->tokens.ids, (int)r->tokens.count);
     if (known > r->computed) {
         if (r->first_token == 0)
             r->cached += known - r->computed;
-        r->computed = known;
+        r->computed = r->landed = known;
     }
-    for (int i = 0; i < index && pending(r) > CACHE_BLOCK; i++)
+    for (int i = 0; i < index && request_pending(r) > CACHE_BLOCK; i++)
         if (!gives_way(s, s->running[i]) && will_compute(s->running[i], r))
             return true;
     return false;
@@ -344,8 +367,15 @@ static int plan_guesses(struct scheduler *s, const struct engine_model *model, i
     return guesses;
 }
 
+/* May the request be in the next step? Not with logits of a step under way: they go straight to
+ * where the caller wants them, who may leave when that one fails. */
+static bool is_ready(const struct scheduler *s, const struct request *r)
+{
+    return request_pending(r) > 0 && !gives_way(s, r) && !(r->logits && r->flights);
+}
+
 /* How many tokens each running request of the model computes in this step: those with one token to
- * go first, then prompts in order. */
+ * go first, then prompts in order. Only known tokens can be guessed on. */
 static void plan_step(struct scheduler *s, const struct engine_model *model)
 {
     int decoding = 0, left;
@@ -354,31 +384,32 @@ static void plan_step(struct scheduler *s, const struct engine_model *model)
         if (r->model != model)
             continue;
         r->guesses = 0;
-        r->planned = pending(r) == 1 && !gives_way(s, r);
+        r->planned = request_pending(r) == 1 && is_ready(s, r);
         decoding += r->planned;
     }
-    decoding += plan_guesses(s, model, decoding);
+    if (!model->under_way)
+        decoding += plan_guesses(s, model, decoding);
     left = model->backend->step_tokens - decoding;
     if (decoding && left > model->backend->mixed_tokens)
         left = model->backend->mixed_tokens;
     for (int i = 0; i < s->running_count && left > 0; i++) {
         struct request *r = s->running[i];
-        if (r->model != model || r->planned || gives_way(s, r) || share_prefix(s, i))
+        if (r->model != model || r->planned || !is_ready(s, r) || share_prefix(s, i))
             continue;
-        r->planned = pending(r) < left ? pending(r) : left;
+        r->planned = request_pending(r) < left ? request_pending(r) : left;
         left -= r->planned;
     }
 }
 
-/* Pages for what the request is to compute; the youngest make room, which may be itself. */
+/* Pages for what the request is to compute; the youngest make room, which may be itself: its plan
+ * is void then. False: there are none while a step is under way. */
 static bool reserve_pages(struct scheduler *s, struct request *r)
 {
-    while (!cache_extend(r->model->cache, &r->sequence, r->computed + r->planned)) {
+    while (r->planned && !cache_extend(r->model->cache, &r->sequence, r->computed + r->planned)) {
         struct request *victim = youngest(s, r->model, true);
-        victim = victim ? victim : youngest(s, r->model, false);
-        preempt(s, victim);
-        if (victim == r)
+        if (r->model->under_way)
             return false;
+        preempt(s, victim ? victim : youngest(s, r->model, false));
     }
     return true;
 }
@@ -396,71 +427,126 @@ static int list_planned(const struct scheduler *s, const struct engine_model *mo
     return count;
 }
 
-/* Those who come first take what pages they need first, so that a victim (whose plan is then void)
- * is never in the step already. */
-static void make_slices(struct scheduler *s, const struct engine_model *model)
+/* The step, as the flight's slices. Those who come first take what pages they need first, so that a
+ * victim (whose plan is then void) has not been given any. */
+static void make_slices(struct scheduler *s, struct flight *flight)
 {
     struct request *planned[SCHEDULER_MAX_RUNNING];
-    int count = list_planned(s, model, false, planned);
-    count += list_planned(s, model, true, planned + count);
+    int count = list_planned(s, flight->model, false, planned);
+    count += list_planned(s, flight->model, true, planned + count);
+    for (int i = 0; i < count; i++)
+        if (!reserve_pages(s, planned[i]))
+            return;
     for (int i = 0; i < count; i++) {
         struct request *r = planned[i];
-        if (!r->planned || !reserve_pages(s, r))
+        int number = flight->step.count;
+        if (!r->planned)
             continue;
-        s->in_step[s->slice_count] = r;
-        s->slices[s->slice_count++] = request_slice(r);
+        flight->requests[number] = r;
+        flight->has_guesses |= r->guesses > 0;
+        flight->step.slices[number] = request_slice(r, number);
+        flight->step.count++;
     }
 }
 
 /* --- Running a step --- */
 
-static void fail_step(struct scheduler *s, const struct flight *flight)
+/* The request's share of a step that has come out well. */
+static void take_result(struct scheduler *s, struct request *r, const struct backend_slice *slice)
 {
-    for (int i = flight->first; i < flight->first + flight->step.count; i++) {
-        running_remove(s, s->in_step[i]);
-        end_request(s, s->in_step[i], ENGINE_FAILED, &flight->error);
+    enum engine_finish finish;
+    bool over = request_take(r, slice, &finish);
+    if (slice->samples > 1) {
+        s->guessed += (uint64_t)slice->samples - 1;
+        s->guessed_right += (uint64_t)slice->made_count - 1;
+    }
+    cache_commit(r->model->cache, &r->sequence, r->tokens.ids, r->landed);
+    if (!r->model->backend->on_device)
+        request_send(r); /* else while the next step runs */
+    if (!over)
+        return;
+    running_remove(s, r);
+    end_request(s, r, finish, NULL);
+}
+
+/* Hands out what a step that has ended has made, or its failure. */
+static void hand_out(struct scheduler *s, const struct flight *flight, bool ok)
+{
+    for (int i = 0; i < flight->step.count; i++) {
+        struct request *r = flight->requests[i];
+        r->flights--;
+        if (r->over) {
+            if (r->flights)
+                continue;
+            s->lingering--;
+            forget(r);
+        } else if (ok) {
+            take_result(s, r, &flight->step.slices[i]);
+        } else {
+            running_remove(s, r);
+            end_request(s, r, ENGINE_FAILED, &flight->error);
+        }
     }
 }
 
-static void take_results(struct scheduler *s, const struct flight *flight)
-{
-    for (int i = flight->first; i < flight->first + flight->step.count; i++) {
-        struct request *r = s->in_step[i];
-        enum engine_finish finish;
-        bool over = request_take(r, &s->slices[i], &finish);
-        s->guessed += (uint64_t)r->guesses;
-        s->guessed_right += r->guesses ? (uint64_t)s->slices[i].made_count - 1 : 0;
-        cache_commit(r->model->cache, &r->sequence, r->tokens.ids, r->computed);
-        if (!flight->model->backend->on_device)
-            request_send(r); /* else while the next step runs */
-        if (!over)
-            continue;
-        running_remove(s, r);
-        end_request(s, r, finish, NULL);
-    }
-}
-
+/* Gives the model a step, behind the one under way if there is one. */
 static void launch(struct scheduler *s, struct engine_model *model)
 {
-    struct flight *flight = &s->flights[s->flight_count];
-    *flight = (struct flight){.model = model, .first = s->slice_count};
+    struct turn *turn = s->turn;
+    struct flight *flight = &turn->flights[turn->flight_count];
+    *flight = (struct flight){.model = model,
+                              .requests = turn->requests + turn->slice_count,
+                              .step = {turn->slices + turn->slice_count, 0}};
     plan_step(s, model);
-    make_slices(s, model);
-    flight->step = (struct backend_step){s->slices + flight->first, s->slice_count - flight->first};
+    make_slices(s, flight);
     if (!flight->step.count)
         return;
-    s->flight_count++;
+    turn->flight_count++;
+    turn->slice_count += flight->step.count;
     flight->submitted =
         model->backend->backend->ops->submit(model->backend, &flight->step, &flight->error);
+    if (model->under_way)
+        model->ahead = flight;
+    else
+        model->under_way = flight;
 }
 
-static void land(struct scheduler *s, struct flight *flight)
+/* Few requests decode, and what they have said so far repeats itself: guesses, for which the last
+ * token must be known, save more than a step ahead does. */
+static bool may_be_guessed(const struct scheduler *s, const struct engine_model *model)
 {
-    struct backend_model *model = flight->model->backend;
-    if (flight->submitted && model->backend->ops->wait(model, &flight->error))
-        take_results(s, flight);
-    else
-        fail_step(s, flight);
+    int drawing = 0;
+    bool foreseen = false;
+    for (int i = 0; i < s->running_count; i++) {
+        struct request *r = s->running[i];
+        if (r->model != model || !r->unknown)
+            continue;
+        if (++drawing > GUESSING_REQUESTS)
+            return false;
+        if (!r->no_guesses && !r->logits)
+            request_guess(r, 1);
+        foreseen |= r->guesses > 0;
+        r->guesses = 0;
+    }
+    return foreseen;
+}
+
+static bool may_run_ahead(const struct scheduler *s, const struct engine_model *model)
+{
+    const struct flight *flight = model->under_way;
+    return flight && flight->submitted && model->backend->on_device && !flight->has_guesses &&
+           !s->settle && !may_be_guessed(s, model);
+}
+
+/* Waits for the model's older step. */
+static void land(struct scheduler *s, struct engine_model *model)
+{
+    struct flight *flight = model->under_way;
+    struct backend_model *backend = model->backend;
+    bool ok = flight->submitted && backend->backend->ops->wait(backend, &flight->error);
+    hand_out(s, flight, ok);
+    model->under_way = model->ahead;
+    model->ahead = NULL;
     s->steps++;
 }
 
@@ -472,7 +558,7 @@ static void publish(struct scheduler *s)
     s->metrics.preempted = s->preempted;
     s->metrics.guessed = s->guessed;
     s->metrics.guessed_right = s->guessed_right;
-    s->metrics.running = s->running_count;
+    s->metrics.running = s->running_count + s->lingering;
     s->metrics.queued = s->alive_count - s->running_count;
     s->metrics.kv_bytes_used = s->metrics.kv_bytes_total = 0;
     for (const struct engine_model *m = s->models; m; m = m->next) {
@@ -501,7 +587,8 @@ static bool collect(struct scheduler *s, struct queue *arrivals, struct engine_m
 {
     pthread_mutex_lock(&s->lock);
     publish(s);
-    while (!s->stop && !s->look && !s->inbox.first && !s->running_count && !s->waiting.first)
+    while (!s->stop && !s->look && !s->inbox.first && !s->running_count && !s->waiting.first &&
+           !s->lingering)
         pthread_cond_wait(&s->news, &s->lock);
     *models = s->models;
     s->look = false;
@@ -511,8 +598,11 @@ static bool collect(struct scheduler *s, struct queue *arrivals, struct engine_m
     return go_on;
 }
 
-static void end_all(struct scheduler *s, struct queue arrivals)
+static void end_all(struct scheduler *s, struct queue arrivals, struct engine_model *models)
 {
+    for (struct engine_model *model = models; model; model = model->next)
+        while (model->under_way)
+            land(s, model);
     while (arrivals.first)
         end_request(s, queue_remove(&arrivals, &arrivals.first), ENGINE_CANCELLED, NULL);
     while (s->waiting.first)
@@ -523,11 +613,11 @@ static void end_all(struct scheduler *s, struct queue arrivals)
 
 /* While the devices compute: the last step's news to whoever waits for it, and the templates and
  * tokens of those who have come. */
-static void work_beside(struct scheduler *s)
+static void work_beside(struct scheduler *s, const struct engine_model *models)
 {
     bool beside = false;
-    for (int i = 0; i < s->flight_count; i++)
-        beside |= s->flights[i].submitted && s->flights[i].model->backend->on_device;
+    for (const struct engine_model *m = models; m; m = m->next)
+        beside |= m->under_way && m->under_way->submitted && m->backend->on_device;
     for (int i = 0; i < s->running_count; i++)
         request_send(s->running[i]);
     if (beside)
@@ -536,12 +626,18 @@ static void work_beside(struct scheduler *s)
 
 static void run_steps(struct scheduler *s, struct engine_model *models)
 {
-    s->slice_count = s->flight_count = 0;
+    s->turn = s->turn == s->turns ? s->turns + 1 : s->turns;
+    s->turn->slice_count = s->turn->flight_count = 0;
     for (struct engine_model *model = models; model; model = model->next)
-        launch(s, model);
-    work_beside(s);
-    for (int i = 0; i < s->flight_count; i++)
-        land(s, &s->flights[i]);
+        if (!model->under_way)
+            launch(s, model);
+    for (struct engine_model *model = models; model; model = model->next)
+        if (may_run_ahead(s, model))
+            launch(s, model);
+    work_beside(s, models);
+    for (struct engine_model *model = models; model; model = model->next)
+        if (model->under_way)
+            land(s, model);
 }
 
 static void *scheduler_main(void *argument)
@@ -553,10 +649,11 @@ static void *scheduler_main(void *argument)
     while (collect(s, &arrivals, &models)) {
         take_arrivals(s, arrivals);
         drop_cancelled(s);
+        s->settle = false;
         admit_waiting(s);
         run_steps(s, models);
     }
-    end_all(s, arrivals);
+    end_all(s, arrivals, models);
     return NULL;
 }
 

@@ -7,7 +7,8 @@
  * and is computed again later (its tokens are kept, so its answer does not change). A prompt whose
  * next page is just being computed by an older request waits for that page. Requests of the
  * background stand still while any other runs, are admitted after all others, and are the first to
- * give up places and pages.
+ * give up places and pages. On a device a step is started while the one before it runs; a cancel
+ * ends a request at once all the same.
  *
  * Submit, cancel and metrics may be called from any thread; the rest from the engine. */
 #ifndef ENGINE_SCHEDULER_H

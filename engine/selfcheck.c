@@ -91,32 +91,76 @@ static double log_sum(const float *row, int count)
     return most + log(sum);
 }
 
-/* The last token again, alone, with a greedy draw; its likeliest tokens must be the CPU's. */
-static bool compare_draw(struct check *c, struct sampler *sampler)
-{
-    int last = SELFCHECK_PROMPT - 1, tops = c->vocabulary < TOPS ? c->vocabulary : TOPS;
-    const float *row = c->host.logits + (size_t)last * (size_t)c->vocabulary;
-    double norm = log_sum(row, c->vocabulary), allowed = ALLOWED * spread_of(row, c->vocabulary);
-    int32_t made = -1;
+/* A draw that was wanted with its likeliest tokens. */
+struct drawn {
+    struct backend_slice slice;
+    int32_t made;
     float logprob;
     struct engine_logprob top[TOPS];
-    struct backend_slice slice = {.tokens = c->tokens + last,
-                                  .count = 1,
-                                  .position = last,
-                                  .pages = PAGE_NUMBERS,
-                                  .samples = 1,
-                                  .sampler = sampler,
-                                  .tops = tops,
-                                  .made = &made,
-                                  .logprobs = &logprob,
-                                  .top = top};
-    if (!run(&c->device, &slice, c->why))
-        return false;
-    bool good = slice.made_count == 1 && made == top[0].token;
-    for (int i = 0; i < tops && good; i++)
-        good = top[i].token >= 0 && top[i].token < c->vocabulary &&
-               fabs((double)row[top[i].token] - norm - (double)top[i].logprob) < 4 * allowed;
+};
+
+/* `token` (NULL: what the step before draws) at `position`, with a greedy draw. */
+static void want_draw(struct check *c, struct drawn *d, const int32_t *token, int position,
+                      struct sampler *sampler)
+{
+    d->made = -1;
+    d->slice = (struct backend_slice){.tokens = token,
+                                      .count = 1,
+                                      .position = position,
+                                      .pages = PAGE_NUMBERS,
+                                      .samples = 1,
+                                      .sampler = sampler,
+                                      .tops = c->vocabulary < TOPS ? c->vocabulary : TOPS,
+                                      .made = &d->made,
+                                      .logprobs = &d->logprob,
+                                      .top = d->top};
+}
+
+/* The likeliest tokens must be what the CPU says of them: `row` are its logits. */
+static bool compare_tops(struct check *c, const struct drawn *d, const float *row)
+{
+    double norm = log_sum(row, c->vocabulary), allowed = ALLOWED * spread_of(row, c->vocabulary);
+    bool good = d->slice.made_count == 1 && d->made == d->top[0].token;
+    for (int i = 0; i < d->slice.tops && good; i++)
+        good = d->top[i].token >= 0 && d->top[i].token < c->vocabulary &&
+               fabs((double)row[d->top[i].token] - norm - (double)d->top[i].logprob) < 4 * allowed;
     return good || engine_fail(c->why, ENGINE_DEVICE, "its draws differ from the CPU's");
+}
+
+/* The last token again, alone. */
+static bool compare_draw(struct check *c, struct sampler *sampler)
+{
+    int last = SELFCHECK_PROMPT - 1;
+    struct drawn drawn;
+    want_draw(c, &drawn, c->tokens + last, last, sampler);
+    return run(&c->device, &drawn.slice, c->why) &&
+           compare_tops(c, &drawn, c->host.logits + (size_t)last * (size_t)c->vocabulary);
+}
+
+/* A step that is given before the one it follows has drawn. */
+static bool compare_ahead(struct check *c, struct sampler *sampler)
+{
+    const struct backend_ops *ops = c->device.backend->ops;
+    int last = SELFCHECK_PROMPT - 1;
+    struct drawn first, second;
+    if (!c->device.model->on_device)
+        return true;
+    want_draw(c, &first, c->tokens + last, last, sampler);
+    want_draw(c, &second, NULL, last + 1, sampler);
+    struct backend_step steps[] = {{&first.slice, 1}, {&second.slice, 1}};
+    if (!ops->submit(c->device.model, &steps[0], c->why))
+        return false;
+    bool behind = ops->submit(c->device.model, &steps[1], c->why);
+    if (!ops->wait(c->device.model, c->why) || !behind || !ops->wait(c->device.model, c->why))
+        return false;
+    struct backend_slice same = {.tokens = &first.made,
+                                 .count = 1,
+                                 .position = last + 1,
+                                 .pages = PAGE_NUMBERS,
+                                 .logits = c->host.logits};
+    if (first.made < 0 || first.made >= c->vocabulary)
+        return engine_fail(c->why, ENGINE_DEVICE, "it drew what is no token");
+    return run(&c->host, &same, c->why) && compare_tops(c, &second, c->host.logits);
 }
 
 static bool load_side(struct check *c, struct side *side, const struct config *config,
@@ -148,6 +192,7 @@ static bool compare(struct check *c, const struct config *config, const struct g
               read_prompt(c, &c->host) && compare_prompt(c);
     for (int i = 0; i < DRAWS && ok; i++)
         ok = compare_draw(c, sampler);
+    ok = ok && compare_ahead(c, sampler);
     sampler_free(sampler);
     return ok;
 }

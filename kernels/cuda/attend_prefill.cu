@@ -245,7 +245,7 @@ static __global__ void __launch_bounds__(THREADS)
     int columns = (int)blockIdx.z * TILES * 8, row = span.first + first;
     int begin = span.position + first, high = begin + count - 1;
     int low = first_visible(begin, a.window);
-    cuda_row r = {0, begin, span.pages, 0};
+    cuda_row r = {0, begin, span.pages, 0, 0};
     tiles t = tiles_at(memory, dim_pitch(a.head_dim));
 
     kept<TILES> o;

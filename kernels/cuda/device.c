@@ -231,7 +231,7 @@ void cuda_graph_free(struct cuda_graph *graph)
     free(graph);
 }
 
-/* --- Time --- */
+/* --- Events --- */
 
 int cuda_event_new(struct cuda_event **event)
 {
@@ -257,6 +257,11 @@ void cuda_event_free(struct cuda_event *event)
 int cuda_event_record(struct cuda_event *event, struct cuda_stream *stream)
 {
     return status(cudaEventRecord(event->event, stream->stream));
+}
+
+int cuda_event_wait(struct cuda_event *event)
+{
+    return status(cudaEventSynchronize(event->event));
 }
 
 int cuda_event_milliseconds(struct cuda_event *from, struct cuda_event *to, float *milliseconds)

@@ -8,7 +8,7 @@
  * A thread names its device with cuda_use before its first call. Memory and streams belong to
  * whoever made them. All copies, fills and kernels of a stream run in the order in which they were
  * given, after the call has returned; host memory of copies must be pinned (cuda_alloc_host) and
- * stay as it is until cuda_stream_wait. */
+ * stay as it is until cuda_stream_wait, or cuda_event_wait of an event behind them. */
 #ifndef KERNELS_CUDA_DEVICE_H
 #define KERNELS_CUDA_DEVICE_H
 
@@ -72,12 +72,13 @@ int cuda_record_end(struct cuda_stream *stream, struct cuda_graph **graph);
 int cuda_graph_launch(struct cuda_graph *graph, struct cuda_stream *stream);
 void cuda_graph_free(struct cuda_graph *graph); /* NULL is allowed */
 
-/* --- Time --- */
+/* --- Events: places in a stream's work, and the time when it got there --- */
 
 struct cuda_event;
 int cuda_event_new(struct cuda_event **event);
-void cuda_event_free(struct cuda_event *event);
+void cuda_event_free(struct cuda_event *event); /* NULL is allowed */
 int cuda_event_record(struct cuda_event *event, struct cuda_stream *stream);
+int cuda_event_wait(struct cuda_event *event); /* until all that was given before it has run */
 int cuda_event_milliseconds(struct cuda_event *from, struct cuda_event *to, float *milliseconds);
 
 #ifdef __cplusplus

@@ -35,6 +35,7 @@ struct cuda_row {
     int32_t position; /* in its sequence */
     int32_t pages;    /* where its sequence's page numbers start in the step's list */
     int32_t is_long;  /* uses the long rotary table */
+    int32_t after;    /* 0; else 1 + a draw of the step before, whose token it is instead */
 };
 
 /* Consecutive rows of one sequence, for prefill attention. */
@@ -47,9 +48,16 @@ struct cuda_span {
 
 enum { CUDA_ROPE_GLOBAL, CUDA_ROPE_LONG, CUDA_ROPE_LOCAL, CUDA_ROPES };
 
+struct cuda_drawn {
+    int32_t token; /* -1: not drawn, an earlier guess of the chain was wrong */
+    float logprob;
+};
+
 struct cuda_begin {
     const struct cuda_row *rows;
     int count;
+    const struct cuda_drawn *drawn; /* of the step before; read where a row comes after one */
+    int32_t *tokens;                /* (count) each row's, for the sampler; or NULL */
     struct cuda_matrix embedding;
     float scale; /* of the embedding */
     float *x;    /* (count, x_stride): dequantised row of the token; zeros for padding rows and past
@@ -315,6 +323,7 @@ int cuda_add_rows(float *out, int out_stride, const float *x, int x_stride, cons
 struct cuda_draw {
     int32_t row;       /* of the logits */
     int32_t penalties; /* row of `counts`, or -1 */
+    int32_t unseen;    /* 0; else 1 + the row whose token (tokens[row]) `counts` does not know of */
     int32_t first_bias, biases;
     int32_t top_k; /* 0: off */
     int32_t tops;  /* likeliest wanted */
@@ -332,22 +341,18 @@ struct cuda_bias {
     float bias;
 };
 
-struct cuda_drawn {
-    int32_t token; /* -1: not drawn, an earlier guess of the chain was wrong */
-    float logprob;
-};
-
 /* Chains of draws, a block each: chain c is draws chains[c] … chains[c + 1] - 1, in order. At most
  * `most` chains; how many there are stands in *chain_count, in device memory (a graph's launch
  * holds for any number). counts[row][token]: bit 31 set when the token is in the prompt or the
- * answer, the other bits how often it was drawn; the kernel counts what it draws. The logits may
- * be overwritten. */
+ * answer, the other bits how often it was drawn; the kernel counts what it draws, and first what is
+ * `unseen`. The logits may be overwritten. */
 struct cuda_sample {
     float *logits;
     int vocabulary, stride, most;
     const int32_t *chain_count, *chains;
     const struct cuda_draw *draws;
     const struct cuda_bias *biases;
+    const int32_t *tokens;    /* of cuda_begin; NULL where nothing is unseen */
     uint32_t *counts;         /* (slots, vocabulary) or NULL */
     struct cuda_drawn *drawn; /* one a draw */
     struct cuda_drawn *tops; /* (draws, CUDA_MAX_TOPS): token -1, -infinity where there are fewer */

@@ -32,7 +32,10 @@ static __global__ void __launch_bounds__(THREADS)
 {
     grid_launch_next();
     grid_wait();
-    int row = (int)blockIdx.x, token = a.rows[row].token;
+    int row = (int)blockIdx.x, after = a.rows[row].after;
+    int token = after ? max(a.drawn[after - 1].token, 0) : a.rows[row].token;
+    if (a.tokens && threadIdx.x == 0)
+        a.tokens[row] = token;
     float *x = a.x + (size_t)row * (size_t)a.x_stride, scale = a.scale;
     int columns = a.embedding.columns;
     fill_table(a, row, 0);

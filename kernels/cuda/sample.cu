@@ -470,6 +470,13 @@ static __device__ void adjust(const struct cuda_sample &a, const cuda_draw &d, c
     __syncthreads();
 }
 
+/* A token of the answer, in the counts of the draw's penalties; by one thread. */
+static __device__ void count_token(const struct cuda_sample &a, const cuda_draw &d, int token)
+{
+    uint32_t *count = a.counts + (size_t)d.penalties * (size_t)a.vocabulary + token;
+    *count = (*count | SEEN) + 1;
+}
+
 /* One draw; what it gave, to all threads. */
 static __device__ int draw(const struct cuda_sample &a, int index, problem p)
 {
@@ -477,6 +484,9 @@ static __device__ int draw(const struct cuda_sample &a, int index, problem p)
     const float *logits = a.logits + (size_t)d.row * (size_t)a.stride;
     cuda_drawn *tops = a.tops + (size_t)index * CUDA_MAX_TOPS;
     p.logits = logits;
+    if (d.penalties >= 0 && d.unseen && threadIdx.x == 0)
+        count_token(a, d, a.tokens[d.unseen - 1]);
+    __syncthreads();
     double norm = 0;
     if (d.want_logprob || d.tops > 0)
         norm = normalise(p, d, tops);
@@ -490,10 +500,8 @@ static __device__ int draw(const struct cuda_sample &a, int index, problem p)
         a.drawn[index].token = token;
         a.drawn[index].logprob =
             d.want_logprob ? (float)__dadd_rn((double)logits[token], -norm) : 0.0f;
-        if (d.penalties >= 0) {
-            uint32_t *count = a.counts + (size_t)d.penalties * (size_t)a.vocabulary + token;
-            *count = (*count | SEEN) + 1;
-        }
+        if (d.penalties >= 0)
+            count_token(a, d, token);
     }
     __syncthreads();
     return token;

@@ -1,9 +1,12 @@
 /* The host in a device's place (kernels/cuda/device.h): memory is the heap's, filled with NaNs; a
- * stream runs what it is given at once; a recording keeps closures and runs them at each launch of
- * its graph, as a device would, not before. There is one device, as small as it can be while it
- * still has several multiprocessors, so that loops over blocks of work go round. */
+ * stream runs what it is given as late as a device may, when it is waited for, so that whoever
+ * changes or frees something too early is found out; a recording keeps closures and hands them to
+ * the stream at each launch of its graph. There is one device, as small as it can be while it still
+ * has several multiprocessors, so that loops over blocks of work go round. */
 #include "tests/cuda/host.h"
 
+#include <algorithm>
+#include <deque>
 #include <functional>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +22,17 @@ struct cuda_graph {
 
 struct cuda_stream {
     struct cuda_graph *recording;
+    std::deque<std::function<void(void)>> given; /* not yet run */
 };
 
 struct cuda_event {
+    struct cuda_stream *stream;
+    int ahead; /* times that it was recorded and not yet reached */
     struct timespec at;
 };
 
 static int failure; /* what calls that reach the device answer, once a test says so */
+static std::vector<struct cuda_stream *> streams;
 
 extern "C" void host_fail(int status)
 {
@@ -49,8 +56,23 @@ int host_submit(struct cuda_stream *stream, std::function<void(void)> work)
     if (stream->recording)
         stream->recording->work.push_back(work);
     else
-        work();
+        stream->given.push_back(work);
     return STATUS_OK;
+}
+
+/* What a lost device had been given is gone. */
+static void run_next(struct cuda_stream *stream)
+{
+    std::function<void(void)> work = stream->given.front();
+    stream->given.pop_front();
+    if (!failure)
+        work();
+}
+
+static void run_all(struct cuda_stream *stream)
+{
+    while (!stream->given.empty())
+        run_next(stream);
 }
 
 bool host_is_recording(const struct cuda_stream *stream)
@@ -124,8 +146,11 @@ int cuda_alloc(void **memory, size_t bytes)
     return STATUS_OK;
 }
 
+/* As a device does: it waits for all work. */
 void cuda_release(void *memory)
 {
+    for (struct cuda_stream *stream : streams)
+        run_all(stream);
     free(memory);
 }
 
@@ -136,7 +161,7 @@ int cuda_alloc_host(void **memory, size_t bytes)
 
 void cuda_release_host(void *memory)
 {
-    free(memory);
+    cuda_release(memory);
 }
 
 /* --- Streams --- */
@@ -144,17 +169,25 @@ void cuda_release_host(void *memory)
 int cuda_stream_new(struct cuda_stream **stream)
 {
     *stream = new struct cuda_stream();
+    streams.push_back(*stream);
     return STATUS_OK;
 }
 
 void cuda_stream_free(struct cuda_stream *stream)
 {
+    if (!stream)
+        return;
+    run_all(stream);
+    streams.erase(std::find(streams.begin(), streams.end(), stream));
     delete stream;
 }
 
 int cuda_stream_wait(struct cuda_stream *stream)
 {
-    return failure ? failure : stream->recording ? STATUS_MISUSE : STATUS_OK;
+    if (stream->recording)
+        return STATUS_MISUSE;
+    run_all(stream);
+    return failure;
 }
 
 int cuda_copy_in(void *device, const void *host, size_t bytes, struct cuda_stream *stream)
@@ -202,7 +235,7 @@ void cuda_graph_free(struct cuda_graph *graph)
     delete graph;
 }
 
-/* --- Time --- */
+/* --- Events --- */
 
 int cuda_event_new(struct cuda_event **event)
 {
@@ -217,11 +250,25 @@ void cuda_event_free(struct cuda_event *event)
 
 int cuda_event_record(struct cuda_event *event, struct cuda_stream *stream)
 {
-    return host_submit(stream, [=] { clock_gettime(CLOCK_MONOTONIC, &event->at); });
+    event->stream = stream;
+    event->ahead += !failure && !stream->recording;
+    return host_submit(stream, [=] {
+        event->ahead--;
+        clock_gettime(CLOCK_MONOTONIC, &event->at);
+    });
+}
+
+/* Runs no more than it must. */
+int cuda_event_wait(struct cuda_event *event)
+{
+    while (event->ahead && !event->stream->given.empty())
+        run_next(event->stream);
+    return failure;
 }
 
 int cuda_event_milliseconds(struct cuda_event *from, struct cuda_event *to, float *milliseconds)
 {
+    cuda_event_wait(to);
     double seconds = (double)(to->at.tv_sec - from->at.tv_sec) +
                      1e-9 * (double)(to->at.tv_nsec - from->at.tv_nsec);
     *milliseconds = (float)(1e3 * seconds);

@@ -84,6 +84,9 @@ int cuda_gemm_plan(struct cuda_gemm *gemm, const struct cuda_gemm_shape *shape, 
         return STATUS_OK;
     if (host_is_recording(gemm->stream))
         return STATUS_MISUSE;
+    int failed = cuda_stream_wait(gemm->stream);
+    if (failed)
+        return failed;
     gemm->planned.push_back(*shape);
     multiply(*shape, w, x, out);
     return STATUS_OK;

@@ -151,10 +151,12 @@ static void measure_multiplying(struct bench *b, struct cuda_stream *stream)
 
 /* --- Steps --- */
 
-/* Requests at made-up places: request i has pages of its own. */
+/* Requests at made-up places: request i has pages of its own. Two steps take turns, as the engine's
+ * do: while one runs, the next one is behind it, whose tokens are the first one's draws. */
 struct batch {
-    struct backend_slice slices[MOST_ROWS];
-    int32_t *pages, *tokens, made[MOST_ROWS];
+    struct backend_slice slices[2][MOST_ROWS];
+    struct backend_step steps[2];
+    int32_t *pages, *tokens, made[2][MOST_ROWS];
     struct sampler *samplers[MOST_ROWS];
 };
 
@@ -170,15 +172,16 @@ static void batch_open(struct batch *b, const struct shape_model *m, int rows, i
         b->pages[i] = i % count;
     for (int i = 0; i < GPU_STEP_TOKENS; i++)
         b->tokens[i] = (int32_t)((int64_t)(i + 1) * 7919 % m->config.vocabulary);
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++)
         b->samplers[i] = sampler_new(&(struct engine_sampling){0}, m->config.vocabulary, &error);
-        b->slices[i] = (struct backend_slice){.tokens = b->tokens + i,
-                                              .count = 1,
-                                              .pages = b->pages + i * pages,
-                                              .samples = 1,
-                                              .sampler = b->samplers[i],
-                                              .made = &b->made[i]};
-    }
+    for (int i = 0; i < 2 * rows; i++)
+        b->slices[i / rows][i % rows] =
+            (struct backend_slice){.tokens = b->tokens + i % rows,
+                                   .count = 1,
+                                   .pages = b->pages + i % rows * pages,
+                                   .samples = 1,
+                                   .sampler = b->samplers[i % rows],
+                                   .made = &b->made[i / rows][i % rows]};
 }
 
 static void batch_close(struct batch *b, int rows)
@@ -189,47 +192,65 @@ static void batch_close(struct batch *b, int rows)
     free(b->tokens);
 }
 
-/* One step of `count` slices, as the engine's backend runs it. Returns its seconds. */
-static double run_step(struct shape_model *m, struct backend_slice *slices, int count)
+/* Gives the model the slices of `turn`, as the engine's backend does. */
+static void give_step(struct shape_model *m, struct batch *b, int turn, int count)
 {
     struct engine_error error = {0};
-    struct backend_step step = {slices, count};
-    double start = now();
     int failed;
-    if (!gpu_step_make(&m->step, &step, m->stream, &failed, &error)) {
+    b->steps[turn] = (struct backend_step){b->slices[turn], count};
+    if (!gpu_step_make(&m->steps[turn], &m->steps[!turn], &b->steps[turn], m->stream, &failed,
+                       &error)) {
         fprintf(stderr, "%s\n", error.message);
         exit(1);
     }
-    must(gpu_forward_run(m->forward, &m->step), "a step");
-    must(gpu_step_fetch(&m->step, m->stream), "draws");
-    must(cuda_stream_wait(m->stream), "a step");
-    gpu_step_take(&m->step);
-    return now() - start;
+    must(gpu_forward_run(m->forward, &m->steps[turn]), "a step");
+    must(gpu_step_fetch(&m->steps[turn], m->stream), "draws");
 }
 
-/* The median step of `rows` requests that are all at `position`. */
+static void take_step(struct shape_model *m, int turn)
+{
+    must(gpu_step_wait(&m->steps[turn]), "a step");
+    gpu_step_take(&m->steps[turn]);
+}
+
+/* The median time from step to step of `rows` requests that are all at `position`. */
 static double decode_seconds(const struct bench *bench, struct shape_model *m, int rows,
                              int position)
 {
-    struct batch b;
-    double seconds[RUNS];
+    struct batch b = {0};
+    double seconds[RUNS], last = 0;
     batch_open(&b, m, rows, position + 1);
+    for (int i = 0; i < 2 * rows; i++)
+        b.slices[i / rows][i % rows].position = position;
+    give_step(m, &b, 0, rows);
     for (int i = 0; i < rows; i++)
-        b.slices[i].position = position;
-    for (int i = -WARM_UPS; i < bench->runs; i++)
-        seconds[i < 0 ? 0 : i] = run_step(m, b.slices, rows);
+        b.slices[0][i].tokens = b.slices[1][i].tokens = NULL;
+    for (int i = 0; i < rows; i++)
+        b.slices[0][i].follows = b.slices[1][i].follows = i;
+    for (int i = -WARM_UPS, turn = 1; i < bench->runs; i++, turn = !turn) {
+        give_step(m, &b, turn, rows);
+        take_step(m, !turn);
+        double time = now();
+        seconds[i < 0 ? 0 : i] = time - last;
+        last = time;
+    }
+    must(cuda_stream_wait(m->stream), "the last step");
     batch_close(&b, rows);
     return median(seconds, bench->runs);
 }
 
 static double prefill_seconds(const struct bench *bench, struct shape_model *m, int tokens)
 {
-    struct batch b;
+    struct batch b = {0};
     double seconds[RUNS];
     batch_open(&b, m, 1, tokens);
-    b.slices[0].count = tokens;
-    for (int i = -WARM_UPS; i < bench->runs; i++)
-        seconds[i < 0 ? 0 : i] = run_step(m, b.slices, 1);
+    b.slices[0][0].count = tokens;
+    for (int i = -WARM_UPS; i < bench->runs; i++) {
+        double start = now();
+        give_step(m, &b, 0, 1);
+        take_step(m, 0);
+        seconds[i < 0 ? 0 : i] = now() - start;
+    }
     batch_close(&b, 1);
     return median(seconds, bench->runs);
 }
@@ -267,44 +288,80 @@ static void bench_prefill(const struct bench *b, struct shape_model *m, int toke
 
 struct chat {
     double arrives, first; /* seconds; first: of its first token */
-    int computed, drawn;
+    int computed, drawn;   /* by the steps given so far */
+    int slice;             /* of its last step */
+};
+
+/* A step: which chats its slices are of. */
+struct chat_step {
+    int of[CHATS], count;
 };
 
 /* What a step computes of each chat that is there: one token of the decoding ones, then prompts in
- * order under the backend's budgets (backend.h). Returns the number of slices. */
-static int plan_chats(struct chat *chats, double time, struct batch *b, int *of)
+ * order under the backend's budgets (backend.h). */
+static void plan_chats(struct chat *chats, double time, struct batch *b, int turn,
+                       struct chat_step *step)
 {
-    int count = 0, left = GPU_STEP_TOKENS;
-    for (int i = 0; i < CHATS; i++)
-        if (chats[i].first > 0 && chats[i].drawn < ANSWER) {
-            b->slices[count].count = b->slices[count].samples = 1;
-            b->slices[count].position = PROMPT + chats[i].drawn - 1;
-            of[count++] = i;
-            left--;
-        }
-    left = count && left > 512 ? 512 : left;
-    for (int i = 0; i < CHATS && left > 0; i++)
-        if (chats[i].first <= 0 && chats[i].arrives <= time) {
-            int rest = PROMPT - chats[i].computed, part = rest < left ? rest : left;
-            b->slices[count].count = part;
-            b->slices[count].position = chats[i].computed;
-            b->slices[count].samples = part == rest;
-            of[count++] = i;
-            left -= part;
-        }
-    return count;
+    int left = GPU_STEP_TOKENS;
+    step->count = 0;
+    for (int i = 0; i < CHATS; i++) {
+        if (!chats[i].drawn || chats[i].drawn >= ANSWER)
+            continue;
+        struct backend_slice *slice = &b->slices[turn][step->count];
+        slice->tokens = NULL;
+        slice->follows = chats[i].slice;
+        slice->count = slice->samples = 1;
+        slice->position = PROMPT + chats[i].drawn++ - 1;
+        chats[i].slice = step->count;
+        step->of[step->count++] = i;
+        left--;
+    }
+    left = step->count && left > 512 ? 512 : left;
+    for (int i = 0; i < CHATS && left > 0; i++) {
+        int rest = PROMPT - chats[i].computed, part = rest < left ? rest : left;
+        if (!rest || chats[i].arrives > time)
+            continue;
+        struct backend_slice *slice = &b->slices[turn][step->count];
+        slice->tokens = b->tokens;
+        slice->count = part;
+        slice->position = chats[i].computed;
+        slice->samples = part == rest;
+        chats[i].computed += part;
+        chats[i].drawn = slice->samples;
+        chats[i].slice = step->count;
+        step->of[step->count++] = i;
+        left -= part;
+    }
 }
 
-static void take_chats(struct chat *chats, const struct batch *b, const int *of, int count,
-                       double time)
+static void take_chats(struct chat *chats, const struct batch *b, int turn,
+                       const struct chat_step *step, double time)
 {
-    for (int i = 0; i < count; i++) {
-        struct chat *chat = &chats[of[i]];
-        chat->computed += b->slices[i].count;
-        chat->drawn += b->slices[i].samples;
-        if (chat->first <= 0 && b->slices[i].samples)
-            chat->first = time;
+    for (int i = 0; i < step->count; i++)
+        if (chats[step->of[i]].first <= 0 && b->slices[turn][i].samples)
+            chats[step->of[i]].first = time;
+}
+
+/* Runs all chats to their ends; a step is always behind the one that runs, if there is any. */
+static double run_chats(struct shape_model *m, struct chat *chats)
+{
+    struct batch b = {0};
+    struct chat_step steps[2] = {0};
+    double start = now();
+    batch_open(&b, m, CHATS, PROMPT + ANSWER);
+    for (int turn = 0, left = 1; left; turn = !turn) {
+        plan_chats(chats, now() - start, &b, turn, &steps[turn]);
+        if (steps[turn].count)
+            give_step(m, &b, turn, steps[turn].count);
+        if (steps[!turn].count)
+            take_step(m, !turn);
+        take_chats(chats, &b, !turn, &steps[!turn], now() - start);
+        left = steps[turn].count;
+        for (int i = 0; i < CHATS; i++)
+            left += chats[i].drawn < ANSWER;
     }
+    batch_close(&b, CHATS);
+    return now() - start;
 }
 
 /* 32 chats, a prompt of 500 tokens and an answer of 300 each, that come `apart` seconds one after
@@ -313,25 +370,12 @@ static void take_chats(struct chat *chats, const struct batch *b, const int *of,
 static void bench_chats(const struct bench *bench, struct shape_model *m, double apart)
 {
     struct chat chats[CHATS] = {0};
-    struct batch b;
-    int of[CHATS], count, finished = 0;
-    double start = now(), slowest = 0;
-    batch_open(&b, m, CHATS, PROMPT + ANSWER);
+    double slowest = 0;
     for (int i = 0; i < CHATS; i++)
         chats[i].arrives = apart * i;
-    while (finished < CHATS) {
-        count = plan_chats(chats, now() - start, &b, of);
-        if (count)
-            run_step(m, b.slices, count);
-        take_chats(chats, &b, of, count, now() - start);
-        finished = 0;
-        for (int i = 0; i < CHATS; i++)
-            finished += chats[i].drawn >= ANSWER;
-    }
-    double seconds = now() - start;
+    double seconds = run_chats(m, chats);
     for (int i = 0; i < CHATS; i++)
         slowest = fmax(slowest, chats[i].first - chats[i].arrives);
-    batch_close(&b, CHATS);
     double floor = shape_step_work(m, CHATS * PROMPT, CHATS, CHATS * PROMPT * PROMPT / 2.0) /
                        bench->work_rate +
                    ANSWER * shape_step_bytes(m, CHATS, PROMPT + ANSWER / 2) / bench->read_rate;

@@ -185,7 +185,9 @@ void shape_open(struct shape_model *m, const struct shape_facts *facts,
     cuda_release_host(pinned);
     m->forward = gpu_forward_new(&m->config, &m->weights, device, m->stream, m->pages, &error);
     must(m->forward, facts->name, error.message);
-    status(gpu_step_init(&m->step, m->config.context / KERNEL_KV_BLOCK), "a step");
+    status(gpu_places_init(&m->places, m->config.context / KERNEL_KV_BLOCK), "a step");
+    for (int i = 0; i < 2; i++)
+        status(gpu_step_init(&m->steps[i], &m->places), "a step");
     size_t kv = m->forward->layer_stride * (size_t)m->config.layers;
     status(cuda_random(m->forward->cache, KERNEL_F16, kv / 2, 3, 0.5f, m->stream), "random keys");
     count(m);
@@ -194,7 +196,9 @@ void shape_open(struct shape_model *m, const struct shape_facts *facts,
 void shape_close(struct shape_model *m)
 {
     gpu_forward_free(m->forward);
-    gpu_step_done(&m->step);
+    for (int i = 0; i < 2; i++)
+        gpu_step_done(&m->steps[i]);
+    gpu_places_done(&m->places);
     gpu_weights_done(&m->weights);
     cuda_stream_free(m->stream);
 }

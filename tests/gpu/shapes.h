@@ -18,7 +18,8 @@ struct shape_model {
     struct config config;
     struct gpu_weights weights;
     struct gpu_forward *forward;
-    struct gpu_step step;
+    struct gpu_places places;
+    struct gpu_step steps[2];
     struct cuda_stream *stream;
     int pages; /* of KV */
     /* Counted: bytes of weights read for one token, and of each expert's; multiply-adds a token. */
