@@ -1,10 +1,11 @@
 # What ./run and ./check share: Debian's packages, the default model, a build. Sourced with the tree as working folder.
 # Everything that is there already is left alone, so that a second time needs neither the network nor time.
 
+# libcmocka-dev too: one build folder serves ./run and ./check, and the tests are configured with it.
 BUILD_PACKAGES="gcc g++ cmake ninja-build pkg-config libc6-dev python3 python3-venv \
     libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev libssl-dev \
-    zlib1g-dev libjs-marked libjs-katex fonts-katex fonts-inter"
-TEST_PACKAGES="libcmocka-dev chromium sqlite3 clang-format git openssl"
+    zlib1g-dev libcmocka-dev libjs-marked libjs-katex fonts-katex fonts-inter"
+TEST_PACKAGES="chromium sqlite3 clang-format git openssl"
 
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
