@@ -18,12 +18,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "command/eval_watch.h"
 #include "command/owner.h"
 #include "command/settings.h"
 #include "command/spender.h"
 #include "eval/evals.h"
 #include "loop/worker.h"
+#include "store/audit.h"
 #include "store/directory.h"
 #include "store/eval_runs.h"
 
@@ -83,10 +85,18 @@ struct alone {
     struct loop_fd signals;
     struct loop_timer show;
     struct eval_watch watch;
+    const char *act; /* for the audit log */
     char id[STORE_ID_SIZE];
     bool began, over;
     struct err err;
 };
+
+static void note(const struct alone *alone, const char *act)
+{
+    struct err err = ERR_INIT;
+    if (!audit_note(alone->store, act, alone->id, &err))
+        log_warning("eval", "this is not in the audit log: %s", err.message);
+}
 
 static void has_started(void *user, const char *id, const struct err *err)
 {
@@ -94,6 +104,7 @@ static void has_started(void *user, const char *id, const struct err *err)
     alone->began = true;
     if (id) {
         snprintf(alone->id, sizeof alone->id, "%s", id);
+        note(alone, alone->act);
         if (!alone->watch.quiet)
             fprintf(stderr, "arena eval: %s\n", id);
     } else {
@@ -130,6 +141,7 @@ static void asked_to_stop(void *user, uint32_t events)
     alone->over = true;
     fprintf(stderr, "\narena eval: stopping; once more leaves at once\n");
     evals_end(alone->evals, alone->id, "stopped by hand", NULL);
+    note(alone, "stop evaluation");
 }
 
 static bool open_alone(struct alone *alone, const struct eval_order *order, struct err *err)
@@ -181,7 +193,8 @@ static void close_alone(struct alone *alone)
 
 static bool run_alone(const struct eval_order *order, char id[STORE_ID_SIZE], struct err *err)
 {
-    struct alone alone = {.signals = {.fd = -1}};
+    struct alone alone = {.signals = {.fd = -1},
+                          .act = order->spec ? "run evaluation" : "resume evaluation"};
     struct evals_reply reply = {has_started, &alone};
     eval_watch_init(&alone.watch, order->quiet);
     char *folder = folder_of(order, err);

@@ -16,21 +16,30 @@
 #include "competitor/provider.h"
 #include "competitor/transfer.h"
 #include "loop/loop.h"
-#include "store/directory.h"
+#include "store/audit.h"
 
 /* --- asking the owner, or being it --- */
+
+/* As api_roster.c writes it. */
+static bool note(struct store *store, const json_t *result, struct err *err)
+{
+    char detail[256];
+    snprintf(detail, sizeof detail, "%s %s", json_string_value(json_object_get(result, "action")),
+             json_string_value(json_object_get(result, "name")));
+    return audit_note(store, "change models", detail, err);
+}
 
 static bool change_alone(const json_t *wish, const char *config, const char *data, json_t **result,
                          struct err *err)
 {
-    int lock = directory_take(data, err);
-    struct loop *loop = lock >= 0 ? loop_new(err) : NULL;
+    struct store *store = store_open(data, NULL, err);
+    struct loop *loop = store ? loop_new(err) : NULL;
     if (loop)
         *result = keeper_alone(loop, wish, config, data, err);
     loop_free(loop);
-    if (lock >= 0)
-        close(lock);
-    return *result != NULL;
+    bool ok = *result && note(store, *result, err);
+    store_close(store);
+    return ok;
 }
 
 static int change(json_t *wish, const char *config, const char *data)

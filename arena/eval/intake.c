@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "eval/spool.h"
 #include "eval/vote_fields.h"
+#include "store/audit.h"
 
 enum { PROGRESS_STEP = 10000, KEY_SIZE = 80, PLACE_SIZE = 32 };
 
@@ -234,6 +235,22 @@ static bool store_counts(struct intake *intake, struct err *err)
     return true;
 }
 
+/* Standard input comes to the owner as a file of the asking process. */
+static bool note(const struct intake *intake, struct db *tx, struct err *err)
+{
+    const struct intake_options *options = intake->options;
+    bool piped = strcmp(options->path, "-") == 0 || strncmp(options->path, "/proc/", 6) == 0;
+    char detail[512];
+    snprintf(detail, sizeof detail, "%" PRIu64 " added, %" PRIu64 " stored before: %.400s",
+             intake->report.added, intake->report.stored_before,
+             piped ? "standard input" : options->path);
+    struct audit_record record = {.at_ms = clock_wall_ms(),
+                                  .actor = "command line" /* nobody else names files */,
+                                  .act = "import votes",
+                                  .detail = detail};
+    return audit_add(tx, &record, err);
+}
+
 bool intake_store(struct db *tx, void *data, struct err *err)
 {
     struct intake *intake = data;
@@ -246,7 +263,7 @@ bool intake_store(struct db *tx, void *data, struct err *err)
     intake->importer = NULL;
     if (ok && intake->row != intake->report.votes)
         return err_set(err, ERR_CONFLICT, "%s changed while it was read", intake->options->path);
-    return ok;
+    return ok && note(intake, tx, err);
 }
 
 const struct intake_report *intake_report(const struct intake *intake)

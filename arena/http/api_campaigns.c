@@ -22,11 +22,6 @@
 #define WHAT "the request"
 enum { REPLY_MAX = 16 << 20, SMALL_REPLY = 64 << 10 };
 
-static const char *actor(const struct http_request *request)
-{
-    return request->has_voter ? request->voter.id : "administrator";
-}
-
 /* --- reading --- */
 
 struct reading {
@@ -168,7 +163,7 @@ static void on_stopped(void *user, const struct err *err)
 {
     struct http_request *request = user;
     if (err->code == ERR_NONE)
-        noted_reply(request, "campaign end", request->part, TEXT("{\"ended\":true}"));
+        noted_reply(request, 200, "campaign end", request->part, TEXT("{\"ended\":true}"));
     else
         response_error(request, err);
     http_request_release(request);
@@ -282,7 +277,7 @@ static void files_are_loaded(void *data, bool cancelled)
                                  .spec = beginning->wish.spec,
                                  .gold = beginning->wish.pairs,
                                  .gold_count = beginning->wish.pair_count,
-                                 .actor = actor(beginning->request)};
+                                 .actor = http_request_actor(beginning->request)};
     if (cancelled)
         err_set(&beginning->err, ERR_BUSY, "the arena is shutting down");
     if (beginning->err.code == ERR_NONE && !beginning->only_tried)

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "eval/evals.h"
+#include "http/noted.h"
 #include "http/response.h"
 #include "loop/worker.h"
 
@@ -22,7 +23,8 @@ struct wanting {
     struct err err;
 };
 
-static void answer_id(struct http_request *request, unsigned status, const char *id)
+static void answer_id(struct http_request *request, unsigned status, const char *act,
+                      const char *id)
 {
     struct buf buf;
     buf_init(&buf, REPLY_BYTES);
@@ -30,18 +32,28 @@ static void answer_id(struct http_request *request, unsigned status, const char 
     json_put_open(&out, NULL, '{');
     json_put_cstring(&out, "id", id);
     json_put_close(&out, '}');
-    response_json(request, status, buf_text(&buf));
+    noted_reply(request, status, act, id, buf_text(&buf));
     buf_done(&buf);
+}
+
+static void has_begun(struct http_request *request, const char *act, const char *id,
+                      const struct err *err)
+{
+    if (id)
+        answer_id(request, 201, act, id);
+    else
+        response_error(request, err);
+    http_request_release(request);
 }
 
 static void has_started(void *user, const char *id, const struct err *err)
 {
-    struct http_request *request = user;
-    if (id)
-        answer_id(request, 201, id);
-    else
-        response_error(request, err);
-    http_request_release(request);
+    has_begun(user, "run evaluation", id, err);
+}
+
+static void has_resumed(void *user, const char *id, const struct err *err)
+{
+    has_begun(user, "resume evaluation", id, err);
 }
 
 static void read_spec(void *data)
@@ -116,7 +128,7 @@ void api_eval_resume(struct http_request *request)
 {
     static const char *const KEYS[] = {"retry_failed", NULL};
     struct err err = ERR_INIT;
-    struct evals_reply reply = {has_started, request};
+    struct evals_reply reply = {has_resumed, request};
     bool retry_failed = false;
     if (!may(request, &err) ||
         (request->json &&
@@ -134,7 +146,7 @@ void api_eval_stop(struct http_request *request)
     struct err err = ERR_INIT;
     if (may(request, &err) &&
         evals_end(request->context->evals, request->part, "stopped by hand", &err))
-        answer_id(request, 200, request->part);
+        answer_id(request, 200, "stop evaluation", request->part);
     else
         response_error(request, &err);
 }

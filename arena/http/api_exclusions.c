@@ -109,8 +109,7 @@ void api_exclusion_add(struct http_request *request)
         return;
     }
     job->request = request;
-    snprintf(job->actor, sizeof job->actor, "%s",
-             request->has_voter ? request->voter.id : "administrator");
+    snprintf(job->actor, sizeof job->actor, "%s", http_request_actor(request));
     job->record.note = job->note;
     job->record.actor = job->actor;
     job->record.at_ms = clock_wall_ms();

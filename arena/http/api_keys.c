@@ -138,12 +138,6 @@ static bool read_wish(struct http_request *request, struct key_wish *wish, struc
            json_get_int_or(body, "days", what, 0, 36500, &wish->days, err);
 }
 
-/* Who did it, for the audit log. */
-static const char *actor(const struct http_request *request)
-{
-    return request->has_voter ? request->voter.id : "administrator";
-}
-
 static bool has_keys(struct http_request *request)
 {
     struct err err = ERR_INIT;
@@ -157,7 +151,7 @@ static bool has_keys(struct http_request *request)
 void api_key_create(struct http_request *request)
 {
     struct err err = ERR_INIT;
-    struct key_wish wish = {.actor = actor(request)};
+    struct key_wish wish = {.actor = http_request_actor(request)};
     if (!has_keys(request))
         return;
     if (!read_wish(request, &wish, &err)) {
@@ -173,5 +167,6 @@ void api_key_revoke(struct http_request *request)
     if (!has_keys(request))
         return;
     http_request_hold(request);
-    keys_revoke(request->context->keys, request->part, actor(request), on_revoked, request);
+    keys_revoke(request->context->keys, request->part, http_request_actor(request), on_revoked,
+                request);
 }

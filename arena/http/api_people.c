@@ -23,11 +23,6 @@
 
 enum { CONSENT_BYTES = 256 << 10 /* every competitor's organisation */, REPLY_BYTES = 512 };
 
-static const char *actor(const struct http_request *request)
-{
-    return request->has_voter ? request->voter.id : "administrator";
-}
-
 static bool submit(struct http_request *request, const struct store_job *job, struct err *err)
 {
     if (!request->context->store)
@@ -310,7 +305,7 @@ void api_invitation_create(struct http_request *request)
         return;
     }
     inviting->request = request;
-    snprintf(inviting->actor, sizeof inviting->actor, "%s", actor(request));
+    snprintf(inviting->actor, sizeof inviting->actor, "%s", http_request_actor(request));
     http_request_hold(request);
     struct store_job job = {apply_inviting, invited, inviting};
     if (!read_wish(request, &wish, &count, &err) ||
@@ -353,7 +348,7 @@ void api_invitation_revoke(struct http_request *request)
     }
     withdrawing->request = request;
     snprintf(withdrawing->id, sizeof withdrawing->id, "%s", request->part);
-    snprintf(withdrawing->actor, sizeof withdrawing->actor, "%s", actor(request));
+    snprintf(withdrawing->actor, sizeof withdrawing->actor, "%s", http_request_actor(request));
     http_request_hold(request);
     struct store_job job = {apply_withdrawing, withdrawn, withdrawing};
     if (!submit(request, &job, &err))

@@ -106,13 +106,14 @@ void api_roster(struct http_request *request)
 }
 
 /* The log says "pause NAME". */
-static void note(struct http_request *request, struct text reply)
+static void note(struct http_request *request, const json_t *result, struct text reply)
 {
-    const char *action = json_string_value(json_object_get(request->json, "action"));
-    const char *name = json_string_value(json_object_get(request->json, "name"));
+    const char *action = json_string_value(json_object_get(result, "action"));
+    const char *name = json_string_value(json_object_get(result, "name"));
     char detail[256];
-    snprintf(detail, sizeof detail, "%s %s", action ? action : "", name ? name : "");
-    noted_reply(request, "change models", detail, reply);
+    snprintf(detail, sizeof detail, "%s%s%s", action ? action : "", name ? " " : "",
+             name ? name : "");
+    noted_reply(request, 200, "change models", detail, reply);
 }
 
 static void changed(void *asker, const json_t *result, const struct err *err)
@@ -120,7 +121,7 @@ static void changed(void *asker, const json_t *result, const struct err *err)
     struct http_request *request = asker;
     char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
     if (text)
-        note(request, text_of(text));
+        note(request, result, text_of(text));
     else if (result)
         response_with(request, 503, NULL);
     else

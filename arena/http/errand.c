@@ -19,8 +19,7 @@ struct errand *errand_new(struct http_request *request, size_t most)
     errand->status = 200;
     if (request->has_voter)
         errand->voter = request->voter;
-    snprintf(errand->actor, sizeof errand->actor, "%s",
-             request->has_voter ? request->voter.id : "administrator");
+    snprintf(errand->actor, sizeof errand->actor, "%s", http_request_actor(request));
     buf_init(&errand->out, most);
     http_request_hold(request);
     return errand;

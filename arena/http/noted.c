@@ -27,7 +27,7 @@ static void free_data(struct errand *errand)
     free(errand->data);
 }
 
-void noted_reply(struct http_request *request, const char *act, const char *detail,
+void noted_reply(struct http_request *request, unsigned status, const char *act, const char *detail,
                  struct text reply)
 {
     struct err err = {ERR_MEMORY, "out of memory"};
@@ -36,6 +36,7 @@ void noted_reply(struct http_request *request, const char *act, const char *deta
         return;
     struct noting *noting = errand->data = malloc(sizeof *noting);
     errand->done = free_data;
+    errand->status = status;
     errand->apply = store_note;
     if (!noting || !buf_add_text(&errand->out, reply)) {
         errand_refuse(errand, &err);

@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "http/request.h"
 
-/* Answers 200 with `reply` (JSON); all is copied. */
-void noted_reply(struct http_request *request, const char *act, const char *detail,
+/* Answers with `reply` (JSON); all is copied. */
+void noted_reply(struct http_request *request, unsigned status, const char *act, const char *detail,
                  struct text reply);
 
 #endif

@@ -259,6 +259,13 @@ static struct text find_cookie(struct text header)
     return (struct text){"", 0};
 }
 
+const char *http_request_actor(const struct http_request *request)
+{
+    return request->has_voter           ? request->voter.id
+           : request->peer->administers ? "command line"
+                                        : "administrator";
+}
+
 struct text http_request_session(const struct http_request *request)
 {
     return find_cookie(http_request_header(request, "Cookie"));

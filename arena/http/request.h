@@ -86,6 +86,10 @@ bool http_request_take(struct http_request *request, const char *bytes, size_t l
  */
 bool http_request_complete(struct http_request *request, struct err *err);
 
+/* Who asks, for the audit log: a voter's id, "command line" (over the data directory's socket), or
+ * "administrator", who has no voter yet. */
+const char *http_request_actor(const struct http_request *request);
+
 /* The session's token that came with the request; empty: none. */
 struct text http_request_session(const struct http_request *request);
 

@@ -1,12 +1,26 @@
 /* A plain list. */
 #include "store/audit.h"
 
+#include "base/clock.h"
+
 bool audit_add(struct db *tx, const struct audit_record *record, struct err *err)
 {
     return db_run(tx, "INSERT INTO audit (at_ms, actor, act, detail) VALUES (?, ?, ?, ?)",
                   DB_VALUES(DB_INT(record->at_ms), DB_STRING(record->actor), DB_STRING(record->act),
                             DB_STRING(record->detail)),
                   err);
+}
+
+static bool apply(struct db *tx, void *data, struct err *err)
+{
+    return audit_add(tx, data, err);
+}
+
+bool audit_note(struct store *store, const char *act, const char *detail, struct err *err)
+{
+    struct audit_record record = {
+        .at_ms = clock_wall_ms(), .actor = "command line", .act = act, .detail = detail};
+    return store_apply(store, apply, &record, err);
 }
 
 bool audit_each(struct db *db, int64_t before, int64_t limit,

@@ -14,6 +14,9 @@ struct audit_record {
 bool audit_add(struct db *tx, const struct audit_record *record,
                struct err *err); /* `id` is not read */
 
+/* A row of its own, now: for commands that own the data directory. Blocks. */
+bool audit_note(struct store *store, const char *act, const char *detail, struct err *err);
+
 /* Newest first, below `before` (0: from the newest), at most `limit`; borrowed for the call. */
 bool audit_each(struct db *db, int64_t before, int64_t limit,
                 void (*each)(void *user, const struct audit_record *record), void *user,

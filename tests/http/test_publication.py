@@ -24,7 +24,8 @@ ROUTES = [f"/api/leaderboard{query}" for query in BOARDS] + [
 ELSEWHERE = {"/healthz", "/api/battles/*", "/api/battles/*/events", "/v1/models", "/v1/models/*"}
 CLOSED = ["/api/leaderboard?published=0", "/api/publications", "/api/campaigns", "/api/suspects", "/api/people",
           "/api/moderation", "/api/roster", "/api/keys", "/api/audit", "/api/requests", "/api/review",
-          "/api/invitations", "/api/campaigns/*", "/api/campaigns/*/report", "/metrics"]
+          "/api/invitations", "/api/campaigns/*", "/api/campaigns/*/report", "/api/evals", "/api/evals/*/report",
+          "/api/evals/*/prompt", "/api/why", "/api/why/lost", "/api/why/battles/*", "/metrics"]
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent / "arena" / "http" / "route.c"
 
 
@@ -137,7 +138,7 @@ def test_a_voter_sees_no_vote_cast_after_the_publication(house, provider):
     seen = ok(voter.get("/api/leaderboard"), "leaderboard")
     assert seen["published"]["id"] == again and seen["votes"] == votes + 2
     listed = ok(house.analyst.get("/api/publications"), "publications")["publications"]
-    assert [row["note"] for row in listed] == ["week two", "week one"] and listed[0]["actor"] == "administrator"
+    assert [row["note"] for row in listed] == ["week two", "week one"] and listed[0]["actor"] == "command line"
     acts = [(row["act"], row["detail"]) for row in house.lead.get("/api/audit").json["entries"]]
     assert ("publish leaderboards", f"publication {again}, up to vote {seen['published']['votes']}: week two") in acts
 
