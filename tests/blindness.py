@@ -201,8 +201,8 @@ def features(sizes, reads, events):
     gaps = numpy.diff([row[0] for row in reads]) if len(reads) > 1 else numpy.zeros(1)
     wait = lane[0][0] + 0.01  # to the first text: does either length explain it?
     waits = [wait / (length + 60) for length in (*lengths, max(lengths), min(lengths))]
-    return [*waits, waits[0] - waits[1], *sizes, len(reads), size.mean(), size.std(), gaps.mean(), gaps.max(), reads[0][0], last,
-            float(numpy.sign(lengths[0] - lengths[1])), *lane[0], *lane[1],
+    return [*waits, waits[0] - waits[1], *sizes, len(reads), size.mean(), size.std(), gaps.mean(), gaps.max(),
+            reads[0][0], last, float(numpy.sign(lengths[0] - lengths[1])), *lane[0], *lane[1],
             *(numpy.array(lane[0]) - numpy.array(lane[1])), *rest_features(spoken, lengths)]
 
 

@@ -1,7 +1,7 @@
 """How often a classifier names the lane's model from everything but the text (tests/blindness.py), with the pacer and
 without it:
 
-    build/venv/bin/python tests/bench/blindness_bench.py [--battles 2000] [--at-once 100] [--unpaced-battles 600] [--pair N]"""
+    build/venv/bin/python tests/bench/blindness_bench.py [--battles 2000] [--unpaced-battles 600] [--pair N]"""
 import argparse
 import asyncio
 import os

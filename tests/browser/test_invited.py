@@ -48,6 +48,50 @@ def test_from_the_link_to_a_counted_vote(visit, house, size):
     assert voter.page.is_checked("[name=scope][value=inside]") and voter.page.inner_text("#agree") == "Save"
 
 
+def served_ms(page):
+    """How long the page waited for the server, in all its requests, one after the other."""
+    return page.evaluate(
+        """() => performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
+        .reduce((sum, entry) => sum + entry.responseEnd - entry.startTime, 0)"""
+    )
+
+
+@pytest.fixture
+def after_a_night(models):
+    """An arena where a finished pair waits for a vote."""
+    competitors = [models.competitor(name, organisation=maker) for name, maker in zip(NAMES, ORGANISATIONS)]
+    with ArenaServer(config={"competitors": competitors, "auth": {"mode": "invite"}}) as server:
+        (server.data / "prompts.jsonl").write_text('{"prompt": "Why is the sky blue?"}\n')
+        campaign = [binary(), "campaign", "--data", str(server.data)]
+        subprocess.run(
+            [*campaign, "create", "--model", NAMES[0], "--versus", NAMES[1], "--votes", "9", "--same-model", "0",
+             "--prompts", str(server.data / "prompts.jsonl")],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        made = [*campaign, "list", "--format", "json"]
+        while b'"pairs": 1' not in subprocess.run(made, check=True, capture_output=True).stdout:
+            pass
+        yield server
+
+
+def test_three_presses_from_the_link_to_a_counted_vote(after_a_night, visit, size):
+    """Come in, agree, choose."""
+    voter, waited = visit(size, server=after_a_night), 0
+    voter.page.goto(invite(after_a_night))
+    voter.page.click("#join button")
+    voter.page.wait_for_selector("#consent:not([hidden])")
+    waited += served_ms(voter.page)
+    voter.page.click("#agree")
+    voter.page.wait_for_selector(READY)
+    waited += served_ms(voter.page)
+    voter.read_both()  # a phone shows one answer at a time
+    with voter.page.expect_response("**/vote") as vote:
+        voter.page.click("[data-winner=model_a]")
+    assert vote.value.json()["counted"] is True
+    print(f"the server's part of it: {waited:.0f} ms")
+    assert waited < 20000, "of the 60 s, two thirds are the voter's"
+
+
 def test_with_the_keyboard_alone(visit, house):
     voter = visit(server=house)
     voter.page.goto(invite(house))

@@ -40,12 +40,18 @@ bind("join", async () => {
   await askConsent();
 });
 
+// Who comes for the first time begins where the first vote is nearest: at a finished pair, if one waits.
+async function onward() {
+  const progress = byId("agree").textContent === "Save" ? null : await get("/api/queue").catch(() => null);
+  return progress?.left ? "/?queue" : "/";
+}
+
 bind("consent", async (form) => {
   await post("/api/consent", {
     scope: form.elements.scope.value, notice: byId("notice").textContent,
     in_house_only: form.elements.in_house_only.checked,
   });
-  location.assign("/");
+  location.assign(await onward());
 });
 
 if (token) show("join");
