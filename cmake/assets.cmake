@@ -28,6 +28,32 @@ function(assets_read LIST ROOT OUT_URLS OUT_TYPES OUT_SOURCES)
     set(${OUT_SOURCES} "${SOURCES}" PARENT_SCOPE)
 endfunction()
 
+# A page's own lines are its head, then what opens with <!-- nav --> and <!-- tools -->, and from <!-- body --> on its
+# body: they go into what all pages share, web/shell.html, where the link to the page itself is marked.
+function(assets_page URL SOURCE SHELL OUT)
+    file(READ ${SHELL} PAGE)
+    file(READ ${SOURCE} HEAD)
+    foreach(PART BODY TOOLS NAV)
+        string(TOLOWER "<!-- ${PART} -->\n" MARK)
+        string(FIND "${HEAD}" "${MARK}" AT)
+        set(${PART} "")
+        if(NOT AT EQUAL -1)
+            string(LENGTH "${MARK}" LENGTH)
+            math(EXPR END "${AT} + ${LENGTH}")
+            string(SUBSTRING "${HEAD}" ${END} -1 ${PART})
+            string(SUBSTRING "${HEAD}" 0 ${AT} HEAD)
+        endif()
+    endforeach()
+    string(REGEX REPLACE "(.)/\\*$" "\\1" HERE "${URL}")
+    foreach(PART PAGE NAV)
+        string(REPLACE "<a href=\"${HERE}\">" "<a href=\"${HERE}\" aria-current=\"page\">" ${PART} "${${PART}}")
+    endforeach()
+    foreach(PART NAV HEAD TOOLS BODY)
+        string(REPLACE "@${PART}@" "${${PART}}" PAGE "${PAGE}")
+    endforeach()
+    file(WRITE ${OUT} "${PAGE}")
+endfunction()
+
 # One file's rows of the two parts of assets.c. A compressed form that is not a tenth smaller is left out.
 function(assets_row INDEX URL TYPE SOURCE OUT)
     if(NOT EXISTS ${SOURCE})
@@ -60,6 +86,10 @@ function(assets_write LIST ROOT OUT)
     set(ROWS "")
     foreach(URL TYPE SOURCE IN ZIP_LISTS URLS TYPES SOURCES)
         string(REPLACE "<semicolon>" ";" TYPE "${TYPE}")
+        if(TYPE MATCHES "^text/html")
+            assets_page(${URL} ${SOURCE} ${ROOT}/web/shell.html ${OUT}/page_${INDEX}.html)
+            set(SOURCE ${OUT}/page_${INDEX}.html)
+        endif()
         assets_row(${INDEX} ${URL} "${TYPE}" ${SOURCE} ${OUT})
         string(APPEND BLOCKS "${BLOCK}")
         string(APPEND ROWS "${ROW}")
@@ -79,7 +109,7 @@ function(arena_embed_assets TARGET)
     add_custom_command(OUTPUT ${OUT}/assets.c
         COMMAND ${CMAKE_COMMAND} -DLIST=${LIST} -DROOT=${PROJECT_SOURCE_DIR} -DOUT=${OUT}
             -P ${PROJECT_SOURCE_DIR}/cmake/assets.cmake
-        DEPENDS ${LIST} ${PROJECT_SOURCE_DIR}/cmake/assets.cmake ${SOURCES}
+        DEPENDS ${LIST} ${PROJECT_SOURCE_DIR}/cmake/assets.cmake ${PROJECT_SOURCE_DIR}/web/shell.html ${SOURCES}
         COMMENT "Embedding the browser's files" VERBATIM)
     target_sources(${TARGET} PRIVATE ${OUT}/assets.c)
 endfunction()
