@@ -160,8 +160,8 @@ static bool upload(struct cuda_model *m, const struct gguf *file, const struct w
         !choose_pages(m, file, options, error) ||
         !gpu_weights_load(&m->weights, m->config, raw, threads, m->stream, error))
         return false;
-    m->forward =
-        gpu_forward_new(m->config, &m->weights, &cuda->info, m->stream, m->base.pages, error);
+    m->forward = gpu_forward_new(m->config, &m->weights, &cuda->info, m->stream, options->kv,
+                                 m->base.pages, error);
     m->base.parameters = raw->parameters;
     m->base.layer_parameters = raw->layer_parameters;
     m->base.weight_bytes = raw->bytes_a_token;
@@ -176,9 +176,6 @@ static bool load(struct cuda_model *m, const struct gguf *file, const struct bac
     struct weights_options wanted = {
         .quantize = options->quantize, .partial = options->partial, .raw = true};
     struct weights raw = {0};
-    if (options->kv != KERNEL_KV_F16)
-        return engine_fail(error, ENGINE_UNSUPPORTED,
-                           "keys and values in 8 bits are kept by the CPU alone");
     int failed = cuda_use(cuda->number);
     if (!failed)
         failed = cuda_stream_new(&m->stream);
@@ -202,7 +199,7 @@ static struct backend_model *cuda_load(struct backend *backend, const struct con
         return NULL;
     }
     m->base = (struct backend_model){.backend = backend,
-                                     .page_bytes = gpu_page_bytes(config),
+                                     .page_bytes = gpu_page_bytes(config, options->kv),
                                      .step_tokens = GPU_STEP_TOKENS,
                                      .mixed_tokens = MIXED_TOKENS,
                                      .on_device = true};

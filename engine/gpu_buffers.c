@@ -170,9 +170,9 @@ static void cut_buffers(struct gpu_forward *f, struct cutter *c)
     cut(c, floats * (size_t)f->inner_pitch, 4, &b->activated);
 }
 
-size_t gpu_page_bytes(const struct config *config)
+size_t gpu_page_bytes(const struct config *config, enum kernel_kv kv)
 {
-    return cuda_page_bytes(config->kv_heads, config->head_dim) * (size_t)config->layers;
+    return cuda_page_bytes(kv, config->kv_heads, config->head_dim) * (size_t)config->layers;
 }
 
 size_t gpu_forward_bytes(const struct config *config, const struct gpu_weights *weights,
@@ -193,7 +193,7 @@ int gpu_buffers_make(struct gpu_forward *f, int pages)
     int failed = cuda_alloc((void **)&f->memory, c.at);
     c = (struct cutter){f->memory, 0};
     cut_buffers(f, &c);
-    f->page_stride = cuda_page_bytes(f->config->kv_heads, f->config->head_dim);
+    f->page_stride = cuda_page_bytes(f->kv, f->config->kv_heads, f->config->head_dim);
     f->layer_stride = f->page_stride * (size_t)pages;
     if (!failed)
         failed = cuda_alloc((void **)&f->cache, f->layer_stride * (size_t)f->config->layers);

@@ -8,7 +8,7 @@
 
 struct gpu_forward *gpu_forward_new(const struct config *config, const struct gpu_weights *weights,
                                     const struct cuda_info *device, struct cuda_stream *stream,
-                                    int pages, struct engine_error *error)
+                                    enum kernel_kv kv, int pages, struct engine_error *error)
 {
     const char *why;
     struct gpu_forward *f = calloc(1, sizeof *f);
@@ -17,7 +17,7 @@ struct gpu_forward *gpu_forward_new(const struct config *config, const struct gp
         return NULL;
     }
     *f = (struct gpu_forward){
-        .config = config, .weights = weights, .device = *device, .stream = stream};
+        .config = config, .weights = weights, .device = *device, .stream = stream, .kv = kv};
     int failed = gpu_buffers_make(f, pages);
     if (failed) {
         gpu_fail(error, failed, "the forward pass and its KV cache");

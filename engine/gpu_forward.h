@@ -19,12 +19,12 @@ struct gpu_forward;
  * layers. */
 size_t gpu_forward_bytes(const struct config *config, const struct gpu_weights *weights,
                          const struct cuda_info *device);
-size_t gpu_page_bytes(const struct config *config);
+size_t gpu_page_bytes(const struct config *config, enum kernel_kv kv);
 
 /* Borrows all it is given for its life. Returns new. */
 struct gpu_forward *gpu_forward_new(const struct config *config, const struct gpu_weights *weights,
                                     const struct cuda_info *device, struct cuda_stream *stream,
-                                    int pages, struct engine_error *error);
+                                    enum kernel_kv kv, int pages, struct engine_error *error);
 void gpu_forward_free(struct gpu_forward *forward);
 
 /* Gives all of a step's work to the stream: layers, logits (copied out where wanted), draws. The

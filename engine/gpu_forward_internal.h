@@ -39,6 +39,7 @@ struct gpu_forward {
     const struct gpu_weights *weights;
     struct cuda_info device;
     struct cuda_stream *stream;
+    enum kernel_kv kv;
     struct cuda_gemm *gemm; /* NULL: the tile kernel does its work */
     uint8_t *memory, *cache;
     size_t page_stride, layer_stride;

@@ -43,6 +43,7 @@ static struct cuda_attention attention_of(const struct gpu_forward *f)
         .pairing = c->architecture->pairing,
         .rotary = c->rotary,
         .table = layer_table(f),
+        .kv = f->kv,
         .cache = f->cache + (size_t)f->layer_number * f->layer_stride,
         .page_stride = f->page_stride,
         .out = f->b.mixed,

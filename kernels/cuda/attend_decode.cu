@@ -35,78 +35,110 @@ static __device__ __forceinline__ share share_of(const struct cuda_decode &d, in
     return s;
 }
 
-/* Scores of this lane's position with all heads; minus infinity where it is not seen. */
-template <int HEADS>
-static __device__ __forceinline__ void score(const cuda_attention &a, const uint16_t *key,
+/* How elements of a page are read: WORDS words at a time, a half or a byte each. */
+template <int KV> struct element {
+    static const int bytes = KV == KERNEL_KV_F16 ? 2 : 1;
+    static const int a_word = 4 / bytes, a_piece = 16 / bytes;
+
+    template <int WORDS>
+    static __device__ __forceinline__ void floats(const uint32_t words[WORDS], float *out)
+    {
+#pragma unroll
+        for (int i = 0; i < WORDS; i++)
+            if constexpr (KV == KERNEL_KV_F16) {
+                out[2 * i] = half_to_float((uint16_t)words[i]);
+                out[2 * i + 1] = half_to_float((uint16_t)(words[i] >> 16));
+            } else {
+                bytes_to_floats(words[i], out + 4 * i);
+            }
+    }
+};
+
+/* Scores of this lane's position with all heads; minus infinity where it is not seen. `scale`: of
+ * the position's key. */
+template <int KV, int HEADS>
+static __device__ __forceinline__ void score(const cuda_attention &a, const uint8_t *key,
                                              const float *queries, int heads, bool seen,
-                                             float scores[HEADS])
+                                             float scale, float scores[HEADS])
 {
+    typedef element<KV> E;
     int pitch = dim_pitch(a.head_dim);
 #pragma unroll
     for (int h = 0; h < HEADS; h++)
         scores[h] = 0;
 #pragma unroll 4
-    for (int c = 0; c < pitch; c += 8) {
+    for (int c = 0; c < pitch; c += E::a_piece) {
         uint4 piece = make_uint4(0, 0, 0, 0);
         if (seen)
-            piece = *reinterpret_cast<const uint4 *>(key + c);
-        float k[8];
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            uint32_t word = i < 2 ? piece.x : i < 4 ? piece.y : i < 6 ? piece.z : piece.w;
-            k[i] = half_to_float((uint16_t)(word >> i % 2 * 16));
-        }
+            piece = *reinterpret_cast<const uint4 *>(key + c * E::bytes);
+        float k[E::a_piece];
+        uint32_t words[4] = {piece.x, piece.y, piece.z, piece.w};
+        E::template floats<4>(words, k);
 #pragma unroll
         for (int h = 0; h < HEADS; h++) {
             if (h >= heads) /* uniform */
                 continue;
             const float4 *q = reinterpret_cast<const float4 *>(queries + h * pitch + c);
-            float4 u = q[0], v = q[1];
-            float s = fmaf(k[0], u.x, scores[h]);
-            s = fmaf(k[2], u.z, fmaf(k[1], u.y, s));
-            s = fmaf(k[4], v.x, fmaf(k[3], u.w, s));
-            s = fmaf(k[6], v.z, fmaf(k[5], v.y, s));
-            scores[h] = fmaf(k[7], v.w, s);
+            float s = scores[h];
+#pragma unroll
+            for (int i = 0; i < E::a_piece; i += 4) {
+                float4 u = q[i / 4];
+                s = fmaf(k[i + 1], u.y, fmaf(k[i], u.x, s));
+                s = fmaf(k[i + 3], u.w, fmaf(k[i + 2], u.z, s));
+            }
+            scores[h] = s;
         }
     }
 #pragma unroll
     for (int h = 0; h < HEADS; h++) {
-        float s = scores[h] * a.scale;
+        float s = KV == KERNEL_KV_F16 ? scores[h] : scores[h] * scale;
+        s *= a.scale;
         s = a.softcap > 0 ? capped(s, a.softcap) : s;
         scores[h] = seen ? s : -INFINITY;
     }
 }
 
 /* A lane's columns of a row of values, as wide as they are; a row has a multiple of 16. */
-template <int COLUMNS>
-static __device__ __forceinline__ void load_columns(uint32_t words[COLUMNS / 2], const uint16_t *at)
+template <int KV, int COLUMNS>
+static __device__ __forceinline__ void load_columns(float out[COLUMNS], const uint8_t *at)
 {
-    if constexpr (COLUMNS == 2) {
-        words[0] = *reinterpret_cast<const uint32_t *>(at);
-    } else if constexpr (COLUMNS == 4) {
+    const int bytes = COLUMNS * element<KV>::bytes, words = bytes < 4 ? 1 : bytes / 4;
+    uint32_t w[words];
+    if constexpr (bytes == 2) {
+        w[0] = *reinterpret_cast<const uint16_t *>(at);
+    } else if constexpr (bytes == 4) {
+        w[0] = *reinterpret_cast<const uint32_t *>(at);
+    } else if constexpr (bytes == 8) {
         uint2 two = *reinterpret_cast<const uint2 *>(at);
-        words[0] = two.x;
-        words[1] = two.y;
+        w[0] = two.x;
+        w[1] = two.y;
     } else {
 #pragma unroll
-        for (int i = 0; i < COLUMNS / 8; i++) {
+        for (int i = 0; i < words / 4; i++) {
             uint4 four = reinterpret_cast<const uint4 *>(at)[i];
-            words[4 * i] = four.x;
-            words[4 * i + 1] = four.y;
-            words[4 * i + 2] = four.z;
-            words[4 * i + 3] = four.w;
+            w[4 * i] = four.x;
+            w[4 * i + 1] = four.y;
+            w[4 * i + 2] = four.z;
+            w[4 * i + 3] = four.w;
         }
     }
+    float all[words * element<KV>::a_word];
+    element<KV>::template floats<words>(w, all);
+#pragma unroll
+    for (int c = 0; c < COLUMNS; c++)
+        out[c] = all[c];
 }
 
-/* One page into the running sums. `weights` (32 positions by HEADS floats) is the warp's own. */
-template <int COLUMNS, int HEADS>
+/* One page into the running sums. `weights` (32 positions by HEADS floats) is the warp's own;
+ * `scale` is of the values of this lane's position. */
+template <int KV, int COLUMNS, int HEADS>
 static __device__ __forceinline__ void fold_page(const cuda_attention &a,
                                                  running<COLUMNS, HEADS> *r,
                                                  const float scores[HEADS], float *weights,
-                                                 const uint16_t *values, int from, int to,
-                                                 int heads)
+                                                 const uint8_t *values, float scale, int from,
+                                                 int to, int heads)
 {
+    const int bytes = element<KV>::bytes;
     int pitch = dim_pitch(a.head_dim), lane = lane_index(), begin = lane * COLUMNS;
 #pragma unroll
     for (int h = 0; h < HEADS; h++) {
@@ -119,21 +151,19 @@ static __device__ __forceinline__ void fold_page(const cuda_attention &a,
 #pragma unroll
         for (int c = 0; c < COLUMNS; c++)
             r->sums[h][c] *= keep;
-        weights[lane * HEADS + h] = weight;
+        weights[lane * HEADS + h] = KV == KERNEL_KV_F16 ? weight : weight * scale;
     }
     __syncwarp();
 #pragma unroll 4
     for (int i = from; begin < pitch && i < to; i++) {
-        uint32_t words[COLUMNS / 2];
-        load_columns<COLUMNS>(words, values + i * pitch + begin);
+        float row[COLUMNS];
+        load_columns<KV, COLUMNS>(row, values + (i * pitch + begin) * bytes);
 #pragma unroll
-        for (int c = 0; c < COLUMNS; c++) {
-            float value = half_to_float((uint16_t)(words[c / 2] >> c % 2 * 16));
+        for (int c = 0; c < COLUMNS; c++)
 #pragma unroll
             for (int h = 0; h < HEADS; h++)
                 if (h < heads)
-                    r->sums[h][c] = fmaf(weights[i * HEADS + h], value, r->sums[h][c]);
-        }
+                    r->sums[h][c] = fmaf(weights[i * HEADS + h], row[c], r->sums[h][c]);
     }
     __syncwarp(); /* before the weights are the next page's */
 }
@@ -262,7 +292,7 @@ static __device__ void place_group(const struct cuda_decode &d, int row, const c
     __syncthreads();
 }
 
-template <int COLUMNS, int HEADS>
+template <int KV, int COLUMNS, int HEADS>
 static __global__ void __launch_bounds__(THREADS)
     decode_kernel(const __grid_constant__ struct cuda_decode d)
 {
@@ -301,13 +331,18 @@ static __global__ void __launch_bounds__(THREADS)
     for (int page = s.first + warp_index(); page < s.last; page += WARPS) {
         int base = page * KERNEL_KV_BLOCK, position = base + lane_index();
         int from = max(s.low - base, 0), to = min(r.position - base + 1, (int)KERNEL_KV_BLOCK);
-        const uint16_t *keys = page_part(a, r, base, kv_head, false);
-        const uint16_t *values = keys + KERNEL_KV_BLOCK * pitch;
+        uint8_t *keys = page_part(a, r, base, kv_head, false);
+        uint8_t *values = keys + part_bytes(a.kv, pitch);
         bool seen = position >= s.low && position <= r.position;
-        float scores[HEADS];
-        score<HEADS>(a, keys + lane_index() * pitch, queries, heads, seen, scores);
-        fold_page<COLUMNS, HEADS>(a, &sums, scores, weights + warp_index() * WARP * HEADS, values,
-                                  from, to, heads);
+        float scores[HEADS], key_scale = 1, value_scale = 1;
+        if (KV == KERNEL_KV_Q8) {
+            key_scale = seen ? part_scales(keys, pitch)[lane_index()] : 0;
+            value_scale = seen ? part_scales(values, pitch)[lane_index()] : 0;
+        }
+        score<KV, HEADS>(a, keys + lane_index() * pitch * element<KV>::bytes, queries, heads, seen,
+                         key_scale, scores);
+        fold_page<KV, COLUMNS, HEADS>(a, &sums, scores, weights + warp_index() * WARP * HEADS,
+                                      values, value_scale, from, to, heads);
     }
     merge_warps<COLUMNS, HEADS>(d, &sums, queries, row, head, heads, split);
     if (!is_last(&d.tickets[row * a.kv_heads + kv_head], s.used * tiles))
@@ -318,7 +353,7 @@ static __global__ void __launch_bounds__(THREADS)
         clear_row(a, row, a.heads * a.head_dim);
 }
 
-template <int COLUMNS, int HEADS>
+template <int KV, int COLUMNS, int HEADS>
 static int launch_decode(const struct cuda_decode *d, struct cuda_stream *stream)
 {
     const struct cuda_attention *a = &d->a;
@@ -329,25 +364,33 @@ static int launch_decode(const struct cuda_decode *d, struct cuda_stream *stream
     shape s = {dim3((unsigned)d->splits, (unsigned)(a->kv_heads * divide_up(group, HEADS)),
                     (unsigned)a->count),
                dim3(THREADS), sizeof(float) * (size_t)(floats > merge ? floats : merge)};
-    return launch(decode_kernel<COLUMNS, HEADS>, s, stream, *d);
+    return launch(decode_kernel<KV, COLUMNS, HEADS>, s, stream, *d);
 }
 
-template <int COLUMNS> static int by_group(const struct cuda_decode *d, struct cuda_stream *stream)
+template <int KV, int COLUMNS>
+static int by_group(const struct cuda_decode *d, struct cuda_stream *stream)
 {
     int group = d->a.heads / d->a.kv_heads;
     if (group == 1)
-        return launch_decode<COLUMNS, 1>(d, stream);
+        return launch_decode<KV, COLUMNS, 1>(d, stream);
     if constexpr (COLUMNS <= 8)
         if (group > 4)
-            return launch_decode<COLUMNS, 8>(d, stream);
-    return launch_decode<COLUMNS, 4>(d, stream);
+            return launch_decode<KV, COLUMNS, 8>(d, stream);
+    return launch_decode<KV, COLUMNS, 4>(d, stream);
+}
+
+template <int KV> static int by_width(const struct cuda_decode *d, struct cuda_stream *stream)
+{
+    if (d->a.head_dim <= 2 * WARP)
+        return by_group<KV, 2>(d, stream);
+    if (d->a.head_dim <= 4 * WARP)
+        return by_group<KV, 4>(d, stream);
+    return d->a.head_dim <= 8 * WARP ? by_group<KV, 8>(d, stream) : by_group<KV, 16>(d, stream);
 }
 
 int cuda_attend_decode(const struct cuda_decode *d, struct cuda_stream *stream)
 {
-    if (d->a.head_dim <= 2 * WARP)
-        return by_group<2>(d, stream);
-    if (d->a.head_dim <= 4 * WARP)
-        return by_group<4>(d, stream);
-    return d->a.head_dim <= 8 * WARP ? by_group<8>(d, stream) : by_group<16>(d, stream);
+    if (d->a.kv == KERNEL_KV_Q8)
+        return by_width<KERNEL_KV_Q8>(d, stream);
+    return by_width<KERNEL_KV_F16>(d, stream);
 }

@@ -4,7 +4,8 @@
  * sums fp32, the softmax runs along.
  *
  * A block makes TILES * 8 columns of the output: all of them but for heads of more than 256, whose
- * columns are cut in two (the registers hold no more). Rows of shared memory are 8 elements longer
+ * columns are cut in two (the registers hold no more). Pages of int8 are widened as they are copied.
+ * Rows of shared memory are 8 elements longer
  * than a head, so that ldmatrix meets no bank twice. */
 #include "kernels/cuda/place.cuh"
 
@@ -83,13 +84,55 @@ static __device__ void load_queries(const cuda_attention &a, const tiles &t, int
     }
 }
 
+/* Sixteen int8 of a row under one scale as F16. */
+static __device__ __forceinline__ void widen_piece(uint4 piece, float scale, uint16_t *to)
+{
+    uint32_t words[4] = {piece.x, piece.y, piece.z, piece.w}, halves[8];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        float x[4];
+        bytes_to_floats(words[i], x);
+        halves[2 * i] = narrow_two(true, x[0] * scale, x[1] * scale);
+        halves[2 * i + 1] = narrow_two(true, x[2] * scale, x[3] * scale);
+    }
+    uint4 *out = reinterpret_cast<uint4 *>(to);
+    out[0] = make_uint4(halves[0], halves[1], halves[2], halves[3]);
+    out[1] = make_uint4(halves[4], halves[5], halves[6], halves[7]);
+}
+
+/* A page of int8 as F16, at once; rows that no query of the tile sees become zeros. */
+static __device__ __forceinline__ void widen_page(const cuda_attention &a, const tiles &t,
+                                                  const cuda_row &r, int kv_head, int page, int low,
+                                                  int high, int stage)
+{
+    int pitch = t.pitch - PAD, pieces = pitch / 16;
+    for (int i = (int)threadIdx.x; i < 2 * KEYS * pieces; i += THREADS) {
+        int line = i / pieces, piece = i % pieces, slot = line % KEYS;
+        int position = page * KEYS + slot;
+        uint8_t *part = page_part(a, r, page * KEYS, kv_head, line >= KEYS);
+        bool seen = position >= low && position <= high;
+        uint4 codes = make_uint4(0, 0, 0, 0);
+        if (seen)
+            codes = *reinterpret_cast<const uint4 *>(part + slot * pitch + piece * 16);
+        widen_piece(codes, seen ? part_scales(part, pitch)[slot] : 0,
+                    page_at(t, stage) + line * t.pitch + piece * 16);
+    }
+}
+
 /* Begins to copy a page's keys and values; rows that no query of the tile sees become zeros. */
+template <int KV>
 static __device__ __forceinline__ void copy_page(const cuda_attention &a, const tiles &t,
                                                  const cuda_row &r, int kv_head, int page, int low,
                                                  int high, int stage)
 {
+    if (KV == KERNEL_KV_Q8) {
+        widen_page(a, t, r, kv_head, page, low, high, stage);
+        copy_commit();
+        return;
+    }
     int pitch = t.pitch - PAD, pieces = pitch / 8;
-    const uint16_t *keys = page_part(a, r, page * KEYS, kv_head, false);
+    const uint16_t *keys =
+        reinterpret_cast<const uint16_t *>(page_part(a, r, page * KEYS, kv_head, false));
     for (int i = (int)threadIdx.x; i < 2 * KEYS * pieces; i += THREADS) {
         int line = i / pieces, piece = i % pieces, position = page * KEYS + line % KEYS;
         uint16_t *to = page_at(t, stage) + line * t.pitch + piece * 8;
@@ -231,7 +274,7 @@ static __device__ void clear_rows(const cuda_attention &a, int row, int count)
             a.out[(size_t)(row + i / zeros) * (size_t)a.out_stride + (size_t)(from + i % zeros)] = 0;
 }
 
-template <int TILES>
+template <int KV, int TILES>
 static __global__ void __launch_bounds__(THREADS)
     prefill_kernel(const __grid_constant__ struct cuda_prefill p, int stages)
 {
@@ -257,12 +300,12 @@ static __global__ void __launch_bounds__(THREADS)
     int mine = begin + warp_index() * 16 + lane_index() / 4, positions[2] = {mine, mine + 8};
 
     int page = low / KEYS, last = high / KEYS, stage = 0;
-    copy_page(a, t, r, kv_head, page, low, high, 0);
+    copy_page<KV>(a, t, r, kv_head, page, low, high, 0);
     load_queries(a, t, row, count, head);
     for (; page <= last; page++) {
         bool ahead = stages > 1 && page < last;
         if (ahead)
-            copy_page(a, t, r, kv_head, page + 1, low, high, stage ^ 1);
+            copy_page<KV>(a, t, r, kv_head, page + 1, low, high, stage ^ 1);
         if (ahead)
             copy_wait<1>();
         else
@@ -276,14 +319,14 @@ static __global__ void __launch_bounds__(THREADS)
         if (stages > 1)
             stage ^= 1;
         else if (page < last)
-            copy_page(a, t, r, kv_head, page + 1, low, high, 0);
+            copy_page<KV>(a, t, r, kv_head, page + 1, low, high, 0);
     }
     store<TILES>(a, o, row, count, head, columns);
     if (head == a.heads - 1 && blockIdx.z == 0)
         clear_rows(a, row, count);
 }
 
-template <int TILES>
+template <int KV, int TILES>
 static int launch_prefill(const struct cuda_prefill *p, struct cuda_stream *stream)
 {
     int pitch = dim_pitch(p->a.head_dim), parts = divide_up(pitch, TILES * 8);
@@ -291,17 +334,24 @@ static int launch_prefill(const struct cuda_prefill *p, struct cuda_stream *stre
     int stages = (CUDA_QUERIES + 4 * KEYS) * row <= device_shared_bytes() ? 2 : 1;
     shape s = {dim3((unsigned)p->tile_count, (unsigned)p->a.heads, (unsigned)parts), dim3(THREADS),
                (CUDA_QUERIES + 2 * KEYS * (size_t)stages) * row};
-    return launch(prefill_kernel<TILES>, s, stream, *p, stages);
+    return launch(prefill_kernel<KV, TILES>, s, stream, *p, stages);
+}
+
+template <int KV> static int by_width(const struct cuda_prefill *p, struct cuda_stream *stream)
+{
+    int pitch = dim_pitch(p->a.head_dim);
+    if (pitch <= 64)
+        return launch_prefill<KV, 8>(p, stream);
+    if (pitch <= 96)
+        return launch_prefill<KV, 12>(p, stream);
+    return pitch <= 128 ? launch_prefill<KV, 16>(p, stream) : launch_prefill<KV, 32>(p, stream);
 }
 
 int cuda_attend_prefill(const struct cuda_prefill *p, struct cuda_stream *stream)
 {
-    int pitch = dim_pitch(p->a.head_dim);
     if (!p->tile_count)
         return 0;
-    if (pitch <= 64)
-        return launch_prefill<8>(p, stream);
-    if (pitch <= 96)
-        return launch_prefill<12>(p, stream);
-    return pitch <= 128 ? launch_prefill<16>(p, stream) : launch_prefill<32>(p, stream);
+    if (p->a.kv == KERNEL_KV_Q8)
+        return by_width<KERNEL_KV_Q8>(p, stream);
+    return by_width<KERNEL_KV_F16>(p, stream);
 }

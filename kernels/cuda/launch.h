@@ -118,16 +118,19 @@ int cuda_gemv(const struct cuda_gemv *a, struct cuda_stream *stream);
 /* --- Attention --- */
 
 /* A KV page of one layer holds 32 positions: for each KV head keys [32][dim_pitch], then values
- * [32][dim_pitch], as F16 held within +-65504; dim_pitch = head_dim rounded up to 16, the rest
- * zeros. Page p lies at cache + p * page_stride. */
+ * [32][dim_pitch], as F16 held within +-65504, or (KERNEL_KV_Q8) as int8, each part followed by its
+ * 32 positions' scales as floats (largest / 127, as the CPU has it); dim_pitch = head_dim rounded
+ * up to 16, the rest zeros. Page p lies at cache + p * page_stride. */
 static inline int cuda_dim_pitch(int head_dim)
 {
     return (head_dim + 15) / 16 * 16;
 }
 
-static inline size_t cuda_page_bytes(int kv_heads, int head_dim)
+static inline size_t cuda_page_bytes(enum kernel_kv kv, int kv_heads, int head_dim)
 {
-    return (size_t)kv_heads * 2 * KERNEL_KV_BLOCK * (size_t)cuda_dim_pitch(head_dim) * 2;
+    size_t row = (size_t)cuda_dim_pitch(head_dim);
+    row = kv == KERNEL_KV_F16 ? 2 * row : row + sizeof(float);
+    return (size_t)kv_heads * 2 * KERNEL_KV_BLOCK * row;
 }
 
 enum cuda_qk_norm { CUDA_QK_NONE, CUDA_QK_HEAD, CUDA_QK_FULL };
@@ -151,7 +154,8 @@ struct cuda_attention {
     enum kernel_rope pairing;
     int rotary;
     const float *table; /* of cuda_begin for this kind of layer, or NULL: no rotation */
-    uint8_t *cache;     /* this layer's pages */
+    enum kernel_kv kv;
+    uint8_t *cache; /* this layer's pages */
     size_t page_stride;
     float *out; /* (count, out_stride): heads * head_dim, zeros up to the next multiple of 32 */
     int out_stride;

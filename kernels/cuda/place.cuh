@@ -102,27 +102,79 @@ static __device__ __forceinline__ uint16_t stored_half(float x)
     return float_to_half(fminf(fmaxf(x, -65504.0f), 65504.0f));
 }
 
-/* A head's keys (or values) in the page that holds `position`. */
-static __device__ __forceinline__ uint16_t *page_part(const cuda_attention &a, const cuda_row &r,
-                                                      int position, int kv_head, bool values)
+/* Bytes of a head's keys or values in a page. */
+static __device__ __forceinline__ size_t part_bytes(enum kernel_kv kv, int pitch)
 {
-    size_t page = (size_t)a.pages[r.pages + position / KERNEL_KV_BLOCK];
-    size_t rows = (size_t)(2 * kv_head + values) * KERNEL_KV_BLOCK;
-    return reinterpret_cast<uint16_t *>(a.cache + page * a.page_stride) +
-           rows * (size_t)dim_pitch(a.head_dim);
+    size_t row = kv == KERNEL_KV_F16 ? 2 * (size_t)pitch : (size_t)pitch + sizeof(float);
+    return KERNEL_KV_BLOCK * row;
 }
 
-/* By one warp: a key or value head into its page. */
-static __device__ inline void place_in_page(const cuda_attention &a, int row, const cuda_row &r,
-                                            int kv_head, bool values, float factor, float *scratch)
+/* A head's keys (or values) in the page that holds `position`. */
+static __device__ __forceinline__ uint8_t *page_part(const cuda_attention &a, const cuda_row &r,
+                                                     int position, int kv_head, bool values)
+{
+    size_t page = (size_t)a.pages[r.pages + position / KERNEL_KV_BLOCK];
+    return a.cache + page * a.page_stride +
+           (size_t)(2 * kv_head + values) * part_bytes(a.kv, dim_pitch(a.head_dim));
+}
+
+/* Q8: the scales of a part's positions. */
+static __device__ __forceinline__ float *part_scales(uint8_t *part, int pitch)
+{
+    return reinterpret_cast<float *>(part + KERNEL_KV_BLOCK * pitch);
+}
+
+/* Four int8 of a word as floats: as the last byte of 2^23 + 128 they need no conversion. */
+static __device__ __forceinline__ void bytes_to_floats(uint32_t word, float out[4])
+{
+    uint32_t lifted = word ^ 0x80808080u;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        out[i] = __uint_as_float(__byte_perm(lifted, 0x4b000000u, 0x7540u + (uint32_t)i)) - 8388736.0f;
+}
+
+/* By one warp: a key or value head into its page as F16. */
+static __device__ inline void place_halves(const cuda_attention &a, int row, const head_part &part,
+                                           uint8_t *page, int slot, float *scratch)
 {
     int pitch = dim_pitch(a.head_dim);
-    uint16_t *to = page_part(a, r, r.position, kv_head, values) +
-                   (size_t)(r.position % KERNEL_KV_BLOCK) * (size_t)pitch;
-    head_part part = part_of(a, values ? HEAD_VALUE : HEAD_KEY, kv_head, factor);
+    uint16_t *to = reinterpret_cast<uint16_t *>(page) + slot * pitch;
     place_head(a, row, part, scratch, [&](int d, float value) { to[d] = stored_half(value); });
     for (int d = a.head_dim + lane_index(); d < pitch; d += WARP)
         to[d] = 0;
+}
+
+/* The same as int8: made twice, since its largest element must be known first. */
+static __device__ inline void place_quants(const cuda_attention &a, int row, const head_part &part,
+                                           uint8_t *page, int slot, float *scratch)
+{
+    int pitch = dim_pitch(a.head_dim);
+    int8_t *to = reinterpret_cast<int8_t *>(page) + slot * pitch;
+    float largest = 0;
+    place_head(a, row, part, scratch,
+               [&](int, float value) { largest = fmaxf(largest, fabsf(value)); });
+    largest = warp_max(largest);
+    bool usable = largest >= QUANTIZE_TINY && largest <= LARGEST_FLOAT;
+    float inverse = usable ? 127.0f / largest : 0;
+    place_head(a, row, part, scratch, [&](int d, float value) {
+        to[d] = usable ? (int8_t)__float2int_rn(value * inverse) : (int8_t)0;
+    });
+    for (int d = a.head_dim + lane_index(); d < pitch; d += WARP)
+        to[d] = 0;
+    if (lane_index() == 0)
+        part_scales(page, pitch)[slot] = usable ? largest / 127.0f : 0;
+}
+
+static __device__ inline void place_in_page(const cuda_attention &a, int row, const cuda_row &r,
+                                            int kv_head, bool values, float factor, float *scratch)
+{
+    uint8_t *page = page_part(a, r, r.position, kv_head, values);
+    head_part part = part_of(a, values ? HEAD_VALUE : HEAD_KEY, kv_head, factor);
+    int slot = r.position % KERNEL_KV_BLOCK;
+    if (a.kv == KERNEL_KV_F16)
+        place_halves(a, row, part, page, slot, scratch);
+    else
+        place_quants(a, row, part, page, slot, scratch);
 }
 
 /* First position that the query at `position` sees. */

@@ -7,6 +7,7 @@ struct one {
     int sequences, position; /* the first one's; the others' differ */
     enum cuda_qk_norm norm;
     enum kernel_rope pairing;
+    enum kernel_kv kv;
     bool bias, turned;
     float softcap;
 };
@@ -22,11 +23,6 @@ struct world {
     size_t cpu_page, gpu_page;
     struct cuda_attention a; /* all but rows, count, qkv, table and out */
 };
-
-static float stored(float x)
-{
-    return half_float(float_half(x));
-}
 
 /* --- The reference --- */
 
@@ -55,7 +51,7 @@ static void keep(struct world *w, int sequence, int position, const float *row)
     const struct one *c = w->c;
     int page = w->pages[w->lists[sequence] + position / KERNEL_KV_BLOCK];
     const float *key = row + c->heads * c->head_dim, *value = key + c->kv_heads * c->head_dim;
-    kernels_choose("scalar")->kv_store(KERNEL_KV_F16, w->cpu_cache + (size_t)page * w->cpu_page,
+    kernels_choose("scalar")->kv_store(c->kv, w->cpu_cache + (size_t)page * w->cpu_page,
                                        position % KERNEL_KV_BLOCK, c->kv_heads, c->head_dim, key,
                                        value);
 }
@@ -66,13 +62,33 @@ static void keep_for_device(struct world *w, int sequence, int position, const f
     const struct one *c = w->c;
     int pitch = cuda_dim_pitch(c->head_dim), slot = position % KERNEL_KV_BLOCK;
     int page = w->pages[w->lists[sequence] + position / KERNEL_KV_BLOCK];
-    uint16_t *to = (uint16_t *)(void *)(w->gpu_cache + (size_t)page * w->gpu_page);
+    size_t each = w->gpu_page / (2 * (size_t)c->kv_heads);
     for (int part = 0; part < 2 * c->kv_heads; part++) {
+        uint8_t *to = w->gpu_cache + (size_t)page * w->gpu_page + (size_t)part * each;
         const float *from = row + (c->heads + part / 2 + part % 2 * c->kv_heads) * c->head_dim;
-        for (int d = 0; d < pitch; d++)
-            to[(part * KERNEL_KV_BLOCK + slot) * pitch + d] =
-                d < c->head_dim ? float_half(from[d]) : 0;
+        float scale = 0;
+        for (int d = 0; d < c->head_dim; d++)
+            scale = fmaxf(scale, fabsf(from[d]) / 127);
+        for (int d = 0; d < pitch; d++) {
+            float x = d < c->head_dim ? from[d] : 0;
+            if (c->kv == KERNEL_KV_F16)
+                ((uint16_t *)(void *)to)[slot * pitch + d] = float_half(x);
+            else
+                ((int8_t *)to)[slot * pitch + d] = (int8_t)rintf(x / scale);
+        }
+        if (c->kv == KERNEL_KV_Q8)
+            ((float *)(void *)(to + KERNEL_KV_BLOCK * pitch))[slot] = scale;
     }
+}
+
+/* What the device has stored as element d of a part's slot. */
+static float kept(const struct one *c, const uint8_t *part, int slot, int d)
+{
+    int pitch = cuda_dim_pitch(c->head_dim), at = slot * pitch + d;
+    if (c->kv == KERNEL_KV_F16)
+        return half_float(((const uint16_t *)(const void *)part)[at]);
+    return (float)((const int8_t *)part)[at] *
+           ((const float *)(const void *)(part + KERNEL_KV_BLOCK * pitch))[slot];
 }
 
 static void attend(const struct world *w, int sequence, int position, int count, float *rows,
@@ -93,7 +109,8 @@ static void attend(const struct world *w, int sequence, int position, int count,
                                  .out_stride = (size_t)w->stride,
                                  .cache = w->cpu_cache,
                                  .page_stride = w->cpu_page,
-                                 .pages = w->pages + w->lists[sequence]};
+                                 .pages = w->pages + w->lists[sequence],
+                                 .type = c->kv};
     for (int h = 0; h < c->kv_heads; h++)
         kernels_choose("scalar")->attention(&a, h, 0, count);
 }
@@ -131,6 +148,7 @@ static void make_attention(struct world *w)
                                    .epsilon = 1e-5f,
                                    .pairing = c->pairing,
                                    .rotary = c->rotary,
+                                   .kv = c->kv,
                                    .page_stride = w->gpu_page,
                                    .out_stride = w->stride};
     w->a.pages = to_device(w->pages, sizeof w->pages);
@@ -152,8 +170,8 @@ static void make_world(struct world *w, const struct one *c, const int *lengths)
         w->length[s] += 200; /* room */
     int total = MOST_SEQUENCES * MOST_PAGES;
     list_pages(w, total);
-    w->cpu_page = kernel_kv_page_bytes(KERNEL_KV_F16, c->kv_heads, c->head_dim);
-    w->gpu_page = cuda_page_bytes(c->kv_heads, c->head_dim);
+    w->cpu_page = kernel_kv_page_bytes(c->kv, c->kv_heads, c->head_dim);
+    w->gpu_page = cuda_page_bytes(c->kv, c->kv_heads, c->head_dim);
     w->cpu_cache = host_new(w->cpu_page * (size_t)total);
     w->gpu_cache = host_new(w->gpu_page * (size_t)total);
     memset(w->gpu_cache, 0xff, w->gpu_page * (size_t)total);
@@ -189,15 +207,20 @@ static void check_kept(const struct world *w, const uint8_t *cache, int sequence
     const struct one *c = w->c;
     int pitch = cuda_dim_pitch(c->head_dim), slot = position % KERNEL_KV_BLOCK;
     int page = w->pages[w->lists[sequence] + position / KERNEL_KV_BLOCK];
-    const uint16_t *from = (const uint16_t *)(const void *)(cache + (size_t)page * w->gpu_page);
-    for (int part = 0; part < 2 * c->kv_heads; part++)
+    size_t each = w->gpu_page / (2 * (size_t)c->kv_heads);
+    for (int part = 0; part < 2 * c->kv_heads; part++) {
+        const uint8_t *from = cache + (size_t)page * w->gpu_page + (size_t)part * each;
+        const float *x = row + (c->heads + part / 2 + part % 2 * c->kv_heads) * c->head_dim;
+        float largest = 0;
+        for (int d = 0; d < c->head_dim; d++)
+            largest = fmaxf(largest, fabsf(x[d]));
         for (int d = 0; d < pitch; d++) {
-            int head = c->heads + part / 2 + part % 2 * c->kv_heads;
-            float got = half_float(from[(part * KERNEL_KV_BLOCK + slot) * pitch + d]);
-            float want = d < c->head_dim ? stored(row[head * c->head_dim + d]) : 0;
-            CHECK(fabsf(got - want) <= 0.002f * fabsf(want) + 1e-5f,
-                  "position %d, part %d, column %d: %g, not %g", position, part, d, got, want);
+            float got = kept(c, from, slot, d), want = d < c->head_dim ? x[d] : 0;
+            float away = c->kv == KERNEL_KV_F16 ? 0.002f * fabsf(want) : 0.004f * largest;
+            CHECK(fabsf(got - want) <= away + 1e-5f, "position %d, part %d, column %d: %g, not %g",
+                  position, part, d, got, want);
         }
+    }
 }
 
 static void check_out(const struct world *w, const float *got, const float *want, int rows,
@@ -253,7 +276,7 @@ static void check_decode(const struct one *c)
         attend(&w, s, lengths[s], 1, qkv + s * w.stride, want + s * w.stride);
         check_kept(&w, cache, s, lengths[s], qkv + s * w.stride);
     }
-    check_out(&w, got, want, c->sequences, 1e-9);
+    check_out(&w, got, want, c->sequences, c->kv == KERNEL_KV_F16 ? 1e-9 : 1e-5);
     free(got);
     free(cache);
     free(qkv);
@@ -317,8 +340,11 @@ static void test_decode(void)
         {.heads = 5, .kv_heads = 1, .head_dim = 320, .splits = 2, .sequences = 1, .position = 140},
         {.heads = 3, .kv_heads = 3, .head_dim = 8, .splits = 5, .sequences = 2, .position = 0},
     };
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
-        check_decode(&CASES[i]);
+    for (size_t i = 0; i < 2 * sizeof CASES / sizeof *CASES; i++) {
+        struct one one = CASES[i / 2];
+        one.kv = i % 2 ? KERNEL_KV_Q8 : KERNEL_KV_F16;
+        check_decode(&one);
+    }
 }
 
 /* --- Prefill --- */
@@ -379,7 +405,7 @@ static void check_prefill(const struct one *c, const int *lengths, const int *co
         }
         attend(&w, s, lengths[s], counts[s], first, want + (first - qkv));
     }
-    check_out(&w, got, want, rows - 1, 2e-5);
+    check_out(&w, got, want, rows - 1, 3e-5);
     free(got);
     free(cache);
     free(qkv);
@@ -420,9 +446,11 @@ static void test_prefill(void)
         {.heads = 1, .kv_heads = 1, .head_dim = 336, .sequences = 1},
     };
     static const int LENGTHS[] = {0, 45}, COUNTS[] = {70, 3}, FROM[] = {50}, SOME[] = {66};
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
-        check_prefill(&CASES[i], CASES[i].sequences > 1 ? LENGTHS : FROM,
-                      CASES[i].sequences > 1 ? COUNTS : SOME);
+    for (size_t i = 0; i < 2 * sizeof CASES / sizeof *CASES; i++) {
+        struct one one = CASES[i / 2];
+        one.kv = i % 2 ? KERNEL_KV_Q8 : KERNEL_KV_F16;
+        check_prefill(&one, one.sequences > 1 ? LENGTHS : FROM, one.sequences > 1 ? COUNTS : SOME);
+    }
 }
 
 RUN(test_decode, test_prefill)

@@ -227,7 +227,8 @@ static struct sequences make_sequences(const struct bench *b, int count, int pos
         rows[i] = (struct cuda_row){.position = one ? i : position, .pages = one ? 0 : i * each};
     for (int i = 0; i < total; i++)
         pages[i] = (i * 7 + 3) % total;
-    struct sequences s = {.bytes = (double)total * (double)cuda_page_bytes(KV_HEADS, DIM)};
+    struct sequences s = {.bytes = (double)total *
+                                   (double)cuda_page_bytes(KERNEL_KV_F16, KV_HEADS, DIM)};
     if (total % 7 == 0) /* then the sevens would meet */
         for (int i = 0; i < total; i++)
             pages[i] = i;
@@ -244,7 +245,7 @@ static struct sequences make_sequences(const struct bench *b, int count, int pos
         .rotary = DIM,
         .table = floats(b, (size_t)count * DIM),
         .cache = room(b, (size_t)s.bytes, KERNEL_F16, 1),
-        .page_stride = cuda_page_bytes(KV_HEADS, DIM),
+        .page_stride = cuda_page_bytes(KERNEL_KV_F16, KV_HEADS, DIM),
         .out = floats(b, (size_t)count * HEADS * DIM),
         .out_stride = HEADS * DIM,
     };

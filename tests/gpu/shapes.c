@@ -157,7 +157,7 @@ static void count(struct shape_model *m)
     }
     m->head_bytes = bytes_of(&m->weights.output, m->weights.output.rows);
     m->head_work = 2.0 * m->weights.output.rows * m->weights.output.columns;
-    m->kv_bytes_a_position = (double)gpu_page_bytes(&m->config) / KERNEL_KV_BLOCK;
+    m->kv_bytes_a_position = (double)gpu_page_bytes(&m->config, KERNEL_KV_F16) / KERNEL_KV_BLOCK;
 }
 
 void shape_open(struct shape_model *m, const struct shape_facts *facts,
@@ -183,7 +183,8 @@ void shape_open(struct shape_model *m, const struct shape_facts *facts,
     fill(m, ones);
     status(cuda_stream_wait(m->stream), "random weights");
     cuda_release_host(pinned);
-    m->forward = gpu_forward_new(&m->config, &m->weights, device, m->stream, m->pages, &error);
+    m->forward = gpu_forward_new(&m->config, &m->weights, device, m->stream, KERNEL_KV_F16,
+                                 m->pages, &error);
     must(m->forward, facts->name, error.message);
     status(gpu_places_init(&m->places, m->config.context / KERNEL_KV_BLOCK), "a step");
     for (int i = 0; i < 2; i++)

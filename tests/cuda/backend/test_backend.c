@@ -25,6 +25,7 @@ static const char *const TYPES[] = {"F16",  "BF16", "Q8_0", "Q4_0", "Q4_1",  "Q5
                                     "Q5_1", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL"};
 
 static struct backend *cpu, *cuda;
+static enum kernel_kv kv; /* of the models loaded from here on */
 
 /* One model on both, and what the CPU says of a text. */
 struct pair {
@@ -40,7 +41,7 @@ static const int32_t FIRST_PAGES[PAGES] = {3, 1};
 static struct backend_model *load_on(struct backend *backend, const struct pair *pair)
 {
     struct engine_error error = {0};
-    struct backend_load load = {.kv_bytes = 8 << 20};
+    struct backend_load load = {.kv_bytes = 8 << 20, .kv = kv};
     struct backend_model *model =
         backend->ops->load(backend, &pair->config, pair->file, &load, &error);
     if (!model)
@@ -304,6 +305,18 @@ static void test_tiny_models_in_every_cut(void **state)
     }
 }
 
+/* Both round the same numbers to 8 bits, but for those that lie between two. */
+static void test_keys_and_values_in_8_bits(void **state)
+{
+    struct tiny_model tiny = TINY_DEFAULT;
+    (void)state;
+    kv = KERNEL_KV_Q8;
+    tiny.type = KERNEL_F16;
+    check_tiny(tiny, "q8", (struct trial){{34}, {1, 5}, 0.05});
+    check_tiny(tiny, "q8", (struct trial){{1, 3, 12, 18}, {17}, 0.05});
+    kv = KERNEL_KV_F16;
+}
+
 #ifndef ARENA_ON_DEVICE
 /* Launches of a decode step of `rows` requests through a model of so many layers. */
 static int launches(int layers, int experts, int rows)
@@ -365,6 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny_models_in_every_cut),
         cmocka_unit_test(test_tiny_models_of_every_architecture),
+        cmocka_unit_test(test_keys_and_values_in_8_bits),
 #ifndef ARENA_ON_DEVICE
         cmocka_unit_test(test_a_layer_of_decoding_is_five_launches),
 #endif
