@@ -30,7 +30,9 @@ struct fitted {
     const struct matrix *covariance; /* votes independent */
     const struct matrix *open;       /* to add to that of clusters; NULL: nothing */
     struct scores scores;
-    bool (*score)(const void *context, size_t ballot, uint16_t *which, double *value);
+    bool by_kind; /* votes for the same models with the same outcome have the same score */
+    bool (*score)(const void *context, const struct ballot *vote, size_t ballot,
+                  struct cluster_score *score, double *extra);
 };
 
 static bool allocate(struct estimate *estimate, size_t n, struct err *err)
@@ -122,10 +124,9 @@ static bool widths_clustered(struct estimate *estimate, const struct estimate_in
         estimate->se[i] = own.se;
         estimate->lower[i] = estimate->theta[i] - own.half_width;
         estimate->upper[i] = estimate->theta[i] + own.half_width;
-        for (size_t j = 0; j < i; j++) {
-            double margin = stretch * cluster_width(cluster, i, j, &quantile).half_width;
-            estimate->margin[i * n + j] = estimate->margin[j * n + i] = margin;
-        }
+        cluster_half_widths(cluster, i, &quantile, estimate->margin + i * n);
+        for (size_t j = 0; j < i; j++)
+            estimate->margin[j * n + i] = estimate->margin[i * n + j] *= stretch;
     }
     for (size_t k = 0; k < estimate->coefficients; k++)
         estimate->value_se[k] = cluster_width(cluster, n + k, n + k, &quantile).se;
@@ -188,17 +189,33 @@ static void centre_strengths(struct estimate *estimate)
     estimate->absolute_shift = mean;
 }
 
+/* Clusters by the groups that the votes bring, or by some of their own for this once. */
+static bool find_clusters(struct cluster *cluster, const struct leaderboard_votes *votes,
+                          size_t models, const struct fitted *fitted, struct err *err)
+{
+    struct cluster_scores scores = {models, fitted->extra, fitted->score, &fitted->scores};
+    struct cluster_votes clustered = {votes->ballots, votes->groups, votes->tally};
+    struct groups own;
+    groups_init(&own,
+                fitted->by_kind && votes->ballots->count >= tally_kinds(votes->tally->models));
+    bool ok = true;
+    if (!clustered.groups || (clustered.groups->by_kind && !fitted->by_kind)) {
+        ok = groups_follow(&own, votes->ballots, err);
+        clustered.groups = &own;
+    }
+    ok = ok && cluster_find(cluster, &clustered, &scores, fitted->inverse, fitted->covariance, err);
+    groups_done(&own);
+    return ok;
+}
+
 static bool clustered(struct estimate *estimate, const struct estimate_input *input,
                       const struct fitted *fitted, struct err *err)
 {
     struct cluster cluster;
-    struct cluster_scores scores = {estimate->n + fitted->extra, 2 + fitted->extra, fitted->score,
-                                    &fitted->scores};
     if (!knows_clusters(input->votes))
         return err_set(err, ERR_BAD_REQUEST,
                        "clustered intervals need votes that name their voter or prompt");
-    if (!cluster_find(&cluster, input->votes->ballots, &scores, fitted->inverse, fitted->covariance,
-                      err))
+    if (!find_clusters(&cluster, input->votes, estimate->n, fitted, err))
         return false;
     estimate->interval = "clustered";
     for (size_t k = 0; fitted->open && k < fitted->open->n * fitted->open->n; k++)
@@ -219,7 +236,6 @@ static bool clustered(struct estimate *estimate, const struct estimate_input *in
 static bool widths(struct estimate *estimate, const struct estimate_input *input,
                    struct fitted *fitted, struct err *err)
 {
-    fitted->scores.ballots = input->votes->ballots;
     fitted->scores.map = input->map;
     fitted->scores.theta = fitted->theta;
     fitted->scores.models = estimate->n;
@@ -289,17 +305,13 @@ static double *weights_of(const struct bt_pairs *pairs)
     return weight;
 }
 
-/* What each pair's votes were expected to say, where there are more votes than pairs. */
-static double *chances_of(const struct bt_fit *fit, const struct leaderboard_votes *votes)
+/* e^theta of each model; NULL without memory. */
+static double *powers_of(const struct bt_fit *fit)
 {
-    size_t n = fit->models;
-    if (!knows_clusters(votes) || votes->ballots->count < n * n)
-        return NULL;
-    double *chance = malloc(n * n * sizeof *chance);
-    for (size_t i = 0; chance && i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            chance[i * n + j] = bt_probability(fit->theta[i] - fit->theta[j]);
-    return chance;
+    double *power = malloc((fit->models + 1) * sizeof *power);
+    for (size_t i = 0; power && i < fit->models; i++)
+        power[i] = exp(fit->theta[i]);
+    return power;
 }
 
 static bool bradley_terry_widths(struct estimate *estimate, const struct estimate_input *input,
@@ -309,13 +321,14 @@ static bool bradley_terry_widths(struct estimate *estimate, const struct estimat
     const struct leaderboard_options *options = input->options;
     struct matrix covariance = {0};
     double *weight = options->reweighted ? weights_of(pairs) : NULL;
-    double *chance = chances_of(fit, input->votes);
+    double *power = powers_of(fit);
     struct fitted fitted = {.theta = fit->theta,
                             .inverse = &fit->inverse,
                             .covariance = &covariance,
-                            .scores = {.weight = weight, .chance = chance},
+                            .scores = {.weight = weight, .power = power},
+                            .by_kind = true,
                             .score = scores_bradley_terry};
-    bool ok = matrix_init(&covariance, estimate->n) && (weight || !options->reweighted);
+    bool ok = matrix_init(&covariance, estimate->n) && power && (weight || !options->reweighted);
     if (!ok)
         err_set(err, ERR_MEMORY, "no memory for the intervals of %zu models", estimate->n);
     else if (options->compatible)
@@ -325,7 +338,7 @@ static bool bradley_terry_widths(struct estimate *estimate, const struct estimat
     ok = ok && widths(estimate, input, &fitted, err);
     matrix_done(&covariance);
     free(weight);
-    free(chance);
+    free(power);
     return ok;
 }
 
@@ -369,6 +382,7 @@ static bool fit_ties(struct estimate *estimate, const struct estimate_input *inp
                             .inverse = &fit.inverse,
                             .covariance = &fit.covariance,
                             .scores = {.tie = model},
+                            .by_kind = true,
                             .score = scores_tie};
     estimate->absolute = model == TIE_GROUNDED;
     bool ok = widths(estimate, input, &fitted, err);

@@ -333,15 +333,16 @@ static bool fill_matrices(struct build *build, struct err *err)
     if (!board->wins || !board->ties || !board->margin)
         return no_memory(err);
     for (size_t row = 0; row < n; row++) {
-        for (size_t column = 0; column < n; column++) {
-            size_t i = (size_t)build->map[board->models[row].model],
-                   j = (size_t)build->map[board->models[column].model];
-            board->wins[row * n + column] = (uint32_t)tally_count(&build->ranked, i, j, OUTCOME_A);
-            if (column > row) /* the same seen from the other side */
-                board->ties[row * n + column] = board->ties[column * n + row] =
-                    (uint32_t)(tally_count(&build->ranked, i, j, OUTCOME_TIE) +
-                               tally_count(&build->ranked, i, j, OUTCOME_BOTH_BAD));
-            board->margin[row * n + column] = RATING_ALPHA * estimate->margin[i * n + j];
+        size_t i = (size_t)build->map[board->models[row].model];
+        for (size_t column = row + 1; column < n; column++) {
+            size_t j = (size_t)build->map[board->models[column].model], here = row * n + column,
+                   there = column * n + row;
+            struct tally_record met = tally_met(&build->ranked, i, j);
+            board->wins[here] = (uint32_t)met.wins;
+            board->wins[there] = (uint32_t)met.losses;
+            board->ties[here] = board->ties[there] = (uint32_t)(met.ties + met.both_bad);
+            board->margin[here] = board->margin[there] =
+                RATING_ALPHA * estimate->margin[i * estimate->n + j];
         }
     }
     return true;

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "rating/ballot.h"
 #include "rating/connect.h"
+#include "rating/groups.h"
 #include "rating/tally.h"
 
 /* Stored with every published board; changes when the numbers could. */
@@ -70,6 +71,7 @@ struct leaderboard_votes {
     const char *const *names; /* one per model, unique */
     const struct ballots
         *ballots; /* may be NULL: then intervals are not clustered, no style, no elo */
+    const struct groups *groups; /* of all the ballots, kept from fit to fit; NULL: made for each */
     const char *const *features; /* names of the ballots' features, or NULL */
     uint64_t skipped;            /* votes that the reader left out, said in a warning */
     const char *const

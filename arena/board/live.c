@@ -105,6 +105,7 @@ static bool load_or_more(struct board *board, struct err *err)
         return stored_votes_more(board->votes, board->db, err);
     published_filter(&board->published, &filter);
     filter.catalogue = true;
+    filter.grouped = !board->published.elo;
     filter.versions = 0;
     filter.marks = STORED_MARKS_NOW;
     return (board->votes = stored_votes_load(board->db, &filter, err)) != NULL;

@@ -293,6 +293,8 @@ struct leaderboard_votes stored_votes_input(const struct stored_votes *votes)
     return (struct leaderboard_votes){.tally = &votes->tally,
                                       .names = (const char *const *)votes->names,
                                       .ballots = &votes->ballots,
+                                      .groups =
+                                          votes->state->filter.grouped ? &votes->groups : NULL,
                                       .features = votes->ballots.features ? STYLE_NAMES : NULL,
                                       .notes = votes->notes};
 }
@@ -396,7 +398,8 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
     votes->ballots.voters = state->voters.count;
     votes->ballots.prompts = state->prompts.count;
     write_notes(votes);
-    return ok && name_models(votes, db, err);
+    return ok && (!state->filter.grouped || groups_follow(&votes->groups, &votes->ballots, err)) &&
+           name_models(votes, db, err);
 }
 
 static bool choose(struct stored_votes *votes, struct db *db, const struct stored_filter *filter,
@@ -438,6 +441,7 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
     tally_init(&votes->tally);
     ballots_init(&votes->ballots, filter->style ? STYLE_FEATURES : 0);
     votes->ballots.weighted = filter->weighted;
+    groups_init(&votes->groups, !filter->style && !filter->weighted);
     hash_keys_init(&state->voters, false);
     hash_keys_init(&state->prompts, false);
     bool good = !filter->catalogue || (votes->catalogue = catalogue_new(err));
@@ -458,6 +462,7 @@ void stored_votes_free(struct stored_votes *votes)
     catalogue_free(votes->catalogue);
     free(votes->state);
     free(votes->versions);
+    groups_done(&votes->groups);
     ballots_done(&votes->ballots);
     tally_done(&votes->tally);
     free(votes);

@@ -14,6 +14,7 @@
 #include "board/leaderboard.h"
 #include "board/sieve.h"
 #include "rating/ballot.h"
+#include "rating/groups.h"
 #include "rating/tally.h"
 #include "store/competitors.h"
 
@@ -31,6 +32,7 @@ struct stored_marks {
 struct stored_votes {
     struct tally tally;
     struct ballots ballots;
+    struct groups groups; /* with filter.grouped, of all ballots */
     char **names;         /* of each model */
     int64_t *versions;    /* of each model */
     size_t models, named; /* named: how many `names` there are */
@@ -59,6 +61,7 @@ struct stored_filter {
     int64_t versions; /* name the models as when versions up to this id were known; 0: as now */
     int64_t daily_votes; /* of a person on a day (UTC) in the arena itself only the first so many;
                             0: all */
+    bool grouped;        /* to be fitted again and again as they grow: keep their clusters */
     bool catalogue;      /* count for which categories there are votes: reads every vote's tags */
     bool losses; /* who failed to answer lost (voids and swaps); not for Elo, which has an order */
     struct stored_marks marks;

@@ -30,11 +30,11 @@ static void set_pair(struct bt_pair *pair, const struct tally *tally, size_t i, 
 {
     pair->i = (uint32_t)i;
     pair->j = (uint32_t)j;
-    pair->wins = (double)tally_count(tally, i, j, OUTCOME_A);
-    pair->losses = (double)tally_count(tally, i, j, OUTCOME_B);
-    pair->ties = (double)(tally_count(tally, i, j, OUTCOME_TIE) +
-                          tally_count(tally, i, j, OUTCOME_BOTH_BAD));
-    double votes = pair->wins + pair->losses + pair->ties;
+    struct tally_record met = tally_met(tally, i, j);
+    double votes = (double)met.votes;
+    pair->wins = (double)met.wins;
+    pair->losses = (double)met.losses;
+    pair->ties = (double)(met.ties + met.both_bad);
     pair->weight = reweighted ? 1 / fmax(votes, BT_MIN_PAIR_COUNT) : 1;
 }
 
@@ -87,6 +87,37 @@ double bt_loss(const struct bt_pairs *pairs, const double *theta, double *gradie
     return loss / pairs->mass;
 }
 
+static double largest(const double *x, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs(x[i]));
+    return most;
+}
+
+static void raise_powers(const double *theta, size_t n, double *power)
+{
+    for (size_t i = 0; i < n; i++)
+        power[i] = exp(fmax(fmin(theta[i], POWER_MAX), -POWER_MAX));
+}
+
+/* The mean loss where no power overflows, with one logarithm a pair. */
+static double loss_at(const struct bt_pairs *pairs, const double *theta, double *power)
+{
+    double loss = 0;
+    if (largest(theta, pairs->models) > POWER_MAX)
+        return bt_loss(pairs, theta, NULL);
+    raise_powers(theta, pairs->models, power);
+    for (size_t k = 0; k < pairs->count; k++) {
+        const struct bt_pair *pair = &pairs->pairs[k];
+        double votes = pair->wins + pair->losses + pair->ties,
+               score = pair->wins + 0.5 * pair->ties;
+        loss += pair->weight * (votes * (log(power[pair->i] + power[pair->j]) - theta[pair->j]) -
+                                score * (theta[pair->i] - theta[pair->j]));
+    }
+    return loss / pairs->mass;
+}
+
 /* K at theta, and the gradient of the summed loss. `power` is room for e^theta: one exponential a
  * model instead of one a pair. */
 static void derivatives(const struct bt_pairs *pairs, const double *theta, struct matrix *k,
@@ -95,8 +126,7 @@ static void derivatives(const struct bt_pairs *pairs, const double *theta, struc
     size_t n = pairs->models;
     matrix_zero(k);
     memset(gradient, 0, n * sizeof *gradient);
-    for (size_t i = 0; i < n; i++)
-        power[i] = exp(fmax(fmin(theta[i], POWER_MAX), -POWER_MAX));
+    raise_powers(theta, n, power);
     for (size_t at = 0; at < pairs->count; at++) {
         const struct bt_pair *pair = &pairs->pairs[at];
         double p = power[pair->i] / (power[pair->i] + power[pair->j]);
@@ -115,24 +145,16 @@ static void derivatives(const struct bt_pairs *pairs, const double *theta, struc
         k->a[at] += ridge;
 }
 
-static double largest(const double *x, size_t n)
-{
-    double most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs(x[i]));
-    return most;
-}
-
 /* theta -= step, in as large a part as lowers the loss. */
 static void advance(const struct bt_pairs *pairs, double *theta, const double *step, double length,
-                    double *trial)
+                    double *trial, double *power)
 {
     size_t n = pairs->models;
-    double part = 1, before = length > STEP_SAFE ? bt_loss(pairs, theta, NULL) : 0;
+    double part = 1, before = length > STEP_SAFE ? loss_at(pairs, theta, power) : 0;
     for (int halvings = 0; length > STEP_SAFE && halvings < HALVINGS_MAX; halvings++) {
         for (size_t i = 0; i < n; i++)
             trial[i] = theta[i] - part * step[i];
-        if (bt_loss(pairs, trial, NULL) <= before)
+        if (loss_at(pairs, trial, power) <= before)
             break;
         part *= 0.5;
     }
@@ -170,7 +192,7 @@ static bool newton(struct bt_fit *fit, const struct bt_pairs *pairs, double *wor
         double length = largest(step, n);
         if (!isfinite(length))
             return no_maximum(err);
-        advance(pairs, fit->theta, step, length, trial);
+        advance(pairs, fit->theta, step, length, trial, power);
         centre(fit->theta, n);
         if (length < STEP_LAST)
             return true;
@@ -184,7 +206,7 @@ static bool finish(struct bt_fit *fit, const struct bt_pairs *pairs, double *gra
 {
     derivatives(pairs, fit->theta, factor, gradient, gradient + pairs->models);
     fit->gradient = largest(gradient, pairs->models) / pairs->mass;
-    fit->loss = bt_loss(pairs, fit->theta, NULL);
+    fit->loss = loss_at(pairs, fit->theta, gradient + pairs->models);
     if (!(fit->gradient < GRADIENT_MAX) || !matrix_factor(factor))
         return no_maximum(err);
     matrix_invert(factor, &fit->inverse);

@@ -1,156 +1,207 @@
-/* Votes are sorted by cluster. A cluster's score that touches few models adds its outer product
- * over those alone; the scores that touch many are added four at a time over whole rows. Summing
- * in the order of the votes keeps the result a function of the votes, not of threads. What a
- * vote's score is, each method says for itself. */
+/* A vote that shares its voter (prompt, or both) with no other is a cluster that nobody reads: how
+ * many there are of its kind is what the tally counts less what was met in the lists. A listed
+ * cluster's score that touches few models adds its outer product over those alone; scores that
+ * touch many are added together. What a vote's score is, each method says for itself. */
 #include "rating/cluster.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "rating/wide.h"
-
 #define FLOOR 0.25
-#define TOGETHER 4 /* scores of many models whose outer products are added at once */
+#define TOGETHER 64 /* scores of many models whose products are added at once; and widths */
+#define AHEAD 12    /* lists: about as many as memory takes to answer */
+#define MANY(touched, models) (10 * (touched) > 3 * (models))
 
+/* A listed vote's first word is its kind or its number: an item here. Their scores are kept small,
+ * so that those of 130 models fit a core's second-level cache, and one that takes no part says
+ * nothing. `grouped` of a score counts its votes in clusters of more than one. */
 struct work {
-    const struct ballots *ballots;
-    uint32_t *order, *spare, *start;
-    double *scores_many; /* TOGETHER x parameters; all zeros past the first `many` */
+    const struct cluster_votes *votes;
+    size_t models, extra;
+    size_t count;  /* items */
+    uint64_t used; /* votes that take part */
+    bool all;      /* every vote does */
+    struct cluster_score *scores;
+    uint32_t *taking; /* of each item: votes that take part */
+    double *extras;   /* of each item: its score by the parameters that are no strengths */
+    size_t width;     /* of a row of `rows` */
+    double *rows;     /* TOGETHER x width: scores of many models; zeros past the first `many` */
     size_t many;
-    double *score; /* of the cluster at hand: one of those */
-    bool *listed;  /* parameters on `touched` */
+    bool *listed; /* parameters on `touched` */
     uint32_t *touched;
-    uint16_t *which;   /* of every vote: the parameters that its score is about */
-    double *value;     /* and the score, 0 where a vote says nothing of one */
-    size_t each, used; /* parameters of a vote; ballots that take part */
 };
 
 static void work_done(struct work *work)
 {
-    free(work->order);
-    free(work->spare);
-    free(work->start);
-    free(work->scores_many);
+    free(work->scores);
+    free(work->taking);
+    free(work->extras);
+    free(work->rows);
     free(work->listed);
     free(work->touched);
-    free(work->which);
-    free(work->value);
 }
 
-static bool work_init(struct work *work, const struct ballots *ballots,
+static bool work_init(struct work *work, const struct cluster_votes *votes,
                       const struct cluster_scores *scores)
 {
-    size_t n = scores->parameters;
-    size_t keys = (ballots->voters > ballots->prompts ? ballots->voters : ballots->prompts) + 2;
-    *work = (struct work){.ballots = ballots, .each = scores->each};
-    work->order = malloc((ballots->count + 1) * sizeof *work->order);
-    work->spare = malloc((ballots->count + 1) * sizeof *work->spare);
-    work->start = malloc((keys + 1) * sizeof *work->start);
-    work->score = work->scores_many = calloc(TOGETHER * n + 1, sizeof *work->score);
-    work->listed = calloc(n + 1, sizeof *work->listed);
-    work->touched = malloc((n + 1) * sizeof *work->touched);
-    work->which = malloc((ballots->count * work->each + 1) * sizeof *work->which);
-    work->value = malloc((ballots->count * work->each + 1) * sizeof *work->value);
-    if (!work->order || !work->spare || !work->start || !work->score || !work->listed ||
-        !work->touched || !work->which || !work->value) {
-        work_done(work);
-        return false;
-    }
-    for (size_t k = 0; k < ballots->count; k++)
-        if (scores->score(scores->context, k, work->which + k * work->each,
-                          work->value + k * work->each))
-            work->order[work->used++] = (uint32_t)k;
-    return true;
+    size_t n = scores->models + scores->extra;
+    *work = (struct work){
+        .votes = votes, .models = scores->models, .extra = scores->extra, .width = matrix_row(n)};
+    work->count =
+        votes->groups->by_kind ? tally_kinds(votes->tally->models) : votes->ballots->count;
+    work->scores = calloc(work->count + 1, sizeof *work->scores);
+    work->taking = calloc(work->count + 1, sizeof *work->taking);
+    work->extras = calloc(work->count * work->extra + 1, sizeof *work->extras);
+    work->rows = calloc(TOGETHER * work->width + 1, sizeof *work->rows);
+    work->listed = calloc(n + 2, sizeof *work->listed);
+    work->touched = malloc((n + 2) * sizeof *work->touched);
+    if (work->scores && work->taking && work->extras && work->rows && work->listed && work->touched)
+        return true;
+    work_done(work);
+    return false;
 }
 
-static uint32_t key_of(const struct ballot *row, bool by_prompt)
+/* `votes` votes are this item. */
+static void score_item(struct work *work, const struct cluster_scores *scores, size_t number,
+                       const struct ballot *vote, uint32_t votes)
 {
-    return by_prompt ? row->prompt : row->voter;
+    if (!scores->score(scores->context, vote, number, &work->scores[number],
+                       work->extras + number * work->extra))
+        return;
+    work->taking[number] = votes;
+    work->used += votes;
 }
 
-/* Stable counting sort of `order` by voter or prompt; those without one come last. */
-static void sort_by(struct work *work, bool by_prompt)
+static void score_kinds(struct work *work, const struct cluster_scores *scores)
 {
-    uint32_t keys = (by_prompt ? work->ballots->prompts : work->ballots->voters) + 1;
-    memset(work->start, 0, (keys + 1) * sizeof *work->start);
-    for (size_t k = 0; k < work->used; k++) {
-        uint32_t key = key_of(&work->ballots->rows[work->order[k]], by_prompt);
-        work->start[(key < keys - 1 ? key : keys - 1) + 1]++;
-    }
-    for (uint32_t key = 0; key < keys; key++)
-        work->start[key + 1] += work->start[key];
-    for (size_t k = 0; k < work->used; k++) {
-        uint32_t key = key_of(&work->ballots->rows[work->order[k]], by_prompt);
-        work->spare[work->start[key < keys - 1 ? key : keys - 1]++] = work->order[k];
-    }
-    uint32_t *swap = work->order;
-    work->order = work->spare;
-    work->spare = swap;
-}
-
-/* Adds one vote's score to its cluster's. */
-static void add_score(struct work *work, size_t ballot, size_t *touched)
-{
-    const uint16_t *which = work->which + ballot * work->each;
-    const double *value = work->value + ballot * work->each;
-    for (size_t k = 0; k < work->each; k++) {
-        uint32_t parameter = which[k];
-        work->score[parameter] += value[k];
-        work->touched[*touched] = parameter; /* without a branch that nobody could predict */
-        *touched += !work->listed[parameter];
-        work->listed[parameter] = true;
+    const struct tally *tally = work->votes->tally;
+    for (size_t j = 1, item = 0; j < tally->models; j++) {
+        for (size_t i = 0; i < j; i++) {
+            const struct tally_cell *cell = tally_cell(tally, i, j);
+            for (int o = 0; o < OUTCOMES; o++, item++) {
+                uint32_t votes = cell->count[0][o] + cell->count[1][o];
+                struct ballot vote = {.a = (uint16_t)i, .b = (uint16_t)j, .outcome = (uint8_t)o};
+                if (votes)
+                    score_item(work, scores, item, &vote, votes);
+            }
+        }
     }
 }
 
-/* A vote that is a cluster of its own. */
-static void add_alone(struct work *work, size_t ballot, struct matrix *meat)
+static void score_all(struct work *work, const struct cluster_scores *scores)
 {
-    const uint16_t *which = work->which + ballot * work->each;
-    const double *value = work->value + ballot * work->each;
-    for (size_t x = 0; x < work->each; x++)
-        for (size_t y = 0; y <= x; y++)
-            meat->a[which[x] * meat->n + which[y]] += value[x] * value[y];
+    const struct ballots *ballots = work->votes->ballots;
+    if (work->votes->groups->by_kind)
+        score_kinds(work, scores);
+    for (size_t k = 0; !work->votes->groups->by_kind && k < ballots->count; k++)
+        score_item(work, scores, k, &ballots->rows[k], 1);
+    work->all = work->used == ballots->count;
 }
 
-/* Adds the outer products of the scores of many models, above the diagonal, and clears them. */
-WIDE static void flush_many(struct work *work, struct matrix *meat)
+/* Adds the outer products of the scores of many models and clears them. */
+static void flush_many(struct work *work, struct matrix *meat)
 {
-    size_t n = meat->n;
-    const double *s0 = work->scores_many, *s1 = s0 + n, *s2 = s1 + n, *s3 = s2 + n;
-    for (size_t i = 0; work->many && i < n; i++) {
-        double *restrict row = meat->a + i * n;
-        for (size_t j = i; j < n; j++)
-            row[j] += s0[i] * s0[j] + s1[i] * s1[j] + s2[i] * s2[j] + s3[i] * s3[j];
-    }
-    memset(work->scores_many, 0, work->many * n * sizeof *work->scores_many);
+    matrix_add_products(meat, work->rows, work->many);
+    memset(work->rows, 0, work->many * work->width * sizeof *work->rows);
     work->many = 0;
-    work->score = work->scores_many;
 }
 
 /* Adds the outer product of a score of few models, on one side of the diagonal, and clears it. */
-static void add_few(struct work *work, size_t touched, struct matrix *meat)
+static void add_few(struct work *work, double *score, size_t touched, struct matrix *meat)
 {
     for (size_t x = 0; x < touched; x++) {
-        double *row = meat->a + work->touched[x] * meat->n, score = work->score[work->touched[x]];
+        double *row = meat->a + work->touched[x] * meat->n, here = score[work->touched[x]];
         for (size_t y = 0; y <= x; y++)
-            row[work->touched[y]] += score * work->score[work->touched[y]];
+            row[work->touched[y]] += here * score[work->touched[y]];
     }
     for (size_t x = 0; x < touched; x++)
-        work->score[work->touched[x]] = 0;
+        score[work->touched[x]] = 0;
 }
 
-static void close_cluster(struct work *work, size_t touched, struct matrix *meat)
+/* Puts a parameter on the list, without a branch that nobody could predict; returns how many are
+ * on it then. */
+static size_t touch(struct work *work, size_t touched, uint32_t parameter)
 {
+    work->touched[touched] = parameter;
+    touched += !work->listed[parameter];
+    work->listed[parameter] = true;
+    return touched;
+}
+
+/* How many of these votes take part. */
+static uint32_t count_used(const struct work *work, const uint32_t *words, size_t count,
+                           size_t width)
+{
+    uint32_t used = work->all ? (uint32_t)count : 0;
+    for (size_t k = 0; !work->all && k < count; k++)
+        used += work->taking[words[k * width]] > 0;
+    return used;
+}
+
+/* Sums the scores of the votes whose words stand here; returns how many parameters they touch. */
+static size_t sum_scores(struct work *work, const uint32_t *words, size_t count, size_t width,
+                         double *sum)
+{
+    size_t touched = 0;
+    for (const uint32_t *word = words, *end = words + count * width; word < end; word += width) {
+        struct cluster_score *score = &work->scores[*word];
+        score->grouped++;
+        sum[score->model[0]] += score->value[0];
+        sum[score->model[1]] += score->value[1];
+        touched = touch(work, touched, score->model[0]);
+        touched = touch(work, touched, score->model[1]);
+        for (size_t k = 0; k < work->extra; k++)
+            sum[work->models + k] += work->extras[*word * work->extra + k];
+    }
+    for (size_t k = 0; k < work->extra; k++)
+        touched = touch(work, touched, (uint32_t)(work->models + k));
+    return touched;
+}
+
+/* Adds the cluster of these votes to the meat; returns how many take part. */
+static uint32_t add_cluster(struct work *work, const uint32_t *words, size_t count, size_t width,
+                            struct matrix *meat)
+{
+    double *sum = work->rows + work->many * work->width;
+    size_t touched = sum_scores(work, words, count, width, sum);
     for (size_t x = 0; x < touched; x++)
         work->listed[work->touched[x]] = false;
-    if (5 * touched < 2 * meat->n) {
-        add_few(work, touched, meat);
-        return;
-    }
-    work->score += meat->n;
-    if (++work->many == TOGETHER)
+    if (MANY(touched, meat->n))
+        work->many++;
+    else
+        add_few(work, sum, touched, meat);
+    if (work->many == TOGETHER)
         flush_many(work, meat);
+    return count_used(work, words, count, width);
+}
+
+/* `alone` votes of this item are clusters of their own. */
+static void add_item(const struct work *work, const struct cluster_score *score,
+                     const double *extra, double alone, struct matrix *meat)
+{
+    size_t n = meat->n, a = score->model[0], b = score->model[1];
+    meat->a[a * n + a] += alone * score->value[0] * score->value[0];
+    meat->a[b * n + b] += alone * score->value[1] * score->value[1];
+    meat->a[a * n + b] += alone * score->value[0] * score->value[1];
+    for (size_t x = 0; x < work->extra; x++) {
+        double *row = meat->a + (work->models + x) * n, here = alone * extra[x];
+        row[a] += here * score->value[0];
+        row[b] += here * score->value[1];
+        for (size_t y = 0; y <= x; y++)
+            row[work->models + y] += here * extra[y];
+    }
+}
+
+static void add_alone(struct work *work, struct matrix *meat)
+{
+    for (size_t k = 0; k < work->count; k++) {
+        struct cluster_score *score = &work->scores[k];
+        if (work->taking[k] > score->grouped)
+            add_item(work, score, work->extras + k * work->extra, work->taking[k] - score->grouped,
+                     meat);
+        score->grouped = 0;
+    }
 }
 
 /* Each outer product stands on one side of the diagonal or the other: their sum is the whole. */
@@ -166,41 +217,63 @@ static void fold(struct matrix *meat, double factor)
     }
 }
 
-static bool same_cluster(const struct ballot *x, const struct ballot *y, bool by_voter,
-                         bool by_prompt)
+/* Lists lie anywhere: the next ones are asked for while these are summed. */
+static void ask_ahead(const struct grouping *by, size_t k)
 {
-    if (by_voter && (x->voter != y->voter || x->voter == BALLOT_NONE))
-        return false;
-    return !by_prompt || (x->prompt == y->prompt && x->prompt != BALLOT_NONE);
+    if (k + AHEAD < by->count)
+        __builtin_prefetch(by->words + by->list[k + AHEAD].at);
 }
 
-/* Adds the cluster of the sorted votes from `from` up to `to`. */
-static void add_cluster(struct work *work, size_t from, size_t to, struct matrix *meat)
+/* By voter or by prompt: the lists. Adds up the votes in them that take part; returns the clusters
+ * that have such. */
+static uint32_t add_lists(struct work *work, const struct grouping *by, uint64_t *grouped,
+                          struct matrix *meat)
 {
-    size_t touched = 0;
-    if (to - from == 1) {
-        add_alone(work, work->order[from], meat);
-        return;
-    }
-    for (size_t k = from; k < to; k++)
-        add_score(work, work->order[k], &touched);
-    close_cluster(work, touched, meat);
-}
-
-/* Sum over the clusters of the sorted votes, times G / (G - 1); returns G. */
-static uint32_t meat_of(struct work *work, bool by_voter, bool by_prompt, struct matrix *meat)
-{
-    const struct ballot *rows = work->ballots->rows;
     uint32_t clusters = 0;
-    matrix_zero(meat);
-    for (size_t from = 0, to; from < work->used; from = to, clusters++) {
-        const struct ballot *first = &rows[work->order[from]];
-        to = from + 1;
-        while (to < work->used && same_cluster(first, &rows[work->order[to]], by_voter, by_prompt))
-            to++;
-        add_cluster(work, from, to, meat);
+    for (size_t k = 0; k < by->count; k++) {
+        const struct group *group = &by->list[k];
+        ask_ahead(by, k);
+        uint32_t used = add_cluster(work, by->words + group->at, group->count, by->width, meat);
+        *grouped += used;
+        clusters += used > 0;
     }
+    return clusters;
+}
+
+/* By voter and prompt: on each prompt, the votes that share their voter stand together. */
+static uint32_t add_runs(struct work *work, const struct grouping *by, uint64_t *grouped,
+                         struct matrix *meat)
+{
+    uint32_t clusters = 0;
+    for (size_t k = 0; k < by->count; k++) {
+        const uint32_t *words = by->words + by->list[k].at;
+        ask_ahead(by, k);
+        for (size_t from = 0, to, count = by->list[k].count; from < count; from = to) {
+            uint32_t voter = words[2 * from + 1];
+            for (to = from + 1; to < count && words[2 * to + 1] == voter;)
+                to++;
+            if (to == from + 1 || voter == BALLOT_NONE)
+                continue;
+            uint32_t used = add_cluster(work, words + 2 * from, to - from, 2, meat);
+            *grouped += used;
+            clusters += used > 0;
+        }
+    }
+    return clusters;
+}
+
+/* Sum over the clusters, times G / (G - 1); returns G. */
+static uint32_t meat_of(struct work *work,
+                        uint32_t (*add)(struct work *, const struct grouping *, uint64_t *,
+                                        struct matrix *),
+                        const struct grouping *by, struct matrix *meat)
+{
+    uint64_t grouped = 0;
+    matrix_zero(meat);
+    uint32_t clusters = add(work, by, &grouped, meat);
+    clusters += (uint32_t)(work->used - grouped);
     flush_many(work, meat);
+    add_alone(work, meat);
     fold(meat, clusters > 1 ? (double)clusters / (clusters - 1) : 1);
     return clusters;
 }
@@ -219,42 +292,42 @@ static void combine(struct cluster *cluster, const struct matrix *both)
 static void fill(struct cluster *cluster, struct work *work, const struct matrix *inverse,
                  struct matrix *meat, struct matrix *scratch, struct matrix *both)
 {
-    if (work->ballots->prompts) {
-        sort_by(work, true);
-        cluster->prompts = meat_of(work, false, true, meat);
+    const struct groups *groups = work->votes->groups;
+    if (work->votes->ballots->prompts) {
+        cluster->prompts = meat_of(work, add_lists, &groups->prompt, meat);
         matrix_sandwich(inverse, meat, scratch, &cluster->prompt);
     }
-    if (work->ballots->voters) {
-        sort_by(work, false);
-        cluster->voters = meat_of(work, true, false, meat);
+    if (work->votes->ballots->voters) {
+        cluster->voters = meat_of(work, add_lists, &groups->voter, meat);
         matrix_sandwich(inverse, meat, scratch, &cluster->voter);
     }
-    if (cluster->prompts && cluster->voters) { /* still sorted by prompt within each voter */
-        meat_of(work, true, true, meat);
+    if (cluster->prompts && cluster->voters) {
+        meat_of(work, add_runs, &groups->prompt, meat);
         matrix_sandwich(inverse, meat, scratch, both);
     }
     combine(cluster, both);
 }
 
-bool cluster_find(struct cluster *cluster, const struct ballots *ballots,
+bool cluster_find(struct cluster *cluster, const struct cluster_votes *votes,
                   const struct cluster_scores *scores, const struct matrix *inverse,
                   const struct matrix *single, struct err *err)
 {
     struct work work = {0};
     struct matrix meat = {0}, scratch = {0}, both = {0};
-    size_t n = scores->parameters;
+    size_t n = scores->models + scores->extra;
     *cluster = (struct cluster){0};
     bool ok = matrix_init(&meat, n) && matrix_init(&scratch, n) && matrix_init(&both, n) &&
               matrix_init(&cluster->voter, n) && matrix_init(&cluster->prompt, n) &&
               matrix_init(&cluster->single, n) && matrix_init(&cluster->covariance, n) &&
-              work_init(&work, ballots, scores);
+              work_init(&work, votes, scores);
     if (ok) {
         memcpy(cluster->single.a, single->a, n * n * sizeof *single->a);
+        score_all(&work, scores);
         fill(cluster, &work, inverse, &meat, &scratch, &both);
         work_done(&work);
     } else {
         cluster_done(cluster);
-        err_set(err, ERR_MEMORY, "no memory to cluster %zu votes", ballots->count);
+        err_set(err, ERR_MEMORY, "no memory to cluster %zu votes", votes->ballots->count);
     }
     matrix_done(&meat);
     matrix_done(&scratch);
@@ -288,17 +361,37 @@ double cluster_least_freedom(const struct cluster *cluster)
     return fmin(freedom_of(cluster->voters), freedom_of(cluster->prompts));
 }
 
-struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j,
-                                   const struct stats_t_curve *quantile)
+/* The standard error, and Satterthwaite's degrees of freedom: each part's share squared over its
+ * own. */
+static double error_of(const struct cluster *cluster, size_t i, size_t j, double *freedom)
 {
     double voter = cluster->voters ? contrast(&cluster->voter, i, j) : 0;
     double prompt = cluster->prompts ? contrast(&cluster->prompt, i, j) : 0;
     double variance =
         fmax(contrast(&cluster->covariance, i, j), FLOOR * contrast(&cluster->single, i, j));
-    /* Satterthwaite: each part's share squared over its degrees of freedom */
     double spread = voter * voter / freedom_of(cluster->voters) +
                     prompt * prompt / freedom_of(cluster->prompts);
-    double freedom = spread > 0 ? (voter + prompt) * (voter + prompt) / spread : INFINITY;
-    double se = sqrt(fmax(variance, 0));
+    *freedom = spread > 0 ? (voter + prompt) * (voter + prompt) / spread : INFINITY;
+    return sqrt(fmax(variance, 0));
+}
+
+struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j,
+                                   const struct stats_t_curve *quantile)
+{
+    double freedom, se = error_of(cluster, i, j, &freedom);
     return (struct cluster_width){se, se * stats_t_curve_at(quantile, freedom)};
+}
+
+void cluster_half_widths(const struct cluster *cluster, size_t i,
+                         const struct stats_t_curve *quantile, double *half_width)
+{
+    double freedom[TOGETHER], se[TOGETHER];
+    for (size_t from = 0; from < i; from += TOGETHER) {
+        size_t count = i - from < TOGETHER ? i - from : TOGETHER;
+        for (size_t j = 0; j < count; j++)
+            se[j] = error_of(cluster, i, from + j, &freedom[j]);
+        stats_t_curve_each(quantile, freedom, count);
+        for (size_t j = 0; j < count; j++)
+            half_width[from + j] = se[j] * freedom[j];
+    }
 }

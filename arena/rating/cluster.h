@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "rating/ballot.h"
 #include "rating/dense.h"
+#include "rating/groups.h"
 #include "rating/stats.h"
 
 #define CLUSTER_FEW 20 /* fewer clusters of a kind than this is said on the board */
@@ -28,17 +29,34 @@ struct cluster {
     struct matrix covariance; /* voter + prompt - both */
 };
 
-/* The score of one vote (the gradient of its log-likelihood): `each` numbers, parameter which[k]
- * getting value[k]. False leaves the vote out. */
+/* What one vote says: the gradient of its log-likelihood, by its two models' strengths. */
+struct cluster_score {
+    double value[2];
+    uint16_t model[2];
+    uint32_t grouped; /* cluster_find's own */
+};
+
+/* Parameters are `models` strengths and then `extra` more, which any vote may say something of:
+ * `score` puts that into its extra[]. `ballot` is the vote's number, of no meaning where its kind
+ * says all. False leaves the vote out. */
 struct cluster_scores {
-    size_t parameters, each;
-    bool (*score)(const void *context, size_t ballot, uint16_t *which, double *value);
+    size_t models, extra;
+    bool (*score)(const void *context, const struct ballot *vote, size_t ballot,
+                  struct cluster_score *score, double *extra);
     const void *context;
+};
+
+/* Votes of one kind (tally_kind) have the same score if `groups` are by kind; then `tally` counts
+ * the ballots, and each kind is scored once. */
+struct cluster_votes {
+    const struct ballots *ballots;
+    const struct groups *groups; /* of all the ballots */
+    const struct tally *tally;
 };
 
 /* `inverse` is the inverse of the summed loss's second derivative, `single` the covariance of
  * independent votes (copied). A ballot without a voter (or prompt) is a cluster of its own. */
-bool cluster_find(struct cluster *cluster, const struct ballots *ballots,
+bool cluster_find(struct cluster *cluster, const struct cluster_votes *votes,
                   const struct cluster_scores *scores, const struct matrix *inverse,
                   const struct matrix *single, struct err *err);
 void cluster_done(struct cluster *cluster);
@@ -53,5 +71,9 @@ struct cluster_width {
 };
 struct cluster_width cluster_width(const struct cluster *cluster, size_t i, size_t j,
                                    const struct stats_t_curve *quantile);
+
+/* The half-widths of parameter i minus each of those before it. */
+void cluster_half_widths(const struct cluster *cluster, size_t i,
+                         const struct stats_t_curve *quantile, double *half_width);
 
 #endif

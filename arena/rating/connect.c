@@ -49,14 +49,15 @@ static bool search_init(struct search *search, const struct tally *tally, const 
                                 &search->path, &search->next,  &search->joined};
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
         *parts[k] = search->order + (k + 1) * n;
-    for (size_t i = 0; i < n; i++) {
-        search->order[i] = search->joined[i] = UNSEEN;
-        search->group[i] = UNSEEN;
-        for (size_t j = 0; j < n; j++) {
-            if (i == j || (keep && !(keep[i] && keep[j])))
+    for (size_t j = 0; j < n; j++) {
+        search->order[j] = search->joined[j] = UNSEEN;
+        search->group[j] = UNSEEN;
+        for (size_t i = 0; i < j; i++) {
+            if (keep && !(keep[i] && keep[j]))
                 continue;
-            uint64_t votes = tally_pair(tally, i, j);
-            search->beat[i * n + j] = votes > tally_count(tally, i, j, OUTCOME_B);
+            struct tally_record of = tally_met(tally, i, j);
+            search->beat[i * n + j] = of.votes > of.losses;
+            search->beat[j * n + i] = of.votes > of.wins;
         }
     }
     return true;

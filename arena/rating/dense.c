@@ -121,70 +121,79 @@ void matrix_invert(const struct matrix *factor, struct matrix *inverse)
 
 /* --- products --- */
 
-#define STRIP 4   /* columns of a product that are summed at a time, in registers, */
-#define ROWS 6    /* of so many rows */
+#define TILE 4    /* rows of a product that are summed at a time, in registers, */
+#define STRIP 8   /* of so many columns */
 #define DEPTH 256 /* terms of the sums at a time: what they read stays in the nearest cache */
 
-typedef double lane __attribute__((vector_size(STRIP * sizeof(double))));
-
-/* Where in a product the work is: terms from `term` on, `depth` of them, of STRIP columns. */
-struct strip {
-    size_t term, depth, column, width;
-    double y[DEPTH][STRIP]; /* the terms' rows of the right factor, filled up with zeros */
-};
-
-static void strip_pack(struct strip *strip, const struct matrix *y, size_t term, size_t column)
+typedef double lane __attribute__((vector_size(STRIP / 2 * sizeof(double))));
+/* out[r][c] = the sum of x[r][k * along] * y[k * step + c] over k < depth. */
+WIDE static void tile_sum(const double *const x[TILE], size_t along, const double *y, size_t step,
+                          size_t depth, double out[TILE][STRIP])
 {
-    size_t n = y->n;
-    strip->term = term;
-    strip->depth = n - term < DEPTH ? n - term : DEPTH;
-    strip->column = column;
-    strip->width = n - column < STRIP ? n - column : STRIP;
-    for (size_t k = 0; k < strip->depth; k++) {
-        memset(strip->y[k], 0, sizeof strip->y[k]);
-        memcpy(strip->y[k], y->a + (term + k) * n + column, strip->width * sizeof(double));
+    lane sum[TILE * 2] = {{0}}, left, right;
+    for (size_t k = 0, at = 0; k < depth; k++, at += along, y += step) {
+        memcpy(&left, y, sizeof left);
+        memcpy(&right, y + STRIP / 2, sizeof right);
+        sum[0] += x[0][at] * left;
+        sum[1] += x[0][at] * right;
+        sum[2] += x[1][at] * left;
+        sum[3] += x[1][at] * right;
+        sum[4] += x[2][at] * left;
+        sum[5] += x[2][at] * right;
+        sum[6] += x[3][at] * left;
+        sum[7] += x[3][at] * right;
+    }
+    memcpy(out, sum, sizeof sum);
+}
+
+/* Adds a tile's sums to those of its places that are in the matrix and, with `upper`, not below the
+ * diagonal. */
+static void tile_add(struct matrix *m, size_t i, size_t j, double sum[TILE][STRIP], bool upper)
+{
+    size_t width = m->n - j < STRIP ? m->n - j : STRIP;
+    for (size_t r = 0; r < TILE && i + r < m->n; r++) {
+        double *row = m->a + (i + r) * m->n + j;
+        for (size_t c = upper && i + r > j ? i + r - j : 0; c < width; c++)
+            row[c] += sum[r][c];
     }
 }
 
-/* Adds ROWS rows of x, from `first` on, times the strip. The last row stands in for those past
- * the end; its sum is not used again. */
-WIDE static void strip_multiply(const struct strip *strip, const struct matrix *x, size_t first,
-                                struct matrix *out)
+/* Terms `term` to `term` + depth of STRIP columns of y, filled up with zeros. */
+static size_t strip_pack(double strip[DEPTH][STRIP], const struct matrix *y, size_t term,
+                         size_t column)
 {
-    size_t n = x->n;
-    const double *row[ROWS];
-    lane sum[ROWS] = {{0}};
-    for (size_t r = 0; r < ROWS; r++)
-        row[r] = x->a + (first + r < n ? first + r : n - 1) * n + strip->term;
-    for (size_t k = 0; k < strip->depth; k++) {
-        lane y;
-        memcpy(&y, strip->y[k], sizeof y);
-        sum[0] += row[0][k] * y;
-        sum[1] += row[1][k] * y;
-        sum[2] += row[2][k] * y;
-        sum[3] += row[3][k] * y;
-        sum[4] += row[4][k] * y;
-        sum[5] += row[5][k] * y;
+    size_t n = y->n, depth = n - term < DEPTH ? n - term : DEPTH,
+           width = n - column < STRIP ? n - column : STRIP;
+    for (size_t k = 0; k < depth; k++) {
+        memset(strip[k], 0, sizeof strip[k]);
+        memcpy(strip[k], y->a + (term + k) * n + column, width * sizeof(double));
     }
-    for (size_t r = 0; r < ROWS && first + r < n; r++) {
-        double *at = out->a + (first + r) * n + strip->column, add[STRIP];
-        memcpy(add, &sum[r], sizeof add);
-        for (size_t c = 0; c < strip->width; c++)
-            at[c] += add[c];
-    }
+    return depth;
 }
 
-/* out := x y, or only so much of it as reaches the diagonal from above. */
+/* Where TILE rows begin, from `first` on, at `term`; the last one stands in for those past it. */
+static void tile_rows(const double *rows[TILE], const struct matrix *x, size_t first, size_t term)
+{
+    for (size_t r = 0; r < TILE; r++)
+        rows[r] = x->a + (first + r < x->n ? first + r : x->n - 1) * x->n + term;
+}
+
+/* out := x y, or only what is not below the diagonal. */
 static void multiply(const struct matrix *x, const struct matrix *y, struct matrix *out, bool upper)
 {
-    struct strip strip;
+    double strip[DEPTH][STRIP], sum[TILE][STRIP];
+    const double *rows[TILE];
     size_t n = x->n;
     matrix_zero(out);
     for (size_t term = 0; term < n; term += DEPTH) {
         for (size_t column = 0; column < n; column += STRIP) {
-            strip_pack(&strip, y, term, column);
-            for (size_t first = 0; first < (upper ? column + STRIP : n) && first < n; first += ROWS)
-                strip_multiply(&strip, x, first, out);
+            size_t depth = strip_pack(strip, y, term, column);
+            for (size_t first = 0; first < (upper ? column + STRIP : n) && first < n;
+                 first += TILE) {
+                tile_rows(rows, x, first, term);
+                tile_sum(rows, 1, strip[0], STRIP, depth, sum);
+                tile_add(out, first, column, sum, upper);
+            }
         }
     }
 }
@@ -198,6 +207,24 @@ void matrix_sandwich(const struct matrix *k, const struct matrix *b, struct matr
     for (size_t i = 1; i < n; i++)
         for (size_t j = 0; j < i; j++)
             out->a[i * n + j] = out->a[j * n + i];
+}
+
+size_t matrix_row(size_t n)
+{
+    return (n + STRIP - 1) / STRIP * STRIP;
+}
+
+void matrix_add_products(struct matrix *m, const double *rows, size_t count)
+{
+    size_t width = matrix_row(m->n);
+    double sum[TILE][STRIP];
+    for (size_t i = 0; i < m->n; i += TILE) {
+        const double *const x[TILE] = {rows + i, rows + i + 1, rows + i + 2, rows + i + 3};
+        for (size_t j = i / STRIP * STRIP; j < m->n; j += STRIP) {
+            tile_sum(x, width, rows + j, width, count, sum);
+            tile_add(m, i, j, sum, true);
+        }
+    }
 }
 
 void matrix_plain_bread(const struct matrix *k, size_t models, struct matrix *out)

@@ -27,6 +27,11 @@ void matrix_solve(const struct matrix *factor, double *x);
 /* inverse := m^-1, given the factor. */
 void matrix_invert(const struct matrix *factor, struct matrix *inverse);
 
+/* m += the outer products of `count` rows, each of matrix_row(m->n) numbers that end in zeros;
+ * above the diagonal and on it, the rest is left as it was. */
+size_t matrix_row(size_t n);
+void matrix_add_products(struct matrix *m, const double *rows, size_t count);
+
 /* The sandwich where there is no filling: when every vote says just what was expected (ties alone
  * do), their scatter tells nothing, and out := k itself, the first `models` parameters in the gauge
  * of sum 0. */

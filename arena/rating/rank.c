@@ -108,30 +108,47 @@ fail:
     return err_set(err, ERR_MEMORY, "no memory to simulate the ranks of %zu models", n);
 }
 
-/* Row `i` of the factor times the independent draws. */
-WIDE static void draw_model(struct simulation *sim, size_t i)
+static void put_model(struct simulation *sim, size_t i, const lane sum[LANES])
 {
-    const double *row = sim->factor.a + i * sim->count;
-    const lane *z = sim->z;
-    lane sum[LANES] = {{0}}, *y = sim->y + i * 2 * LANES;
-    for (size_t k = 0; k <= i; k++, z += LANES) {
-        sum[0] += row[k] * z[0];
-        sum[1] += row[k] * z[1];
-        sum[2] += row[k] * z[2];
-        sum[3] += row[k] * z[3];
-    }
+    lane *y = sim->y + i * 2 * LANES;
     for (size_t c = 0; c < LANES; c++) {
         y[c] = sum[c];
         y[LANES + c] = -sum[c];
     }
 }
 
+/* Rows `i` and i + 1 of the factor times the independent draws: two rows keep a processor busy
+ * that would wait for the sums of one. Past the last row the second is the first again. */
+WIDE static void draw_models(struct simulation *sim, size_t i)
+{
+    size_t next = i + 1 < sim->count ? i + 1 : i;
+    const double *row = sim->factor.a + i * sim->count, *other = sim->factor.a + next * sim->count;
+    const lane *z = sim->z;
+    lane sum[LANES] = {{0}}, more[LANES] = {{0}};
+    for (size_t k = 0; k <= i; k++, z += LANES) {
+        sum[0] += row[k] * z[0];
+        sum[1] += row[k] * z[1];
+        sum[2] += row[k] * z[2];
+        sum[3] += row[k] * z[3];
+        more[0] += other[k] * z[0];
+        more[1] += other[k] * z[1];
+        more[2] += other[k] * z[2];
+        more[3] += other[k] * z[3];
+    }
+    put_model(sim, i, sum);
+    if (next == i)
+        return;
+    for (size_t c = 0; c < LANES; c++)
+        more[c] += other[next] * z[c];
+    put_model(sim, next, more);
+}
+
 /* TOGETHER draws of every model that takes part: model i's are y[i TOGETHER + …]. */
 static const double *simulation_draw(struct simulation *sim)
 {
     stats_draw_normals(&sim->rng, (double *)sim->z, sim->count * DRAWN);
-    for (size_t i = 0; i < sim->count; i++)
-        draw_model(sim, i);
+    for (size_t i = 0; i < sim->count; i += 2)
+        draw_models(sim, i);
     return (const double *)sim->y;
 }
 

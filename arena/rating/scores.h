@@ -8,28 +8,31 @@
 #include <stdint.h>
 
 #include "rating/ballot.h"
+#include "rating/cluster.h"
 #include "rating/contextual.h"
 #include "rating/tie.h"
 
 /* All borrowed. Model k of the ballots is map[k] of the fit; a ballot with a negative one has no
  * score. */
 struct scores {
-    const struct ballots *ballots;
     const int32_t *map;
     const double *theta;
     size_t models;
     const double *weight; /* of a pair's vote, models x models; NULL: 1 */
-    const double *chance; /* scores_bradley_terry: that the row's model beats the column's, models x
-                             models; NULL: worked out for each vote */
+    const double *power;  /* scores_bradley_terry: e^theta of each model */
     enum tie_model tie;   /* scores_tie */
     const struct contextual_data
         *data;           /* scores_contextual: row k is the k-th ballot that takes part */
     const uint32_t *row; /* its row of each ballot */
 };
 
-/* Of the shape that struct cluster_scores wants; `context` is a struct scores. */
-bool scores_bradley_terry(const void *context, size_t ballot, uint16_t *which, double *value);
-bool scores_tie(const void *context, size_t ballot, uint16_t *which, double *value);
-bool scores_contextual(const void *context, size_t ballot, uint16_t *which, double *value);
+/* Of the shape that struct cluster_scores wants; `context` is a struct scores. The first two look
+ * at nothing but the vote's models and outcome. */
+bool scores_bradley_terry(const void *context, const struct ballot *vote, size_t ballot,
+                          struct cluster_score *score, double *extra);
+bool scores_tie(const void *context, const struct ballot *vote, size_t ballot,
+                struct cluster_score *score, double *extra);
+bool scores_contextual(const void *context, const struct ballot *vote, size_t ballot,
+                       struct cluster_score *score, double *extra);
 
 #endif

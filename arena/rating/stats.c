@@ -8,7 +8,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "rating/wide.h"
+
 #define SERIES_MAX 10000
+#define TOGETHER 16 /* points of a curve: as many as hide how long each waits for its last term */
 
 double stats_normal_below(double z)
 {
@@ -163,15 +166,38 @@ void stats_t_curve_init(struct stats_t_curve *curve, double p, double least)
     }
 }
 
+/* Clenshaw's sum at x, for several at once. */
+WIDE static void clenshaw(const struct stats_t_curve *curve, double x[TOGETHER])
+{
+    double above[TOGETHER] = {0}, two_above[TOGETHER] = {0};
+    for (int j = curve->terms; j-- > 1;) {
+        for (int k = 0; k < TOGETHER; k++) {
+            double here = curve->term[j] + 2 * x[k] * above[k] - two_above[k];
+            two_above[k] = above[k];
+            above[k] = here;
+        }
+    }
+    for (int k = 0; k < TOGETHER; k++)
+        x[k] = curve->term[0] + x[k] * above[k] - two_above[k];
+}
+
+void stats_t_curve_each(const struct stats_t_curve *curve, double *freedom, size_t count)
+{
+    for (size_t from = 0; from < count; from += TOGETHER) {
+        double x[TOGETHER] = {0};
+        size_t here = count - from < TOGETHER ? count - from : TOGETHER;
+        for (size_t k = 0; k < here; k++)
+            x[k] = 2 * curve->least / fmax(freedom[from + k], curve->least) - 1;
+        clenshaw(curve, x);
+        for (size_t k = 0; k < here; k++)
+            freedom[from + k] = exp(x[k]);
+    }
+}
+
 double stats_t_curve_at(const struct stats_t_curve *curve, double freedom)
 {
-    double x = 2 * curve->least / fmax(freedom, curve->least) - 1, above = 0, two_above = 0;
-    for (int j = curve->terms; j-- > 1;) { /* Clenshaw */
-        double here = curve->term[j] + 2 * x * above - two_above;
-        two_above = above;
-        above = here;
-    }
-    return exp(curve->term[0] + x * above - two_above);
+    stats_t_curve_each(curve, &freedom, 1);
+    return freedom;
 }
 
 double stats_quantile(const double *sorted, size_t count, double p)

@@ -26,6 +26,8 @@ struct stats_t_curve {
 };
 void stats_t_curve_init(struct stats_t_curve *curve, double p, double least);
 double stats_t_curve_at(const struct stats_t_curve *curve, double freedom);
+/* At each of `count` of them, which the quantiles replace. */
+void stats_t_curve_each(const struct stats_t_curve *curve, double *freedom, size_t count);
 
 /* The p-quantile of sorted values, linear between neighbours (numpy's default). */
 double stats_quantile(const double *sorted, size_t count, double p);

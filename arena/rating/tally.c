@@ -78,16 +78,20 @@ static uint32_t *counter(const struct tally *tally, size_t a, size_t b, enum out
     return &tally->cells[cell_index(b, a)].count[1][outcome_mirror(outcome)];
 }
 
+static bool count_more(struct tally *tally, uint32_t *counter, uint32_t count, struct err *err)
+{
+    if (*counter > UINT32_MAX - count)
+        return err_set(err, ERR_TOO_LARGE, "more than %u votes of one pair and outcome",
+                       UINT32_MAX);
+    *counter += count;
+    tally->votes += count;
+    return true;
+}
+
 bool tally_add(struct tally *tally, size_t a, size_t b, enum outcome outcome, uint32_t count,
                struct err *err)
 {
-    uint32_t *at = counter(tally, a, b, outcome);
-    if (*at > UINT32_MAX - count)
-        return err_set(err, ERR_TOO_LARGE, "more than %u votes of one pair and outcome",
-                       UINT32_MAX);
-    *at += count;
-    tally->votes += count;
-    return true;
+    return count_more(tally, counter(tally, a, b, outcome), count, err);
 }
 
 bool tally_remove(struct tally *tally, size_t a, size_t b, enum outcome outcome)
@@ -105,16 +109,15 @@ bool tally_remove(struct tally *tally, size_t a, size_t b, enum outcome outcome)
 static bool add_cell(struct tally *tally, size_t a, size_t b, const struct tally_cell *cell,
                      struct err *err)
 {
-    for (int outcome = 0; outcome < OUTCOMES; outcome++) {
-        enum outcome mirrored = outcome_mirror((enum outcome)outcome);
-        if (cell->count[0][outcome] &&
-            !tally_add(tally, a, b, (enum outcome)outcome, cell->count[0][outcome], err))
-            return false;
-        if (cell->count[1][outcome] &&
-            !tally_add(tally, b, a, mirrored, cell->count[1][outcome], err))
-            return false;
+    bool turned = a > b;
+    struct tally_cell *into = &tally->cells[turned ? cell_index(b, a) : cell_index(a, b)];
+    bool ok = true;
+    for (int outcome = 0; ok && outcome < OUTCOMES; outcome++) {
+        enum outcome here = turned ? outcome_mirror((enum outcome)outcome) : (enum outcome)outcome;
+        ok = count_more(tally, &into->count[turned][here], cell->count[0][outcome], err) &&
+             count_more(tally, &into->count[!turned][here], cell->count[1][outcome], err);
     }
-    return true;
+    return ok;
 }
 
 bool tally_merge(struct tally *into, const struct tally *from, const uint32_t *map, struct err *err)
@@ -171,35 +174,52 @@ uint64_t tally_count(const struct tally *tally, size_t a, size_t b, enum outcome
            *counter(tally, b, a, outcome_mirror(outcome));
 }
 
-uint64_t tally_pair(const struct tally *tally, size_t a, size_t b)
+uint32_t tally_kind(size_t a, size_t b, enum outcome outcome)
 {
-    uint64_t votes = 0;
-    for (int outcome = 0; outcome < OUTCOMES; outcome++)
-        votes += tally_count(tally, a, b, (enum outcome)outcome);
-    return votes;
+    if (a < b)
+        return (uint32_t)(cell_index(a, b) * OUTCOMES + outcome);
+    return (uint32_t)(cell_index(b, a) * OUTCOMES + outcome_mirror(outcome));
+}
+
+size_t tally_kinds(size_t models)
+{
+    return cells_of(models) * OUTCOMES;
+}
+
+static struct tally_record record_of(const struct tally_cell *cell, bool turned)
+{
+    uint64_t sum[OUTCOMES];
+    for (int o = 0; o < OUTCOMES; o++)
+        sum[o] = (uint64_t)cell->count[0][o] + cell->count[1][o];
+    return (struct tally_record){.votes = sum[0] + sum[1] + sum[2] + sum[3],
+                                 .wins = sum[turned ? OUTCOME_B : OUTCOME_A],
+                                 .losses = sum[turned ? OUTCOME_A : OUTCOME_B],
+                                 .ties = sum[OUTCOME_TIE],
+                                 .both_bad = sum[OUTCOME_BOTH_BAD]};
+}
+
+struct tally_record tally_met(const struct tally *tally, size_t a, size_t b)
+{
+    if (a == b)
+        return (struct tally_record){0};
+    return record_of(&tally->cells[a < b ? cell_index(a, b) : cell_index(b, a)], a > b);
+}
+
+static void add_record(struct tally_record *record, struct tally_record more)
+{
+    record->votes += more.votes;
+    record->wins += more.wins;
+    record->losses += more.losses;
+    record->ties += more.ties;
+    record->both_bad += more.both_bad;
 }
 
 struct tally_record tally_record(const struct tally *tally, size_t model)
 {
     struct tally_record record = {0};
-    for (size_t other = 0; other < tally->models; other++) {
-        record.wins += tally_count(tally, model, other, OUTCOME_A);
-        record.losses += tally_count(tally, model, other, OUTCOME_B);
-        record.ties += tally_count(tally, model, other, OUTCOME_TIE);
-        record.both_bad += tally_count(tally, model, other, OUTCOME_BOTH_BAD);
-    }
-    record.votes = record.wins + record.losses + record.ties + record.both_bad;
+    for (size_t other = 0; other < tally->models; other++)
+        add_record(&record, tally_met(tally, model, other));
     return record;
-}
-
-static void add_record(struct tally_record *record, uint64_t wins, uint64_t losses, uint64_t ties,
-                       uint64_t both_bad)
-{
-    record->wins += wins;
-    record->losses += losses;
-    record->ties += ties;
-    record->both_bad += both_bad;
-    record->votes += wins + losses + ties + both_bad;
 }
 
 void tally_records(const struct tally *tally, struct tally_record *records)
@@ -208,13 +228,13 @@ void tally_records(const struct tally *tally, struct tally_record *records)
     memset(records, 0, tally->models * sizeof *records);
     for (size_t j = 1; j < tally->models; j++) {
         for (size_t i = 0; i < j; i++, cell++) {
-            uint64_t sum[OUTCOMES];
-            for (int o = 0; o < OUTCOMES; o++)
-                sum[o] = (uint64_t)cell->count[0][o] + cell->count[1][o];
-            add_record(&records[i], sum[OUTCOME_A], sum[OUTCOME_B], sum[OUTCOME_TIE],
-                       sum[OUTCOME_BOTH_BAD]);
-            add_record(&records[j], sum[OUTCOME_B], sum[OUTCOME_A], sum[OUTCOME_TIE],
-                       sum[OUTCOME_BOTH_BAD]);
+            add_record(&records[i], record_of(cell, false));
+            add_record(&records[j], record_of(cell, true));
         }
     }
+}
+
+uint64_t tally_pair(const struct tally *tally, size_t a, size_t b)
+{
+    return tally_met(tally, a, b).votes;
 }

@@ -75,6 +75,13 @@ uint64_t tally_count(const struct tally *tally, size_t a, size_t b, enum outcome
 
 uint64_t tally_pair(const struct tally *tally, size_t a, size_t b); /* all votes of a pair */
 
+/* A number for what a vote says: its pair and outcome, whichever model was shown first. Below
+ * tally_kinds of as many models. */
+uint32_t tally_kind(size_t a, size_t b, enum outcome outcome);
+size_t tally_kinds(size_t models);
+
+struct tally_record tally_met(const struct tally *tally, size_t a, size_t b); /* what a saw of b */
+
 struct tally_record tally_record(const struct tally *tally, size_t model);
 void tally_records(const struct tally *tally, struct tally_record *records); /* of every model */
 

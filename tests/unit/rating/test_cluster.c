@@ -34,11 +34,19 @@ static void fit_ballots(struct fitted *fitted, const struct ballots *ballots, si
     assert_true(bt_fit(&fitted->fit, &fitted->pairs, NULL, NULL));
     assert_true(matrix_init(&fitted->single, models));
     assert_true(interval_sandwich(&fitted->single, &fitted->pairs, &fitted->fit, NULL));
+    double power[SET_MODELS];
+    for (size_t i = 0; i < models; i++)
+        power[i] = exp(fitted->fit.theta[i]);
+    struct groups groups;
+    groups_init(&groups, true);
+    assert_true(groups_follow(&groups, ballots, NULL));
     struct scores scores = {
-        .ballots = ballots, .map = map, .theta = fitted->fit.theta, .models = models};
-    struct cluster_scores how = {models, 2, scores_bradley_terry, &scores};
+        .map = map, .theta = fitted->fit.theta, .models = models, .power = power};
+    struct cluster_votes votes = {ballots, &groups, &tally};
+    struct cluster_scores how = {models, 0, scores_bradley_terry, &scores};
     assert_true(
-        cluster_find(&fitted->cluster, ballots, &how, &fitted->fit.inverse, &fitted->single, NULL));
+        cluster_find(&fitted->cluster, &votes, &how, &fitted->fit.inverse, &fitted->single, NULL));
+    groups_done(&groups);
     tally_done(&tally);
 }
 

@@ -131,13 +131,20 @@ static void widths(double *width, const struct setting *setting, const struct ba
     struct matrix single;
     struct cluster cluster;
     assert_true(matrix_init(&single, N) && interval_sandwich(&single, pairs, fit, NULL));
-    struct scores scores = {.ballots = ballots, .map = same, .theta = fit->theta, .models = N};
-    struct cluster_scores how = {N, 2, scores_bradley_terry, &scores};
+    double power[N];
+    for (size_t i = 0; i < N; i++)
+        power[i] = exp(fit->theta[i]);
+    struct groups groups;
+    groups_init(&groups, false);
+    struct scores scores = {.map = same, .theta = fit->theta, .models = N, .power = power};
+    struct cluster_scores how = {N, 0, scores_bradley_terry, &scores};
+    struct cluster_votes votes = {ballots, &groups, NULL};
     bool clustered = setting->voters || setting->prompts;
     struct stats_t_curve quantile;
     stats_t_curve_init(&quantile, 0.975, 1);
     if (clustered)
-        assert_true(cluster_find(&cluster, ballots, &how, &fit->inverse, &single, NULL));
+        assert_true(groups_follow(&groups, ballots, NULL) &&
+                    cluster_find(&cluster, &votes, &how, &fit->inverse, &single, NULL));
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < N; j++)
             width[i * N + j] =
@@ -146,6 +153,7 @@ static void widths(double *width, const struct setting *setting, const struct ba
                                                         : rank_difference_se(&single, i, j));
     if (clustered)
         cluster_done(&cluster);
+    groups_done(&groups);
     matrix_done(&single);
 }
 
