@@ -150,8 +150,11 @@ struct engine_request {
     int max_tokens;          /* 0: up to the context's end */
     const char *const *stop; /* strings that end the answer and are left out of it; copied */
     size_t stops;
-    bool ignore_eos; /* for benchmarks */
-    bool background; /* computed only while no other request is */
+    const char *json_schema; /* NULL: free text; else the answer is a JSON text that this JSON
+                                Schema allows, cut off only by max_tokens or a stop string (which
+                                part of JSON Schema is understood: engine/schema.h) */
+    bool ignore_eos;         /* for benchmarks */
+    bool background;         /* computed only while no other request is */
     bool no_guesses; /* for benchmarks: one token a step, even where the text repeats itself */
     bool want_logprobs;
     int top_logprobs;

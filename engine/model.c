@@ -5,6 +5,7 @@
 
 #include "engine/checkpoint.h"
 #include "engine/error.h"
+#include "engine/mask.h"
 #include "engine/gguf.h"
 #include "engine/selfcheck.h"
 
@@ -144,6 +145,7 @@ void model_free(struct engine_model *model)
     if (model->backend)
         model->backend->backend->ops->unload(model->backend);
     cache_free(model->cache);
+    mask_vocabulary_free(model->vocabulary);
     template_free(model->template);
     tokenizer_free(model->tokenizer);
     config_done(&model->config);

@@ -4,6 +4,8 @@
 #include "engine/request.h"
 
 #include "engine/error.h"
+#include "engine/mask.h"
+#include "engine/schema.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -110,6 +112,20 @@ static bool copy_request(struct request *r, const struct engine_request *wanted)
            (wanted->token_count ? copy_tokens(r, wanted) : copy_messages(r, wanted));
 }
 
+/* The schema's grammar; its places are found once the vocabulary is there (request_prepare). */
+static bool make_mask(struct request *r, const char *schema, struct engine_error *error)
+{
+    if (!schema)
+        return true;
+    if (r->model->backend->on_device)
+        return engine_fail(error, ENGINE_UNSUPPORTED,
+                           "answers by a schema are served on the CPU only, not on %s",
+                           r->model->backend->backend->name);
+    struct grammar *grammar = schema_compile(schema, strlen(schema), error);
+    r->mask = grammar ? mask_new(grammar, error) : NULL;
+    return r->mask;
+}
+
 struct request *request_new(struct engine_model *model, const struct engine_request *wanted,
                             struct engine_error *error)
 {
@@ -132,7 +148,8 @@ struct request *request_new(struct engine_model *model, const struct engine_requ
     r->user = wanted->user;
     r->submitted = request_clock();
     r->sampler = sampler_new(&wanted->sampling, model->config.vocabulary, error);
-    r->stream = r->sampler ? stream_new(wanted->stop, wanted->stops, error) : NULL;
+    bool ok = r->sampler && make_mask(r, wanted->json_schema, error);
+    r->stream = ok ? stream_new(wanted->stop, wanted->stops, error) : NULL;
     if (r->stream)
         return r;
     request_free(r);
@@ -158,6 +175,7 @@ void request_free(struct request *r)
     token_list_done(&r->tokens);
     cache_sequence_done(&r->sequence);
     sampler_free(r->sampler);
+    mask_free(r->mask);
     stream_free(r->stream);
     free(r->logprobs);
     free(r->top);
@@ -180,6 +198,16 @@ static bool reserve(struct request *r)
     return true;
 }
 
+/* The model's vocabulary is made for the first request that needs it, and kept. */
+static bool start_mask(struct request *r, struct engine_error *error)
+{
+    struct engine_model *model = r->model;
+    if (r->mask && !model->vocabulary)
+        model->vocabulary = mask_vocabulary_new(model->tokenizer, error);
+    return !r->mask || (model->vocabulary && mask_start(r->mask, model->vocabulary, error) &&
+                        sampler_constrain(r->sampler, r->mask, error));
+}
+
 bool request_prepare(struct request *r, struct engine_error *error)
 {
     const struct engine_model *model = r->model;
@@ -196,6 +224,8 @@ bool request_prepare(struct request *r, struct engine_error *error)
         return engine_fail(error, ENGINE_REQUEST, "the prompt is empty");
     if (!reserve(r))
         return engine_no_memory(error, "a prompt");
+    if (!start_mask(r, error))
+        return false;
     r->prompt = (int)r->tokens.count;
     int room = model->context - r->prompt;
     r->limit = r->logits ? r->prompt : r->prompt + (r->limit && r->limit < room ? r->limit : room);

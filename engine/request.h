@@ -37,6 +37,7 @@ struct request {
     float *logits; /* of engine_logits: a row a token */
 
     struct sampler *sampler;
+    struct mask *mask; /* what the sampler is held to; NULL: nothing */
     struct stream *stream;
     struct cache_sequence sequence;
     struct lookup lookup;

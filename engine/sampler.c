@@ -9,11 +9,13 @@
  * 2e-7. Sums run in a fixed order: blocks of floats into doubles. */
 #include "engine/sampler.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/error.h"
+#include "engine/mask.h"
 
 enum { BLOCK = 64, FIRST_LOOK = 64 };
 
@@ -26,7 +28,8 @@ struct sampler {
     struct engine_sampling sampling;
     struct engine_bias *biases;
     int vocabulary, blocks;
-    float *logits;                /* a changed copy, where penalties or biases change any */
+    struct mask *mask;            /* borrowed; NULL: any token may come */
+    float *logits;                /* a changed copy, where penalties, biases or a mask change any */
     float *weights;               /* exponentials of all tokens, for a draw from all of them */
     float *maxima;                /* of each block */
     double *sums;                 /* of each block's weights */
@@ -147,8 +150,20 @@ void sampler_free(struct sampler *sampler)
     free(sampler);
 }
 
+bool sampler_constrain(struct sampler *sampler, struct mask *mask, struct engine_error *error)
+{
+    if (!sampler->logits)
+        sampler->logits = malloc((size_t)sampler->vocabulary * sizeof *sampler->logits);
+    if (!sampler->logits)
+        return engine_no_memory(error, "a sampler");
+    sampler->mask = mask;
+    return true;
+}
+
 void sampler_see(struct sampler *sampler, int32_t token, bool drawn)
 {
+    if (sampler->mask && drawn)
+        mask_take(sampler->mask, token);
     if (!sampler->seen || token < 0 || token >= sampler->vocabulary)
         return;
     if (!sampler->seen[token]) {
@@ -382,7 +397,7 @@ static void collect(struct sampler *sampler, const float *logits, float bound)
     sampler->candidate_count = count;
 }
 
-/* The k likeliest, in order; fewer when the vocabulary is smaller (or holds NaN). */
+/* The k likeliest, in order; fewer when fewer are possible. */
 static void likeliest(struct sampler *sampler, const float *logits, int k)
 {
     float bound = -INFINITY;
@@ -390,7 +405,7 @@ static void likeliest(struct sampler *sampler, const float *logits, int k)
         memcpy(sampler->sorted, sampler->maxima, (size_t)sampler->blocks * sizeof *sampler->sorted);
         bound = nth_largest(sampler->sorted, sampler->blocks, k - 1);
     }
-    collect(sampler, logits, bound);
+    collect(sampler, logits, bound > -FLT_MAX ? bound : -FLT_MAX); /* the impossible never */
     sort_candidates(sampler);
     if (sampler->candidate_count > (size_t)k)
         sampler->candidate_count = (size_t)k;
@@ -413,7 +428,7 @@ static void penalise(struct sampler *sampler)
     }
 }
 
-/* The logits after penalties and biases: the caller's own where neither is set. */
+/* The logits after penalties, biases and mask: the caller's own where none is set. */
 static const float *adjusted(struct sampler *sampler, const float *logits)
 {
     if (!sampler->logits)
@@ -423,6 +438,8 @@ static const float *adjusted(struct sampler *sampler, const float *logits)
         penalise(sampler);
     for (size_t i = 0; i < sampler->sampling.logit_biases; i++)
         sampler->logits[sampler->biases[i].token] += (float)sampler->biases[i].bias;
+    if (sampler->mask)
+        mask_apply(sampler->mask, sampler->logits);
     return sampler->logits;
 }
 
@@ -560,6 +577,8 @@ int32_t sampler_draw(struct sampler *sampler, const float *logits, uint64_t posi
     const struct engine_sampling *sampling = &sampler->sampling;
     logits = adjusted(sampler, logits);
     float top = block_maxima(sampler, logits);
+    if (sampler->mask && top == -INFINITY)
+        return mask_first(sampler->mask);
     if (sampling->temperature < 1e-5 || !isfinite(top))
         return argmax(sampler, logits, top);
     float scale = (float)(1.0 / sampling->temperature);

@@ -7,6 +7,9 @@
  * and answer, presence and frequency the answer alone. Log-probabilities are the model's own: of
  * the logits as they came, before any of the settings.
  *
+ * Where the answer is held to a grammar, tokens that it does not let through are impossible: they
+ * are struck out after penalties and biases, before all else.
+ *
  * One owner at a time; no allocation after sampler_new. Memory: up to 32 bytes a token of the
  * vocabulary. */
 #ifndef ENGINE_SAMPLER_H
@@ -15,6 +18,7 @@
 #include "engine/engine.h"
 
 struct sampler;
+struct mask;
 
 enum { SAMPLER_MAX_BIASES = 1024, SAMPLER_MAX_TOP = 32 };
 
@@ -24,12 +28,16 @@ struct sampler *sampler_new(const struct engine_sampling *sampling, int vocabula
                             struct engine_error *error);
 void sampler_free(struct sampler *sampler);
 
+/* Holds the answer to a mask (mask.h), which is borrowed and told of each drawn token. Before the
+ * first draw. */
+bool sampler_constrain(struct sampler *sampler, struct mask *mask, struct engine_error *error);
+
 /* Are these settings in range? For refusing a request before anything is allocated. */
 bool sampler_check(const struct engine_sampling *sampling, int vocabulary,
                    struct engine_error *error);
 
-/* Tells of a token that was in the prompt, or that was drawn, for the penalties. Cheap where
- * none is set. */
+/* Tells of a token that was in the prompt, or that was drawn, for the penalties and the mask. Cheap
+ * where none is set. */
 void sampler_see(struct sampler *sampler, int32_t token, bool drawn);
 
 /* Draw number `position` (0 for the answer's first token). Reads `vocabulary` logits; NaN counts as

@@ -97,6 +97,7 @@ static struct chat_params merge(const struct chat_params *wanted,
         .stop = wanted->stops ? wanted->stop : configured->stop,
         .stops = wanted->stops ? wanted->stops : configured->stops,
         .background = wanted->background,
+        .schema = wanted->schema ? wanted->schema : configured->schema,
     };
 }
 

@@ -145,11 +145,12 @@ struct chat_params {
     const char *const *stop;
     size_t stops;
     const struct chat_detail
-        *detail;     /* NULL: none; left out where the competitor is not `own_engine` */
-    bool background; /* nobody waits for it: whoever is waited for goes first */
+        *detail;        /* NULL: none; left out where the competitor is not `own_engine` */
+    bool background;    /* nobody waits for it: whoever is waited for goes first */
+    const char *schema; /* NULL, or the JSON Schema of the answer; only our own engine heeds it */
 };
 #define CHAT_PARAMS_UNSET                                                                          \
-    ((struct chat_params){NAN, NAN, NAN, -1, -1, -1, NULL, NULL, 0, NULL, false})
+    ((struct chat_params){NAN, NAN, NAN, -1, -1, -1, NULL, NULL, 0, NULL, false, NULL})
 
 /* Active ones are drawn; paused ones are not, and answer what is under way; retired ones are only
  * remembered. */

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "engine/schema.h"
 
 static const char *const PROVIDERS[] = {
     "engine", "openai", "anthropic",         "google", "mistral", "deepseek",
@@ -54,8 +55,9 @@ static const char *const KEYS[] = {
     "weights",  "in_house", "stream",   "params",      "allow_http",   "outputs_may_train",
     "aliases",  "retries",  "price",    "weight",      "context",      "chat_template",
     "timeouts", "budget",   "state",    NULL};
-static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p",     "top_k", "max_tokens",
-                                         "seed",        "stop",  "reasoning", NULL};
+static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p", "top_k",
+                                         "max_tokens",  "seed",  "stop",  "reasoning",
+                                         "json_schema", NULL};
 static const char *const TIMEOUT_KEYS[] = {"first_byte", "first_content", "idle", "total", NULL};
 
 static bool copy_text(char **out, const char *value, const char *what, struct err *err)
@@ -110,6 +112,26 @@ static bool read_list(const json_t *object, const char *key, const char *what, c
     return true;
 }
 
+/* The schema of every answer, for judges and taggers: what only our own engine can promise. */
+static bool read_schema(struct competitor_config *config, const json_t *params, const char *what,
+                        struct err *err)
+{
+    const json_t *schema = json_object_get(params, "json_schema");
+    struct engine_error error = {ENGINE_OK, ""};
+    if (!schema)
+        return true;
+    if (!config->provider || strcmp(config->provider, "engine") != 0)
+        return err_set(err, ERR_CONFIG, "%s: \"json_schema\" is for provider \"engine\" only",
+                       what);
+    config->params.schema = json_dumps(schema, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!config->params.schema)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    struct grammar *grammar =
+        schema_compile(config->params.schema, strlen(config->params.schema), &error);
+    grammar_free(grammar);
+    return grammar || err_set(err, ERR_CONFIG, "%s: %s", what, error.message);
+}
+
 static bool read_params(struct competitor_config *config, const json_t *row, const char *what,
                         struct err *err)
 {
@@ -136,7 +158,7 @@ static bool read_params(struct competitor_config *config, const json_t *row, con
     if (ok && reasoning)
         ok = copy_text(&copy, reasoning, place, err);
     params->reasoning = copy;
-    return ok;
+    return ok && read_schema(config, object, place, err);
 }
 
 static bool read_price(struct competitor_config *config, const json_t *row, const char *what,
@@ -288,6 +310,7 @@ void competitor_config_done(struct competitor_config *config)
         free((char *)config->params.stop[i]);
     free((char **)config->params.stop);
     free((char *)config->params.reasoning);
+    free((char *)config->params.schema);
     *config = (struct competitor_config){.params = CHAT_PARAMS_UNSET};
 }
 
@@ -308,6 +331,8 @@ static void describe_params(const struct chat_params *params, struct json_out *o
     for (size_t i = 0; i < params->stops; i++)
         json_put_cstring(out, NULL, params->stop[i]);
     json_put_close(out, ']');
+    if (params->schema)
+        json_put_cstring(out, "json_schema", params->schema);
     json_put_close(out, '}');
 }
 

@@ -187,7 +187,7 @@ static void describe_detail(struct json_out *out, const struct engine_sampling *
 static char *describe(const struct engine_request *request)
 {
     struct buf buf;
-    buf_init(&buf, 64 << 10);
+    buf_init(&buf, 512 << 10);
     struct json_out out = json_out_to(&buf);
     json_put_open(&out, NULL, '{');
     json_put_real(&out, "temperature", request->sampling.temperature);
@@ -201,6 +201,8 @@ static char *describe(const struct engine_request *request)
         json_put_cstring(&out, NULL, request->stop[i]);
     json_put_close(&out, ']');
     describe_detail(&out, &request->sampling);
+    if (request->json_schema)
+        json_put_cstring(&out, "json_schema", request->json_schema);
     json_put_close(&out, '}');
     return buf_take(&buf, NULL);
 }
@@ -225,6 +227,7 @@ static void fill_request(struct engine_request *request, const struct chat_param
     request->stop = params->stop;
     request->stops = params->stops;
     request->background = params->background;
+    request->json_schema = params->schema;
     request->on_delta = on_delta;
     request->on_end = on_end;
 }

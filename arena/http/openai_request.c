@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "engine/schema.h"
 
 #define WHAT "the request"
 
@@ -85,12 +86,6 @@ static bool check_members(struct openai_request *request, const json_t *body, st
             return err_set(err, ERR_UNSUPPORTED, "\"%.64s\" is not served here: leave it out",
                            name);
     }
-    request->param = "response_format";
-    const json_t *format = json_object_get(body, "response_format");
-    const char *kind = json_string_value(json_object_get(format, "type"));
-    if (is_given(body, "response_format") && (!kind || strcmp(kind, "text") != 0))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "\"response_format\": only {\"type\": \"text\"} is served here");
     return true;
 }
 
@@ -331,6 +326,49 @@ static bool read_stream(struct openai_request *request, const json_t *body, stru
                             err);
 }
 
+/* {"type": "json_schema", "json_schema": {"name", "description", "strict", "schema"}}. */
+static const json_t *schema_of(const json_t *format, struct err *err)
+{
+    static const char *const KEYS[] = {"name", "description", "strict", "schema", NULL};
+    const json_t *outer = json_object_get(format, "json_schema");
+    if (!json_is_object(json_object_get(outer, "schema"))) {
+        err_set(err, ERR_BAD_REQUEST,
+                "\"response_format\" needs \"json_schema\" with a \"schema\" in it");
+        return NULL;
+    }
+    return json_only_keys(outer, KEYS, "json_schema", err) ? json_object_get(outer, "schema")
+                                                           : NULL;
+}
+
+static bool keep_schema(struct openai_request *request, char *schema, struct err *err)
+{
+    struct engine_error error = {ENGINE_OK, ""};
+    request->schema = schema;
+    if (!schema)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    struct grammar *grammar = schema_compile(schema, strlen(schema), &error);
+    grammar_free(grammar);
+    request->needs = "response_format";
+    request->params.schema = schema;
+    return grammar || err_set(err, ERR_BAD_REQUEST, "\"response_format\": %s", error.message);
+}
+
+static bool read_format(struct openai_request *request, const json_t *body, struct err *err)
+{
+    const json_t *format = json_object_get(body, "response_format"), *schema;
+    const char *kind = json_string_value(json_object_get(format, "type"));
+    request->param = "response_format";
+    if (!is_given(body, "response_format") || (kind && strcmp(kind, "text") == 0))
+        return true;
+    if (kind && strcmp(kind, "json_object") == 0)
+        return keep_schema(request, strdup("{\"type\":\"object\"}"), err);
+    if (!kind || strcmp(kind, "json_schema") != 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "\"response_format\": its type must be text, json_object or json_schema");
+    schema = schema_of(format, err);
+    return schema && keep_schema(request, json_dumps(schema, JSON_COMPACT), err);
+}
+
 static bool read_model(struct openai_request *request, const json_t *body, struct err *err)
 {
     request->param = "model";
@@ -340,8 +378,8 @@ static bool read_model(struct openai_request *request, const json_t *body, struc
 bool openai_request_read(struct openai_request *request, const json_t *body, struct err *err)
 {
     static bool (*const READERS[])(struct openai_request *, const json_t *, struct err *) = {
-        check_members, read_model, read_messages, read_numbers, read_integers,
-        read_seed,     read_stop,  read_logprobs, read_biases,  read_stream};
+        check_members, read_model,    read_messages, read_numbers, read_integers, read_seed,
+        read_stop,     read_logprobs, read_biases,   read_stream,  read_format};
     *request = (struct openai_request){
         .params = CHAT_PARAMS_UNSET,
         .detail = {NAN, NAN, NAN, NULL, 0, false, 0},
@@ -363,5 +401,6 @@ void openai_request_done(struct openai_request *request)
 {
     free(request->messages);
     free(request->biases);
+    free(request->schema);
     buf_done(&request->joined);
 }

@@ -1,7 +1,7 @@
 /* Requests in the OpenAI dialect, as a server reads them. Pure: no connection, no model. Any
  * thread.
  *
- * What the in-house model cannot do (tools, images, JSON output) is refused by name rather than
+ * What the in-house model cannot do (tools, images) is refused by name rather than
  * ignored, and so is a member that nobody knows, as OpenAI does; members that change nothing
  * about the answer (user, metadata, store) are let pass. A member that is null is one that is
  * absent. Beyond OpenAI's: top_k, min_p and repetition_penalty, as vLLM has them. */
@@ -33,6 +33,7 @@ struct openai_request {
     const char *needs; /* the first member that only our own engine serves; NULL: none */
     const char *param; /* the member at fault, when reading failed; NULL: none */
     struct chat_bias *biases;
+    char *schema;
     struct buf joined; /* contents given in parts */
 };
 

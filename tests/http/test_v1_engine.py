@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 
+import jsonschema
 import openai
 import pytest
 
@@ -308,3 +309,93 @@ def test_another_arena_understands_its_errors(key, tmp_path, change, secret, pro
                           capture_output=True, text=True, timeout=60,
                           env={**os.environ, "THEIR_KEY": secret or right})
     assert done.returncode == 1 and json.loads(done.stdout)["error"]["class"] == expected, done
+
+
+def of(schema):
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+
+PERSON = {"type": "object", "additionalProperties": False, "required": ["name", "age", "mood"],
+          "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 12},
+                         "age": {"type": "integer", "minimum": 0, "maximum": 120},
+                         "mood": {"enum": ["good", "bad", None]},
+                         "tags": {"type": "array", "items": {"type": "string", "maxLength": 6}, "maxItems": 3},
+                         "height": {"type": "number"}}}
+TREE = {"$ref": "#/$defs/node", "$defs": {"node": {
+    "type": "object", "properties": {"value": {"type": ["boolean", "null"]}, "children": {
+        "type": "array", "items": {"$ref": "#/$defs/node"}, "maxItems": 2}}, "required": ["value", "children"],
+    "additionalProperties": False}}}
+CHOICE = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"anyOf": [
+    {"type": "string", "maxLength": 4}, {"enum": ["a longer word", "a longer one"]},
+    {"type": "integer", "minimum": 1}]}}
+
+
+def valid(reply, schema):
+    """Every choice that ended by itself is JSON by the schema; how many there are."""
+    ended = [choice for choice in reply.choices if choice.finish_reason == "stop"]
+    for choice in ended:
+        jsonschema.validate(json.loads(choice.message.content), schema)
+    return len(ended)
+
+
+@pytest.mark.parametrize("schema", [PERSON, TREE, CHOICE], ids=["person", "tree", "choice"])
+def test_answers_by_a_schema_are_valid_at_any_temperature(client, schema):
+    ended = 0
+    for temperature, seed in ((0, 1), (1, 100), (2, 200)):
+        reply = say(client, response_format=of(schema), temperature=temperature, n=8 if temperature else 1, seed=seed,
+                    max_tokens=100)
+        ended += valid(reply, schema)
+    assert ended >= 1  # a tree may grow for ever
+
+
+def test_any_json_object(client):
+    reply = say(client, response_format={"type": "json_object"}, n=4, temperature=0.7, seed=3, max_tokens=150)
+    assert valid(reply, {"type": "object"}) >= 0
+    for choice in reply.choices:
+        assert choice.message.content.startswith("{")
+
+
+def test_a_schema_goes_with_every_other_setting(client):
+    settings = {"response_format": of(PERSON), "temperature": 1.5, "seed": 7, "max_tokens": 200, "top_p": 0.9,
+                "frequency_penalty": 1, "logit_bias": {"1": -100, "100": 5}, "logprobs": True, "top_logprobs": 2}
+    whole = say(client, **settings)
+    assert valid(whole, PERSON) == 1
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        others = [pool.submit(say, client, seed=i, temperature=1) for i in range(4)]
+        again = [pool.submit(say, client, **settings) for _ in range(2)]
+        assert {text(future.result()) for future in again} == {text(whole)}
+        assert all(future.result() for future in others)
+    choices, _ = gather(say(client, stream=True, **settings))
+    assert choices[0]["text"] == text(whole)
+    assert "".join(entry.token for entry in whole.choices[0].logprobs.content) == text(whole)
+    assert text(say(client, **settings, stop=[","])) == text(whole).split(",")[0]
+    cut = say(client, **{**settings, "max_tokens": 4}).choices[0]
+    assert cut.finish_reason == "length" and text(whole).startswith(cut.message.content)
+
+
+@pytest.mark.parametrize("schema,words", [
+    ({"type": "object", "properties": {"a": {"type": "string", "pattern": "x"}}}, "#/properties/a: \"pattern\""),
+    ({"type": "array", "uniqueItems": True}, "uniqueItems"), ({"$ref": "#/x"}, "points to nothing"),
+    ({"type": "object", "properties": {f"p{i}": {} for i in range(5000)}}, "4096")])
+def test_what_a_schema_cannot_have_is_refused(client, schema, words):
+    with pytest.raises(openai.BadRequestError, match=words) as caught:
+        say(client, response_format=of(schema))
+    assert caught.value.param == "response_format" and caught.value.code == "invalid_value"
+
+
+def test_a_competitor_whose_every_answer_is_json(arena, tmp_path):
+    """What a judge needs: its verdict is a choice, and cannot be anything else."""
+    verdict = {"type": "object", "properties": {"why": {"type": "string", "maxLength": 40},
+                                                "verdict": {"enum": ["[[A]]", "[[B]]", "[[C]]"]}},
+               "required": ["why", "verdict"], "additionalProperties": False}
+    config = {"competitors": [{"name": "judge", "provider": "engine", "path": str(MODEL), "in_house": True,
+                               "params": {"temperature": 1.5, "json_schema": verdict}}]}
+    path = tmp_path / "arena.json"
+    path.write_text(json.dumps(config))
+    done = subprocess.run([binary(), "chat", "judge", "Which is better?", "--config", path, "--format", "json"],
+                          capture_output=True, text=True, timeout=120, check=True)
+    jsonschema.validate(json.loads(json.loads(done.stdout)["text"]), verdict)
+    config["competitors"][0]["params"]["json_schema"] = {"type": "string", "format": "date"}
+    path.write_text(json.dumps(config))
+    done = subprocess.run([binary(), "chat", "judge", "x", "--config", path], capture_output=True, text=True)
+    assert done.returncode == 2 and "\"format\"" in done.stderr, done
