@@ -632,7 +632,7 @@ static size_t write_string(char *out, const char *text, uint32_t length)
         if (byte == '"' || byte == '\\')
             out[used++] = '\\';
         if (byte < 0x20)
-            used += (size_t)sprintf(out + used, "\\u%04x", byte);
+            used += (size_t)snprintf(out + used, 7, "\\u%04x", byte);
         else
             out[used++] = text[i];
     }

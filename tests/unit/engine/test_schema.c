@@ -236,7 +236,7 @@ static void test_alternatives_cost_a_bounded_time(void **state)
         snprintf(schema + strlen(schema), 128,
                  "\"%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"}]},", i,
                  i + 1, i + 1);
-    strcat(schema, "\"30\":{\"type\":\"string\"}},\"$ref\":\"#/$defs/0\"}");
+    snprintf(schema + strlen(schema), 128, "\"30\":{\"type\":\"string\"}},\"$ref\":\"#/$defs/0\"}");
     struct engine_error error = {0};
     struct grammar *grammar = schema_compile(schema, strlen(schema), &error);
     assert_null(grammar); /* 61 values inside each other */
