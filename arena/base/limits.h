@@ -114,6 +114,7 @@
 #define LIMIT_ACCESS_REQUESTS 1000
 /* that run at once: the queue is walked campaign by campaign */
 #define LIMIT_CAMPAIGNS 64
+#define LIMIT_ADDRESSES 16384    /* pairs of voter and address remembered for a day: 1.5 MB */
 #define LIMIT_RATE_BUCKETS 65536 /* about 6 MB; past it a full bucket makes room */
 
 #endif

@@ -30,6 +30,7 @@
 #include "http/server.h"
 #include "loop/loop.h"
 #include "loop/worker.h"
+#include "people/addresses.h"
 #include "people/campaigns.h"
 #include "people/presence.h"
 #include "people/keys.h"
@@ -56,6 +57,7 @@ struct house {
     struct evals *evals;
     struct sessions *sessions;
     struct rates *rates;
+    struct addresses *addresses;
     struct keys *keys;
     struct http_context context;
     struct http_server *server;
@@ -314,9 +316,10 @@ static bool open_rooms(struct house *house, struct err *err)
                           ? sessions_new(house->store, house->config.auth.mode, err)
                           : NULL;
     house->rates = house->sessions ? rates_new() : NULL;
-    if (house->sessions && !house->rates)
+    house->addresses = house->rates ? addresses_new() : NULL;
+    if (house->sessions && !house->addresses)
         return err_set(err, ERR_MEMORY, "out of memory");
-    house->keys = house->rates ? keys_new(house->store, err) : NULL;
+    house->keys = house->addresses ? keys_new(house->store, err) : NULL;
     return house->keys != NULL;
 }
 
@@ -359,6 +362,7 @@ static bool open_server(struct house *house, const char *listen, struct err *err
                                            .evals = house->evals,
                                            .sessions = house->sessions,
                                            .rates = house->rates,
+                                           .addresses = house->addresses,
                                            .keys = house->keys,
                                            .change_roster = keeper_ask,
                                            .change_roster_user = house->keeper,
@@ -393,6 +397,7 @@ static void close_house(struct house *house)
     hall_free(house->hall);
     evals_free(house->evals);
     rates_free(house->rates);
+    addresses_free(house->addresses);
     live_stop(house->live);
     live_stop(house->published);
     workers_free(house->workers);

@@ -14,6 +14,7 @@
 #include "http/link.h"
 #include "http/proxied.h"
 #include "http/response.h"
+#include "people/addresses.h"
 #include "people/invites.h"
 #include "people/passwords.h"
 #include "people/rates.h"
@@ -169,13 +170,9 @@ static bool read_secrets(const struct http_request *request, struct account *acc
 /* Tries are counted by the name that is tried and by where they come from. */
 static bool take_tries(struct http_request *request, const char *name, struct err *err)
 {
-    char address[PEER_ADDRESS_SIZE];
     struct rates *rates = request->context->rates;
-    if (!rates)
-        return true;
-    proxied_address(request, address);
-    return rates_take(rates, RATE_LOGIN, name, &request->retry_after, err) &&
-           rates_take(rates, RATE_LOGIN, address, &request->retry_after, err);
+    return !rates || (rates_take(rates, RATE_LOGIN, name, &request->retry_after, err) &&
+                      proxied_take_rate(request, RATE_LOGIN, err));
 }
 
 static bool hash_new(struct errand *errand, struct db *db, struct err *err)
@@ -366,6 +363,8 @@ static bool forget(struct errand *errand, struct err *err)
     const struct http_context *context = errand->request->context;
     struct err ignored = ERR_INIT;
     hall_forget(context->hall, errand->voter.id, &ignored);
+    if (context->addresses)
+        addresses_forget(context->addresses, errand->voter.id);
     if (!sessions_end_all(context->sessions, errand->voter.id, &ignored))
         ignored = (struct err)ERR_INIT; /* their rows went with the voter's */
     return true;

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "battle/hall.h"
+#include "http/proxied.h"
 #include "http/response.h"
 #include "http/server_internal.h"
 #include "people/rates.h"
@@ -104,8 +105,10 @@ void api_battle_turn(struct http_request *request)
 
 void api_battle_vote(struct http_request *request)
 {
-    if (take_rate(request, RATE_VOTE))
-        ask_plain(request, HALL_VOTE);
+    if (!take_rate(request, RATE_VOTE))
+        return;
+    proxied_saw(request);
+    ask_plain(request, HALL_VOTE);
 }
 
 void api_battle_regenerate(struct http_request *request)

@@ -10,6 +10,7 @@
 #include "board/published.h"
 #include "board/suspects.h"
 #include "http/errand.h"
+#include "people/addresses.h"
 #include "store/appeals.h"
 #include "store/exclusions.h"
 
@@ -19,8 +20,15 @@ enum { LIST_BYTES = 4 << 20, LISTED = 500 };
 
 /* --- whom the boards leave out --- */
 
+/* Who came from the same address today, as it was when this was asked. */
+struct places {
+    struct address_sharing *list;
+    size_t count;
+};
+
 struct listing {
     struct json_out out;
+    const struct places *places;
     struct db *db;
     struct err err;
 };
@@ -62,6 +70,16 @@ static bool find_person(struct db *db, int64_t number, struct voter_record *out,
     return db_end(&rows, err) && (!*out->id || voters_find(db, out->id, out, err));
 }
 
+/* Many people sit behind one address: it is told, and flags nobody. */
+static void put_sharing(struct listing *listing, const char *voter)
+{
+    int64_t others = address_sharing_of(listing->places->list, listing->places->count, voter);
+    if (others >= 0)
+        json_put_int(&listing->out, "same_address", others);
+    else
+        json_put_null(&listing->out, "same_address");
+}
+
 static bool put_suspect(struct listing *listing, const struct suspect *suspect,
                         const struct stored_votes *votes)
 {
@@ -84,6 +102,7 @@ static bool put_suspect(struct listing *listing, const struct suspect *suspect,
     json_put_cstring(out, "reason", suspects_reason(check));
     json_put_real(out, "p", check->p);
     json_put_bool(out, "flagged", check->flagged);
+    put_sharing(listing, voter.id);
     json_put_close(out, '}');
     return true;
 }
@@ -111,7 +130,7 @@ static bool read_suspects(struct errand *errand, struct db *db, struct err *err)
 {
     struct published published = {.category = "overall", .judge = JUDGE_HUMAN};
     struct stored_filter filter;
-    struct listing listing = {.out = json_out_to(&errand->out), .db = db};
+    struct listing listing = {.out = json_out_to(&errand->out), .db = db, .places = errand->data};
     published_filter(&published, &filter);
     filter.marks = STORED_MARKS_NOW;
     filter.marks.exclusions = 0;
@@ -134,11 +153,27 @@ static bool read_suspects(struct errand *errand, struct db *db, struct err *err)
     return good && listing.err.code == ERR_NONE;
 }
 
+static void places_done(struct errand *errand)
+{
+    struct places *places = errand->data;
+    free(places->list);
+    free(places);
+}
+
 void api_suspect_list(struct http_request *request)
 {
+    struct err err = {ERR_MEMORY, "out of memory"};
     struct errand *errand = errand_new(request, LIST_BYTES);
     if (!errand)
         return;
+    struct places *places = errand->data = calloc(1, sizeof *places);
+    if (!places) {
+        errand_refuse(errand, &err);
+        return;
+    }
+    if (request->context->addresses)
+        places->list = addresses_sharing(request->context->addresses, &places->count);
+    errand->done = places_done;
     errand->read = read_suspects;
     errand_send(errand);
 }

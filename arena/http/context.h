@@ -20,6 +20,7 @@ struct live;
 struct evals;
 struct sessions;
 struct rates;
+struct addresses;
 struct keys;
 struct workers;
 struct campaigns;
@@ -37,6 +38,8 @@ struct http_context {
     struct live *published;    /* the same as they were last published */
     struct sessions *sessions; /* from a cookie to its voter */
     struct rates *rates;       /* not used in local mode: its one user is the administrator */
+
+    struct addresses *addresses; /* where clients are, as hashes; with rates */
 
     struct campaigns *campaigns;
     struct evals *evals; /* batch evaluations; NULL: none are run here */

@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "http/server_internal.h"
+#include "people/addresses.h"
 
 #define FORWARDED "X-Forwarded-For"
 
@@ -99,11 +100,23 @@ static enum voter_role role_of(const struct http_context *context, const char *n
 
 bool proxied_take_rate(struct http_request *request, enum rate_kind kind, struct err *err)
 {
-    char who[PEER_ADDRESS_SIZE];
-    if (!request->context->rates || request->peer->administers)
+    char address[PEER_ADDRESS_SIZE], who[ADDRESS_NAME_SIZE];
+    const struct http_context *context = request->context;
+    if (!context->rates || !context->addresses || request->peer->administers)
         return true;
-    proxied_address(request, who);
-    return rates_take(request->context->rates, kind, who, &request->retry_after, err);
+    proxied_address(request, address);
+    addresses_name(context->addresses, address, who);
+    return rates_take(context->rates, kind, who, &request->retry_after, err);
+}
+
+void proxied_saw(const struct http_request *request)
+{
+    char address[PEER_ADDRESS_SIZE];
+    const struct http_context *context = request->context;
+    if (!context->addresses || context->auth == AUTH_LOCAL || request->peer->administers)
+        return;
+    proxied_address(request, address);
+    addresses_saw(context->addresses, request->voter.id, address);
 }
 
 bool proxied_voter(struct http_request *request, struct err *err)

@@ -12,8 +12,11 @@
 #include "people/rates.h"
 
 /* Who sent the request, as an address: the last one in X-Forwarded-For that is no proxy of ours,
- * or the connection's own. */
+ * or the connection's own. For people/addresses.h alone: nothing keeps it. */
 void proxied_address(const struct http_request *request, char out[PEER_ADDRESS_SIZE]);
+
+/* This request's voter comes from where it comes from. Not in local mode, nor over the socket. */
+void proxied_saw(const struct http_request *request);
 
 /* Takes one of what this address may do of a kind (people/rates.h); the arena's own socket may do
  * all. ERR_TOO_MANY. */

@@ -29,6 +29,7 @@
 #include "http/route.h"
 #include "http/server_internal.h"
 #include "http/tls.h"
+#include "people/addresses.h"
 
 #define TLS_VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -462,6 +463,8 @@ static void on_tick(void *user)
     }
     if (server->tls)
         tls_refresh(server->tls);
+    if (server->context->addresses)
+        addresses_keep(server->context->addresses);
     peers_sweep(&server->peers, now);
     streams_beat(&server->streams, now);
     completions_beat(&server->completions);

@@ -96,3 +96,45 @@ def test_old_texts_are_let_go(provider, tmp_path):
         assert "long ago" not in said[old] and "said today" in said[new]
     assert b"long ago" not in (tmp_path / "test-server.log").read_bytes()
     subprocess.run([binary(), "verify", "--data", str(tmp_path)], check=True, capture_output=True)
+
+
+# --- addresses ---
+
+def test_an_address_is_kept_nowhere_and_tells_who_shares_it(provider, tmp_path):
+    """Three people vote through a proxy, two from one address: the page says so for a day, and no file has it."""
+    provider.scripts.clear()
+    auth = {"mode": "invite", "hosts": ["arena.example"], "https": True, "proxies": ["127.0.0.1"]}
+    config = provider.config("left", "right", auth=auth, limits={"min_votes": 1})
+    home, away = {"X-Forwarded-For": "203.0.113.77"}, {"X-Forwarded-For": "2001:db8:77::5"}
+    with ArenaServer(config=config, data=tmp_path) as server:
+        def newcomer(*options):
+            voter = server.voter(origin=None)
+            link = subprocess.run([binary(), "invite", *options, "--data", str(tmp_path)], capture_output=True,
+                                  text=True, check=True).stdout.strip()
+            joined = voter.post("/api/join", {"token": link.rsplit("/", 1)[1]}, headers=home)
+            assert joined.status == 201
+            voter.agree(headers=home)
+            return voter
+        lead = newcomer("--role", "admin")
+        people = [(newcomer(), home, 10), (newcomer(), home, 1), (newcomer(), away, 1)]
+        for voter, where, votes in people:
+            for _ in range(votes):
+                battle, _ = voter.ready()
+                assert voter.post(f"/api/battles/{battle}/vote", {"winner": "model_a"}, headers=where).status == 200
+        rows = ok(lead.get("/api/suspects", headers=home), "suspects")["voters"]
+        first = people[0][0].get("/api/account", headers=home).json["id"]
+        assert [(row["id"], row["same_address"]) for row in rows] == [(first, 1)], "the others have too few votes"
+        for _ in range(15):
+            last = server.voter(origin=None).post("/api/login", {"name": "x", "password": "not this"}, headers=away)
+        assert last.status == 429, "counted by address"
+        exported = subprocess.run([binary(), "export", "votes", "--all", "--data", str(tmp_path)], capture_output=True,
+                                  check=True).stdout
+        replies = b"".join(lead.get(path, headers=home).body for path in
+                           ("/api/audit", "/api/people", "/api/suspects", "/api/account/data"))
+        files = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+        for trace in (b"203.0.113.77", b"2001:db8:77", bytes([203, 0, 113, 77])):
+            assert trace not in exported + replies + files
+        server.stop()
+        server.start()
+        lead.origin = None
+        assert {row["same_address"] for row in lead.get("/api/suspects", headers=home).json["voters"]} == {None}

@@ -54,7 +54,9 @@ function showSuspect(row, excluded, changed) {
   }, row.flagged ? el("p", { class: "said" }, why(row)) : null,
   figures(["Votes", count.format(row.votes)], ["Side", z(row.side), "left answer"],
     ["Against the rest", z(row.sense), "random"],
-    ["One model", z(row.boost), row.boosted], ["By chance", chance(row.p)]));
+    ["One model", z(row.boost), row.boosted], ["By chance", chance(row.p)]),
+  row.same_address ? el("p", { class: "about" }, `Today from the same address as ${plural(row.same_address, "other")}.`)
+    : null);
 }
 
 function showExcluded(row, changed) {
