@@ -1,5 +1,5 @@
-/* GET /api/models: who may be met here. The order is the configuration's and says nothing of any
- * battle. */
+/* GET /api/models: who may be met here, and what its reader may do beside. The order is the
+ * configuration's and says nothing of any battle. */
 #include "http/api.h"
 
 #include "base/clock.h"
@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "competitor/roster.h"
 #include "http/response.h"
+#include "http/route.h"
 
 enum { MODEL_BYTES_MAX = 4096 };
 
@@ -28,6 +29,22 @@ static void write_model(struct json_out *out, const struct competitor *competito
     json_put_close(out, '}');
 }
 
+/* Which pages this reader need not be shown. */
+static void write_may(struct json_out *out, const struct http_request *request)
+{
+    static const struct {
+        const char *word;
+        enum voter_act act;
+    } ACTS[] = {{"evaluate", ACT_EVALUATE}, {"administer", ACT_ADMINISTER}};
+    json_put_open(out, "may", '[');
+    for (size_t k = 0; k < sizeof ACTS / sizeof *ACTS; k++) {
+        struct err refusal = ERR_INIT;
+        if (route_may(request, ACTS[k].act, &refusal))
+            json_put_cstring(out, NULL, ACTS[k].word);
+    }
+    json_put_close(out, ']');
+}
+
 void api_models(struct http_request *request)
 {
     const struct roster *roster = request->context->roster;
@@ -40,6 +57,7 @@ void api_models(struct http_request *request)
     for (size_t i = 0; i < count; i++)
         write_model(&out, roster_at(roster, i));
     json_put_close(&out, ']');
+    write_may(&out, request);
     json_put_close(&out, '}');
     response_built(request, 200, &buf);
 }

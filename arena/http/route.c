@@ -142,10 +142,19 @@ static bool must_confirm(const struct http_request *request)
            strcmp(request->method, "POST") == 0 && !request->confirmed;
 }
 
+static bool is_local(const struct http_request *request)
+{
+    return request->context->auth == AUTH_LOCAL || request->peer->administers;
+}
+
+bool route_may(const struct http_request *request, enum voter_act act, struct err *err)
+{
+    return is_local(request) || voter_may(request->has_voter ? &request->voter : NULL, act, err);
+}
+
 bool route_admit(struct http_request *request, struct err *err)
 {
     const struct route *route = request->route;
-    bool local = request->context->auth == AUTH_LOCAL || request->peer->administers;
     /* Behind a proxy on this machine everybody comes from loopback; and who votes here is no
      * program that watches over the arena. */
     bool inside = request->peer->loopback && !request->peer->proxy &&
@@ -153,9 +162,9 @@ bool route_admit(struct http_request *request, struct err *err)
                   !(request->context->auth != AUTH_LOCAL && request->has_voter);
     if (route->access == ROUTE_OPEN || (route->access == ROUTE_INSIDE && inside))
         return true;
-    if (!local && !voter_may(request->has_voter ? &request->voter : NULL, route->act, err))
+    if (!route_may(request, route->act, err))
         return false;
-    if (!local && must_confirm(request))
+    if (!is_local(request) && must_confirm(request))
         return err_set(err, ERR_CONFIRM,
                        "type your password again: an administrator's acts ask for it");
     if (route->access == ROUTE_START)

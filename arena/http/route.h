@@ -33,6 +33,9 @@ extern const struct route ROUTES[]; /* ends with a NULL method */
  * methods. False with ERR_NOT_FOUND for a path that is in no row. */
 bool route_find(struct http_request *request, struct err *err);
 
+/* May its sender act so? In local mode everyone may. */
+bool route_may(const struct http_request *request, enum voter_act act, struct err *err);
+
 /* May this request's sender ask this route? Makes the voter where the route starts one. */
 bool route_admit(struct http_request *request, struct err *err);
 

@@ -58,7 +58,8 @@ function showLeftOut(leftOut) {
 
 function showAccount(account) {
   showLeftOut(account.left_out);
-  byId("lead").hidden = account.role !== "admin";
+  byId("lead").hidden = account.role === "voter";
+  byId("lead-to").textContent = account.role === "admin" ? "Administration" : "Evaluations";
   const since = day.format(new Date(account.since_ms));
   byId("who").textContent = [account.name, ROLES[account.role], account.cohort, `here since ${since}`]
     .filter(Boolean).join(", ");

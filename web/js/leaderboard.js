@@ -114,8 +114,16 @@ function show(board, details) {
   byId("method").hidden = board.votes === 0;
 }
 
+// Where else this reader may go.
+function showWays(may) {
+  const ways = byId("ways");
+  if (may.includes("evaluate") && !ways.querySelector("[href='/admin/why']"))
+    ways.append(el("a", { href: "/admin/why" }, "Why?"));
+}
+
 async function modelDetails() {
-  const { models } = await get("/api/models");
+  const { models, may } = await get("/api/models");
+  showWays(may);
   return new Map(models.map((model) => [model.name, model]));
 }
 
