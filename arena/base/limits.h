@@ -39,8 +39,6 @@
 /* battles in memory: streaming, or ready and recently looked at */
 #define LIMIT_BATTLES_LIVE 1024
 #define LIMIT_STREAMING_PER_VOTER 1 /* who reads two battles at once reads neither */
-/* at home, where its one user may have two windows open */
-#define LIMIT_STREAMING_AT_HOME 2
 #define LIMIT_COMMENT_BYTES 4096 /* feedback is a remark, not an essay */
 #define LIMIT_BATTLE_HOURS 24    /* then an unvoted battle expires */
 /* a pair of the queue that was handed out: then it goes to somebody else */

@@ -75,6 +75,7 @@ static void answer_streaming(struct op *op)
 {
     struct story after = *story_of(op); /* a shallow look ahead, freed by nobody */
     after.state = BATTLE_STREAMING;
+    op->resident->opens = true;
     view_step(&op->out, &after);
     op->needs_job = true;
 }

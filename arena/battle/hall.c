@@ -240,7 +240,7 @@ static void count_streaming(void *user, struct resident *resident)
 {
     struct voter_count *count = user;
     const struct story *story = &resident->battle->story;
-    count->streaming += story->state == BATTLE_STREAMING &&
+    count->streaming += (story->state == BATTLE_STREAMING || resident->opens) &&
                         (!count->voter || strcmp(story->voter, count->voter) == 0);
 }
 

@@ -8,7 +8,7 @@
  *
  * States: streaming -> ready -> voted | skipped | expired; streaming -> skipped | void. A new
  * turn or a regeneration leads from ready back to streaming. Anything else is ERR_WRONG_STATE
- * with the battle as it stands. Limits: LIMIT_STREAMING_PER_VOTER (LIMIT_STREAMING_AT_HOME),
+ * with the battle as it stands. Limits: LIMIT_STREAMING_PER_VOTER,
  * LIMIT_BATTLES_LIVE, LIMIT_TURNS, LIMIT_PROMPT_BYTES, LIMIT_BATTLE_HOURS. */
 #ifndef ARENA_BATTLE_HALL_H
 #define ARENA_BATTLE_HALL_H
@@ -41,7 +41,6 @@ struct hall_options {
     struct campaigns *campaigns; /* whose pairs are drawn, who is told of their votes; or NULL */
     int64_t same_prompt; /* votes.h's: a voter's votes on one prompt of their own that count */
     int64_t daily_votes; /* votes.h's: how many of a voter's votes on a day count; 0: all */
-    bool at_home;        /* local mode: its one user may have two battles streaming */
     uint64_t seed;       /* of pairs and sides; 0: the system's randomness */
     bool unpaced; /* send text as it comes: only to measure what the pacer is worth. Not blind */
 };

@@ -203,7 +203,7 @@ static void done(void *data, const struct err *err)
         op_refuse(op, err);
     if (resident) { /* busy until here: what the reply sets off waits in line and keeps the resident
                        where it is */
-        resident->busy = false;
+        resident->busy = resident->opens = false;
         hall_unbusy(resident);
     }
     hall_job_back(hall);

@@ -27,11 +27,9 @@ struct opening {
 
 bool opening_may_stream(const struct op *op, struct err *err)
 {
-    size_t most = op->hall->options.at_home ? LIMIT_STREAMING_AT_HOME : LIMIT_STREAMING_PER_VOTER;
-    if (hall_streaming_of(op->hall, op->voter) < most)
-        return true;
-    return err_set(err, ERR_TOO_MANY, "%s streaming for you already: wait for it, or stop it",
-                   most > 1 ? "two battles are" : "a battle is");
+    return hall_streaming_of(op->hall, op->voter) < LIMIT_STREAMING_PER_VOTER ||
+           err_set(err, ERR_TOO_MANY,
+                   "a battle is streaming for you already: wait for it, or stop it");
 }
 
 bool opening_prompt(const struct op *op, struct text *out, struct err *err)

@@ -19,6 +19,7 @@ enum resident_settling { SETTLING_NO, SETTLING_READY, SETTLING_VOID };
 struct resident {
     struct battle *battle; /* owned */
     bool busy;
+    bool opens;                      /* what is being stored makes it stream */
     bool stale;                      /* the store knows better: to be read anew */
     enum resident_settling settling; /* the turn ended; to be stored as soon as it is not busy */
     int settle_tries;

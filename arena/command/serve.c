@@ -309,7 +309,6 @@ static bool open_rooms(struct house *house, struct err *err)
                                 .campaigns = house->campaigns,
                                 .same_prompt = house->config.same_prompt_votes,
                                 .daily_votes = house->config.daily_votes,
-                                .at_home = house->config.auth.mode == AUTH_LOCAL,
                                 .unpaced = unpaced};
     house->hall = open_tagger(house, err) ? hall_new(&hall, err) : NULL;
     house->sessions = house->hall && open_evals(house, err)

@@ -35,8 +35,8 @@ void rates_free(struct rates *rates);
 /* An operator's own numbers for a kind; per_minute 0 lifts the limit. */
 void rates_set(struct rates *rates, enum rate_kind kind, double per_minute, double burst);
 
-/* Takes a token of `who` (a voter's id, an address's name of people/addresses.h). ERR_TOO_MANY says how long to wait;
- * *retry_after_s (which may be NULL) is that in whole seconds, at least 1. */
+/* Takes a token of `who` (a voter's id, an address's name of people/addresses.h). ERR_TOO_MANY says
+ * how long to wait; *retry_after_s (which may be NULL) is that in whole seconds, at least 1. */
 bool rates_take(struct rates *rates, enum rate_kind kind, const char *who, int *retry_after_s,
                 struct err *err);
 

@@ -1,4 +1,5 @@
 """Every route, asked rightly and wrongly; every reply against the published schema."""
+import concurrent.futures
 import re
 
 import pytest
@@ -340,8 +341,9 @@ def test_origin_and_host(server, voter):
         refused(voter.post(*start, headers={"Origin": origin}), "bad_origin")
     for site in ("cross-site", "same-site"):
         refused(voter.post(*start, headers={"Origin": None, "Sec-Fetch-Site": site}), "bad_origin")
-    ok(voter.post(*start, headers={"Origin": None}), "battle_step", 201)
-    ok(voter.post(*start, headers={"Sec-Fetch-Site": "same-origin"}), "battle_step", 201)
+    for headers in ({"Origin": None}, {"Sec-Fetch-Site": "same-origin"}):
+        begun = ok(voter.post(*start, headers=headers), "battle_step", 201)
+        ok(voter.post(f"/api/battles/{begun['battle_id']}/skip"), "battle_step")
     for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "", "a b"):
         refused(voter.get("/api/models", {"Host": host}), "bad_host")
     for host in (f"localhost:{server.port}", "127.0.0.1", "[::1]:9"):
@@ -368,13 +370,28 @@ def test_metrics(voter):
 def test_too_many_at_once(voter, provider):
     provider.scripts["left"].gap = provider.scripts["right"].gap = 0.3
     provider.scripts["left"].text = provider.scripts["right"].text = "slow " * 60
-    started = [voter.start() for _ in range(2)]
-    answer = voter.post("/api/battles", {"prompt": "third"})
-    refused(answer, "too_many", "stream")
+    battle = voter.start()
+    answer = voter.post("/api/battles", {"prompt": "another"})
+    refused(answer, "too_many", "a battle is streaming for you already: wait for it, or stop it")
     assert int(answer.headers["Retry-After"]) >= 1
-    for battle in started:
-        ok(voter.post(f"/api/battles/{battle}/skip"), "battle_step")
+    ok(voter.post(f"/api/battles/{battle}/skip"), "battle_step")
     voter.start()
+
+
+def test_one_battle_streams_however_many_ask_at_once(server, provider):
+    voter = server.voter()
+    waiting = [voter.ready()[0] for _ in range(6)]
+    provider.scripts["left"].gap = provider.scripts["right"].gap = 0.3
+    provider.scripts["left"].text = provider.scripts["right"].text = "slow " * 60
+    for act, body in (("/turns", {"prompt": "and?"}), ("/regenerate", {}), (None, {"prompt": "hello"})):
+        paths = [f"/api/battles/{battle}{act}" if act else "/api/battles" for battle in waiting]
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            replies = list(pool.map(lambda path: voter.post(path, body), paths))
+        begun = [reply for reply in replies if reply.status < 300]
+        assert len(begun) == 1 and {reply.code for reply in replies if reply.status >= 300} == {"too_many"}, replies
+        battle = begun[0].json["battle_id"]
+        ok(voter.post(f"/api/battles/{battle}/skip"), "battle_step")
+        waiting = [other for other in waiting if other != battle]
 
 
 def test_administrative_socket(server):

@@ -178,7 +178,7 @@ def test_the_same_key_from_many_connections(server, provider):
 
 def test_one_battle_from_a_retried_start(server, provider):
     voter = server.voter()
-    voter.start()
+    voter.ready()
     replies = []
     threads = [threading.Thread(target=lambda: replies.append(voter.post("/api/battles", {"prompt": "once"}, key="s")))
                for _ in range(8)]

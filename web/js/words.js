@@ -25,7 +25,12 @@ const ERRORS = {
   internal: "Something went wrong in the arena. Try again.",
 };
 
+// Of these the server's own words say what there is too much of, and what to do.
+const SAID = new Set(["too_many"]);
+
 export function errorSentence(error) {
+  const said = SAID.has(error?.code) && error.sentence;
+  if (said) return `${said[0].toUpperCase()}${said.slice(1)}.`;
   return ERRORS[error?.code] ?? error?.sentence ?? ERRORS.internal;
 }
 

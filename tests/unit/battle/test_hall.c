@@ -214,6 +214,8 @@ static void test_bad_input(void **state)
     world_expect(world, HALL_START, (struct question){.body = big}, 413, "prompt_too_long");
     memcpy(big + 11 + LIMIT_PROMPT_BYTES, "\"}", 3);
     world_expect(world, HALL_START, (struct question){.body = big}, 201, "");
+    world_pass(world, 3000);
+    world_settle(world);
     world_expect(world, HALL_GET, (struct question){.battle = "nope"}, 404, "not_found");
     world_expect(world, HALL_GET,
                  (struct question){.battle = "00000000000000000000000000000000000"}, 404,
@@ -561,7 +563,7 @@ static void test_limits_of_a_voter(void **state)
     char id[STORE_ID_SIZE];
     struct question question = {.body = "{\"prompt\":\"x\"}"};
     (void)state;
-    for (int i = 0; i < LIMIT_STREAMING_AT_HOME; i++)
+    for (int i = 0; i < LIMIT_STREAMING_PER_VOTER; i++)
         world_start(world, id);
     world_expect(world, HALL_START, question, 429, "too_many");
     question.voter = world->other_voter;

@@ -260,21 +260,6 @@ static void a_worn_prompt_counts_no_more(void **state)
     world_free(world);
 }
 
-static void away_from_home_one_battle_streams(void **state)
-{
-    struct world *world = world_new(2);
-    char id[STORE_ID_SIZE];
-    (void)state;
-    world->actor[0].script = world->actor[1].script = HELLO;
-    world_stop_hall(world);
-    world->options.at_home = false;
-    world_open_hall(world);
-    world_start(world, id);
-    world_expect(world, HALL_START, (struct question){.body = "{\"prompt\":\"x\"}"}, 429,
-                 "too_many");
-    world_free(world);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,7 +271,6 @@ int main(void)
         cmocka_unit_test(named_models_are_told_and_never_count),
         cmocka_unit_test(names_must_fit_the_mode),
         cmocka_unit_test(a_worn_prompt_counts_no_more),
-        cmocka_unit_test(away_from_home_one_battle_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,7 +266,6 @@ static inline struct world *world_new(size_t competitors)
     need(world->workers != NULL, &err);
     world_roster(world, competitors);
     world->options.seed = 7;
-    world->options.at_home = true;
     world_open_hall(world);
     return world;
 }
