@@ -139,23 +139,42 @@ static uint32_t count_used(const struct work *work, const uint32_t *words, size_
     return used;
 }
 
-/* Sums the scores of the votes whose words stand here; returns how many parameters they touch. */
-static size_t sum_scores(struct work *work, const uint32_t *words, size_t count, size_t width,
-                         double *sum)
+/* Sums the scores of the votes whose words stand here. */
+static void sum_scores(struct work *work, const uint32_t *words, size_t count, size_t width,
+                       double *sum)
 {
-    size_t touched = 0;
     for (const uint32_t *word = words, *end = words + count * width; word < end; word += width) {
         struct cluster_score *score = &work->scores[*word];
         score->grouped++;
         sum[score->model[0]] += score->value[0];
         sum[score->model[1]] += score->value[1];
-        touched = touch(work, touched, score->model[0]);
-        touched = touch(work, touched, score->model[1]);
         for (size_t k = 0; k < work->extra; k++)
             sum[work->models + k] += work->extras[*word * work->extra + k];
     }
+}
+
+/* Lists the parameters that these votes touch; returns how many. Of many votes it is quicker to see
+ * what they have left in their sum. */
+static size_t find_touched(struct work *work, const uint32_t *words, size_t count, size_t width,
+                           const double *sum)
+{
+    size_t touched = 0, parameters = work->models + work->extra;
+    if (4 * count > parameters) {
+        for (size_t k = 0; k < parameters; k++) {
+            work->touched[touched] = (uint32_t)k;
+            touched += sum[k] != 0;
+        }
+        return touched;
+    }
+    for (size_t k = 0; k < count; k++) {
+        const struct cluster_score *score = &work->scores[words[k * width]];
+        touched = touch(work, touched, score->model[0]);
+        touched = touch(work, touched, score->model[1]);
+    }
     for (size_t k = 0; k < work->extra; k++)
         touched = touch(work, touched, (uint32_t)(work->models + k));
+    for (size_t k = 0; k < touched; k++)
+        work->listed[work->touched[k]] = false;
     return touched;
 }
 
@@ -164,9 +183,8 @@ static uint32_t add_cluster(struct work *work, const uint32_t *words, size_t cou
                             struct matrix *meat)
 {
     double *sum = work->rows + work->many * work->width;
-    size_t touched = sum_scores(work, words, count, width, sum);
-    for (size_t x = 0; x < touched; x++)
-        work->listed[work->touched[x]] = false;
+    sum_scores(work, words, count, width, sum);
+    size_t touched = find_touched(work, words, count, width, sum);
     if (MANY(touched, meat->n))
         work->many++;
     else
@@ -176,31 +194,45 @@ static uint32_t add_cluster(struct work *work, const uint32_t *words, size_t cou
     return count_used(work, words, count, width);
 }
 
-/* `alone` votes of this item are clusters of their own. */
-static void add_item(const struct work *work, const struct cluster_score *score,
-                     const double *extra, double alone, struct matrix *meat)
+/* What votes that are clusters of their own say of the parameters that are no strengths. */
+static void add_extras(const struct work *work, size_t item, double alone, struct matrix *meat)
 {
-    size_t n = meat->n, a = score->model[0], b = score->model[1];
-    meat->a[a * n + a] += alone * score->value[0] * score->value[0];
-    meat->a[b * n + b] += alone * score->value[1] * score->value[1];
-    meat->a[a * n + b] += alone * score->value[0] * score->value[1];
+    const struct cluster_score *score = &work->scores[item];
+    const double *extra = work->extras + item * work->extra;
     for (size_t x = 0; x < work->extra; x++) {
-        double *row = meat->a + (work->models + x) * n, here = alone * extra[x];
-        row[a] += here * score->value[0];
-        row[b] += here * score->value[1];
+        double *row = meat->a + (work->models + x) * meat->n, here = alone * extra[x];
+        row[score->model[0]] += here * score->value[0];
+        row[score->model[1]] += here * score->value[1];
         for (size_t y = 0; y <= x; y++)
             row[work->models + y] += here * extra[y];
     }
 }
 
+/* The votes that are clusters of their own. The kinds of a pair follow each other, so each pair's
+ * places in the matrix are gone to once. */
 static void add_alone(struct work *work, struct matrix *meat)
 {
-    for (size_t k = 0; k < work->count; k++) {
-        struct cluster_score *score = &work->scores[k];
-        if (work->taking[k] > score->grouped)
-            add_item(work, score, work->extras + k * work->extra, work->taking[k] - score->grouped,
-                     meat);
-        score->grouped = 0;
+    size_t n = meat->n, step = work->votes->groups->by_kind ? OUTCOMES : 1;
+    for (size_t from = 0; from < work->count; from += step) {
+        double first = 0, second = 0, both = 0;
+        size_t a = 0, b = 0;
+        for (size_t k = from; k < from + step; k++) {
+            struct cluster_score *score = &work->scores[k];
+            double alone = (double)work->taking[k] - score->grouped;
+            score->grouped = 0;
+            if (work->taking[k] == 0)
+                continue;
+            a = score->model[0];
+            b = score->model[1];
+            first += alone * score->value[0] * score->value[0];
+            second += alone * score->value[1] * score->value[1];
+            both += alone * score->value[0] * score->value[1];
+            if (work->extra)
+                add_extras(work, k, alone, meat);
+        }
+        meat->a[a * n + a] += first;
+        meat->a[b * n + b] += second;
+        meat->a[a * n + b] += both;
     }
 }
 

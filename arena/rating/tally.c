@@ -11,11 +11,6 @@ static size_t cells_of(size_t models)
     return models ? models * (models - 1) / 2 : 0;
 }
 
-static size_t cell_index(size_t i, size_t j)
-{
-    return j * (j - 1) / 2 + i;
-}
-
 const char *outcome_word(enum outcome outcome)
 {
     static const char *const WORDS[OUTCOMES] = {"model_a", "model_b", "tie", "both_bad"};
@@ -74,8 +69,8 @@ bool tally_grow(struct tally *tally, size_t models, struct err *err)
 static uint32_t *counter(const struct tally *tally, size_t a, size_t b, enum outcome outcome)
 {
     if (a < b)
-        return &tally->cells[cell_index(a, b)].count[0][outcome];
-    return &tally->cells[cell_index(b, a)].count[1][outcome_mirror(outcome)];
+        return &tally->cells[tally_cell_index(a, b)].count[0][outcome];
+    return &tally->cells[tally_cell_index(b, a)].count[1][outcome_mirror(outcome)];
 }
 
 static bool count_more(struct tally *tally, uint32_t *counter, uint32_t count, struct err *err)
@@ -110,7 +105,8 @@ static bool add_cell(struct tally *tally, size_t a, size_t b, const struct tally
                      struct err *err)
 {
     bool turned = a > b;
-    struct tally_cell *into = &tally->cells[turned ? cell_index(b, a) : cell_index(a, b)];
+    struct tally_cell *into =
+        &tally->cells[turned ? tally_cell_index(b, a) : tally_cell_index(a, b)];
     bool ok = true;
     for (int outcome = 0; ok && outcome < OUTCOMES; outcome++) {
         enum outcome here = turned ? outcome_mirror((enum outcome)outcome) : (enum outcome)outcome;
@@ -161,11 +157,6 @@ bool tally_select(struct tally *into, const struct tally *from, const int32_t *m
     return true;
 }
 
-const struct tally_cell *tally_cell(const struct tally *tally, size_t i, size_t j)
-{
-    return &tally->cells[cell_index(i, j)];
-}
-
 uint64_t tally_count(const struct tally *tally, size_t a, size_t b, enum outcome outcome)
 {
     if (a == b)
@@ -177,32 +168,13 @@ uint64_t tally_count(const struct tally *tally, size_t a, size_t b, enum outcome
 uint32_t tally_kind(size_t a, size_t b, enum outcome outcome)
 {
     if (a < b)
-        return (uint32_t)(cell_index(a, b) * OUTCOMES + outcome);
-    return (uint32_t)(cell_index(b, a) * OUTCOMES + outcome_mirror(outcome));
+        return (uint32_t)(tally_cell_index(a, b) * OUTCOMES + outcome);
+    return (uint32_t)(tally_cell_index(b, a) * OUTCOMES + outcome_mirror(outcome));
 }
 
 size_t tally_kinds(size_t models)
 {
     return cells_of(models) * OUTCOMES;
-}
-
-static struct tally_record record_of(const struct tally_cell *cell, bool turned)
-{
-    uint64_t sum[OUTCOMES];
-    for (int o = 0; o < OUTCOMES; o++)
-        sum[o] = (uint64_t)cell->count[0][o] + cell->count[1][o];
-    return (struct tally_record){.votes = sum[0] + sum[1] + sum[2] + sum[3],
-                                 .wins = sum[turned ? OUTCOME_B : OUTCOME_A],
-                                 .losses = sum[turned ? OUTCOME_A : OUTCOME_B],
-                                 .ties = sum[OUTCOME_TIE],
-                                 .both_bad = sum[OUTCOME_BOTH_BAD]};
-}
-
-struct tally_record tally_met(const struct tally *tally, size_t a, size_t b)
-{
-    if (a == b)
-        return (struct tally_record){0};
-    return record_of(&tally->cells[a < b ? cell_index(a, b) : cell_index(b, a)], a > b);
 }
 
 static void add_record(struct tally_record *record, struct tally_record more)
@@ -218,7 +190,8 @@ struct tally_record tally_record(const struct tally *tally, size_t model)
 {
     struct tally_record record = {0};
     for (size_t other = 0; other < tally->models; other++)
-        add_record(&record, tally_met(tally, model, other));
+        if (other != model)
+            add_record(&record, tally_met(tally, model, other));
     return record;
 }
 
@@ -228,13 +201,13 @@ void tally_records(const struct tally *tally, struct tally_record *records)
     memset(records, 0, tally->models * sizeof *records);
     for (size_t j = 1; j < tally->models; j++) {
         for (size_t i = 0; i < j; i++, cell++) {
-            add_record(&records[i], record_of(cell, false));
-            add_record(&records[j], record_of(cell, true));
+            add_record(&records[i], tally_cell_record(cell, false));
+            add_record(&records[j], tally_cell_record(cell, true));
         }
     }
 }
 
 uint64_t tally_pair(const struct tally *tally, size_t a, size_t b)
 {
-    return tally_met(tally, a, b).votes;
+    return a == b ? 0 : tally_met(tally, a, b).votes;
 }

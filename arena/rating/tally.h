@@ -68,7 +68,34 @@ bool tally_select(struct tally *into, const struct tally *from, const int32_t *m
                   struct err *err);
 
 /* The pair's cell; i < j. Returns borrowed, valid until the tally grows. */
-const struct tally_cell *tally_cell(const struct tally *tally, size_t i, size_t j);
+static inline size_t tally_cell_index(size_t i, size_t j)
+{
+    return j * (j - 1) / 2 + i;
+}
+
+static inline const struct tally_cell *tally_cell(const struct tally *tally, size_t i, size_t j)
+{
+    return &tally->cells[tally_cell_index(i, j)];
+}
+
+/* What the pair's lower model saw of the other; `turned`: the other way round. */
+static inline struct tally_record tally_cell_record(const struct tally_cell *cell, bool turned)
+{
+    uint64_t sum[OUTCOMES];
+    for (int o = 0; o < OUTCOMES; o++)
+        sum[o] = (uint64_t)cell->count[0][o] + cell->count[1][o];
+    return (struct tally_record){.votes = sum[0] + sum[1] + sum[2] + sum[3],
+                                 .wins = sum[turned ? OUTCOME_B : OUTCOME_A],
+                                 .losses = sum[turned ? OUTCOME_A : OUTCOME_B],
+                                 .ties = sum[OUTCOME_TIE],
+                                 .both_bad = sum[OUTCOME_BOTH_BAD]};
+}
+
+/* What `a` saw of `b`, another model. */
+static inline struct tally_record tally_met(const struct tally *tally, size_t a, size_t b)
+{
+    return tally_cell_record(a < b ? tally_cell(tally, a, b) : tally_cell(tally, b, a), a > b);
+}
 
 /* Votes of one outcome seen from `a` (OUTCOME_A: a won), whichever was shown first. */
 uint64_t tally_count(const struct tally *tally, size_t a, size_t b, enum outcome outcome);
@@ -79,8 +106,6 @@ uint64_t tally_pair(const struct tally *tally, size_t a, size_t b); /* all votes
  * tally_kinds of as many models. */
 uint32_t tally_kind(size_t a, size_t b, enum outcome outcome);
 size_t tally_kinds(size_t models);
-
-struct tally_record tally_met(const struct tally *tally, size_t a, size_t b); /* what a saw of b */
 
 struct tally_record tally_record(const struct tally *tally, size_t model);
 void tally_records(const struct tally *tally, struct tally_record *records); /* of every model */

@@ -158,14 +158,39 @@ def write_clustered(votes, voters, prompts, models=130):
             out.write(f"m{a},m{b},{word},v{random.randrange(voters)},p{random.randrange(prompts)}\n")
 
 
+def write_live(votes, models=130):
+    """As an arena's own: voters of 20 to 500 votes each, some models drawn more than others, and 19 of 20 prompts
+    voted on once."""
+    random.seed(7)
+    theta, weights = [random.gauss(0, 0.6) for _ in range(models)], [random.gammavariate(2, 1) for _ in range(models)]
+    order = []
+    while len(order) < votes:
+        order += [(len(order), random.gauss(0, 0.4))] * int(math.exp(random.uniform(math.log(20), math.log(500))))
+    random.shuffle(order)
+    with open(FOLDER / f"live-{votes}.csv", "w") as out:
+        out.write("model_a,model_b,winner,voter,prompt_id\n")
+        for k, (voter, taste) in enumerate(order[:votes]):
+            a, b = random.choices(range(models), weights, k=2)
+            b = b if a != b else (a + 1) % models
+            ahead = theta[a] - theta[b] + taste * ((a * 7919 + voter) % 3 - (b * 7919 + voter) % 3)
+            win = 1 / (1 + math.exp(-ahead))
+            word, = random.choices(("model_a", "model_b", "tie", "both_bad"),
+                                   (0.75 * win, 0.75 * (1 - win), 0.18, 0.07))
+            prompt = k if random.random() < 0.95 else -random.randrange(1, 2_000)
+            out.write(f"m{a},m{b},{word},v{voter},p{prompt}\n")
+
+
 def refits():
     for write, arguments, name in ((write_close, (2,), "close-2.json"), (write_close, (50,), "close-50.json"),
                                    (write_clustered, (20_000, 200, 2_000), "clustered-20000.csv"),
-                                   (write_clustered, (100_000, 2_000, 5_000), "clustered-100000.csv")):
+                                   (write_clustered, (100_000, 2_000, 5_000), "clustered-100000.csv"),
+                                   (write_clustered, (1_670_250, 200_000, 400_000), "clustered-1670250.csv"),
+                                   *((write_live, (votes,), f"live-{votes}.csv")
+                                     for votes in (20_000, 100_000, 500_000, 1_670_250))):
         if not (FOLDER / name).exists():
             write(*arguments)
         print(f"in-process, {name}:", end=" ", flush=True)
-        subprocess.run([os.environ["BENCH_BOARD"], str(FOLDER / name), "20"], check=True)
+        subprocess.run([os.environ["BENCH_BOARD"], str(FOLDER / name), "3" if "1670250" in name else "20"], check=True)
 
 
 def measure(command):
