@@ -323,6 +323,7 @@ static bool commit_record(struct reader *reader, struct worker *worker, const st
         return err_set(err, ERR_MEMORY, "no memory to look for repeated ids");
     if (!added)
         return refuse_duplicate(reader, worker, chunk, record, err);
+    reader->file->named += record->id != 0;
     return count_vote(reader, record, a, b, worker->x ? worker->x + k * STYLE_FEATURES : NULL, err);
 }
 

@@ -64,6 +64,7 @@ struct votefile {
     size_t boards;                                           /* 1 and those in `more` */
     char **names;      /* tally.models of them, in byte order, for every board; owned */
     uint64_t records;  /* votes read, skipped and filtered ones too */
+    uint64_t named;    /* votes with an id of their own */
     uint64_t filtered; /* of no category, or not matching the filters */
     uint64_t skipped[SKIPS];
     uint64_t capped[VOTEFILE_CATEGORIES_MAX]; /* of each board: over the daily cap */

@@ -46,7 +46,7 @@ static bool store_alone(const struct intake_options *options, const char *data, 
     struct intake *intake = intake_open(options, err);
     struct loop *loop = intake ? loop_new(err) : NULL;
     struct store *store = loop ? store_open(data, loop, err) : NULL;
-    bool ok = store && store_apply(store, intake_store, intake, err);
+    bool ok = store && store_apply_alone(store, intake_store, intake, err);
     store_close(store);
     loop_free(loop);
     if (options->progress)

@@ -1,6 +1,8 @@
 /* Two passes. The first is the reader that ranking uses, so that import refuses what `arena rank`
- * refuses, with the same words, before anything is written; it also takes the digest. The second
- * reads again and stores. A file that grew or shrank between the two is refused. */
+ * refuses, with the same words, before anything is written; a digest is taken where a row needs it
+ * for its name. The second reads again and stores: one thread makes votes of a chunk while another
+ * has the store take those of the chunk before, in the file's order. A file that grew or shrank
+ * between the two is refused. */
 #include "eval/intake.h"
 
 #include <inttypes.h>
@@ -15,7 +17,25 @@
 #include "eval/vote_fields.h"
 #include "store/audit.h"
 
-enum { PROGRESS_STEP = 10000, KEY_SIZE = 80, PLACE_SIZE = 32 };
+enum { PROGRESS_STEP = 10000, KEY_SIZE = 80, PLACE_SIZE = 32, READERS = 2, VOTE_TEXTS = 6 };
+
+/* A vote of a chunk; its texts follow one another in the batch's, from `texts`. */
+struct kept {
+    struct vote_import vote;
+    size_t texts;
+    uint32_t line;
+};
+
+/* What one thread made of its chunk. */
+struct batch {
+    struct vote_reader reader;
+    struct kept *kept;
+    size_t count, room;
+    struct buf texts;
+    bool failed;
+    uint32_t failed_line;
+    struct err err;
+};
 
 struct intake {
     const struct intake_options *options;
@@ -24,7 +44,7 @@ struct intake {
     char digest[DIGEST_HEX + 1];
     struct votefile checked;
     struct vote_layout layout;
-    struct vote_reader reader;
+    struct batch batches[READERS];
     struct vote_importer *importer;
     uint64_t row;
     struct intake_report report;
@@ -116,8 +136,9 @@ struct intake *intake_open(const struct intake_options *options, struct err *err
         snprintf(intake->spooled, sizeof intake->spooled, "/proc/self/fd/%d", intake->spool.fd);
     intake->report.left_out = intake->spool.left_out;
     ok = ok && vote_layout_init(&intake->layout, &votes, err) &&
-         (take_digest(intake, err) || rename_place(intake, err)) &&
-         (check_rows(intake, err) || rename_place(intake, err));
+         ((check_rows(intake, err) &&
+           (intake->checked.named == intake->report.votes || take_digest(intake, err))) ||
+          rename_place(intake, err));
     if (ok)
         return intake;
     intake_free(intake);
@@ -126,18 +147,17 @@ struct intake *intake_open(const struct intake_options *options, struct err *err
 
 /* --- the second pass --- */
 
-static bool store_vote(struct intake *intake, struct vote_import *vote, struct text id,
-                       struct err *err)
+static bool store_vote(struct intake *intake, const struct vote_import *vote, struct err *err)
 {
     char key[KEY_SIZE];
+    struct vote_import named = *vote;
     bool added;
     intake->row++;
-    vote->key = id;
-    if (id.length == 0) {
+    if (vote->key.length == 0) {
         snprintf(key, sizeof key, "file:%.32s:%" PRIu64, intake->digest, intake->row);
-        vote->key = text_of(key);
+        named.key = text_of(key);
     }
-    if (!vote_importer_add(intake->importer, vote, &added, err))
+    if (!vote_importer_add(intake->importer, &named, &added, err))
         return false;
     *(added ? &intake->report.added : &intake->report.stored_before) += 1;
     if (intake->options->progress && intake->row % PROGRESS_STEP == 0)
@@ -145,37 +165,97 @@ static bool store_vote(struct intake *intake, struct vote_import *vote, struct t
     return true;
 }
 
-static bool store_chunk(void *context, int worker, const struct chunk *chunk, struct err *err)
+static void texts_of(struct vote_import *vote, struct text *texts[VOTE_TEXTS])
 {
-    struct intake *intake = context;
-    struct vote_reader *reader = &intake->reader;
-    const char *at = chunk->data, *end = at + chunk->length, *skip;
-    uint64_t line = chunk->first_line;
-    (void)worker;
-    while (at < end) {
-        struct vote_import vote;
-        struct text id;
-        bool blank;
-        uint32_t lines;
-        at = row_read(&intake->layout.format.spec, at, end, reader->decoder.fields, &blank, &lines,
-                      &skip, err);
-        bool ok = at && (blank || (vote_reader_take(reader, &vote, &id, err) &&
-                                   store_vote(intake, &vote, id, err)));
-        if (!ok)
-            return err_prefix(err, "%s, line %" PRIu64, path_of(intake), line);
-        line += lines;
-    }
-    return true;
+    texts[0] = &vote->key;
+    texts[1] = &vote->model_a;
+    texts[2] = &vote->model_b;
+    texts[3] = &vote->voter;
+    texts[4] = &vote->prompt;
+    texts[5] = &vote->tags;
 }
 
-static uint64_t count_lines(void *context, int worker, const struct chunk *chunk)
+static bool keep_vote(struct batch *batch, const struct vote_import *vote, uint32_t line,
+                      struct err *err)
 {
-    uint64_t lines = 0;
-    (void)context, (void)worker;
-    for (const char *at = chunk->data, *end = at + chunk->length;
-         (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
-        lines++;
-    return lines;
+    struct text *texts[VOTE_TEXTS];
+    if (batch->count == batch->room) {
+        size_t room = batch->room ? 2 * batch->room : 1024;
+        struct kept *kept = realloc(batch->kept, room * sizeof *kept);
+        if (!kept)
+            return err_set(err, ERR_MEMORY, "no memory for a chunk of votes");
+        batch->kept = kept;
+        batch->room = room;
+    }
+    struct kept *kept = &batch->kept[batch->count++];
+    *kept = (struct kept){*vote, batch->texts.length, line};
+    texts_of(&kept->vote, texts);
+    for (int k = 0; k < VOTE_TEXTS; k++)
+        buf_add_text(&batch->texts, *texts[k]);
+    return !batch->texts.failed || err_set(err, ERR_MEMORY, "no memory for a chunk of votes");
+}
+
+/* One record at `at`; returns where the next starts, or NULL with the batch's error. */
+static const char *read_record(struct batch *batch, const char *at, const char *end, uint32_t line,
+                               uint32_t *lines)
+{
+    struct vote_decoder *decoder = &batch->reader.decoder;
+    struct vote_import vote;
+    const char *skip;
+    bool blank;
+    const char *next = row_read_like(&decoder->format->spec, &decoder->shape, at, end,
+                                     decoder->fields, &blank, lines, &skip, &batch->err);
+    if (!next || blank)
+        return next;
+    if (!vote_reader_take(&batch->reader, &vote, &batch->err) ||
+        !keep_vote(batch, &vote, line, &batch->err))
+        return NULL;
+    return next;
+}
+
+static uint64_t make_votes(void *context, int worker, const struct chunk *chunk)
+{
+    struct batch *batch = &((struct intake *)context)->batches[worker];
+    const char *at = chunk->data, *end = at + chunk->length;
+    uint32_t line = 0, lines = 0;
+    batch->count = 0;
+    batch->failed = false;
+    buf_clear(&batch->texts);
+    for (; at < end; line += lines) {
+        at = read_record(batch, at, end, line, &lines);
+        if (!at) {
+            batch->failed = true;
+            batch->failed_line = line;
+            break;
+        }
+    }
+    return line;
+}
+
+static bool fail_at(const struct intake *intake, const struct chunk *chunk, uint32_t line,
+                    struct err *err)
+{
+    return err_prefix(err, "%s, line %" PRIu64, path_of(intake), chunk->first_line + line);
+}
+
+static bool store_votes(void *context, int worker, const struct chunk *chunk, struct err *err)
+{
+    struct intake *intake = context;
+    struct batch *batch = &intake->batches[worker];
+    for (size_t k = 0; k < batch->count; k++) {
+        struct kept *kept = &batch->kept[k];
+        struct text *texts[VOTE_TEXTS];
+        const char *text = batch->texts.data + kept->texts;
+        texts_of(&kept->vote, texts);
+        for (int t = 0; t < VOTE_TEXTS; text += texts[t++]->length)
+            texts[t]->data = texts[t]->data ? text : NULL;
+        if (!store_vote(intake, &kept->vote, err))
+            return fail_at(intake, chunk, kept->line, err);
+    }
+    if (!batch->failed)
+        return true;
+    *err = batch->err;
+    return fail_at(intake, chunk, batch->failed_line, err);
 }
 
 /* Past a byte order mark, white space, and a CSV file's header. */
@@ -203,12 +283,20 @@ static bool skip_start(struct intake *intake, struct chunks *chunks, struct err 
 
 static bool store_rows(struct intake *intake, struct err *err)
 {
-    struct chunk_handler handler = {intake, count_lines, store_chunk};
+    struct chunk_handler handler = {intake, make_votes, store_votes};
     struct chunks *chunks = chunks_open(path_of(intake), err);
-    vote_reader_init(&intake->reader, &intake->layout);
+    for (int k = 0; k < READERS; k++) {
+        intake->batches[k] = (struct batch){.count = 0};
+        vote_reader_init(&intake->batches[k].reader, &intake->layout);
+        buf_init(&intake->batches[k].texts, 4 * CHUNK_RECORD_MAX);
+    }
     bool ok = chunks && skip_start(intake, chunks, err) &&
-              chunks_run(chunks, &handler, 1, intake->layout.format.spec.csv, err);
-    vote_reader_done(&intake->reader);
+              chunks_run(chunks, &handler, READERS, intake->layout.format.spec.csv, err);
+    for (int k = 0; k < READERS; k++) {
+        vote_reader_done(&intake->batches[k].reader);
+        buf_done(&intake->batches[k].texts);
+        free(intake->batches[k].kept);
+    }
     chunks_free(chunks);
     return ok || rename_place(intake, err);
 }
@@ -229,7 +317,7 @@ static bool store_counts(struct intake *intake, struct err *err)
                     .style_a = {-1, -1, -1, -1},
                     .style_b = {-1, -1, -1, -1}};
                 for (uint32_t n = tally_cell(&file->tally, i, j)->count[swapped][outcome]; n; n--)
-                    if (!store_vote(intake, &vote, TEXT(""), err))
+                    if (!store_vote(intake, &vote, err))
                         return false;
             }
     return true;
@@ -255,7 +343,7 @@ bool intake_store(struct db *tx, void *data, struct err *err)
 {
     struct intake *intake = data;
     intake->row = intake->report.added = intake->report.stored_before = 0;
-    intake->importer = vote_importer_new(tx, clock_wall_ms(), err);
+    intake->importer = vote_importer_new(tx, clock_wall_ms(), intake->report.votes, err);
     bool ok = intake->importer &&
               (intake->checked.aggregated ? store_counts(intake, err) : store_rows(intake, err)) &&
               vote_importer_finish(intake->importer, err);

@@ -307,8 +307,7 @@ static struct text known(struct text text)
     return text.length ? text : (struct text){NULL, 0};
 }
 
-bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct text *id,
-                      struct err *err)
+bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct err *err)
 {
     struct vote read;
     enum votefile_skip skip;
@@ -318,8 +317,8 @@ bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, stru
     if (!utf8_valid(read.voter.data, read.voter.length) ||
         !utf8_valid(read.id.data, read.id.length))
         return err_set(err, ERR_BAD_UTF8, "an id or a voter's name is not UTF-8");
-    *id = read.id;
-    *vote = (struct vote_import){.model_a = read.a,
+    *vote = (struct vote_import){.key = read.id,
+                                 .model_a = read.a,
                                  .model_b = read.b,
                                  .winner = vote_fields_winner(read.outcome),
                                  .voter = known(read.voter),

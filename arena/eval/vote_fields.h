@@ -35,10 +35,8 @@ struct vote_reader {
 void vote_reader_init(struct vote_reader *reader, struct vote_layout *layout);
 void vote_reader_done(struct vote_reader *reader);
 
-/* Makes a vote of reader->decoder.fields; `id` is empty where the record has none (the caller makes
- * the key). */
-bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct text *id,
-                      struct err *err);
+/* Makes a vote of reader->decoder.fields; its key is empty where the record has no id. */
+bool vote_reader_take(struct vote_reader *reader, struct vote_import *vote, struct err *err);
 
 /* Outcomes and stored winners are the same four, named apart in two rooms that do not know each
  * other. */

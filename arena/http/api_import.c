@@ -37,7 +37,7 @@ static void read_file(void *data)
     struct store *store = importing->request->context->store;
     importing->intake = intake_open(&importing->options, &importing->err);
     if (importing->intake)
-        store_apply(store, store_file, importing, &importing->err);
+        store_apply_alone(store, store_file, importing, &importing->err);
 }
 
 static void answer(struct importing *importing)

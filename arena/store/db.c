@@ -2,10 +2,12 @@
  * them and no call counts parameters by hand. Prepared statements are found by the address of
  * their SQL in a small open-addressing table: a pointer compare instead of hashing text. A
  * statement that is already being stepped (a read inside a read of the same kind) gets a twin
- * that lives only as long as its rows. */
+ * that lives only as long as its rows. Rows from memory are a virtual table without a name in any
+ * schema, so that one INSERT … SELECT takes them all. */
 #include "store/db.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,7 @@ struct db {
     sqlite3 *handle;
     char *path;
     size_t used;
+    const struct db_feed *feed; /* while db_run_feed runs */
     struct cached cache[LIMIT_STATEMENTS];
 };
 
@@ -61,7 +64,144 @@ bool db_fail(struct db *db, int result, const char *doing, struct err *err)
                    result);
 }
 
+/* --- rows from memory --- */
+
+struct feed_table {
+    sqlite3_vtab base;
+    struct db *db;
+};
+struct feed_cursor {
+    sqlite3_vtab_cursor base;
+    const struct db_feed *feed;
+    size_t row;
+    struct db_value values[DB_FEED_COLUMNS];
+};
+
+static int feed_connect(sqlite3 *handle, void *db, int count, const char *const *words,
+                        sqlite3_vtab **out, char **message)
+{
+    (void)count, (void)words, (void)message;
+    char sql[16 + 5 * DB_FEED_COLUMNS];
+    int length = snprintf(sql, sizeof sql, "CREATE TABLE x(v0");
+    for (int k = 1; k < DB_FEED_COLUMNS; k++)
+        length += snprintf(sql + length, sizeof sql - (size_t)length, ",v%d", k);
+    snprintf(sql + length, sizeof sql - (size_t)length, ")");
+    int result = sqlite3_declare_vtab(handle, sql);
+    struct feed_table *table = result == SQLITE_OK ? calloc(1, sizeof *table) : NULL;
+    if (result == SQLITE_OK && table == NULL)
+        result = SQLITE_NOMEM;
+    if (table != NULL)
+        table->db = db;
+    *out = (sqlite3_vtab *)table;
+    return result;
+}
+
+static int feed_disconnect(sqlite3_vtab *table)
+{
+    free(table);
+    return SQLITE_OK;
+}
+
+static int feed_plan(sqlite3_vtab *table, sqlite3_index_info *info)
+{
+    (void)table;
+    info->estimatedCost = 1;
+    return SQLITE_OK;
+}
+
+static int feed_open(sqlite3_vtab *table, sqlite3_vtab_cursor **out)
+{
+    (void)table;
+    *out = calloc(1, sizeof(struct feed_cursor));
+    return *out != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int feed_close(sqlite3_vtab_cursor *cursor)
+{
+    free(cursor);
+    return SQLITE_OK;
+}
+
+static int feed_end(sqlite3_vtab_cursor *base)
+{
+    const struct feed_cursor *cursor = (const struct feed_cursor *)base;
+    return cursor->feed == NULL || cursor->row >= cursor->feed->rows;
+}
+
+static int feed_take(struct feed_cursor *cursor, size_t row)
+{
+    cursor->row = row;
+    if (!feed_end(&cursor->base))
+        cursor->feed->row(cursor->feed->user, row, cursor->values);
+    return SQLITE_OK;
+}
+
+static int feed_first(sqlite3_vtab_cursor *base, int plan, const char *words, int count,
+                      sqlite3_value **values)
+{
+    (void)plan, (void)words, (void)count, (void)values;
+    struct feed_cursor *cursor = (struct feed_cursor *)base;
+    cursor->feed = ((struct feed_table *)base->pVtab)->db->feed;
+    return feed_take(cursor, 0);
+}
+
+static int feed_next(sqlite3_vtab_cursor *base)
+{
+    struct feed_cursor *cursor = (struct feed_cursor *)base;
+    return feed_take(cursor, cursor->row + 1);
+}
+
+static int feed_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *row)
+{
+    *row = (sqlite3_int64)((struct feed_cursor *)base)->row;
+    return SQLITE_OK;
+}
+
+/* What is given stays until the next row, and longer nobody looks. */
+static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+{
+    const struct db_value *value = &((struct feed_cursor *)base)->values[column];
+    switch (value->kind) {
+    case DB_KIND_INT:
+        sqlite3_result_int64(context, value->integer);
+        break;
+    case DB_KIND_REAL:
+        sqlite3_result_double(context, value->real);
+        break;
+    case DB_KIND_TEXT:
+        sqlite3_result_text64(context, value->text.data, value->text.length, SQLITE_STATIC,
+                              SQLITE_UTF8);
+        break;
+    case DB_KIND_BLOB:
+        sqlite3_result_blob64(context, value->text.data, value->text.length, SQLITE_STATIC);
+        break;
+    default:
+        sqlite3_result_null(context);
+    }
+    return SQLITE_OK;
+}
+
+static const sqlite3_module FEED = {.xConnect = feed_connect,
+                                    .xBestIndex = feed_plan,
+                                    .xDisconnect = feed_disconnect,
+                                    .xOpen = feed_open,
+                                    .xClose = feed_close,
+                                    .xFilter = feed_first,
+                                    .xNext = feed_next,
+                                    .xEof = feed_end,
+                                    .xColumn = feed_column,
+                                    .xRowid = feed_rowid};
+
 /* --- opening --- */
+
+/* For the whole process, before SQLite starts: no count of its memory, which would cost a lock an
+ * allocation; and what a savepoint may have to bring back stays in memory. (3.40 can fail when it
+ * moves that into a file: it takes a write of no bytes for a full disk.) */
+static void set_up(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
+}
 
 static int configure(sqlite3 *handle, enum db_mode mode)
 {
@@ -70,23 +210,26 @@ static int configure(sqlite3 *handle, enum db_mode mode)
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
-    int result = sqlite3_exec(handle, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY",
-                              NULL, NULL, NULL);
-    if (result != SQLITE_OK)
-        return result;
     if (mode == DB_READ)
-        return sqlite3_exec(handle, "PRAGMA cache_size = -16000", NULL, NULL, NULL);
-    /* The writer's cache (in KiB) holds what a large import changes at a time: spilled pages
-     * would be written twice. */
+        return sqlite3_exec(
+            handle,
+            "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000",
+            NULL, NULL, NULL);
+    /* The writer's cache (in KiB) holds what a large import changes at a time, for spilled pages
+     * are written twice; its sorts take as much again, then files: an index over millions of votes
+     * is built in little memory. */
     return sqlite3_exec(
         handle,
-        "PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 33554432",
+        "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16000; PRAGMA threads = 1;"
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+        "PRAGMA journal_size_limit = 33554432",
         NULL, NULL, NULL);
 }
 
 struct db *db_open(const char *path, enum db_mode mode, struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, set_up);
     struct db *db = calloc(1, sizeof *db);
     if (db == NULL || (db->path = strdup(path)) == NULL) {
         free(db);
@@ -99,6 +242,8 @@ struct db *db_open(const char *path, enum db_mode mode, struct err *err)
     int result = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (result == SQLITE_OK)
         result = configure(db->handle, mode);
+    if (result == SQLITE_OK && mode == DB_WRITE)
+        result = sqlite3_create_module_v2(db->handle, "feed", &FEED, db, NULL);
     if (result == SQLITE_OK)
         return db;
     db_fail(db, result, "opening the database", err);
@@ -252,6 +397,19 @@ bool db_run(struct db *db, const char *sql, const struct db_value *values, size_
         fail_at(db, result, sql, err); /* before reset, which would give the message anew */
     finish(&rows);
     return done;
+}
+
+bool db_run_feed(struct db *db, const char *sql, const struct db_feed *feed, struct err *err)
+{
+    db->feed = feed;
+    bool done = feed->rows == 0 || db_run(db, sql, DB_NONE, err);
+    db->feed = NULL;
+    return done;
+}
+
+void db_check_references(struct db *db, bool check)
+{
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, check ? 1 : 0, NULL);
 }
 
 int64_t db_changes(const struct db *db)

@@ -67,6 +67,21 @@ bool db_run(struct db *db, const char *sql, const struct db_value *values, size_
 int64_t db_changes(const struct db *db);  /* rows that the last db_run changed */
 int64_t db_inserted(const struct db *db); /* rowid of the last insert */
 
+/* Rows from memory for an INSERT … SELECT v0, v1, … FROM feed: what a statement costs to begin and
+ * to end is paid once for all of them. For DB_WRITE. */
+#define DB_FEED_COLUMNS 24
+struct db_feed {
+    size_t rows;
+    /* Gives row `row` (from 0, in order); texts must live until the next. */
+    void (*row)(void *user, size_t row, struct db_value values[DB_FEED_COLUMNS]);
+    void *user;
+};
+bool db_run_feed(struct db *db, const char *sql, const struct db_feed *feed, struct err *err);
+
+/* For whoever writes many rows and has just made all that they point at: whether foreign keys are
+ * checked. They are, until somebody says no; who does says yes again in the same job. */
+void db_check_references(struct db *db, bool check);
+
 /* Several statements without parameters, separated by ";" (migrations, pragmas). */
 bool db_script(struct db *db, const char *sql, struct err *err);
 

@@ -28,7 +28,7 @@
 #include "store/store.h"
 #include "store/votes.h"
 
-#define LEDGER_SALT_SIZE 16
+#define LEDGER_SALT_SIZE VOTE_SALT_SIZE
 
 struct ledger_vote {
     int64_t seq;

@@ -122,7 +122,16 @@ bool store_submit(struct store *store, const struct store_job *job, struct err *
 bool store_apply(struct store *store, bool (*apply)(struct db *tx, void *data, struct err *err),
                  void *data, struct err *err)
 {
-    return writer_apply(store->writer, apply, data, err);
+    return writer_apply(store->writer, &(struct store_job){.apply = apply, .data = data}, false,
+                        err);
+}
+
+bool store_apply_alone(struct store *store,
+                       bool (*apply)(struct db *tx, void *data, struct err *err), void *data,
+                       struct err *err)
+{
+    return writer_apply(store->writer, &(struct store_job){.apply = apply, .data = data}, true,
+                        err);
 }
 
 void store_stats(const struct store *store, struct store_stats *out)

@@ -66,6 +66,11 @@ bool store_submit(struct store *store, const struct store_job *job, struct err *
  * serves. */
 bool store_apply(struct store *store, bool (*apply)(struct db *tx, void *data, struct err *err),
                  void *data, struct err *err);
+/* The same in a transaction of its own and without a savepoint, which would keep a copy of every
+ * page that changes: for jobs that write very much. What is submitted meanwhile waits for it. */
+bool store_apply_alone(struct store *store,
+                       bool (*apply)(struct db *tx, void *data, struct err *err), void *data,
+                       struct err *err);
 
 /* --- reading --- */
 

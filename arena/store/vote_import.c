@@ -1,6 +1,9 @@
-/* The key's UNIQUE index makes an import repeatable: the battle is inserted only where its key is
- * new, and a battle that was not inserted has its vote already. Names are remembered in a
- * direct-mapped table: a name that pushes another out costs that one a look-up, never memory. */
+/* The key's UNIQUE index makes an import repeatable: where its key is stored a vote is compared,
+ * else added. Names are remembered in a direct-mapped table: a name that pushes another out costs
+ * that one a look-up, never memory. Votes are inserted a few hundred at a time, by one statement a
+ * table. And where many come to a store that has few, whatever each of them would have to update in
+ * random places is laid aside and built once, sorted, at the end: a third of the time, and pages
+ * written once. */
 #include "store/vote_import.h"
 
 #include <stdio.h>
@@ -12,7 +15,19 @@
 #include "store/ledger.h"
 #include "store/voters.h"
 
-enum { SALTS = 256 };
+enum {
+    SALTS = 256,
+    BATCH = 512,            /* votes an INSERT */
+    BATCH_TEXT = 256 << 10, /* bytes of keys and tags that make one early */
+    MANY = 20000,           /* votes for which laying aside pays */
+};
+
+/* Names in the schema. Votes of a store without imports cannot be there already, so the keys' index
+ * may go; pairs of the queue are never imported. */
+static const char *const KEYS_INDEX = "battles_by_import_key";
+static const char *const VOTERS_INDEX = "votes_by_voter";
+static const char *const QUEUE_TRIGGER = "queue_item_is_taken";
+enum { ASIDE = 3 };
 
 enum known_kind { KNOWN_COMPETITOR, KNOWN_VOTER, KNOWN_JUDGE };
 
@@ -25,10 +40,25 @@ struct known {
     char id[DIGEST_HEX + 1];
 };
 
+/* A vote on its way into both tables; its key and tags stand at `texts` in importer->texts. */
+struct waiting {
+    struct vote_link link;
+    struct style_counts styles[2];
+    uint64_t prompt; /* 0: none */
+    size_t texts, key, tags;
+    bool tagged;
+};
+
 struct vote_importer {
     struct db *tx;
     int64_t now_ms, next_battle;
+    bool first;         /* nothing was imported before */
+    char *aside[ASIDE]; /* the SQL that makes again what was laid aside */
     struct vote_tail tail;
+    struct waiting waiting[BATCH];
+    size_t count;
+    struct buf texts;
+    char battle_id[STORE_ID_SIZE]; /* of the row that is being given */
     unsigned salts_left;
     uint8_t salts[SALTS][LEDGER_SALT_SIZE];
     struct known looked_up; /* the one that is too long to remember */
@@ -102,31 +132,61 @@ static const struct known *know(struct vote_importer *importer, enum known_kind 
 
 /* Imported battles are nobody's secret, so their ids may follow one another: random ones would
  * touch another page of the index each, which makes a million slow. */
-static bool insert_battle(struct vote_importer *importer, const struct vote_import *vote,
-                          const struct vote_append *append, bool *added, struct err *err)
+static struct text name_battle(int64_t number, char out[STORE_ID_SIZE])
 {
-    const struct style_counts *a = &vote->style_a, *b = &vote->style_b;
-    if (!db_run(importer->tx,
-                "INSERT INTO battles (number, id, voter, state, source, mode, version_a, "
-                "version_b, turns,"
-                " prompt_value, import_key, tags, tokens_a, headers_a, lists_a, bold_a, tokens_b, "
-                "headers_b,"
-                " lists_b, bold_b, created_ms, ended_ms)"
-                " VALUES (?, ?, ?, 2, 2, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (import_key) WHERE import_key IS NOT NULL DO NOTHING",
-                DB_VALUES(DB_INT(append->battle), DB_TEXT(append->battle_id),
-                          append->voter != 0 ? DB_INT(append->voter) : DB_NULL,
-                          DB_INT(append->version_a), DB_INT(append->version_b), DB_INT(vote->turns),
-                          vote->prompt.data ? DB_INT((int64_t)votes_prompt_value(vote->prompt))
-                                            : DB_NULL,
-                          DB_TEXT(vote->key), DB_TEXT(vote->tags), DB_KNOWN(a->tokens),
-                          DB_KNOWN(a->headers), DB_KNOWN(a->lists), DB_KNOWN(a->bold),
-                          DB_KNOWN(b->tokens), DB_KNOWN(b->headers), DB_KNOWN(b->lists),
-                          DB_KNOWN(b->bold), DB_INT(append->at_ms), DB_INT(append->at_ms)),
-                err))
-        return false;
-    *added = db_changes(importer->tx) == 1;
-    return true;
+    snprintf(out, STORE_ID_SIZE, "import%020lld", (long long)number);
+    return text_of(out);
+}
+
+static void give_battle(void *user, size_t row, struct db_value values[DB_FEED_COLUMNS])
+{
+    struct vote_importer *importer = user;
+    const struct waiting *vote = &importer->waiting[row];
+    const struct vote_append *append = &vote->link.append;
+    const struct style_counts *a = &vote->styles[0], *b = &vote->styles[1];
+    const char *texts = importer->texts.data + vote->texts;
+    const struct text tags = {texts + vote->key, vote->tags};
+    const struct db_value given[] = {DB_INT(append->battle),
+                                     DB_TEXT(name_battle(append->battle, importer->battle_id)),
+                                     append->voter != 0 ? DB_INT(append->voter) : DB_NULL,
+                                     DB_INT(append->version_a),
+                                     DB_INT(append->version_b),
+                                     DB_INT(append->turns),
+                                     vote->prompt ? DB_INT((int64_t)vote->prompt) : DB_NULL,
+                                     DB_TEXT(((struct text){texts, vote->key})),
+                                     vote->tagged ? DB_TEXT(tags) : DB_NULL,
+                                     DB_KNOWN(a->tokens),
+                                     DB_KNOWN(a->headers),
+                                     DB_KNOWN(a->lists),
+                                     DB_KNOWN(a->bold),
+                                     DB_KNOWN(b->tokens),
+                                     DB_KNOWN(b->headers),
+                                     DB_KNOWN(b->lists),
+                                     DB_KNOWN(b->bold),
+                                     DB_INT(append->at_ms)};
+    memcpy(values, given, sizeof given);
+}
+
+static const struct vote_link *give_link(void *user, size_t number)
+{
+    return &((struct vote_importer *)user)->waiting[number].link;
+}
+
+static bool write_waiting(struct vote_importer *importer, struct err *err)
+{
+    const struct db_feed battles = {importer->count, give_battle, importer};
+    bool ok =
+        db_run_feed(importer->tx,
+                    "INSERT INTO battles (number, id, voter, state, source, mode, version_a,"
+                    " version_b, turns, prompt_value, import_key, tags, tokens_a, headers_a,"
+                    " lists_a, bold_a, tokens_b, headers_b, lists_b, bold_b, created_ms, ended_ms)"
+                    " SELECT v0, v1, v2, 2, 2, 0, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13,"
+                    " v14, v15, v16, v17, v17 FROM feed",
+                    &battles, err) &&
+        votes_write(importer->tx, give_link, importer, importer->count, err);
+    importer->count = 0;
+    buf_clear(&importer->texts);
+    return ok;
 }
 
 static const uint8_t *next_salt(struct vote_importer *importer)
@@ -138,17 +198,47 @@ static const uint8_t *next_salt(struct vote_importer *importer)
     return importer->salts[--importer->salts_left];
 }
 
-/* The same key must mean the same vote: else a row would be lost without a word. */
-static bool is_same(struct vote_importer *importer, const struct vote_import *vote,
-                    const struct vote_append *append, struct err *err)
+/* Takes the vote into the batch and the chain. */
+static bool enter(struct vote_importer *importer, const struct vote_import *vote,
+                  const struct vote_append *append, const char *const digests[2], struct err *err)
 {
-    int64_t same;
-    return db_one_int(importer->tx,
-                      "SELECT b.version_a = ? AND b.version_b = ? AND s.winner = ? FROM battles b"
-                      " JOIN votes s ON s.battle = b.number WHERE b.import_key = ?",
-                      DB_VALUES(DB_INT(append->version_a), DB_INT(append->version_b),
-                                DB_INT(append->winner), DB_TEXT(vote->key)),
-                      0, &same, err) &&
+    struct waiting *place = &importer->waiting[importer->count];
+    *place = (struct waiting){.styles = {vote->style_a, vote->style_b},
+                              .prompt = vote->prompt.data ? votes_prompt_value(vote->prompt) : 0,
+                              .texts = importer->texts.length,
+                              .key = vote->key.length,
+                              .tags = vote->tags.length,
+                              .tagged = vote->tags.data != NULL};
+    if (!buf_add_text(&importer->texts, vote->key) || !buf_add_text(&importer->texts, vote->tags))
+        return err_set(err, ERR_MEMORY, "no memory to import votes");
+    if (!votes_link(importer->tx, append, digests, next_salt(importer), &importer->tail,
+                    &place->link, err))
+        return false;
+    importer->next_battle++;
+    importer->count++;
+    return (importer->count < BATCH && importer->texts.length < BATCH_TEXT) ||
+           write_waiting(importer, err);
+}
+
+/* Whether the key is stored. It must mean the same vote then: else a row would be lost without a
+ * word. */
+static bool find_stored(struct vote_importer *importer, const struct vote_import *vote,
+                        const struct vote_append *append, bool *stored, struct err *err)
+{
+    struct db_rows rows;
+    *stored = false;
+    if (importer->first)
+        return true;
+    if (!db_select(importer->tx, &rows,
+                   "SELECT b.version_a = ? AND b.version_b = ? AND s.winner = ? FROM battles b"
+                   " JOIN votes s ON s.battle = b.number WHERE b.import_key = ?",
+                   DB_VALUES(DB_INT(append->version_a), DB_INT(append->version_b),
+                             DB_INT(append->winner), DB_TEXT(vote->key)),
+                   err))
+        return false;
+    *stored = db_next(&rows);
+    bool same = !*stored || db_int(&rows, 0) != 0;
+    return db_end(&rows, err) &&
            (same || err_set(err, ERR_CONFLICT, "another vote with the id %.*s is stored already",
                             (int)(vote->key.length < 80 ? vote->key.length : 80), vote->key.data));
 }
@@ -186,6 +276,7 @@ bool vote_importer_add(struct vote_importer *importer, const struct vote_import 
 {
     char battle[STORE_ID_SIZE];
     struct refs refs;
+    bool stored;
     struct vote_append append = {.battle = importer->next_battle,
                                  .winner = vote->winner,
                                  .judge = vote->judge,
@@ -195,24 +286,75 @@ bool vote_importer_add(struct vote_importer *importer, const struct vote_import 
                                  .turns = vote->turns,
                                  .delay_ms = -1,
                                  .read_ms = -1};
-    if (!check(vote, err) || !refer(importer, vote, &append, &refs, err))
+    if (!check(vote, err) || !refer(importer, vote, &append, &refs, err) ||
+        !find_stored(importer, vote, &append, &stored, err))
         return false;
-    snprintf(battle, sizeof battle, "import%020lld", (long long)append.battle);
-    append.battle_id = text_of(battle);
-    append.voter_id = text_of(refs.voter_id);
-    if (!insert_battle(importer, vote, &append, added, err))
-        return false;
-    if (!*added)
-        return is_same(importer, vote, &append, err);
-    importer->next_battle++;
+    *added = !stored;
+    if (stored)
+        return true;
     const char *const digests[2] = {refs.digests[0], refs.digests[1]};
-    return votes_append_to(importer->tx, &append, digests, next_salt(importer), &importer->tail,
-                           err);
+    append.battle_id = name_battle(append.battle, battle);
+    append.voter_id = text_of(refs.voter_id);
+    return enter(importer, vote, &append, digests, err);
+}
+
+/* --- what is laid aside --- */
+
+static bool lay_aside(struct vote_importer *importer, const char *name, char **made_by,
+                      struct err *err)
+{
+    struct db_rows rows;
+    char drop[128] = "";
+    if (!db_select(importer->tx, &rows, "SELECT type, sql FROM sqlite_schema WHERE name = ?",
+                   DB_VALUES(DB_STRING(name)), err))
+        return false;
+    if (db_next(&rows)) {
+        snprintf(drop, sizeof drop, "DROP %s %s", db_string(&rows, 0), name);
+        *made_by = strdup(db_string(&rows, 1));
+    }
+    return db_end(&rows, err) &&
+           (*made_by || err_set(err, ERR_STORE, "the schema lacks %s", name)) &&
+           db_script(importer->tx, drop, err);
+}
+
+static bool lay_all_aside(struct vote_importer *importer, struct err *err)
+{
+    db_check_references(importer->tx, false);
+    return lay_aside(importer, VOTERS_INDEX, &importer->aside[0], err) &&
+           lay_aside(importer, QUEUE_TRIGGER, &importer->aside[1], err) &&
+           (!importer->first || lay_aside(importer, KEYS_INDEX, &importer->aside[2], err));
+}
+
+static bool put_back(struct vote_importer *importer, struct err *err)
+{
+    bool ok = true;
+    for (int k = 0; k < ASIDE; k++) {
+        ok = ok && (!importer->aside[k] || db_script(importer->tx, importer->aside[k], err));
+        free(importer->aside[k]);
+        importer->aside[k] = NULL;
+    }
+    db_check_references(importer->tx, true);
+    return ok;
 }
 
 /* --- the whole --- */
 
-struct vote_importer *vote_importer_new(struct db *tx, int64_t now_ms, struct err *err)
+static bool look_around(struct vote_importer *importer, uint64_t expected, struct err *err)
+{
+    int64_t last, imported;
+    if (!db_one_int(importer->tx, "SELECT max(number) FROM battles", DB_NONE, 0, &last, err) ||
+        !db_one_int(importer->tx,
+                    "SELECT EXISTS (SELECT 1 FROM battles WHERE import_key IS NOT NULL)", DB_NONE,
+                    0, &imported, err) ||
+        !votes_last(importer->tx, &importer->tail.seq, importer->tail.hash, err))
+        return false;
+    importer->next_battle = last + 1;
+    importer->first = !imported;
+    return expected < MANY || expected < (uint64_t)last / 2 || lay_all_aside(importer, err);
+}
+
+struct vote_importer *vote_importer_new(struct db *tx, int64_t now_ms, uint64_t expected,
+                                        struct err *err)
 {
     struct vote_importer *importer = calloc(1, sizeof *importer);
     if (!importer) {
@@ -221,27 +363,29 @@ struct vote_importer *vote_importer_new(struct db *tx, int64_t now_ms, struct er
     }
     importer->tx = tx;
     importer->now_ms = now_ms;
-    int64_t last;
-    if (db_one_int(tx, "SELECT max(number) FROM battles", DB_NONE, 0, &last, err) &&
-        votes_last(tx, &importer->tail.seq, importer->tail.hash, err)) {
-        importer->next_battle = last + 1;
+    buf_init(&importer->texts, IMPORTER_TEXT_MAX);
+    if (look_around(importer, expected, err))
         return importer;
-    }
     vote_importer_free(importer);
     return NULL;
 }
 
 bool vote_importer_finish(struct vote_importer *importer, struct err *err)
 {
-    return votes_end_ledger(importer->tx, &importer->tail, err);
+    return write_waiting(importer, err) && put_back(importer, err) &&
+           votes_end_ledger(importer->tx, &importer->tail, err);
 }
 
 void vote_importer_free(struct vote_importer *importer)
 {
     if (!importer)
         return;
+    db_check_references(importer->tx, true);
+    for (int k = 0; k < ASIDE; k++)
+        free(importer->aside[k]);
     for (size_t i = 0; i < IMPORTER_NAMES; i++)
         free(importer->known[i].name);
     free(importer->looked_up.name);
+    buf_done(&importer->texts);
     free(importer);
 }

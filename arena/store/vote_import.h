@@ -1,9 +1,10 @@
 /* Votes from a file: battles that others held, under the names that the file gives. Stored like our
  * own (a battle, a vote in the ledger), marked as imported, and never twice.
  *
- * An importer lives inside one store job, on its thread, and knows the end of the ledger and the
- * names that it met last, so that a vote costs two inserts and no look-up. Nothing else may write
- * while it lives. Its memory is fixed: IMPORTER_NAMES names of at most IMPORTER_NAME_BYTES. */
+ * An importer lives inside one store job and knows the end of the ledger and the names that it met
+ * last, so that a vote costs two inserts and no look-up. One thread at a time; nothing else may
+ * write while it lives. Its memory is fixed: IMPORTER_NAMES names of at most IMPORTER_NAME_BYTES,
+ * and a few hundred votes. */
 #ifndef ARENA_STORE_VOTE_IMPORT_H
 #define ARENA_STORE_VOTE_IMPORT_H
 
@@ -14,6 +15,7 @@
  * remembered. */
 #define IMPORTER_NAMES 32768
 #define IMPORTER_NAME_BYTES 512
+#define IMPORTER_TEXT_MAX (4u << 20) /* of one batch, the longest key and tags in it */
 
 struct vote_import {
     struct text
@@ -32,15 +34,19 @@ struct vote_import {
 
 struct vote_importer;
 
-/* Returns new (vote_importer_free), or NULL with `err`. */
-struct vote_importer *vote_importer_new(struct db *tx, int64_t now_ms, struct err *err);
+/* Returns new (vote_importer_free), or NULL with `err`. `expected`: about how many votes will come;
+ * for many, indexes are built at the end. */
+struct vote_importer *vote_importer_new(struct db *tx, int64_t now_ms, uint64_t expected,
+                                        struct err *err);
 
-/* `added` is false when that key is already stored with the same models and winner; with others it
- * is ERR_CONFLICT. Equal names on both sides are ERR_BAD_REQUEST. */
+/* Copies what it needs. `added` is false when that key is already stored with the same models and
+ * winner; with others it is ERR_CONFLICT. Equal names on both sides are ERR_BAD_REQUEST; a key that
+ * this importer was given before is ERR_CONFLICT, now or at the end. */
 bool vote_importer_add(struct vote_importer *importer, const struct vote_import *vote, bool *added,
                        struct err *err);
 
-/* Moves the ledger's end to the last vote added: without it the ledger is broken. */
+/* Writes what waits and moves the ledger's end to the last vote added. After a failure of any of
+ * these the job must fail. */
 bool vote_importer_finish(struct vote_importer *importer, struct err *err);
 void vote_importer_free(struct vote_importer *importer); /* NULL is allowed */
 

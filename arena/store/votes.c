@@ -110,23 +110,43 @@ bool votes_last(struct db *db, int64_t *seq, uint8_t hash[DIGEST_SIZE], struct e
     return db_end(&rows, err);
 }
 
-static bool write_vote(struct db *tx, const struct vote_append *append,
-                       const struct ledger_vote *vote, const uint8_t *salt,
-                       const uint8_t hash[DIGEST_SIZE], struct err *err)
+struct writing {
+    votes_source *source;
+    void *user;
+};
+
+static void give_link(void *user, size_t row, struct db_value values[DB_FEED_COLUMNS])
 {
-    return db_run(tx,
-                  "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, "
-                  "delay_ms, read_ms, salt,"
-                  " voter_digest, content_digest, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                  "?, ?, ?, ?, ?, ?, ?)",
-                  DB_VALUES(DB_INT(vote->seq), DB_INT(append->battle),
-                            append->voter != 0 ? DB_INT(append->voter) : DB_NULL,
-                            DB_INT(vote->winner), DB_INT(vote->judge), DB_INT(vote->counted),
-                            DB_INT(vote->at_ms), DB_INT(vote->turns), DB_KNOWN(append->delay_ms),
-                            DB_KNOWN(append->read_ms), DB_BLOB(salt, LEDGER_SALT_SIZE),
-                            DB_BLOB(vote->voter, DIGEST_SIZE), DB_BLOB(vote->content, DIGEST_SIZE),
-                            DB_BLOB(vote->previous, DIGEST_SIZE), DB_BLOB(hash, DIGEST_SIZE)),
-                  err);
+    const struct writing *writing = user;
+    const struct vote_link *link = writing->source(writing->user, row);
+    const struct vote_append *append = &link->append;
+    const struct db_value given[] = {DB_INT(link->seq),
+                                     DB_INT(append->battle),
+                                     append->voter != 0 ? DB_INT(append->voter) : DB_NULL,
+                                     DB_INT(append->winner),
+                                     DB_INT(append->judge),
+                                     DB_INT(append->counted),
+                                     DB_INT(append->at_ms),
+                                     DB_INT(append->turns),
+                                     DB_KNOWN(append->delay_ms),
+                                     DB_KNOWN(append->read_ms),
+                                     DB_BLOB(link->salt, VOTE_SALT_SIZE),
+                                     DB_BLOB(link->voter, DIGEST_SIZE),
+                                     DB_BLOB(link->content, DIGEST_SIZE),
+                                     DB_BLOB(link->previous, DIGEST_SIZE),
+                                     DB_BLOB(link->hash, DIGEST_SIZE)};
+    memcpy(values, given, sizeof given);
+}
+
+bool votes_write(struct db *tx, votes_source *source, void *user, size_t count, struct err *err)
+{
+    struct writing writing = {source, user};
+    return db_run_feed(
+        tx,
+        "INSERT INTO votes (seq, battle, voter, winner, judge, counted, at_ms, turns, delay_ms,"
+        " read_ms, salt, voter_digest, content_digest, prev_hash, hash)"
+        " SELECT v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 FROM feed",
+        &(struct db_feed){count, give_link, &writing}, err);
 }
 
 /* The version's digest as text in `out`. */
@@ -154,8 +174,9 @@ static bool content_digest(struct db *tx, const struct vote_append *append, cons
     return true;
 }
 
-bool votes_append_to(struct db *tx, const struct vote_append *append, const char *const digests[2],
-                     const uint8_t *salt, struct vote_tail *tail, struct err *err)
+bool votes_link(struct db *tx, const struct vote_append *append, const char *const digests[2],
+                const uint8_t *salt, struct vote_tail *tail, struct vote_link *link,
+                struct err *err)
 {
     struct ledger_vote vote = {.seq = tail->seq + 1,
                                .battle = append->battle_id,
@@ -167,19 +188,31 @@ bool votes_append_to(struct db *tx, const struct vote_append *append, const char
                                .source = append->source,
                                .at_ms = append->at_ms,
                                .turns = append->turns};
+    *link = (struct vote_link){.append = *append, .seq = vote.seq};
+    memcpy(link->salt, salt, VOTE_SALT_SIZE);
     memcpy(vote.previous, tail->hash, DIGEST_SIZE);
     ledger_voter_digest(salt, append->voter_id, vote.voter);
     if (!content_digest(tx, append, salt, vote.content, err))
         return false;
     ledger_hash(&vote, tail->hash);
     tail->seq = vote.seq;
-    return write_vote(tx, append, &vote, salt, tail->hash, err);
+    memcpy(link->voter, vote.voter, DIGEST_SIZE);
+    memcpy(link->content, vote.content, DIGEST_SIZE);
+    memcpy(link->previous, vote.previous, DIGEST_SIZE);
+    memcpy(link->hash, tail->hash, DIGEST_SIZE);
+    return true;
 }
 
 bool votes_end_ledger(struct db *tx, const struct vote_tail *tail, struct err *err)
 {
     return db_run(tx, "UPDATE ledger SET votes = ?, head = ?",
                   DB_VALUES(DB_INT(tail->seq), DB_BLOB(tail->hash, DIGEST_SIZE)), err);
+}
+
+static const struct vote_link *just_one(void *link, size_t number)
+{
+    (void)number;
+    return link;
 }
 
 /* One vote at the end, as casting does it. */
@@ -190,13 +223,14 @@ static bool append_one(struct db *tx, const struct vote_append *append, int64_t 
     char digest_a[DIGEST_HEX + 1], digest_b[DIGEST_HEX + 1];
     const char *const digests[2] = {digest_a, digest_b};
     struct vote_tail tail;
+    struct vote_link link;
     if (!votes_last(tx, &tail.seq, tail.hash, err) ||
         !version_digest(tx, append->version_a, digest_a, err) ||
         !version_digest(tx, append->version_b, digest_b, err))
         return false;
     random_bytes(salt, sizeof salt);
-    if (!votes_append_to(tx, append, digests, salt, &tail, err) ||
-        !votes_end_ledger(tx, &tail, err))
+    if (!votes_link(tx, append, digests, salt, &tail, &link, err) ||
+        !votes_write(tx, just_one, &link, 1, err) || !votes_end_ledger(tx, &tail, err))
         return false;
     *seq = tail.seq;
     return true;

@@ -11,6 +11,8 @@
 #include "store/battles.h"
 #include "store/store.h"
 
+#define VOTE_SALT_SIZE 16 /* random bytes of each vote's own (ledger.h) */
+
 /* Stored by number: append only. */
 #define WINNER_MAP(X)                                                                              \
     X(WINNER_A, "model_a")                                                                         \
@@ -112,11 +114,21 @@ struct vote_tail { /* the last vote: 0 and zeros before the first */
     int64_t seq;
     uint8_t hash[DIGEST_SIZE];
 };
-/* Adds one vote after `tail`, which becomes it. `digests`: of the two versions; `salt`:
- * LEDGER_SALT_SIZE random bytes. votes_end_ledger must follow in the same job, after the last
- * one. */
-bool votes_append_to(struct db *tx, const struct vote_append *append, const char *const digests[2],
-                     const uint8_t *salt, struct vote_tail *tail, struct err *err);
+struct vote_link { /* a vote in the chain, as it is stored */
+    struct vote_append append;
+    int64_t seq;
+    uint8_t salt[VOTE_SALT_SIZE], voter[DIGEST_SIZE], content[DIGEST_SIZE], previous[DIGEST_SIZE],
+        hash[DIGEST_SIZE];
+};
+/* Links one vote to `tail`, which becomes it. `digests`: of the two versions; `salt`:
+ * VOTE_SALT_SIZE random bytes. votes_write must follow, and after the last one votes_end_ledger, in
+ * the same job. */
+bool votes_link(struct db *tx, const struct vote_append *append, const char *const digests[2],
+                const uint8_t *salt, struct vote_tail *tail, struct vote_link *link,
+                struct err *err);
+/* Gives link `number` (from 0): borrowed until the next. */
+typedef const struct vote_link *votes_source(void *user, size_t number);
+bool votes_write(struct db *tx, votes_source *source, void *user, size_t count, struct err *err);
 bool votes_end_ledger(struct db *tx, const struct vote_tail *tail, struct err *err);
 
 /* The value that equal prompts share: SHA-256 of the text with its white space folded, first 8

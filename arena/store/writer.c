@@ -31,6 +31,7 @@ struct job {
     struct store_job job;
     struct err err;
     bool waited_for; /* lives on the stack of writer_apply */
+    bool alone;      /* a transaction of its own, without a savepoint */
     bool finished;
 };
 
@@ -56,6 +57,8 @@ struct writer {
 static bool run_job(struct writer *writer, struct job *job)
 {
     struct err ignored;
+    if (job->alone)
+        return job->job.apply(writer->db, job->job.data, &job->err);
     if (!db_run(writer->db, "SAVEPOINT job", DB_NONE, &job->err))
         return false;
     bool good = job->job.apply(writer->db, job->job.data, &job->err);
@@ -165,14 +168,23 @@ static void count(struct writer *writer, const struct job *batch, bool committed
         log_note("store", "storing works again");
 }
 
+/* A job alone that fails by itself fails as in any batch: the store is well. */
+static bool gives_up(const struct writer *writer, const struct job *job)
+{
+    return job->alone && job->err.code != ERR_NONE && job->err.code != ERR_STORE &&
+           db_in_transaction(writer->db);
+}
+
 static void run_batch(struct writer *writer, struct job *batch)
 {
-    struct err err = ERR_INIT;
-    bool committed = run_jobs(writer, batch, &err);
-    if (!committed)
+    struct err err = ERR_INIT, ignored;
+    bool well = run_jobs(writer, batch, &err);
+    if (!well && gives_up(writer, batch))
+        well = db_run(writer->db, "ROLLBACK", DB_NONE, &ignored);
+    else if (!well)
         lose_transaction(writer, batch, &err);
     writer->checkpointed = false;
-    count(writer, batch, committed, &err);
+    count(writer, batch, well, &err);
     answer(writer, batch);
 }
 
@@ -228,7 +240,20 @@ static struct timespec deadline_in(int ms)
     return at;
 }
 
-/* Takes every job that waits; waits for one when there is none. *idle is set when a while passed
+/* Every job that waits, up to the next that runs alone; the caller holds the lock. */
+static struct job *cut_batch(struct writer *writer)
+{
+    struct job *batch = writer->first, **end = &writer->first;
+    while (*end != NULL && (*end == batch || !(batch->alone || (*end)->alone)))
+        end = &(*end)->next;
+    writer->first = *end;
+    if (writer->first == NULL)
+        writer->last = &writer->first;
+    *end = NULL;
+    return batch;
+}
+
+/* Takes the next jobs; waits for one when there is none. *idle is set when a while passed
  * without any. NULL and not idle: the end. */
 static struct job *take_jobs(struct writer *writer, bool *idle)
 {
@@ -239,9 +264,7 @@ static struct job *take_jobs(struct writer *writer, bool *idle)
         *idle = pthread_cond_timedwait(&writer->work, &writer->lock, &until) == ETIMEDOUT &&
                 writer->first == NULL;
     }
-    struct job *batch = writer->first;
-    writer->first = NULL;
-    writer->last = &writer->first;
+    struct job *batch = cut_batch(writer);
     pthread_mutex_unlock(&writer->lock);
     return batch;
 }
@@ -351,10 +374,9 @@ bool writer_submit(struct writer *writer, const struct store_job *job, struct er
     return false;
 }
 
-bool writer_apply(struct writer *writer, bool (*apply)(struct db *tx, void *data, struct err *err),
-                  void *data, struct err *err)
+bool writer_apply(struct writer *writer, const struct store_job *asked, bool alone, struct err *err)
 {
-    struct job job = {.job = {.apply = apply, .data = data}, .waited_for = true};
+    struct job job = {.job = *asked, .waited_for = true, .alone = alone};
     if (!enqueue(writer, &job, err))
         return false;
     pthread_mutex_lock(&writer->lock);

@@ -14,8 +14,8 @@ struct writer *writer_new(struct db *db, struct loop *loop, struct err *err);
 void writer_free(struct writer *writer);
 
 bool writer_submit(struct writer *writer, const struct store_job *job, struct err *err);
-bool writer_apply(struct writer *writer, bool (*apply)(struct db *tx, void *data, struct err *err),
-                  void *data, struct err *err);
+/* `alone`: in a transaction of its own, without a savepoint. */
+bool writer_apply(struct writer *writer, const struct store_job *job, bool alone, struct err *err);
 void writer_stats(struct writer *writer, struct store_stats *out);
 
 #endif

@@ -160,7 +160,7 @@ struct importing {
 static bool import_some(struct db *tx, void *data, struct err *err)
 {
     struct importing *importing = data;
-    struct vote_importer *importer = vote_importer_new(tx, 5, err);
+    struct vote_importer *importer = vote_importer_new(tx, 5, (uint64_t)importing->count, err);
     bool ok = importer != NULL;
     for (int64_t i = importing->from; ok && i < importing->from + importing->count; i++) {
         char key[32], a[16], b[16], voter[16], prompt[16];

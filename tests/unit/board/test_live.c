@@ -41,7 +41,7 @@ static bool import(struct db *tx, void *data, struct err *err)
                               .tags = vote->tags ? text_of(vote->tags) : (struct text){NULL, 0},
                               .style_a = vote->style[0],
                               .style_b = vote->style[1]};
-    struct vote_importer *importer = vote_importer_new(tx, NOW, err);
+    struct vote_importer *importer = vote_importer_new(tx, NOW, 1, err);
     bool ok = importer && vote_importer_add(importer, &row, &added, err) &&
               vote_importer_finish(importer, err);
     vote_importer_free(importer);

@@ -27,7 +27,7 @@ static bool import_apply(struct db *tx, void *data, struct err *err)
                               .style_a = {-1, -1, -1, -1},
                               .style_b = {-1, -1, -1, -1}};
     bool added;
-    struct vote_importer *importer = vote_importer_new(tx, NOW, err);
+    struct vote_importer *importer = vote_importer_new(tx, NOW, 1, err);
     bool ok = importer && vote_importer_add(importer, &row, &added, err) &&
               vote_importer_finish(importer, err);
     vote_importer_free(importer);

@@ -284,7 +284,7 @@ struct imported {
 static bool import_one(struct db *tx, void *data, struct err *err)
 {
     struct imported *imported = data;
-    struct vote_importer *importer = vote_importer_new(tx, NOW, err);
+    struct vote_importer *importer = vote_importer_new(tx, NOW, 1, err);
     bool ok = importer && vote_importer_add(importer, &imported->vote, &imported->added, err) &&
               vote_importer_finish(importer, err);
     vote_importer_free(importer);
