@@ -17,6 +17,7 @@
 #include "eval/export.h"
 #include "store/store.h"
 
+enum { OUTPUT_BYTES = 256 << 10 }; /* a write of the export */
 enum { WHAT_BATTLES, WHAT_VOTES, WHAT_PREFERENCES, WHAT_LEADERBOARD };
 static const char *const WHATS[] = {"battles", "votes", "preferences", "leaderboard", NULL};
 static const char *const FORMATS[] = {"jsonl", "csv", NULL};
@@ -181,6 +182,7 @@ static bool write_rows(struct db *db, struct wish *wish, FILE *out, struct expor
                        struct err *err)
 {
     struct table table;
+    setvbuf(out, NULL, _IOFBF, OUTPUT_BYTES);
     table_init(&table, out, (enum table_format)wish->format);
     bool ok = wish->what == WHAT_VOTES     ? export_votes(db, &wish->options, &table, report, err)
               : wish->what == WHAT_BATTLES ? export_battles(db, &wish->options, &table, report, err)

@@ -10,6 +10,7 @@
 #include "board/hash.h"
 #include "board/stored.h"
 #include "eval/export_tags.h"
+#include "eval/read_ahead.h"
 #include "eval/vote_fields.h"
 #include "eval/version_labels.h"
 #include "store/vote_rows.h"
@@ -139,7 +140,7 @@ bool export_votes(struct db *db, const struct export_options *options, struct ta
     ok = ok && export_sieve(db, options, &exporting.marks, err) &&
          export_tags_init(&exporting.tags, options->category, err) &&
          version_labels_load(&exporting.labels, db, err) &&
-         votes_each(db, &filter, on_vote, &exporting, err);
+         read_ahead_each(db, &filter, on_vote, &exporting, err);
     if (ok && exporting.err.code != ERR_NONE) {
         *err = exporting.err;
         ok = false;

@@ -16,6 +16,9 @@ enum { TAGS = 24, IDS = 25 };
 #define ALL_TAGS                                                                                   \
     ", CASE WHEN m.tags IS NULL THEN b.tags ELSE json_patch(coalesce(b.tags, '{}'),"               \
     " json_object('category_tag', json(m.tags))) END"
+#define OWN_TAGS ", b.tags"
+#define ALL_IDS                                                                                    \
+    ", b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised, b.import_key"
 #define MODEL_TAGS                                                                                 \
     " LEFT JOIN battle_tags m ON m.battle = b.number AND m.tagger = ?10 AND m.id <= ?11"
 #define VOTES_FROM                                                                                 \
@@ -29,12 +32,14 @@ enum { TAGS = 24, IDS = 25 };
 
 static const char *statement_for(const struct vote_filter *filter)
 {
+    bool model = filter->tags > 0;
     if (filter->with_ids)
-        return COLUMNS ALL_TAGS
-            ", b.id, w.id, b.campaign, w.cohort, f.reasons, f.comment, f.recognised,"
-            " b.import_key" VOTES_FROM MODEL_TAGS VOTES_WHERE;
-    return filter->with_tags ? COLUMNS ALL_TAGS VOTES_FROM MODEL_TAGS VOTES_WHERE
-                             : COLUMNS VOTES_FROM VOTES_WHERE;
+        return model ? COLUMNS ALL_TAGS ALL_IDS VOTES_FROM MODEL_TAGS VOTES_WHERE
+                     : COLUMNS OWN_TAGS ALL_IDS VOTES_FROM VOTES_WHERE;
+    if (filter->with_tags)
+        return model ? COLUMNS ALL_TAGS VOTES_FROM MODEL_TAGS VOTES_WHERE
+                     : COLUMNS OWN_TAGS VOTES_FROM VOTES_WHERE;
+    return COLUMNS VOTES_FROM VOTES_WHERE;
 }
 
 static struct style_counts style_from_row(const struct db_rows *rows, int first)
@@ -94,7 +99,7 @@ static bool read_piece(struct db *db, const struct vote_filter *filter, struct p
                                       DB_INT(filter->tagger),
                                       DB_INT(filter->tags)};
     size_t count = sizeof values / sizeof *values;
-    if (!filter->with_tags && !filter->with_ids)
+    if (filter->tags == 0 || (!filter->with_tags && !filter->with_ids))
         count -= 2; /* nothing asks for the tagger */
     if (!db_select(db, &rows, statement_for(filter), values, count, err))
         return false;
