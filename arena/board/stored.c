@@ -402,6 +402,41 @@ bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *er
            name_models(votes, db, err);
 }
 
+static bool same_category(const char *one, const char *other)
+{
+    return strcmp(one ? one : "overall", other ? other : "overall") == 0;
+}
+
+bool stored_votes_lead_to(const struct stored_votes *votes, const struct stored_filter *filter)
+{
+    const struct stored_filter *had = &votes->state->filter;
+    const struct stored_marks *marks = &votes->marks;
+    bool tagged = votes->state->select.count > 0;
+    return had->up_to > 0 && filter->up_to >= had->up_to &&
+           same_category(had->category, filter->category) && had->judge == filter->judge &&
+           !had->campaign && !filter->campaign && had->style == filter->style &&
+           had->weighted == filter->weighted && had->grouped == filter->grouped &&
+           had->daily_votes == filter->daily_votes && had->losses == filter->losses &&
+           !had->without_count && !filter->without_count && had->fast_ms == filter->fast_ms &&
+           had->without_staff == filter->without_staff && !had->without_recognised &&
+           !filter->without_recognised && marks->exclusions == filter->marks.exclusions &&
+           (!had->losses || marks->losses <= filter->marks.losses) &&
+           (!tagged ||
+            (marks->tagger == filter->marks.tagger && marks->tags == filter->marks.tags));
+}
+
+bool stored_votes_go_on(struct stored_votes *votes, struct db *db,
+                        const struct stored_filter *filter, struct err *err)
+{
+    struct stored_filter *had = &votes->state->filter;
+    had->up_to = filter->up_to;
+    had->versions = filter->versions;
+    had->marks = filter->marks;
+    votes->marks.tagger = filter->marks.tagger;
+    votes->marks.tags = filter->marks.tags;
+    return stored_votes_more(votes, db, err);
+}
+
 static bool choose(struct stored_votes *votes, struct db *db, const struct stored_filter *filter,
                    struct err *err)
 {

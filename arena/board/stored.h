@@ -93,6 +93,14 @@ struct stored_votes *stored_votes_load(struct db *db, const struct stored_filter
  * a plain name). What it gives is what loading everything would give. After an error the votes
  * are of no more use. */
 bool stored_votes_more(struct stored_votes *votes, struct db *db, struct err *err);
+
+/* Whether adding votes gives what loading this filter would: the same votes up to a later one, and
+ * the lists where they decide no further than they were read. */
+bool stored_votes_lead_to(const struct stored_votes *votes, const struct stored_filter *filter);
+
+/* Goes on to it; as stored_votes_more. */
+bool stored_votes_go_on(struct stored_votes *votes, struct db *db,
+                        const struct stored_filter *filter, struct err *err);
 void stored_votes_free(struct stored_votes *votes);
 
 /* The store's number of each voter of the ballots, ballots.voters of them. */

@@ -13,6 +13,7 @@
 struct checking {
     struct db *db;
     int64_t problems, boards, unknown;
+    struct board_votes votes;
     struct err err;
 };
 
@@ -66,7 +67,8 @@ static bool compute_again(struct checking *checking, const struct board_record *
 {
     enum board_verdict verdict;
     char what[160], line[256];
-    if (!board_recompute(checking->db, record, &verdict, what, sizeof what, &checking->err))
+    if (!board_recompute(checking->db, &checking->votes, record, &verdict, what, sizeof what,
+                         &checking->err))
         return false;
     checking->unknown += verdict == BOARD_UNKNOWN;
     if (verdict != BOARD_DIFFERS)
@@ -96,8 +98,10 @@ static bool check_board(void *user, const struct board_record *record)
 static bool check_boards(struct checking *checking)
 {
     int64_t before = checking->problems;
-    if (!boards_each(checking->db, 0, check_board, checking, &checking->err) ||
-        checking->err.code != ERR_NONE)
+    bool good = boards_each_alike(checking->db, check_board, checking, &checking->err) &&
+                checking->err.code == ERR_NONE;
+    board_votes_done(&checking->votes);
+    if (!good)
         return false;
     if (checking->problems != before)
         return true;

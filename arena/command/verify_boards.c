@@ -116,23 +116,47 @@ static bool read_method(const char *method, bool *elo)
     return *elo || strncmp(method, "bt/", 3) == 0;
 }
 
-static bool fit(struct db *db, const struct published *published, int64_t last_seq, struct buf *out,
-                struct err *err)
+void board_votes_done(struct board_votes *kept)
+{
+    stored_votes_free(kept->votes);
+    kept->votes = NULL;
+}
+
+/* The votes that a board is of, from those of the board before where that is possible. */
+static bool read_votes(struct db *db, struct board_votes *kept, struct stored_filter *filter,
+                       struct err *err)
+{
+    if (kept->votes && stored_votes_lead_to(kept->votes, filter)) {
+        if (stored_votes_go_on(kept->votes, db, filter, err))
+            return true;
+        board_votes_done(kept);
+        return false;
+    }
+    board_votes_done(kept);
+    snprintf(kept->category, sizeof kept->category, "%s", filter->category);
+    filter->category = kept->category;
+    kept->loads++;
+    return (kept->votes = stored_votes_load(db, filter, err)) != NULL;
+}
+
+static bool fit(struct db *db, struct board_votes *kept, const struct published *published,
+                int64_t last_seq, struct buf *out, struct err *err)
 {
     struct stored_filter filter;
     published_filter(published, &filter);
     filter.up_to = last_seq;
-    struct stored_votes *votes = stored_votes_load(db, &filter, err);
-    struct leaderboard *board = votes != NULL ? published_fit(published, votes, err) : NULL;
+    filter.grouped = !published->elo;
+    if (!read_votes(db, kept, &filter, err))
+        return false;
+    struct leaderboard *board = published_fit(published, kept->votes, err);
     if (board != NULL)
         render(out, board, RENDER_JSON, 0);
     leaderboard_free(board);
-    stored_votes_free(votes);
     return board != NULL && (!out->failed || err_set(err, ERR_MEMORY, "no memory for a board"));
 }
 
-bool board_recompute(struct db *db, const struct board_record *record, enum board_verdict *verdict,
-                     char *problem, size_t size, struct err *err)
+bool board_recompute(struct db *db, struct board_votes *kept, const struct board_record *record,
+                     enum board_verdict *verdict, char *problem, size_t size, struct err *err)
 {
     struct published published;
     struct buf text;
@@ -146,7 +170,7 @@ bool board_recompute(struct db *db, const struct board_record *record, enum boar
     published.elo = elo;
     published.seed = record->seed;
     good =
-        good && fit(db, &published, record->last_seq, &text, err) &&
+        good && fit(db, kept, &published, record->last_seq, &text, err) &&
         compare(record->json, buf_text(&text), published.versions > 0, problem, size, verdict, err);
     buf_done(&text);
     json_decref(filter);

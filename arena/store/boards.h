@@ -28,4 +28,9 @@ bool boards_each(struct db *db, int64_t limit,
                  bool (*each)(void *user, const struct board_record *record), void *user,
                  struct err *err);
 
+/* Every board, those that count the same kind of votes one after the other, the earlier ones first:
+ * whoever reads the votes for one has them for the next. */
+bool boards_each_alike(struct db *db, bool (*each)(void *user, const struct board_record *record),
+                       void *user, struct err *err);
+
 #endif

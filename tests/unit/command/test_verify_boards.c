@@ -52,7 +52,9 @@ static enum board_verdict recompute_as(struct fixture *fixture, const char *filt
     struct board_record record = {
         .filter = filter, .method = method, .last_seq = last_seq, .json = text_of(json)};
     struct db *db = fixture_reader(fixture);
-    need(board_recompute(db, &record, &verdict, problem, 160, &err), &err);
+    struct board_votes kept = {.votes = NULL};
+    need(board_recompute(db, &kept, &record, &verdict, problem, 160, &err), &err);
+    board_votes_done(&kept);
     db_close(db);
     return verdict;
 }
@@ -147,6 +149,64 @@ static void a_touched_board_is_found_out(void **state)
     free(json);
 }
 
+struct later {
+    struct board_votes kept;
+    struct db *db;
+    int boards;
+};
+
+static bool insert(struct db *tx, void *data, struct err *err)
+{
+    int64_t id;
+    return boards_insert(tx, data, &id, err);
+}
+
+static bool is_the_same(void *user, const struct board_record *record)
+{
+    struct later *later = user;
+    struct err err = ERR_INIT;
+    enum board_verdict verdict;
+    char problem[160] = "";
+    need(board_recompute(later->db, &later->kept, record, &verdict, problem, 160, &err), &err);
+    if (verdict != BOARD_SAME)
+        fail_msg("board %d: %s", (int)record->id, problem);
+    later->boards++;
+    return true;
+}
+
+static struct later check_all(struct fixture *fixture)
+{
+    struct err err = ERR_INIT;
+    struct later later = {.db = fixture_reader(fixture)};
+    need(boards_each_alike(later.db, is_the_same, &later, &err), &err);
+    board_votes_done(&later.kept);
+    db_close(later.db);
+    return later;
+}
+
+/* Boards of a kind are computed from votes that are read once, whatever else was stored between
+ * them; a board of another kind reads its own. */
+static void boards_of_a_kind_read_the_votes_once(void **state)
+{
+    static const char *const FILTERS[] = {FILTER ",\"versions\":0}",
+                                          FILTER ",\"daily_votes\":1000}"};
+    struct fixture *fixture = *state;
+    for (int round = 0; round < 5; round++) {
+        struct board_record record = {.method = "bt/" LEADERBOARD_VERSION, .created_ms = NOW};
+        cast_votes(fixture, 3 + round);
+        char *json = make_board(fixture, &record.last_seq);
+        record.json = text_of(json);
+        for (size_t k = 0; k < 2; k++) {
+            record.filter = FILTERS[k];
+            fixture_apply(fixture, insert, &record);
+        }
+        free(json);
+    }
+    struct later later = check_all(fixture);
+    assert_int_equal(later.boards, 10);
+    assert_int_equal(later.kept.loads, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +215,7 @@ int main(void)
         TEST(a_touched_board_is_found_out),
         TEST(a_board_keeps_its_names),
         TEST(a_board_with_a_cap_is_computed_with_it),
+        TEST(boards_of_a_kind_read_the_votes_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
