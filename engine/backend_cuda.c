@@ -224,23 +224,32 @@ int backend_cuda_count(const char **why)
     return cuda_count();
 }
 
+/* Is there a device of that number, and what is it? */
+static bool find_device(int number, struct cuda_info *info, struct engine_error *error)
+{
+    int count = cuda_count();
+    if (!count)
+        return engine_fail(error, ENGINE_DEVICE,
+                           "device cuda:%d: this machine has no usable one: %s", number,
+                           cuda_count_text());
+    if (number >= count)
+        return engine_fail(error, ENGINE_DEVICE,
+                           "device cuda:%d: this machine has %d, the last one is cuda:%d", number,
+                           count, count - 1);
+    int failed = cuda_describe(number, info);
+    return !failed || gpu_fail(error, failed, "being described");
+}
+
 struct backend *backend_cuda_new(int number, int threads, struct engine_error *error)
 {
     struct cuda_backend *cuda = calloc(1, sizeof *cuda);
-    int count = cuda_count();
     if (!cuda) {
         engine_no_memory(error, "the CUDA backend");
         return NULL;
     }
     *cuda = (struct cuda_backend){.number = number, .threads = threads};
     cuda->base.ops = &CUDA_OPS;
-    int failed = number < count ? cuda_describe(number, &cuda->info) : 0;
-    if (number >= count)
-        engine_fail(error, ENGINE_DEVICE, "device cuda:%d: there are %d CUDA devices (%s)", number,
-                    count, cuda_count_text());
-    else if (failed)
-        gpu_fail(error, failed, "being described");
-    if (number >= count || failed) {
+    if (!find_device(number, &cuda->info, error)) {
         free(cuda);
         return NULL;
     }

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+
 struct cuda_graph {
     cudaGraphExec_t exec;
 };
@@ -37,14 +40,17 @@ int cuda_count(void)
 
 const char *cuda_count_text(void)
 {
-    int count = 0;
+    int count = 0, driver = 0;
     cudaError_t error = cudaGetDeviceCount(&count);
     status(error);
     if (error == cudaSuccess)
         return count ? "there are some" : "there is none";
-    if (error == cudaErrorInsufficientDriver) /* what the runtime says of no driver, too */
-        return "no NVIDIA driver, or one too old for the CUDA this was built with";
-    return cudaGetErrorString(error);
+    if (error != cudaErrorInsufficientDriver)
+        return cudaGetErrorString(error);
+    status(cudaDriverGetVersion(&driver)); /* 0: there is none */
+    return driver ? "the NVIDIA driver is older than the CUDA runtime in this program (" TEXT_OF(
+                        CUDART_VERSION) "): update the driver"
+                  : "no NVIDIA driver is installed";
 }
 
 int cuda_describe(int number, struct cuda_info *info)

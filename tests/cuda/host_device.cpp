@@ -34,9 +34,32 @@ struct cuda_event {
 static int failure; /* what calls that reach the device answer, once a test says so */
 static std::vector<struct cuda_stream *> streams;
 
+static int fails_after, fails_with, devices = 1;
+static const char *why_none = "the host stands in for a device";
+static size_t said_free = MEMORY, really_free = SIZE_MAX;
+
 extern "C" void host_fail(int status)
 {
     failure = status;
+    fails_after = 0;
+}
+
+extern "C" void host_fail_after(int pieces, int status)
+{
+    fails_after = pieces;
+    fails_with = status;
+}
+
+extern "C" void host_set_devices(int count, const char *why)
+{
+    devices = count;
+    why_none = why;
+}
+
+extern "C" void host_set_memory(size_t said, size_t real)
+{
+    said_free = said;
+    really_free = real;
 }
 
 int device_multiprocessors(void)
@@ -51,6 +74,8 @@ size_t device_shared_bytes(void)
 
 int host_submit(struct cuda_stream *stream, std::function<void(void)> work)
 {
+    if (fails_after && !--fails_after)
+        failure = fails_with;
     if (failure)
         return failure;
     if (stream->recording)
@@ -84,12 +109,12 @@ bool host_is_recording(const struct cuda_stream *stream)
 
 int cuda_count(void)
 {
-    return 1;
+    return devices;
 }
 
 const char *cuda_count_text(void)
 {
-    return "the host stands in for a device";
+    return why_none;
 }
 
 int cuda_describe(int number, struct cuda_info *info)
@@ -131,7 +156,7 @@ bool cuda_status_is_memory(int status)
 
 int cuda_free_memory(size_t *bytes)
 {
-    *bytes = MEMORY;
+    *bytes = said_free;
     return STATUS_OK;
 }
 
@@ -140,8 +165,10 @@ int cuda_alloc(void **memory, size_t bytes)
     *memory = nullptr;
     if (failure)
         return failure;
-    if (bytes > MEMORY || posix_memalign(memory, ALIGNMENT, bytes ? bytes : 1))
+    if (bytes > MEMORY || bytes > really_free ||
+        posix_memalign(memory, ALIGNMENT, bytes ? bytes : 1))
         return STATUS_MEMORY;
+    really_free -= really_free < SIZE_MAX ? bytes : 0;
     memset(*memory, 0xff, bytes);
     return STATUS_OK;
 }

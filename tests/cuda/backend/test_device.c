@@ -216,22 +216,104 @@ static void test_devices_are_named(void **state)
 }
 
 #ifndef ARENA_ON_DEVICE
+static void expect_lost(struct engine_model *model, int number)
+{
+    struct answer *a = answer_wait(start(model, number, 20));
+    assert_int_equal(a->result.finish, ENGINE_FAILED);
+    assert_int_equal(a->result.error.code, ENGINE_DEVICE);
+    assert_non_null(strstr(a->result.error.message, "lost"));
+    answer_free(a);
+}
+
+/* At every place of a step that a device can go: what runs then fails, so does what comes later,
+ * and says so; the engine goes on, and ends. */
 static void test_a_lost_device_fails_requests_and_nothing_else(void **state)
+{
+    (void)state;
+    for (int after = 1; after < 200; after += 9) {
+        struct engine *engine =
+            engine_of((struct engine_options){.device = "cuda", .threads = 1, .kv_bytes = 1 << 20});
+        struct engine_model *model = load(engine, model_path);
+        struct engine_error error = {0};
+        struct answer *beside = start(model, 2, 30);
+        host_fail_after(after, 700);
+        expect_lost(model, 1);
+        assert_int_equal(answer_wait(beside)->result.finish, ENGINE_FAILED);
+        answer_free(beside);
+        expect_lost(model, 0);
+        assert_null(engine_load(engine, model_path, NULL, &error));
+        assert_int_equal(error.code, ENGINE_DEVICE);
+        engine_free(engine);
+        host_fail(0);
+    }
+}
+
+/* A step that is refused is not the end: the device computes what comes later. */
+static void test_a_refused_step_is_not_the_end(void **state)
 {
     struct engine *engine =
         engine_of((struct engine_options){.device = "cuda", .threads = 1, .kv_bytes = 1 << 20});
     struct engine_model *model = load(engine, model_path);
     (void)state;
-    host_fail(700);
-    for (int i = 0; i < 3; i++) {
-        struct answer *a = answer_wait(start(model, i, 20));
-        assert_int_equal(a->result.finish, ENGINE_FAILED);
-        assert_int_equal(a->result.error.code, ENGINE_DEVICE);
-        assert_non_null(strstr(a->result.error.message, "lost"));
-        answer_free(a);
-    }
+    host_fail(2);
+    struct answer *a = answer_wait(start(model, 1, 20));
+    assert_int_equal(a->result.finish, ENGINE_FAILED);
+    assert_null(strstr(a->result.error.message, "lost"));
+    answer_free(a);
     host_fail(0);
+    a = answer_wait(start(model, 1, 5));
+    assert_int_equal(a->result.finish, ENGINE_LENGTH);
+    answer_free(a);
     engine_free(engine);
+}
+
+static void test_memory_that_is_not_there_is_told(void **state)
+{
+    static const struct {
+        size_t said, real;
+        const char *text;
+    } CASES[] = {
+        {(size_t)1 << 28, SIZE_MAX, "does not fit"}, /* no room beside what the driver needs */
+        {(size_t)1 << 33, 1 << 20, "not enough memory"},
+        {(size_t)1 << 33, 100 << 10, "not enough memory"},
+        {(size_t)1 << 33, 100, "not enough memory"},
+    };
+    struct engine *engine = engine_of((struct engine_options){.device = "cuda", .threads = 1});
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct engine_error error = {0};
+        host_set_memory(CASES[i].said, CASES[i].real);
+        assert_null(engine_load(engine, model_path, NULL, &error));
+        assert_int_equal(error.code, ENGINE_MEMORY);
+        if (!strstr(error.message, CASES[i].text))
+            fail_msg("case %zu: %s", i, error.message);
+    }
+    host_set_memory((size_t)1 << 33, SIZE_MAX);
+    assert_non_null(load(engine, model_path));
+    engine_free(engine);
+}
+
+/* "cuda" is refused with the reason, "auto" takes the CPU. */
+static void test_no_device_is_told(void **state)
+{
+    static const char *const WHY[] = {"no NVIDIA driver is installed",
+                                      "the NVIDIA driver is older than the CUDA runtime"};
+    struct engine_error error = {0};
+    struct engine_model_info info;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        host_set_devices(0, WHY[i]);
+        assert_null(engine_new(&(struct engine_options){.device = "cuda:0"}, &error));
+        assert_int_equal(error.code, ENGINE_DEVICE);
+        assert_non_null(strstr(error.message, WHY[i]));
+    }
+    struct engine *engine = engine_of((struct engine_options){.threads = 1});
+    engine_model_info(load(engine, model_path), &info);
+    assert_memory_equal(info.device, "cpu", 3);
+    engine_free(engine);
+    host_set_devices(1, "");
+    assert_null(engine_new(&(struct engine_options){.device = "cuda:9"}, &error));
+    assert_non_null(strstr(error.message, "cuda:9: this machine has 1, the last one is cuda:0"));
 }
 #endif
 
@@ -261,6 +343,9 @@ int main(void)
         cmocka_unit_test(test_devices_are_named),
 #ifndef ARENA_ON_DEVICE
         cmocka_unit_test(test_a_lost_device_fails_requests_and_nothing_else),
+        cmocka_unit_test(test_a_refused_step_is_not_the_end),
+        cmocka_unit_test(test_memory_that_is_not_there_is_told),
+        cmocka_unit_test(test_no_device_is_told),
 #endif
     };
     return cmocka_run_group_tests(tests, setup, teardown);
