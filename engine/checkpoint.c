@@ -139,6 +139,18 @@ static bool check_activation(const struct checkpoint *checkpoint)
                   "its activation (hidden_act) is not the one that this family has here");
 }
 
+/* None, or one of the ways in which matrices are kept as F8_E4M3 with a scale; what the tensors
+ * really are is seen when they are read. */
+static bool is_readable_quantization(const struct json_tree_value *facts)
+{
+    static const char *const METHODS[] = {"fp8", "fbgemm_fp8", "compressed-tensors"};
+    const struct json_tree_value *method = facts ? json_tree_get(facts, "quant_method") : NULL;
+    for (size_t i = 0; i < sizeof METHODS / sizeof *METHODS; i++)
+        if (method && json_tree_is(method, METHODS[i]))
+            return true;
+    return !facts;
+}
+
 /* Settings that the engine's form of a family does not have. */
 static bool check_settings(const struct checkpoint *checkpoint)
 {
@@ -158,10 +170,11 @@ static bool check_settings(const struct checkpoint *checkpoint)
         return refuse(checkpoint, "sliding_window_pattern is not 6");
     if (json_tree_integer(json_tree_get(facts, "no_rope_layer_interval"), 4) != 4)
         return refuse(checkpoint, "no_rope_layer_interval is not 4");
-    if (json_tree_get(json_tree_root(checkpoint->config), "quantization_config"))
-        return refuse(
-            checkpoint,
-            "it is quantised (quantization_config): give the plain BF16, F16 or F32 checkpoint");
+    if (!is_readable_quantization(
+            json_tree_get(json_tree_root(checkpoint->config), "quantization_config")))
+        return refuse(checkpoint,
+                      "it is quantised (quantization_config) in another way than F8_E4M3 "
+                      "weights: give that, or the plain BF16, F16 or F32 checkpoint");
     return check_activation(checkpoint);
 }
 

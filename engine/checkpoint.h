@@ -2,10 +2,10 @@
  * if it were a GGUF file: the same look-ups serve both, so that nothing above knows the
  * difference.
  *
- * Names, sizes, the order of rows in rotary projections, experts kept one by one and norms kept
- * less one are put into the form that GGUF has; what can stay where it is mapped does. What the
- * engine would compute differently from the checkpoint's own code is refused by name, not
- * guessed. */
+ * Names, sizes, the order of rows in rotary projections, experts kept one by one, norms kept less
+ * one and 8-bit floats (as Q8_0) are put into the form that GGUF has; what can stay where it is
+ * mapped does. What the engine would compute differently from the checkpoint's own code is refused
+ * by name, not guessed. */
 #ifndef ENGINE_CHECKPOINT_H
 #define ENGINE_CHECKPOINT_H
 

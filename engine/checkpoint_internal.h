@@ -1,5 +1,6 @@
 /* What the checkpoint's reader is made of: facts of a family (checkpoint.c), its tensors
- * (checkpoint_tensors.c) and its tokenizer (checkpoint_tokenizer.c). */
+ * (checkpoint_tensors.c, those of 8-bit floats checkpoint_float8.c) and its tokenizer
+ * (checkpoint_tokenizer.c). */
 #ifndef ENGINE_CHECKPOINT_INTERNAL_H
 #define ENGINE_CHECKPOINT_INTERNAL_H
 
@@ -45,6 +46,26 @@ bool checkpoint_tensors(const struct checkpoint *checkpoint, struct checkpoint_s
 bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoint_store *store,
                            const char *name, float *values, size_t length,
                            struct gguf_tensor **tensors, size_t *count);
+
+/* Memory that lives as long as the model's file; NULL with the error filled. */
+void *checkpoint_store_get(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                           size_t size);
+
+/* The scales among a checkpoint's tensors, sorted by name. `list` is malloc'd. */
+struct checkpoint_scales {
+    const struct safetensor **list;
+    size_t count;
+};
+bool checkpoint_list_scales(const struct checkpoint *checkpoint, const struct safetensors *files,
+                            struct checkpoint_scales *scales);
+
+/* Is it a scale of weights, or of activations (which are not rounded to 8 bits here)? */
+bool checkpoint_is_scale(const struct safetensor *tensor);
+
+/* A matrix of F8_E4M3 and its scale as Q8_0, in memory of the store. */
+bool checkpoint_convert_float8(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                               const struct checkpoint_scales *scales,
+                               const struct safetensor *weight, struct safetensor *out);
 
 /* tokenizer.json and tokenizer_config.json into metadata. */
 bool checkpoint_tokenizer(struct checkpoint *checkpoint);

@@ -1,5 +1,6 @@
-/* A table of suffixes carries nearly all of it. Three things need memory of their own: rows of
- * queries and keys put in GGUF's order, experts stacked into one tensor, norms raised by one.
+/* A table of suffixes carries nearly all of it. Four things need memory of their own: rows of
+ * queries and keys put in GGUF's order, experts stacked into one tensor, norms raised by one, and
+ * 8-bit floats.
  * The rest points into the mapped files. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,7 @@ struct converter {
     size_t count, capacity;
     struct stack *stacks;
     size_t stack_count;
+    struct checkpoint_scales scales;
 };
 
 /* --- Memory --- */
@@ -100,9 +102,8 @@ void checkpoint_store_free(void *owner)
     free(store);
 }
 
-/* Memory that lives as long as the model's file; NULL with the error filled. */
-static void *store_get(const struct checkpoint *checkpoint, struct checkpoint_store *store,
-                       size_t size)
+void *checkpoint_store_get(const struct checkpoint *checkpoint, struct checkpoint_store *store,
+                           size_t size)
 {
     if (store->count == store->capacity) {
         size_t capacity = store->capacity * 2 + 256;
@@ -141,7 +142,7 @@ static bool set_name(const struct checkpoint *checkpoint, struct checkpoint_stor
                      struct gguf_tensor *tensor, const char *name)
 {
     size_t length = strlen(name);
-    char *copy = store_get(checkpoint, store, length + 1);
+    char *copy = checkpoint_store_get(checkpoint, store, length + 1);
     if (!copy)
         return false;
     memcpy(copy, name, length + 1);
@@ -183,7 +184,8 @@ static bool permute(struct converter *converter, const struct safetensor *source
         return true;
     if (source->dims < 1 || rows % (size_t)heads != 0 || dim % 2 != 0)
         return refuse(converter, source, "does not divide into the heads that config.json names");
-    unsigned char *data = store_get(converter->checkpoint, converter->store, source->bytes);
+    unsigned char *data =
+        checkpoint_store_get(converter->checkpoint, converter->store, source->bytes);
     if (!data)
         return false;
     for (size_t i = 0; i < rows; i++) {
@@ -200,7 +202,8 @@ static bool raise(struct converter *converter, const struct safetensor *source,
     if (!converter->checkpoint->family->norm_less_one)
         return true;
     size_t count = source->bytes / (source->type == KERNEL_F32 ? 4 : 2);
-    float *data = store_get(converter->checkpoint, converter->store, count * sizeof *data);
+    float *data =
+        checkpoint_store_get(converter->checkpoint, converter->store, count * sizeof *data);
     if (!data)
         return false;
     kernel_dequantize((enum kernel_type)source->type, source->data, data, count);
@@ -217,7 +220,7 @@ static bool align(struct converter *converter, struct gguf_tensor *tensor)
 {
     if ((uintptr_t)tensor->data % 8 == 0)
         return true;
-    void *copy = store_get(converter->checkpoint, converter->store, tensor->bytes);
+    void *copy = checkpoint_store_get(converter->checkpoint, converter->store, tensor->bytes);
     if (!copy)
         return false;
     memcpy(copy, tensor->data, tensor->bytes);
@@ -263,7 +266,7 @@ static struct stack *new_stack(struct converter *converter, const struct safeten
         return NULL;
     }
     struct gguf_tensor tensor = turn(source);
-    unsigned char *data = store_get(checkpoint, converter->store, bytes);
+    unsigned char *data = checkpoint_store_get(checkpoint, converter->store, bytes);
     tensor.dims = 3;
     tensor.size[2] = checkpoint->experts;
     tensor.data = data;
@@ -382,6 +385,7 @@ static bool convert_layer(struct converter *converter, const struct safetensor *
 static bool convert(struct converter *converter, const struct safetensor *source)
 {
     char name[256];
+    struct safetensor widened;
     if (source->name_length >= sizeof name || memchr(source->name, '\0', source->name_length))
         return refuse(converter, source, "has too long a name");
     memcpy(name, source->name, source->name_length);
@@ -389,6 +393,14 @@ static bool convert(struct converter *converter, const struct safetensor *source
     const char *rest = name;
     if (skip(&rest, "vision_tower.") || skip(&rest, "multi_modal_projector."))
         return true; /* the text half alone is run */
+    if (checkpoint_is_scale(source))
+        return true; /* taken with its weight */
+    if (source->type == SAFETENSORS_F8_E4M3) {
+        if (!checkpoint_convert_float8(converter->checkpoint, converter->store, &converter->scales,
+                                       source, &widened))
+            return false;
+        source = &widened;
+    }
     skip(&rest, "language_model.");
     skip(&rest, "model.");
     if (skip(&rest, "layers."))
@@ -419,13 +431,14 @@ bool checkpoint_tensors(const struct checkpoint *checkpoint, struct checkpoint_s
                         struct gguf_tensor **tensors, size_t *count)
 {
     struct converter converter = {.checkpoint = checkpoint, .store = store};
-    bool ok = true;
+    bool ok = checkpoint_list_scales(checkpoint, store->files, &converter.scales);
     for (size_t i = 0; ok && i < safetensors_count(store->files); i++)
         ok = convert(&converter, safetensors_at(store->files, i));
     if (ok)
         drop_tied_output(&converter);
     ok = ok && check_stacks(&converter);
     free(converter.stacks);
+    free(converter.scales.list);
     *tensors = converter.tensors;
     *count = converter.count;
     return ok;
@@ -439,7 +452,7 @@ bool checkpoint_add_floats(const struct checkpoint *checkpoint, struct checkpoin
                                  .dims = 1,
                                  .size = {(int64_t)length, 1, 1, 1},
                                  .bytes = length * sizeof *values};
-    float *data = store_get(checkpoint, store, tensor.bytes);
+    float *data = checkpoint_store_get(checkpoint, store, tensor.bytes);
     if (data)
         memcpy(data, values, tensor.bytes);
     free(values);

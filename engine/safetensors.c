@@ -63,7 +63,8 @@ static bool read_type(const struct place *place, const struct json_tree_value *e
         const char *name;
         uint32_t type;
         size_t size;
-    } types[] = {{"F32", 0, 4}, {"F16", 1, 2}, {"BF16", 30, 2}};
+    } types[] = {
+        {"F32", 0, 4}, {"F16", 1, 2}, {"BF16", 30, 2}, {"F8_E4M3", SAFETENSORS_F8_E4M3, 1}};
     const struct json_tree_value *type = json_tree_get(entry, "dtype");
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         tensor->type = types[i].type;
@@ -75,8 +76,8 @@ static bool read_type(const struct place *place, const struct json_tree_value *e
         return fail(place, "has no dtype");
     return engine_fail(
         place->error, ENGINE_UNSUPPORTED,
-        "%s: tensor \"%.*s\" is of type %.*s: BF16, F16 and F32 are supported", place->file,
-        (int)(place->tensor->key_length < SHOWN ? place->tensor->key_length : SHOWN),
+        "%s: tensor \"%.*s\" is of type %.*s: BF16, F16, F32 and F8_E4M3 are supported",
+        place->file, (int)(place->tensor->key_length < SHOWN ? place->tensor->key_length : SHOWN),
         place->tensor->key, (int)(type->length < 20 ? type->length : 20), type->text);
 }
 

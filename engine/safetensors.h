@@ -9,10 +9,12 @@
 
 #include "engine/engine.h"
 
+enum { SAFETENSORS_F8_E4M3 = 1000 }; /* ggml has no number for it */
+
 struct safetensor {
     const char *name; /* `name_length` bytes */
     size_t name_length;
-    uint32_t type; /* ggml's number: 0 F32, 1 F16, 30 BF16 */
+    uint32_t type; /* ggml's number: 0 F32, 1 F16, 30 BF16; or SAFETENSORS_F8_E4M3 */
     int dims;
     int64_t size[4]; /* slowest first, as in the file */
     const unsigned char *data;

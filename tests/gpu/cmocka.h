@@ -25,7 +25,8 @@ static jmp_buf cmocka_skipped;
 #define assert_non_null(x) assert_true((x) != NULL)
 #define assert_int_equal(a, b) assert_true((long long)(a) == (long long)(b))
 #define assert_int_not_equal(a, b) assert_true((long long)(a) != (long long)(b))
-#define assert_in_range(x, low, high) assert_true((x) >= (low) && (x) <= (high))
+#define assert_in_range(x, low, high)                                                              \
+    assert_true((long long)(x) >= (long long)(low) && (long long)(x) <= (long long)(high))
 #define assert_memory_equal(a, b, size) assert_true(memcmp(a, b, size) == 0)
 #define skip() longjmp(cmocka_skipped, 1)
 #define cmocka_unit_test(f)                                                                        \

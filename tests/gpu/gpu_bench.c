@@ -1,8 +1,9 @@
 /* How fast the GPU's backend is on models of real shapes, against what the device can do at most:
  * rates of reading and of matrix products are measured first, bytes and operations are counted.
  * Steps go the way that the engine's do (packed, copied, given to the stream, waited for), so that
- * the host's share is in the figures. Prints a table; --quick runs a toy shape, for trying this out
- * on the host's shim. */
+ * the host's share is in the figures. Prints a table. Each shape is a process of its own, so
+ * that a failure costs no other one; --quick takes toy shapes, for trying this out on the host's
+ * shim. */
 #include "tests/gpu/shapes.h"
 
 #include "engine/engine.h"
@@ -13,18 +14,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { MOST_ROWS = 64, RUNS = 21, WARM_UPS = 4, CHATS = 32, PROMPT = 500, ANSWER = 300 };
+enum {
+    MOST_ROWS = 64,
+    RUNS = 21,
+    WARM_UPS = 4,
+    CHATS = 32,
+    PROMPT = 500,
+    ANSWER = 300,
+    MOST_SECONDS = 60
+};
 
 static const struct shape_facts SHAPES[] = {
     {"8B", "llama", KERNEL_BF16, 32, 4096, 32, 8, 128, 14336, 128256, 0, 0, false},
+    {"SmolLM2-135M", "llama", KERNEL_BF16, 30, 576, 9, 3, 64, 1536, 49152, 0, 0, true},
     {"8B", "llama", KERNEL_Q8_0, 32, 4096, 32, 8, 128, 14336, 128256, 0, 0, false},
     {"8B", "llama", KERNEL_Q4_0, 32, 4096, 32, 8, 128, 14336, 128256, 0, 0, false},
     {"30B-A3B", "qwen3moe", KERNEL_Q8_0, 48, 2048, 32, 4, 128, 768, 151936, 128, 8, false},
     {"30B-A3B", "qwen3moe", KERNEL_Q4_0, 48, 2048, 32, 4, 128, 768, 151936, 128, 8, false},
     {"SmolLM2-135M", "llama", KERNEL_Q4_1, 30, 576, 9, 3, 64, 1536, 49152, 0, 0, true},
-    {"SmolLM2-135M", "llama", KERNEL_BF16, 30, 576, 9, 3, 64, 1536, 49152, 0, 0, true},
 };
 static const struct shape_facts TOYS[] = {
     {"toy", "llama", KERNEL_BF16, 2, 64, 4, 2, 16, 96, 300, 0, 0, false},
@@ -404,26 +415,47 @@ static void bench_shape(const struct bench *b, const struct shape_facts *facts)
     shape_close(&m);
 }
 
+/* The device's rates, then the shape; a process of its own. */
+static void measure(struct bench *b, const struct shape_facts *facts, bool first)
+{
+    struct cuda_stream *stream;
+    must(cuda_use(0), "the device");
+    must(cuda_describe(0, &b->device), "the device");
+    must(cuda_stream_new(&stream), "a stream");
+    measure_reading(b, stream);
+    measure_multiplying(b, stream);
+    cuda_stream_free(stream);
+    if (first)
+        printf("%s: reads %.0f GB/s, multiplies %.1f TFLOP/s in bf16\n", b->device.name,
+               b->read_rate * 1e-9, b->work_rate * 1e-12);
+    bench_shape(b, facts);
+}
+
+/* Did it come to its end within MOST_SECONDS? */
+static bool measure_apart(struct bench *b, const struct shape_facts *facts, bool first)
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t child = fork();
+    if (!child) {
+        alarm(MOST_SECONDS);
+        measure(b, facts, first);
+        fflush(stdout);
+        _exit(0);
+    }
+    if (child > 0 && waitpid(child, &status, 0) == child && !status)
+        return true;
+    printf("FAILED  %s %s (status %d)\n", facts->name, kernel_type_info(facts->type)->name, status);
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct bench b = {.quick = argc > 1 && !strcmp(argv[1], "--quick")};
     const struct shape_facts *shapes = b.quick ? TOYS : SHAPES;
     b.runs = b.quick ? 3 : RUNS;
-    int count = b.quick ? sizeof TOYS / sizeof *TOYS : sizeof SHAPES / sizeof *SHAPES;
-    struct cuda_stream *stream;
-    if (!cuda_count()) {
-        fprintf(stderr, "no CUDA device: %s\n", cuda_count_text());
-        return 1;
-    }
-    must(cuda_use(0), "the device");
-    must(cuda_describe(0, &b.device), "the device");
-    must(cuda_stream_new(&stream), "a stream");
-    measure_reading(&b, stream);
-    measure_multiplying(&b, stream);
-    cuda_stream_free(stream);
-    printf("%s: reads %.0f GB/s, multiplies %.1f TFLOP/s in bf16\n", b.device.name,
-           b.read_rate * 1e-9, b.work_rate * 1e-12);
+    int count = b.quick ? sizeof TOYS / sizeof *TOYS : sizeof SHAPES / sizeof *SHAPES, failed = 0;
     for (int i = 0; i < count; i++)
-        bench_shape(&b, &shapes[i]);
-    return 0;
+        failed += !measure_apart(&b, &shapes[i], i == 0);
+    return failed > 0;
 }

@@ -1,9 +1,11 @@
 /* How fast each of the GPU's kernels is by itself, on the shapes of an 8B model: time, bytes a
- * second, and the share of the rate at which the device reads a long stream in the same run.
+ * second, and the share of the rate at which the device reads a long stream in the same run; of
+ * matrix products, operations a second and the share of what a large square one reaches.
  *
  * Every case is a graph of launches over several copies of its weights or pages, more than the L2
  * holds, timed by events; the median of some runs counts. Contents are random bits made on the
  * device. --quick takes toy shapes, once: for trying this out on the host's shim. */
+#include "kernels/cuda/gemm.h"
 #include "kernels/cuda/launch.h"
 
 #include <stdio.h>
@@ -15,9 +17,9 @@ enum { MOST_COPIES = 16, MOST_ROWS = 16, RUNS = 11, WARM_UPS = 2 };
 struct bench {
     struct cuda_stream *stream;
     struct cuda_event *from, *to;
-    double read_rate;           /* bytes a second */
-    size_t beyond_l2;           /* bytes that a case's copies must have together */
-    int warm_ups, runs, shrink; /* sizes are divided by this */
+    double read_rate, work_rate; /* bytes and operations a second */
+    size_t beyond_l2;            /* bytes that a case's copies must have together */
+    int warm_ups, runs, shrink;  /* sizes are divided by this */
 };
 
 static void must(int status, const char *what)
@@ -109,6 +111,7 @@ static void report(const struct bench *b, const char *name, double seconds, doub
 {
     printf("%-44s %9.1f us %8.0f GB/s %6.1f %%\n", name, 1e6 * seconds, 1e-9 * bytes / seconds,
            b->read_rate > 0 ? 100 * bytes / seconds / b->read_rate : 100.0);
+    fflush(stdout);
 }
 
 static int copies_of(const struct bench *b, double bytes)
@@ -202,6 +205,55 @@ static void bench_gemv(const struct bench *b)
         for (size_t p = 0; p < sizeof PRODUCTS / sizeof *PRODUCTS; p++)
             for (int i = 0; i < (t < 4 ? 3 : 1); i++)
                 bench_product(b, TYPES[t], &PRODUCTS[p], TOKENS[i]);
+}
+
+/* --- Matrix products --- */
+
+struct multiplying {
+    struct cuda_gemm *gemm;
+    struct cuda_gemm_shape shape;
+    const void *w, *x;
+    void *out;
+};
+
+static int launch_multiplying(const void *arguments, struct cuda_stream *stream)
+{
+    const struct multiplying *m = arguments;
+    (void)stream; /* the library's own, which is the same */
+    return cuda_gemm_run(m->gemm, &m->shape, m->w, m->x, m->out);
+}
+
+static void bench_gemm(struct bench *b, struct cuda_gemm *gemm, const char *name, int rows,
+                       int columns, int tokens)
+{
+    rows /= b->shrink, columns /= b->shrink, tokens = (tokens + b->shrink - 1) / b->shrink;
+    struct multiplying m = {
+        .gemm = gemm, .shape = {KERNEL_BF16, KERNEL_BF16, rows, tokens, columns, columns, rows}};
+    m.w = room(b, (size_t)rows * (size_t)columns * 2, KERNEL_BF16, 1);
+    m.x = room(b, (size_t)tokens * (size_t)columns * 2, KERNEL_BF16, 1);
+    m.out = room(b, (size_t)tokens * (size_t)rows * 2, KERNEL_BF16, 1);
+    must(cuda_gemm_plan(gemm, &m.shape, m.w, m.x, m.out), "a plan");
+    struct work w = {launch_multiplying, {&m}, 1};
+    double seconds = measure(b, &w), rate = 2.0 * rows * columns * tokens / seconds;
+    b->work_rate = b->work_rate > 0 ? b->work_rate : rate;
+    printf("gemm bf16 %-9s %6d x %5d, %4d tokens %11.1f us %6.0f TFLOP/s %6.1f %%\n", name, rows,
+           columns, tokens, 1e6 * seconds, 1e-12 * rate, 100 * rate / b->work_rate);
+    release_all();
+}
+
+static void bench_gemms(struct bench *b)
+{
+    const char *why;
+    struct cuda_gemm *gemm = cuda_gemm_new(b->stream, &why);
+    if (!gemm) {
+        printf("matrix products: %s\n", why);
+        return;
+    }
+    bench_gemm(b, gemm, "square", 8192, 8192, 8192);
+    for (int tokens = 2048; tokens >= 64; tokens /= 32)
+        for (size_t p = 0; p < sizeof PRODUCTS / sizeof *PRODUCTS - 1; p++)
+            bench_gemm(b, gemm, PRODUCTS[p].name, PRODUCTS[p].rows, PRODUCTS[p].columns, tokens);
+    cuda_gemm_free(gemm);
 }
 
 /* --- Attention --- */
@@ -383,6 +435,7 @@ int main(int argc, char **argv)
     bench_decode(&b, 1, 4096, 32);
     bench_decode(&b, MOST_ROWS, 4096, 8);
     bench_prefill(&b);
+    bench_gemms(&b);
     bench_dequantize(&b, KERNEL_Q4_0);
     bench_dequantize(&b, KERNEL_Q8_0);
     bench_sample(&b, "sampling the likeliest", (struct cuda_draw){.top_p = 1});

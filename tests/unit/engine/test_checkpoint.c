@@ -3,6 +3,7 @@
  * and tokens. Then each way of being wrong. */
 #include "testing.h"
 
+#include <math.h>
 #include <sys/stat.h>
 
 #include "engine/checkpoint.h"
@@ -13,10 +14,11 @@ enum { MAX_TENSORS = 256 };
 
 /* One tensor as the checkpoint has it. */
 struct exported {
-    char name[96];
+    char name[128];
     int rows, columns;
-    unsigned char *data; /* floats; owned */
+    unsigned char *data; /* floats, or as `type` says; owned */
     size_t bytes;
+    const char *type; /* NULL: F32 */
 };
 
 struct folder {
@@ -138,8 +140,9 @@ static void write_shard(const struct folder *folder, const char *name, int from,
                  t->columns);
         used +=
             (size_t)snprintf(header + used, sizeof header - used,
-                             "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
-                             i > from ? "," : "", t->name, shape, offset, offset + t->bytes);
+                             "%s\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+                             i > from ? "," : "", t->name, t->type ? t->type : "F32", shape, offset,
+                             offset + t->bytes);
         offset += t->bytes;
     }
     used += (size_t)snprintf(header + used, sizeof header - used, "}");
@@ -315,6 +318,89 @@ static void test_experts_in_shards(void **state)
     compare(&experts, true);
 }
 
+/* --- 8-bit floats --- */
+
+/* The value of the bits, by the format's definition. */
+static float eighth(unsigned bits)
+{
+    int exponent = (int)(bits >> 3 & 15), mantissa = (int)(bits & 7);
+    double value = exponent ? (1 + mantissa / 8.0) * pow(2, exponent - 7) : mantissa / 512.0;
+    return (float)(bits & 128 ? -value : value);
+}
+
+static unsigned char nearest(float x)
+{
+    unsigned best = 0;
+    for (unsigned bits = 1; bits < 256; bits++)
+        if ((bits & 127) != 127 && fabsf(eighth(bits) - x) < fabsf(eighth(best) - x))
+            best = bits;
+    return (unsigned char)best;
+}
+
+static float scale_of(int kind, int row, int column)
+{
+    return 0.001f * (float)(1 + (kind ? row : 0) % 5 + (kind == 2 ? column / 128 : 0));
+}
+
+/* Turns a matrix into F8_E4M3 with a scale for all, a row, or 128 x 128; the floats that it then
+ * stands for go to `plain`. */
+static void make_eighth(struct folder *folder, struct exported *plain, int index, int kind)
+{
+    struct exported *t = &folder->tensors[index];
+    int down = kind == 0 ? 1 : kind == 1 ? t->rows : (t->rows + 127) / 128;
+    int across = kind == 2 ? (t->columns + 127) / 128 : 1, step = kind == 2 ? 128 : 1;
+    float *values = (float *)(void *)t->data, *same = (float *)(void *)plain->data;
+    char name[128];
+    snprintf(name, sizeof name, "%.100s_%s", t->name, kind == 2 ? "scale_inv" : "scale");
+    struct exported *scale = add(folder, name, kind ? down : 0, across);
+    for (int r = 0; r < down; r++)
+        for (int c = 0; c < across; c++)
+            ((float *)(void *)scale->data)[r * across + c] = scale_of(kind, r, c * 128);
+    for (int r = 0; r < t->rows; r++)
+        for (int c = 0; c < t->columns; c++) {
+            float by = scale_of(kind, r / step, c);
+            unsigned char bits = nearest(values[r * t->columns + c] / by);
+            same[r * t->columns + c] = eighth(bits) * by;
+            t->data[r * t->columns + c] = bits; /* behind what is still to be read */
+        }
+    t->bytes = (size_t)t->rows * (size_t)t->columns;
+    t->type = "F8_E4M3";
+}
+
+/* The same numbers as floats, quantised at load, must give the same logits. */
+static void test_eight_bit_floats(void **state)
+{
+    static const char METHOD[] = ",\"quantization_config\":{\"quant_method\":\"fp8\"}";
+    struct folder *folder = make_folder(&experts), *plain = make_folder(&experts);
+    struct engine_error error = {0};
+    int32_t tokens[40];
+    (void)state;
+    for (int i = 0, count = folder->count, kind = 0; i < count; i++)
+        if (folder->tensors[i].rows)
+            make_eighth(folder, &plain->tensors[i], i, kind++ % 3);
+    write_config(folder, &experts, METHOD);
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    write_shard(plain, "model.safetensors", 0, plain->count);
+    struct engine *engine =
+        engine_new(&(struct engine_options){.device = "cpu", .threads = 1}, &error);
+    struct engine_model *theirs = load(engine, folder->path);
+    struct engine_model *own =
+        engine_load(engine, plain->path, &(struct engine_load_options){.weights = "q8_0"}, &error);
+    assert_non_null(own);
+    for (int i = 0; i < 40; i++)
+        tokens[i] = i * 7 % 256;
+    float *a = engine_logits(theirs, tokens, 40, &error),
+          *b = engine_logits(own, tokens, 40, &error);
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_memory_equal(a, b, 40 * TINY_VOCABULARY * sizeof *a);
+    free(a);
+    free(b);
+    engine_free(engine);
+    free_folder(folder);
+    free_folder(plain);
+}
+
 /* --- What is refused --- */
 
 static void expect_refused(const struct folder *folder, const char *part)
@@ -325,6 +411,31 @@ static void expect_refused(const struct folder *folder, const char *part)
         fail_msg("opened, but \"%s\" was expected", part);
     if (!strstr(error.message, part))
         fail_msg("\"%s\" does not hold \"%s\"", error.message, part);
+}
+
+static void test_eight_bit_floats_that_make_no_sense(void **state)
+{
+    struct folder *folder = make_folder(&dense), *unused = make_folder(&dense);
+    int index = 0;
+    (void)state;
+    while (!folder->tensors[index].rows)
+        index++;
+    make_eighth(folder, &unused->tensors[index], index, 2);
+    struct exported *t = &folder->tensors[index], *scale = &folder->tensors[folder->count - 1];
+    t->data[5] = 0x7f;
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    expect_refused(folder, "not finite");
+    write_shard(folder, "model.safetensors", 0, folder->count - 1);
+    expect_refused(folder, "no weight_scale(_inv) lies beside it");
+    scale->columns = scale->rows;
+    scale->rows = 0;
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    expect_refused(folder, "neither for the whole tensor");
+    t->rows *= 4, t->columns /= 4;
+    write_shard(folder, "model.safetensors", 0, folder->count);
+    expect_refused(folder, "no matrix of a multiple of 32 columns");
+    free_folder(folder);
+    free_folder(unused);
 }
 
 static void test_settings_that_are_not_supported(void **state)
@@ -421,6 +532,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_dense_model),
         cmocka_unit_test(test_experts_in_shards),
+        cmocka_unit_test(test_eight_bit_floats),
+        cmocka_unit_test(test_eight_bit_floats_that_make_no_sense),
         cmocka_unit_test(test_settings_that_are_not_supported),
         cmocka_unit_test(test_files_that_are_missing_or_damaged),
         cmocka_unit_test(test_tokenizers_that_are_not_supported),
