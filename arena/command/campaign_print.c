@@ -55,13 +55,17 @@ static void print_rule(const json_t *question)
 static void print_expected(const json_t *question)
 {
     const json_t *expected = json_object_get(question, "expected"),
-                 *votes = json_object_get(expected, "votes");
+                 *votes = json_object_get(expected, "votes"),
+                 *needed = json_object_get(expected, "needed");
     if (json_is_number(votes))
         printf("expected: about %.0f votes, if the win rate is %g and %g of the votes are ties\n",
                json_number_value(votes), real(expected, "detect"), real(expected, "ties"));
     else
         printf("expected: more votes than can be had, if the win rate is %g: ask for less\n",
                real(expected, "detect"));
+    if (json_is_number(needed))
+        printf("to see a win rate of %g with a chance of %g takes about %.0f votes\n",
+               real(expected, "detect"), real(expected, "power"), json_number_value(needed));
 }
 
 static void print_registered(const char *id, const json_t *question)

@@ -63,7 +63,7 @@ struct campaign_gold {
 };
 
 struct campaign_wish {
-    const struct question *question; /* with its versions; checked and expected here */
+    const struct question *question; /* with its versions and what is expected; checked here */
     const struct campaign_gold *gold;
     size_t gold_count;
     const json_t *spec; /* of the evaluation that makes its pairs; NULL: none */

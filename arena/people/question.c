@@ -30,14 +30,16 @@ double question_alpha(const struct question *question)
 /* The cheapest of the rules asked for ends it. */
 void question_expect(struct question *question)
 {
-    double alpha = question_alpha(question), rival = INFINITY;
+    double alpha = question_alpha(question), rival = INFINITY,
+           margin = 0.5 - fmax(question->decided, 0) / 100,
+           shown =
+               power_to_decide(question->detect, question->ties, margin, alpha, question->power, 1);
+    question->needed = shown * (double)question->rivals;
     if (question->precision > 0)
         rival =
             power_to_measure(question->detect, question->ties, question->precision / 100, alpha);
     if (question->decided >= 0)
-        rival =
-            fmin(rival, power_to_decide(question->detect, question->ties,
-                                        0.5 - question->decided / 100, alpha, question->power, 1));
+        rival = fmin(rival, shown);
     question->votes_a_rival = rival;
     question->votes_in_all = rival * (double)question->rivals;
     if (question->votes > 0 && !(question->votes_in_all <= (double)question->votes)) {
@@ -132,13 +134,14 @@ static bool read_stop(const json_t *object, struct question *out, struct err *er
 static bool read_expected(const json_t *object, struct question *out, struct err *err)
 {
     const json_t *expected = json_object_get(object, "expected");
-    out->votes_a_rival = out->votes_in_all = INFINITY;
+    out->votes_a_rival = out->votes_in_all = out->needed = INFINITY;
     return !expected ||
            (read_number(expected, "detect", 0.01, 0.99, &out->detect, err) &&
             read_number(expected, "power", 0.01, 0.999, &out->power, err) &&
             read_number(expected, "ties", 0, 0.95, &out->ties, err) &&
             read_number(expected, "votes_a_rival", 0, 1e12, &out->votes_a_rival, err) &&
-            read_number(expected, "votes", 0, 1e12, &out->votes_in_all, err));
+            read_number(expected, "votes", 0, 1e12, &out->votes_in_all, err) &&
+            read_number(expected, "needed", 0, 1e12, &out->needed, err));
 }
 
 bool question_read(const json_t *object, struct question *out, struct err *err)
@@ -217,6 +220,7 @@ static void write_expected(struct json_out *out, const struct question *question
     json_put_real(out, "ties", question->ties);
     write_votes(out, "votes_a_rival", question->votes_a_rival);
     write_votes(out, "votes", question->votes_in_all);
+    write_votes(out, "needed", question->needed);
     json_put_close(out, '}');
 }
 

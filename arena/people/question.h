@@ -47,6 +47,7 @@ struct question {
     /* what was expected */
     double detect, power, ties; /* a win rate, shown with this chance, at this share of ties */
     double votes_a_rival, votes_in_all; /* INFINITY: more than can be had */
+    double needed; /* votes in all that show `detect` with that chance, whatever its rule */
 };
 
 /* The defaults of everything that need not be said. */

@@ -83,10 +83,8 @@ struct registration *registration_new(const struct campaign_wish *wish, struct e
     bool good = question_check(&registration->question, err) &&
                 (!wish->spec || registration->spec || err_set(err, ERR_MEMORY, "out of memory")) &&
                 (copy_gold(registration, wish) || err_set(err, ERR_MEMORY, "out of memory"));
-    if (good) {
-        question_expect(&registration->question);
+    if (good)
         return registration;
-    }
     registration_free(registration);
     return NULL;
 }

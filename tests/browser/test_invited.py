@@ -129,8 +129,11 @@ def test_a_link_that_lets_nobody_in(visit, house):
         late.page.wait_for_selector("#problem:not([hidden])")
         assert says in late.page.inner_text("#problem")
     late.open("/consent")
-    late.page.wait_for_selector("#problem:not([hidden])")
-    assert "invitation" in late.page.inner_text("#problem")
+    late.page.wait_for_selector("#nobody:not([hidden])")
+    assert "invited" in late.page.inner_text("#nobody")
+    late.open("/")  # nothing to write into, and nothing is promised
+    late.page.wait_for_selector("#sign-in:not([hidden])")
+    assert not late.shown("#prompt") and "by invitation" in late.page.inner_text("#welcome-title")
 
 
 def test_the_used_token_leaves_the_address(visit, house):

@@ -36,9 +36,9 @@ async function showTaste() {
   const [board, crowd] = await Promise.all([get("/api/account/leaderboard"), get("/api/leaderboard")]);
   const own = rows(board);
   byId("taste-summary").textContent = own.length
-    ? `${count.format(board.votes)} counted ${board.votes === 1 ? "vote" : "votes"} of yours, ordered by what won, `
-      + (crowd.published === null ? "All voters’ places stand beside it once they are published."
-        : "beside the place that all voters give.")
+    ? `${count.format(board.votes)} counted ${board.votes === 1 ? "vote" : "votes"} of yours, ordered by what won`
+      + (crowd.published === null ? ". All voters’ places stand beside it once they are published."
+        : ", beside the place that all voters give.")
     : "It appears with your first counted vote.";
   byId("taste").replaceChildren(...own.length ? [table(own, crowd)] : []);
 }

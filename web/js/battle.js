@@ -395,6 +395,16 @@ class BattlePage {
     return true;
   }
 
+  // Nobody whom the arena knows: there is nothing to write into.
+  turnAway() {
+    byId("main").toggleAttribute("data-guest", true);
+    this.mode.say({
+      title: ["This arena is", "by invitation."],
+      text: "Open the link that you were sent; it lets you in. Whoever has set a password here can sign in with it.",
+    });
+    byId("sign-in").hidden = false;
+  }
+
   // Back to the first page, asking the same way.
   leave() {
     history.pushState(null, "", this.mode.value === "blind" ? "/" : `/?mode=${this.mode.value}`);
@@ -425,7 +435,10 @@ function showRecipients(page, consent) {
 
 // Where voters are invited, each agrees to the notice before the first prompt.
 async function agreeFirst(page) {
-  const consent = await get("/api/consent").catch(() => null);
+  const consent = await get("/api/consent").catch((error) => {
+    if (error.code === "unauthorized") page.turnAway();
+    return null;
+  });
   if (consent?.first) location.replace("/consent");
   else if (consent?.recipients.length) showRecipients(page, consent);
 }

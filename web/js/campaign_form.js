@@ -109,6 +109,12 @@ function warning({ question, prompts }) {
     + "own, or ask for less.";
 }
 
+function needs({ detect, power, needed }) {
+  const whole = (share) => `${Number((100 * share).toFixed(2))} %`;
+  return `${needed === null ? "More than can be had" : count.format(needed)} would show a win rate of ${whole(detect)} `
+    + `with a chance of ${whole(power)}.`;
+}
+
 function takes(tried) {
   const { question, prompts } = tried;
   const { votes } = question.expected;
@@ -116,6 +122,7 @@ function takes(tried) {
   return [
     el("p", { class: "big" }, votes === null ? "More than can be had" : count.format(votes),
       el("small", {}, votes === null ? "the difference looked for is too small" : "votes expected")),
+    el("p", { class: "lead" }, needs(question.expected)),
     warned && el("p", { class: "alarm" }, warned),
     el("dl", {}, fact("Question", question.title),
       fact("Versions", el("ul", {}, version(question.model), ...question.versus.map(version))),

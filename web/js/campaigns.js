@@ -4,20 +4,28 @@ import { announce, byId, el } from "./dom.js";
 import { get, post } from "./api.js";
 import { axis, intervalBar } from "./chart.js";
 import { problem } from "./form.js";
+import { enter } from "./rooms.js";
 
 const POLL_MS = 5000;
 const count = new Intl.NumberFormat();
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const percent = (share) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
+const set = (share) => `${Number((100 * share).toFixed(2))} %`; // as somebody typed it
 const date = (text) => when.format(new Date(text));
 const plural = (n, one, many) => `${count.format(n)} ${n === 1 ? one : many}`;
 const SCALE = { ticks: [0, 25, 50, 75, 100], at: (value) => `${value}%` };
+
+const { may } = await enter();
+const leads = may.includes("administer");
 
 const id = location.pathname.startsWith("/campaigns/") ? location.pathname.slice("/campaigns/".length) : null;
 
 function models({ model, versus }) {
   return `${model.name} against ${new Intl.ListFormat("en").format(versus.map((rival) => rival.name))}`;
 }
+
+// Who is compared, unless the title says just that.
+const about = ({ title, question }) => [models(question)].filter((text) => text !== title);
 
 function rule({ stop }) {
   return [
@@ -60,7 +68,7 @@ const across = (name, table) => el("div", { class: "across", tabindex: 0, role: 
 function entry(campaign) {
   return el("li", {}, el("a", { href: `/campaigns/${encodeURIComponent(campaign.id)}` },
     el("h2", {}, campaign.title), badge(campaign),
-    el("p", {}, `${models(campaign.question)} · ${date(campaign.registered)}`),
+    el("p", {}, [...about(campaign), date(campaign.registered)].join(" · ")),
     far(campaign), waiting(campaign),
     campaign.reason && el("p", {}, `Ended: ${campaign.reason}.`)));
 }
@@ -70,7 +78,7 @@ function showList({ campaigns }) {
   byId("summary").textContent = campaigns.length
     ? `${plural(campaigns.length, "campaign", "campaigns")}, ${running} running`
     : "No question has been registered yet.";
-  byId("acts").replaceChildren(el("a", { class: "button main", href: "/campaigns/new" }, "New campaign"));
+  byId("acts").replaceChildren(leads ? el("a", { class: "button main", href: "/campaigns/new" }, "New campaign") : "");
   byId("content").replaceChildren(campaigns.length
     ? el("ul", { class: "campaigns" }, ...campaigns.toReversed().map(entry))
     : el("p", { class: "note" }, "A campaign asks many people whether one model is better than others, and stops when "
@@ -87,10 +95,11 @@ function prompts(question) {
     .filter(Boolean).join(", and ");
 }
 
-function expected({ expected: { detect, power, ties, votes } }) {
-  if (!votes) return "More votes than can be had: the difference looked for is too small.";
-  return `About ${count.format(votes)} votes, to see a win rate of ${percent(detect)} with a chance of `
-    + `${percent(power)} where ${percent(ties)} of the votes are ties.`;
+function expected({ expected: { detect, power, ties, votes, needed } }) {
+  const sees = `To see a win rate of ${set(detect)} with a chance of ${set(power)} where ${set(ties)} of the votes are `
+    + `ties takes ${needed ? `about ${count.format(needed)}` : "more than can be had"}.`;
+  return [votes ? `About ${plural(votes, "vote", "votes")}.` : "More votes than can be had.",
+    needed !== undefined && sees].filter(Boolean).join(" ");
 }
 
 function questionFacts(campaign) {
@@ -101,8 +110,8 @@ function questionFacts(campaign) {
     fact("Voters", question.cohort ?? "everybody"),
     fact("Prompts", prompts(question)),
     fact("Expected", expected(question)),
-    fact("Controls", `${percent(question.same_model_rate)} one model twice, `
-      + `${percent(question.gold_rate)} with a known winner (${plural(question.gold, "pair", "pairs")})`),
+    fact("Controls", `${set(question.same_model_rate)} one model twice, `
+      + `${set(question.gold_rate)} with a known winner (${plural(question.gold, "pair", "pairs")})`),
     fact("Votes on a pair", count.format(question.overlap)),
     question.categories.length > 0 && fact("Categories", question.categories.join(", ")));
 }
@@ -130,7 +139,7 @@ function results(campaign) {
         el("span", { class: "sr-only" }, "Interval"), axis(SCALE)),
       ...["Votes", "Wins", "Losses", "Ties"].map((text) => head(text, "number")), head("Verdict"))),
       el("tbody", {}, ...campaign.results.map(resultRow)))),
-    el("p", { class: "note" }, `The intervals hold together at ${percent(campaign.question.confidence)}, `
+    el("p", { class: "note" }, `The intervals hold together at ${set(campaign.question.confidence)}, `
       + "however often one looks: one observation a prompt, bet on as it came."),
   ];
 }
@@ -192,14 +201,14 @@ function acts(campaign) {
     const href = `/api/campaigns/${campaign.id}/report`;
     return [el("a", { class: "button quiet", href, download: `${campaign.id}.json` }, "Download the report")];
   }
-  return [el("button", { type: "button", class: "button quiet", id: "end", onclick: () => byId("stop").showModal() },
-    "End it")];
+  const end = () => byId("stop").showModal();
+  return leads ? [el("button", { type: "button", class: "button quiet", id: "end", onclick: end }, "End it")] : [];
 }
 
 function showOne(campaign) {
   byId("title").textContent = campaign.title;
   document.title = `${campaign.title} · arena`;
-  byId("summary").replaceChildren(`${models(campaign.question)} `, badge(campaign));
+  byId("summary").replaceChildren(...about(campaign), " ", badge(campaign));
   byId("acts").replaceChildren(...acts(campaign));
   byId("content").replaceChildren(far(campaign), waiting(campaign) ?? "",
     campaign.reason ? el("p", { class: "note" }, `Ended ${date(campaign.ended)}: ${campaign.reason}.`) : "",

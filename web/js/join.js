@@ -6,7 +6,7 @@ import { inHouseProblem, recipientsSentence } from "./recipients.js";
 import { bind, problem } from "./form.js";
 
 function show(id) {
-  for (const form of ["join", "consent"]) byId(form).hidden = form !== id;
+  for (const form of ["join", "consent", "nobody"]) byId(form).hidden = form !== id;
   document.title = `${id === "join" ? "Join" : "Your data"} · arena`;
 }
 
@@ -55,4 +55,4 @@ bind("consent", async (form) => {
 });
 
 if (token) show("join");
-else askConsent().catch(problem);
+else askConsent().catch((error) => (error.code === "unauthorized" ? show("nobody") : problem(error)));
