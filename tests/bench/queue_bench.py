@@ -1,5 +1,5 @@
-"""What a vote costs a voter in the browser besides reading: in live battles of the default in-house pair, whose prompt is
-one of the page's suggestions (nothing is written), and in the queue of the same models' finished pairs:
+"""What a vote costs a voter in the browser besides reading: in live battles of the default in-house pair, whose prompt
+is one of the page's suggestions (nothing is written), and in the queue of the same models' finished pairs:
 
     build/venv/bin/python tests/bench/queue_bench.py [--live 4] [--queued 10]"""
 import argparse
@@ -25,8 +25,8 @@ def prepare(arena, pairs):
         "".join(json.dumps({"prompt": f"Tell me a fact about the number {n}."}) + "\n" for n in range(pairs)))
     names = [row["name"] for row in arena.voter().get("/api/models").json["models"]]
     command = [binary(), "campaign", "--data", str(arena.data)]
-    subprocess.run([*command, "create", "--model", names[0], "--versus", names[1], "--votes", "999", "--same-model", "0",
-                    "--prompts", str(arena.data / "prompts.jsonl")], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "create", "--model", names[0], "--versus", names[1], "--votes", "999", "--same-model",
+                    "0", "--prompts", str(arena.data / "prompts.jsonl")], check=True, stdout=subprocess.DEVNULL)
     while f'"pairs": {pairs},' not in subprocess.run([*command, "list", "--format", "json"], check=True, text=True,
                                                      capture_output=True).stdout:
         time.sleep(0.5)
