@@ -39,8 +39,8 @@
 /* battles in memory: streaming, or ready and recently looked at */
 #define LIMIT_BATTLES_LIVE 1024
 #define LIMIT_STREAMING_PER_VOTER 1 /* who reads two battles at once reads neither */
-#define LIMIT_COMMENT_BYTES 4096 /* feedback is a remark, not an essay */
-#define LIMIT_BATTLE_HOURS 24    /* then an unvoted battle expires */
+#define LIMIT_COMMENT_BYTES 4096    /* feedback is a remark, not an essay */
+#define LIMIT_BATTLE_HOURS 24       /* then an unvoted battle expires */
 /* a pair of the queue that was handed out: then it goes to somebody else */
 #define LIMIT_RESERVATION_MINUTES 30
 /* figures of one battle that wait for its end: every turn's, and some asked again */
