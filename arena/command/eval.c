@@ -22,6 +22,7 @@
 #include "eval/report.h"
 #include "eval/why.h"
 #include "store/directory.h"
+#include "store/eval_calls.h"
 #include "store/eval_runs.h"
 #include "store/votes.h"
 
@@ -111,24 +112,26 @@ static bool print_all_bounds(const struct eval_plan *plan, const struct roster *
                              struct err *err)
 {
     const struct eval_spec *spec = &plan->spec;
-    struct eval_bounds total = {0};
+    struct eval_bounds total = {0}, each[LIMIT_EVAL_SIDES + LIMIT_EVAL_JUDGES];
+    for (size_t k = 0; k < spec->competitor_count + spec->judge_count; k++) {
+        bool judge = k >= spec->competitor_count;
+        if (!eval_bounds_of(&each[k], plan, roster, judge, judge ? k - spec->competitor_count : k,
+                            err))
+            return false;
+    }
     printf("%zu prompts, %zu pairs%s; at most:\n\n%-28s %-8s %10s %14s %14s   %s\n",
            plan->prompts.count, plan->pair_count,
            spec->pairing == EVAL_ADAPTIVE ? " in the first wave" : "", "", "", "calls",
            "input tokens", "output tokens", "cost");
     for (size_t k = 0; k < spec->competitor_count + spec->judge_count; k++) {
         bool judge = k >= spec->competitor_count;
-        size_t place = judge ? k - spec->competitor_count : k;
-        struct eval_bounds bounds;
-        if (!eval_bounds_of(&bounds, plan, roster, judge, place, err))
-            return false;
-        print_bounds(judge ? spec->judges[place] : spec->competitors[place],
-                     judge ? "judges" : "answers", &bounds);
-        total.calls += bounds.calls;
-        total.input_tokens += bounds.input_tokens;
-        total.output_tokens += bounds.output_tokens;
-        total.usd += bounds.usd;
-        total.uncapped = total.uncapped || bounds.uncapped;
+        print_bounds(judge ? spec->judges[k - spec->competitor_count] : spec->competitors[k],
+                     judge ? "judges" : "answers", &each[k]);
+        total.calls += each[k].calls;
+        total.input_tokens += each[k].input_tokens;
+        total.output_tokens += each[k].output_tokens;
+        total.usd += each[k].usd;
+        total.uncapped = total.uncapped || each[k].uncapped;
     }
     print_bounds("all", "", &total);
     if (total.uncapped)
@@ -189,6 +192,7 @@ static const char *state_word(const struct eval_run_record *record, bool owned)
 struct showing {
     bool owned;
     int shown;
+    int64_t run; /* the number of the one that is shown */
 };
 
 static bool show_line(void *user, const struct eval_run_record *record)
@@ -214,16 +218,30 @@ static void show_one(void *user, const struct eval_run_record *record)
     if (progress)
         eval_watch_print(stdout, progress);
     json_decref(progress);
+    showing->run = record->number;
+}
+
+static bool show_people(struct db *db, int64_t run, struct err *err)
+{
+    struct eval_people people;
+    if (!eval_people_progress(db, run, &people, err))
+        return false;
+    if (people.pairs)
+        printf("  people: %" PRId64 " of %" PRId64 " votes, on %" PRId64 " pairs, by %" PRId64
+               " voters\n",
+               people.votes, people.wanted, people.pairs, people.voters);
+    return true;
 }
 
 static int status(struct wish *wish)
 {
     struct err err = ERR_INIT;
     char owner[256];
-    struct showing showing = {directory_is_owned(wish->order.data, owner, sizeof owner), 0};
+    struct showing showing = {directory_is_owned(wish->order.data, owner, sizeof owner), 0, 0};
     struct db *db = store_read_open(wish->order.data, &err);
     bool ok = db && (wish->what ? eval_runs_find(db, wish->what, show_one, &showing, &err)
                                 : eval_runs_each(db, LISTED, show_line, &showing, &err));
+    ok = ok && (!wish->what || show_people(db, showing.run, &err));
     db_close(db);
     if (ok && !wish->what && !showing.shown)
         printf("no evaluation was run here yet\n");

@@ -191,6 +191,15 @@ static void close_alone(struct alone *alone)
     settings_done(&alone->settings);
 }
 
+/* Going on with a run makes no new directory. */
+static bool is_there(const struct eval_order *order, struct err *err)
+{
+    struct db *db = order->resume ? store_read_open(order->data, err) : NULL;
+    bool there = !order->resume || db;
+    db_close(db);
+    return there;
+}
+
 static bool run_alone(const struct eval_order *order, char id[STORE_ID_SIZE], struct err *err)
 {
     struct alone alone = {.signals = {.fd = -1},
@@ -199,7 +208,8 @@ static bool run_alone(const struct eval_order *order, char id[STORE_ID_SIZE], st
     eval_watch_init(&alone.watch, order->quiet);
     char *folder = folder_of(order, err);
     json_t *spec = folder && order->spec ? read_spec(order->spec, err) : NULL;
-    bool ok = folder && (spec || !order->spec) && open_alone(&alone, order, err);
+    bool ok =
+        folder && (spec || !order->spec) && is_there(order, err) && open_alone(&alone, order, err);
     if (ok) {
         if (spec)
             evals_start(alone.evals, spec, folder, NULL, &reply);

@@ -459,6 +459,20 @@ size_t roster_count(const struct roster *roster)
     return roster->crew.count;
 }
 
+struct competitor *roster_need(const struct roster *roster, const char *name, struct err *err)
+{
+    struct competitor *found = roster_find(roster, name);
+    size_t count = roster_count(roster);
+    char known[300] = "";
+    for (size_t k = 0, at = 0; !found && k < count && at < sizeof known - 4; k++)
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", k ? ", " : "",
+                               roster_at(roster, k)->config.name);
+    if (!found)
+        err_set(err, ERR_BAD_REQUEST, "there is no competitor \"%.100s\"%s%s", name,
+                known[0] ? "; there are: " : "", known);
+    return found;
+}
+
 struct competitor *roster_at(const struct roster *roster, size_t index)
 {
     return &roster->crew.list[index]->competitor;

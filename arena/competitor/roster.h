@@ -45,6 +45,10 @@ json_t *roster_default_rows(struct err *err);
 
 size_t roster_count(const struct roster *roster);
 struct competitor *roster_at(const struct roster *roster, size_t index);
+
+/* roster_find for a name that somebody wrote: NULL with ERR_BAD_REQUEST, which tells the names that
+ * there are. */
+struct competitor *roster_need(const struct roster *roster, const char *name, struct err *err);
 struct competitor *roster_find(const struct roster *roster, const char *name); /* NULL: nobody */
 
 /* --- changing it --- */

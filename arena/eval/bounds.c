@@ -87,10 +87,10 @@ static bool bound_verdicts(struct eval_bounds *bounds, const struct eval_plan *p
         double turns = (double)json_array_size(prompt->turns), shown = own;
         for (int side = 0; side < 2; side++) {
             const char *name = plan->spec.competitors[pair->side[side]];
-            const struct competitor *competitor = roster_find(roster, name);
+            const struct competitor *competitor = roster_need(roster, name, err);
             bool ignored = false;
             if (!competitor)
-                return err_set(err, ERR_BAD_REQUEST, "there is no competitor \"%.100s\"", name);
+                return false;
             shown += turns * cap_of(&plan->spec.params, competitor, &ignored);
         }
         shown += bytes_of(prompt->turns, SIZE_MAX) + bytes_of(prompt->reference, SIZE_MAX);
@@ -106,11 +106,11 @@ bool eval_bounds_of(struct eval_bounds *bounds, const struct eval_plan *plan,
 {
     const char *name = judge ? plan->spec.judges[place] : plan->spec.competitors[place];
     const struct chat_params *params = judge ? &plan->spec.judging.params : &plan->spec.params;
-    const struct competitor *competitor = roster_find(roster, name);
+    const struct competitor *competitor = roster_need(roster, name, err);
     double more = growth(plan);
     *bounds = (struct eval_bounds){0};
     if (!competitor)
-        return err_set(err, ERR_BAD_REQUEST, "there is no competitor \"%.100s\"", name);
+        return false;
     double cap = cap_of(params, competitor, &bounds->uncapped);
     bool ok = judge ? bound_verdicts(bounds, plan, roster, cap, err)
                     : bound_answers(bounds, plan, place, cap, competitor->config.system, err);

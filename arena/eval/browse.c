@@ -17,6 +17,9 @@ enum { OPENING = 100, TABLES_MAX = 4 << 20 };
 struct listing {
     struct json_out *out;
     const struct browse_working *working;
+    struct db *db;
+    struct err *err;
+    bool ok;
 };
 
 static bool works_here(const struct browse_working *working, const char *id)
@@ -29,8 +32,9 @@ static bool works_here(const struct browse_working *working, const char *id)
 
 static bool put_run(void *user, const struct eval_run_record *record)
 {
-    const struct listing *listing = user;
+    struct listing *listing = user;
     struct json_out *out = listing->out;
+    struct eval_people people;
     bool lost = record->state == EVAL_RUNNING && !works_here(listing->working, record->id);
     json_put_open(out, NULL, '{');
     json_put_cstring(out, "id", record->id);
@@ -44,18 +48,21 @@ static bool put_run(void *user, const struct eval_run_record *record)
         json_put_raw(out, "progress", text_of(record->progress));
     else
         json_put_null(out, "progress");
+    listing->ok = eval_people_progress(listing->db, record->number, &people, listing->err);
+    json_put_int(out, "people_votes", people.votes);
+    json_put_int(out, "people_wanted", people.wanted);
     json_put_close(out, '}');
-    return true;
+    return listing->ok;
 }
 
 bool browse_runs(struct json_out *out, struct db *db, const struct browse_working *working,
                  struct err *err)
 {
-    struct listing listing = {out, working};
+    struct listing listing = {out, working, db, err, true};
     json_put_open(out, "runs", '[');
     bool ok = eval_runs_each(db, BROWSE_RUNS, put_run, &listing, err);
     json_put_close(out, ']');
-    return ok;
+    return ok && listing.ok;
 }
 
 /* --- one of them --- */

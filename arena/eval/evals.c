@@ -157,9 +157,12 @@ static bool check_price(const struct eval_plan *plan, const struct competitor *c
 static bool check_side(const struct beginning *beginning, struct eval_side *side, struct err *err)
 {
     const struct roster *roster = beginning->evals->options.roster;
-    const struct competitor *competitor = roster_find(roster, side->name);
-    if (!competitor || competitor->availability == COMPETITOR_RETIRED)
-        return err_set(err, ERR_BAD_REQUEST, "there is no competitor \"%.100s\"", side->name);
+    const struct competitor *competitor = roster_need(roster, side->name, err);
+    if (!competitor)
+        return false;
+    if (competitor->availability == COMPETITOR_RETIRED)
+        return err_set(err, ERR_BAD_REQUEST,
+                       "%.100s is retired: arena models resume brings it back", side->name);
     if (!beginning->spec)
         return strcmp(side->digest, competitor->version) == 0 ||
                err_set(err, ERR_WRONG_STATE,

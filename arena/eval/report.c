@@ -120,7 +120,8 @@ static bool draw(const struct report *report, struct db *db, enum report_format 
 bool report_load(struct report *report, struct db *db, const char *id, struct err *err)
 {
     *report = (struct report){.board = {NULL}};
-    if (!results_load(&report->results, db, id, err) || !fit_boards(report, err))
+    if (!results_load(&report->results, db, id, err) || !fit_boards(report, err) ||
+        !eval_people_progress(db, report->results.plan.number, &report->people, err))
         return false;
     report->category_count =
         stand_categories(&report->results, report->categories, REPORT_CATEGORIES);

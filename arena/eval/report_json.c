@@ -238,6 +238,16 @@ static void put_failures(const struct results *results, struct json_out *json)
     json_put_close(json, ']');
 }
 
+static void put_people(const struct eval_people *people, struct json_out *json)
+{
+    json_put_open(json, "people", '{');
+    json_put_int(json, "pairs", people->pairs);
+    json_put_int(json, "wanted", people->wanted);
+    json_put_int(json, "votes", people->votes);
+    json_put_int(json, "voters", people->voters);
+    json_put_close(json, '}');
+}
+
 void report_json(const struct report *report, struct buf *out)
 {
     const struct results *results = &report->results;
@@ -256,6 +266,7 @@ void report_json(const struct report *report, struct buf *out)
     put_all_rates(report, &json);
     put_why(report, &json);
     put_judges(results, &json);
+    put_people(&report->people, &json);
     put_agreements(results, &json);
     put_answers(results, &json);
     put_failures(results, &json);

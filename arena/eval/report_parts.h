@@ -7,6 +7,7 @@
 #include "eval/report.h"
 #include "eval/sheet.h"
 #include "eval/stand.h"
+#include "store/eval_calls.h"
 
 #define REPORT_CATEGORIES 64
 
@@ -16,6 +17,7 @@ struct report {
     struct leaderboard *board[2], *at_length[2];
     const char *categories[REPORT_CATEGORIES];
     size_t category_count;
+    struct eval_people people; /* how far their part is */
 };
 
 /* Everything that is computed; report_done frees it, also after a failure. */

@@ -99,8 +99,8 @@ static void table_settings(const struct report *report, struct sheet *sheet)
     sheet_add(sheet, "%s", params.length > 2 ? params.data : "each competitor's own, see below");
     for (size_t k = 0; k < spec->competitor_count; k++) {
         sheet_add(sheet, "%s", results->plan.sides[k].name);
-        sheet_add(sheet, "version %.12s: %.600s", results->plan.sides[k].digest,
-                  results->plan.sides[k].effective);
+        snprintf(text, sizeof text, "version %.12s: ", results->plan.sides[k].digest);
+        sheet_add_settings(sheet, text, results->plan.sides[k].effective);
     }
     for (size_t k = 0; k < spec->judge_count; k++) {
         sheet_add(sheet, "judge %s", results->plan.judges[k].name);
@@ -285,6 +285,23 @@ static void table_agreement(const struct report *report, struct sheet *sheet)
     note_alpha(results, sheet);
 }
 
+/* --- how far people are --- */
+
+static void table_people(const struct report *report, struct sheet *sheet)
+{
+    static const char *const HEADS[] = {"pairs",  "votes a pair", "votes cast",
+                                        "wanted", "voters",       NULL};
+    const struct eval_people *people = &report->people;
+    sheet_init(sheet, "People's votes so far", 0, HEADS);
+    if (!people->pairs)
+        return;
+    sheet_add(sheet, "%" PRId64, people->pairs);
+    sheet_add(sheet, "%" PRId64, report->results.plan.spec.overlap);
+    sheet_add(sheet, "%" PRId64, people->votes);
+    sheet_add(sheet, "%" PRId64, people->wanted);
+    sheet_add(sheet, "%" PRId64, people->voters);
+}
+
 /* --- pairs on which they differ --- */
 
 static bool raters_differ(const struct results *results, size_t from, size_t *to)
@@ -426,9 +443,9 @@ bool report_tables(const struct report *report, struct db *db, enum sheet_form f
                    struct buf *out, struct err *err)
 {
     static void (*const TABLES[])(const struct report *report, struct sheet *sheet) = {
-        table_baseline,  table_categories,    table_chosen,  table_judges,
-        table_agreement, table_disagreements, report_why,    report_lost,
-        table_answers,   table_failures,      table_settings};
+        table_baseline, table_categories, table_chosen,        table_judges,
+        table_people,   table_agreement,  table_disagreements, report_why,
+        report_lost,    table_answers,    table_failures,      table_settings};
     struct sheet sheet;
     for (size_t k = 0; k < sizeof TABLES / sizeof *TABLES; k++) {
         TABLES[k](report, &sheet);

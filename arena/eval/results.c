@@ -43,6 +43,16 @@ static void take_answer(void *user, const struct answer_record *record)
     fact->characters += utf8_count(shown.data, shown.length);
 }
 
+/* Our own engine has no price, and nothing to pay. */
+static bool is_own_engine(const struct eval_side *side)
+{
+    json_t *effective = json_loads(side->effective ? side->effective : "{}", 0, NULL);
+    const char *provider = json_string_value(json_object_get(effective, "provider"));
+    bool own = provider && strcmp(provider, "engine") == 0;
+    json_decref(effective);
+    return own;
+}
+
 static bool read_facts(struct results *results, struct db *db, struct err *err)
 {
     size_t count = eval_plan_conversations(&results->plan);
@@ -57,6 +67,10 @@ static bool read_facts(struct results *results, struct db *db, struct err *err)
             if (!answers_get(db, state_answers(&results->state, at)[turn], take_answer, fact, err))
                 return false;
     }
+    for (size_t side = 0; side < results->plan.spec.competitor_count; side++)
+        if (is_own_engine(&results->plan.sides[side]))
+            for (size_t at = side; at < count; at += results->plan.spec.competitor_count)
+                results->facts[at].cost_usd = 0;
     return true;
 }
 
@@ -166,8 +180,8 @@ static bool take_call(void *user, const struct eval_call_record *record)
     *(record->judge ? &results->judge_spent[record->place] : &results->side_spent[record->place]) +=
         record->charged_usd;
     ++*(record->judge ? &results->judge_calls[record->place] : &results->side_calls[record->place]);
-    if (record->answer || !record->error_class)
-        return true;
+    if (record->answer || !record->error_class || strcmp(record->error_class, "cancelled") == 0)
+        return true; /* answered, or ended by hand: no failure */
     struct eval_failure *failure = find_failure(results, record);
     if (failure)
         failure->count++;

@@ -79,6 +79,45 @@ void sheet_add(struct sheet *sheet, const char *format, ...)
     va_end(args);
 }
 
+/* --- settings --- */
+
+enum { DIGEST_SHOWN = 12 };
+
+static bool is_set(const json_t *value)
+{
+    return !json_is_null(value) && !(json_is_array(value) && !json_array_size(value)) &&
+           !(json_is_object(value) && !json_object_size(value));
+}
+
+/* Without what is not set, and with the beginning of the weights' digest alone. */
+static json_t *compact(const json_t *settings)
+{
+    json_t *out = json_object(), *value;
+    const char *key;
+    json_object_foreach((json_t *)settings, key, value)
+    {
+        json_t *kept = json_is_object(value) ? compact(value) : json_incref(value);
+        if (strcmp(key, "weights") == 0 && json_string_length(value) > DIGEST_SHOWN) {
+            json_decref(kept);
+            kept = json_stringn(json_string_value(value), DIGEST_SHOWN);
+        }
+        if (is_set(kept))
+            json_object_set(out, key, kept);
+        json_decref(kept);
+    }
+    return out;
+}
+
+void sheet_add_settings(struct sheet *sheet, const char *before, const char *effective)
+{
+    json_t *whole = json_loads(effective ? effective : "{}", 0, NULL), *some = compact(whole);
+    char *text = json_dumps(some, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    sheet_add(sheet, "%s%s", before, text ? text : "");
+    free(text);
+    json_decref(some);
+    json_decref(whole);
+}
+
 void sheet_note(struct sheet *sheet, const char *format, ...)
 {
     va_list args;
@@ -123,7 +162,7 @@ static void draw_text(const struct sheet *sheet, struct buf *out)
         *widest = length > *widest ? length : *widest;
     }
     buf_printf(out, "\n%s\n", sheet->title);
-    if (sheet->count)
+    if (sheet->count && sheet->heads[0][0])
         draw_line(sheet, sheet->heads, width, out);
     for (size_t k = 0; k + sheet->columns <= sheet->count && sheet->columns; k += sheet->columns)
         draw_line(sheet, (const char *const *)&sheet->cells[k], width, out);

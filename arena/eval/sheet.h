@@ -33,6 +33,9 @@ __attribute__((format(printf, 2, 3))) void sheet_note(struct sheet *sheet, const
 
 extern const char SHEET_PAGE_STYLE[]; /* CSS of a page of sheets, besides the board's */
 
+/* A cell with a competitor's settings: those that are set, after `before`. */
+void sheet_add_settings(struct sheet *sheet, const char *before, const char *effective);
+
 /* Appends a text as it stands, line by line, escaped. */
 void sheet_preformatted(struct buf *out, struct text text);
 

@@ -291,8 +291,9 @@ bool why_variants(struct sheet *sheet, struct db *db, const char *model, struct 
             DB_VALUES(DB_STRING(model)), err))
         return false;
     while (db_next(&rows)) {
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 2; k++)
             sheet_add(sheet, "%s", db_string(&rows, k));
+        sheet_add_settings(sheet, "", db_string(&rows, 2));
         for (int k = 3; k < 9; k++)
             sheet_add(sheet, "%" PRId64, db_int(&rows, k));
     }
@@ -314,9 +315,11 @@ static bool sheet_settings(const struct asking *asking, struct sheet *sheet)
                    " JOIN competitor_versions v ON v.id = m.against ORDER BY 1, 2",
                    DB_VALUES(DB_STRING(asking->model), DB_INT(asking->judge)), asking->err))
         return false;
-    while (db_next(&rows))
-        for (int k = 0; k < 3; k++)
+    while (db_next(&rows)) {
+        for (int k = 0; k < 2; k++)
             sheet_add(sheet, "%s", db_string(&rows, k));
+        sheet_add_settings(sheet, "", db_string(&rows, 2));
+    }
     return db_end(&rows, asking->err);
 }
 

@@ -115,3 +115,21 @@ bool eval_votes_of_people(struct db *db, int64_t run,
     }
     return db_end(&rows, err);
 }
+
+bool eval_people_progress(struct db *db, int64_t run, struct eval_people *out, struct err *err)
+{
+    struct db_rows rows;
+    *out = (struct eval_people){0};
+    if (!db_select(db, &rows,
+                   "SELECT count(*), sum(overlap), sum((SELECT count(*) FROM battles b JOIN votes v"
+                   " ON v.battle = b.number WHERE b.item = q.id AND v.judge = 0)),"
+                   " (SELECT count(DISTINCT v.voter) FROM queue_items i JOIN battles b"
+                   " ON b.item = i.id JOIN votes v ON v.battle = b.number WHERE i.run = ?1"
+                   " AND v.judge = 0) FROM queue_items q WHERE run = ?1 AND overlap > 0",
+                   DB_VALUES(DB_INT(run)), err))
+        return false;
+    if (db_next(&rows))
+        *out = (struct eval_people){db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2),
+                                    db_int(&rows, 3)};
+    return db_end(&rows, err);
+}

@@ -50,6 +50,12 @@ struct eval_person_vote {
     bool turned;                  /* the voter saw the second side as A */
     struct text reasons, comment; /* data NULL: none; reasons for the sides as the voter saw them */
 };
+/* How far people are with the pairs that a run queued for them; votes that do not count too. */
+struct eval_people {
+    int64_t pairs, wanted, votes, voters; /* wanted: each pair's overlap, summed */
+};
+bool eval_people_progress(struct db *db, int64_t run, struct eval_people *out, struct err *err);
+
 bool eval_votes_of_people(struct db *db, int64_t run,
                           bool (*each)(void *user, const struct eval_person_vote *vote), void *user,
                           struct err *err);

@@ -150,8 +150,18 @@ def test_bad_specs_are_refused(tmp_path):
         (tmp_path / "bad.json").write_text('{"competitors":')
         lab.run("run", str(tmp_path / "bad.json"), code=2)
         lab.run("run", str(tmp_path / "none.json"), code=2)
+        unknown = lab.run("run", lab.spec(competitors=["x", "nobody"]), "--dry-run", code=2)
+        assert unknown.stdout == "" and 'no competitor "nobody"; there are: x, y, twin' in unknown.stderr
         lab.run("resume", "nothing", code=1)
         assert not models.calls
+
+
+def test_going_on_makes_no_arena(tmp_path):
+    lab = Lab(tmp_path, {"competitors": []})
+    for words in (["resume", "nothing"], ["status"], ["report"], ["why", "--model", "x"]):
+        done = subprocess.run(lab.command(*words), capture_output=True, text=True)
+        assert done.returncode in (1, 2) and "there is no arena in" in done.stderr, done
+    assert not lab.data.exists()
 
 
 def test_biases_are_found(tmp_path):
@@ -295,6 +305,7 @@ def test_ctrl_c_leaves_a_run_to_resume(tmp_path):
         assert "stopped by hand" in lab.run("status").stdout
         lab.run("resume", out.split()[0])
         assert lab.ask("SELECT count(*) FROM answers") == [(120,)]
+        assert lab.report()["failures"] == []  # what was ended by hand has not failed
 
 
 def test_inside_the_serving_arena(tmp_path):
@@ -358,6 +369,8 @@ def test_people_agree_as_krippendorff_has_it(tmp_path):
             assert voters[3].get("/api/queue").json["left"] == free == 13
             report = lab.report()
             assert report["alpha_people"] == pytest.approx(0.691, abs=5e-4)
+            assert report["people"] == {"pairs": 15, "wanted": 45, "votes": 26 + 1, "voters": 3}
+            assert "people: 27 of 45 votes, on 15 pairs, by 3 voters" in lab.run("status", lab.id()).stdout
             assert report["boards"]["people"]["votes"] == sum(len(marks) - marks.count("*") for marks in coders)
             assert "people: 0.691 on 12 pairs" in lab.run("report").stdout
 
