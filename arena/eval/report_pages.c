@@ -71,20 +71,32 @@ static void add_question(const struct eval_prompt *prompt, size_t number, struct
         length--; /* not within a character */
     memcpy(opening, first, length);
     opening[length] = '\0';
-    buf_printf(out, "<details id=\"p%zu\"><summary>%zu. ", number + 1, number + 1);
+    buf_printf(out, "<section class=\"p\" id=\"p%zu\"><h3><a href=\"#p%zu\">%zu. ", number + 1,
+               number + 1, number + 1);
     render_escaped(out, opening);
-    buf_add_string(out, " <small>");
+    buf_add_string(out, "</a> <small>");
     render_escaped(out, prompt->category);
-    buf_add_string(out, "</small></summary>");
+    buf_add_string(out, "</small></h3><div class=\"b\">");
     json_array_foreach(prompt->turns, k, turn)
         sheet_preformatted(out, (struct text){json_string_value(turn), json_string_length(turn)});
 }
 
-/* A link to a closed details opens it in every current browser only when it is the target. */
+static void add_steps(size_t prompt, size_t count, struct buf *out)
+{
+    buf_add_string(out, "<p>");
+    if (prompt)
+        buf_printf(out, "<a href=\"#p%zu\">previous</a> ", prompt);
+    if (prompt + 1 < count)
+        buf_printf(out, "<a href=\"#p%zu\">next</a> ", prompt + 2);
+    buf_add_string(out, "<a href=\"#pages\">close</a></p>");
+}
+
+/* The prompt that the address names is the one that is open: a link opens a section in every
+ * browser without a script, and a <details> only in some. */
 bool report_pages(const struct report *report, struct db *db, struct buf *out, struct err *err)
 {
     const struct eval_plan *plan = &report->results.plan;
-    buf_add_string(out, "<h2>Every prompt, its answers side by side</h2>\n");
+    buf_add_string(out, "<h2 id=\"pages\">Every prompt, its answers side by side</h2>\n");
     for (size_t prompt = 0; prompt < plan->prompts.count; prompt++) {
         if (out->length > PAGES_MAX) {
             buf_add_string(out, "<p class=\"note\">The page is full: arena export battles has the "
@@ -100,7 +112,8 @@ bool report_pages(const struct report *report, struct db *db, struct buf *out, s
             buf_add_string(out, "</div>");
             add_votes(report, prompt, sample, out);
         }
-        buf_add_string(out, "</details>\n");
+        add_steps(prompt, plan->prompts.count, out);
+        buf_add_string(out, "</div></section>\n");
     }
     return true;
 }

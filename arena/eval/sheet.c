@@ -17,7 +17,10 @@ const char SHEET_PAGE_STYLE[] =
     ".sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}"
     ".sides>div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem;"
     "min-width:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.25rem 0;"
-    "color:var(--ink)}h3{font-size:1rem;margin:.5rem 0 .25rem}.sides h3{color:var(--accent)}";
+    "color:var(--ink)}h3{font-size:1rem;margin:.5rem 0 .25rem}.sides h3{color:var(--accent)}"
+    ".p{border-top:1px solid var(--line);padding:.3rem 0}.p>h3{font-weight:400}.p>h3 small{"
+    "margin-left:.5rem}.p>.b{display:none}.p:target>.b{display:block}.p:target>h3{font-weight:600}"
+    "@media print{.p>.b{display:block}}";
 
 /* render_escaped takes C strings and turns line ends into spaces. */
 void sheet_preformatted(struct buf *out, struct text text)

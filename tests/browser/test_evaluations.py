@@ -161,6 +161,20 @@ def test_evaluations_as_an_analyst(enter, lab, axe, size):
     page.wait_for_selector(".pane:has-text('Question 1')")
 
 
+def test_the_page_of_a_report(visit, lab, tmp_path):
+    """The file that the command writes: a link to a prompt opens it, without a script."""
+    subprocess.run([binary(), "eval", "report", lab.run, "--format", "html", "--output", str(tmp_path / "report.html"),
+                    "--data", str(lab.data)], check=True)  # fmt: skip
+    page = visit(server=lab).context.new_page()
+    page.goto(f"file://{tmp_path}/report.html")
+    assert not page.locator("#p3 .sides").is_visible()
+    page.locator("td a[href='#p3']").first.click()
+    assert page.locator("#p3 .sides").is_visible() and "Question 1" in page.inner_text("#p3 pre >> nth=0")
+    page.click("#p3 >> text=next")
+    assert page.locator("#p4 .sides").is_visible() and not page.locator("#p3 .sides").is_visible()
+    assert page.locator("img, script").count() == 0
+
+
 def test_voters_are_refused(enter, axe):
     voter = enter("voter").open("/leaderboard")
     voter.allowed.append("403")

@@ -1,5 +1,6 @@
 """What the pages of evaluations read: why a model stands where it stands, a run's report, any pair of it."""
 import json
+import re
 import subprocess
 
 import pytest
@@ -132,6 +133,9 @@ def test_the_report_asks_why_of_our_own(served):
         text = lab.run("report", "--format", form).stdout
         assert "Our models against each rival, by category" in text and "What our models lost" in text
         assert "Every version that was tried" in text
+    for number in range(1, 5):  # every link in it leads to a prompt of it
+        assert f'<a href="#p{number}">' in text and f'id="p{number}"' in text
+    assert set(re.findall(r'href="#(\w+)"', text)) <= set(re.findall(r'id="(\w+)"', text))
 
 
 def test_a_run_that_was_killed_is_told_apart(tmp_path):
