@@ -626,3 +626,9 @@ struct live_figures live_figures(const struct live *live)
                                  .last_fit_ns = live->last_fit_ns,
                                  .loading = !snapshot};
 }
+
+void live_rules(const struct live *live, int64_t *min_votes, int64_t *daily_votes)
+{
+    *min_votes = (int64_t)live->options.min_votes;
+    *daily_votes = live->options.daily_votes;
+}

@@ -107,4 +107,7 @@ struct live_figures {
 };
 struct live_figures live_figures(const struct live *live);
 
+/* Which votes count and who is ranked, as the options have it. */
+void live_rules(const struct live *live, int64_t *min_votes, int64_t *daily_votes);
+
 #endif

@@ -258,7 +258,14 @@ static bool write_report(const struct wish *wish, struct db *db, struct buf *out
 /* The formats' words stand in the order of both rooms' enums. */
 static bool write_why(const struct wish *wish, struct db *db, struct buf *out, struct err *err)
 {
-    struct why_options options = {wish->model, votes_of(wish->votes, WHY_JUDGE_BOARD)};
+    struct settings settings;
+    if (!settings_load(&settings, wish->order.config, wish->order.data, err))
+        return false;
+    struct why_options options = {.model = wish->model,
+                                  .judge = votes_of(wish->votes, WHY_JUDGE_BOARD),
+                                  .min_votes = settings.min_votes,
+                                  .daily_votes = settings.daily_votes};
+    settings_done(&settings);
     return why_write(out, db, &options, (enum sheet_form)wish->format, err);
 }
 

@@ -29,10 +29,12 @@ static bool field_load(struct field *field, const struct asking *asking, const c
 {
     struct stored_filter filter = {.category = category,
                                    .judge = asking->judge,
+                                   .daily_votes = asking->daily_votes,
                                    .catalogue = catalogue,
                                    .marks = STORED_MARKS_NOW};
     struct leaderboard_options options;
     leaderboard_options_init(&options);
+    options.min_votes = (uint64_t)asking->min_votes;
     *field = (struct field){stored_votes_load(asking->db, &filter, asking->err), NULL};
     if (!field->votes)
         return false;
@@ -329,7 +331,12 @@ bool why_begin(struct asking *asking, struct db *db, const struct why_options *o
                struct err *err)
 {
     int64_t known;
-    *asking = (struct asking){db, options->model, options->judge, err};
+    *asking = (struct asking){.db = db,
+                              .model = options->model,
+                              .judge = options->judge,
+                              .min_votes = options->min_votes,
+                              .daily_votes = options->daily_votes,
+                              .err = err};
     return db_one_int(db, "SELECT 1 FROM competitors WHERE name = ?",
                       DB_VALUES(DB_STRING(options->model)), 0, &known, err) &&
            (known || err_set(err, ERR_NOT_FOUND, "there is no model \"%.100s\"", options->model)) &&

@@ -15,8 +15,9 @@
 #define WHY_JUDGE_BOARD (-2) /* whose votes the board is of: people's where there are any */
 
 struct why_options {
-    const char *model; /* a competitor's name */
-    int judge;         /* enum judge_kind; -1: any; WHY_JUDGE_BOARD */
+    const char *model;              /* a competitor's name */
+    int judge;                      /* enum judge_kind; -1: any; WHY_JUDGE_BOARD */
+    int64_t min_votes, daily_votes; /* the leaderboard's (board/live.h) */
 };
 
 /* Appends it; SHEET_HTML is one page, with the lost battles side by side. ERR_NOT_FOUND. */

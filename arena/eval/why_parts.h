@@ -8,6 +8,7 @@ struct asking {
     struct db *db;
     const char *model;
     int judge; /* enum judge_kind; -1: any */
+    int64_t min_votes, daily_votes;
     struct err *err;
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "board/live.h"
 #include "eval/browse.h"
 #include "eval/evals.h"
 #include "eval/why.h"
@@ -20,7 +21,7 @@ struct look {
     struct json_out out;
     char model[WORD_BYTES], rival[WORD_BYTES], category[WORD_BYTES], part[64];
     int judge;
-    int64_t before, prompt;
+    int64_t before, prompt, min_votes, daily_votes;
     struct browse_working working;
 };
 
@@ -49,7 +50,7 @@ static bool read_object(struct errand *errand, struct db *db, reading *read, str
 
 static struct why_options options_of(const struct look *look)
 {
-    return (struct why_options){look->model, look->judge};
+    return (struct why_options){look->model, look->judge, look->min_votes, look->daily_votes};
 }
 
 static bool find_why(struct look *look, struct db *db, struct err *err)
@@ -128,6 +129,7 @@ static bool take_judge(const struct http_request *request, int *judge, struct er
 static bool take_look(const struct http_request *request, struct look *look, struct err *err)
 {
     snprintf(look->part, sizeof look->part, "%s", request->part);
+    live_rules(request->context->live, &look->min_votes, &look->daily_votes);
     if (request->context->evals)
         look->working.count = evals_working(request->context->evals, look->working.id);
     return take_word(request, "model", look->model, err) &&
