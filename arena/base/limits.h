@@ -26,7 +26,9 @@
 #define LIMIT_STOP_SECONDS 3
 /* of a refused body that are read and dropped, so that the refusal arrives */
 #define LIMIT_DRAIN_BYTES (8 << 20)
-#define LIMIT_IDEMPOTENCY_KEY 128 /* a UUID is 36 */
+#define LIMIT_IDEMPOTENCY_KEY 128    /* a UUID is 36 */
+#define LIMIT_REPLAYS 512            /* replies kept in memory for requests that come again */
+#define LIMIT_REPLAY_BYTES (8 << 20) /* all of them together */
 /* of one whole completion: 8,192 tokens with 20 alternatives each take 20 MB */
 #define LIMIT_LOGPROB_BYTES (32 << 20)
 

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "http/guard.h"
 #include "http/proxied.h"
+#include "http/replay.h"
 #include "http/route.h"
 
 struct http_request *http_request_new(struct http_server *server, struct MHD_Connection *connection,
@@ -40,6 +41,7 @@ void http_request_release(struct http_request *request)
 {
     if (--request->holds)
         return;
+    replay_drop(request->replay);
     if (request->response && !request->borrowed)
         MHD_destroy_response(request->response);
     json_decref(request->json);

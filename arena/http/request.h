@@ -23,6 +23,7 @@
 
 struct http_server;
 struct route;
+struct replay;
 
 struct http_request {
     struct http_server *server;
@@ -31,9 +32,10 @@ struct http_request {
     struct peer *peer;
     const struct route *route; /* NULL: none fits */
     const char *method;
-    const char *path; /* decoded, without the query */
-    char part[64];    /* what stood for "*" in the route's pattern: an id */
-    const char *key;  /* Idempotency-Key; NULL: none */
+    const char *path;      /* decoded, without the query */
+    char part[64];         /* what stood for "*" in the route's pattern: an id */
+    const char *key;       /* Idempotency-Key; NULL: none */
+    struct replay *replay; /* what becomes of the reply to it (replay.h); NULL: nothing */
     struct buf body;
     json_t *json;       /* the body, read; NULL: none */
     struct voter voter; /* who asks, when has_voter */

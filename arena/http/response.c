@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "http/openai.h"
+#include "http/replay.h"
 #include "http/server_internal.h"
 
 struct header {
@@ -129,6 +130,8 @@ void response_shared(struct http_request *request, unsigned status, struct MHD_R
 static void response_bytes(struct http_request *request, unsigned status, const char *content_type,
                            struct text text)
 {
+    if (replay_end(request, status, text))
+        return;
     struct response_headers headers = {
         .policy = RESPONSE_DATA, .https = request->context->https, .content_type = content_type};
     struct MHD_Response *response = response_prepare(text, true, &headers);

@@ -25,6 +25,7 @@
 #include "http/asset.h"
 #include "http/guard.h"
 #include "http/listener.h"
+#include "http/replay.h"
 #include "http/response.h"
 #include "http/route.h"
 #include "http/server_internal.h"
@@ -61,6 +62,7 @@ struct http_server {
     struct streams streams;
     struct completions completions;
     struct assets *assets;
+    struct replays *replays;
     struct MHD_Response *sorry;
     struct http_figures figures;
     size_t most_connections;
@@ -92,6 +94,11 @@ void server_answered(struct http_request *request)
 struct MHD_Response *server_sorry(struct http_server *server)
 {
     return server->sorry;
+}
+
+struct replays *server_replays(struct http_server *server)
+{
+    return server->replays;
 }
 
 const struct peers *server_peers(const struct http_server *server)
@@ -210,10 +217,10 @@ static void dispatch(struct http_request *request)
     if (err->code == ERR_NOT_FOUND && !is_closed(request) &&
         assets_answer(request->server->assets, request))
         return;
-    if (err->code == ERR_NONE && http_request_complete(request, err) && route_admit(request, err))
-        request->route->handle(request);
-    else
+    if (err->code != ERR_NONE || !http_request_complete(request, err) || !route_admit(request, err))
         refuse(request);
+    else if (!replay_begin(request))
+        request->route->handle(request);
 }
 
 static enum MHD_Result on_complete(struct http_request *request)
@@ -592,7 +599,8 @@ struct http_server *http_server_new(const struct http_context *context,
     server->most_connections = connection_limit();
     server->tick = (struct loop_timer){.expired = on_tick, .user = server};
     loop_before_wait(context->loop, on_turn_end, server);
-    if (!prepare_sorry(server) || !(server->assets = assets_new(context->https, err)) ||
+    if (!prepare_sorry(server) || !(server->replays = replays_new()) ||
+        !(server->assets = assets_new(context->https, err)) ||
         !start_fronts(server, options, err) || !open_listeners(server, options, err) ||
         !loop_timer_start(context->loop, &server->tick, clock_mono_ns() + CLOCK_S)) {
         http_server_free(server);
@@ -671,6 +679,7 @@ void http_server_free(struct http_server *server)
     close_front(server, &server->inner);
     tls_free(server->tls);
     assets_free(server->assets);
+    replays_free(server->replays);
     if (server->sorry)
         MHD_destroy_response(server->sorry);
     free(server);

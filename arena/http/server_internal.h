@@ -8,6 +8,8 @@
 #include "http/request.h"
 #include "http/stream.h"
 
+struct replays;
+
 struct http_figures {
     uint64_t requests[6]; /* by the first digit of their status */
     uint64_t turned_away; /* connections past the limit */
@@ -18,6 +20,7 @@ void server_wake(struct http_server *server);       /* libmicrohttpd has somethi
 void server_answered(struct http_request *request); /* its reply stands: wake its connection */
 struct MHD_Response *
 server_sorry(struct http_server *server); /* a 503 made at start-up; borrowed */
+struct replays *server_replays(struct http_server *server);
 const struct peers *server_peers(const struct http_server *server);
 struct streams *server_streams(struct http_server *server);
 struct completions *server_completions(struct http_server *server);

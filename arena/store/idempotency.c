@@ -46,6 +46,23 @@ bool idempotency_store(struct db *tx, const struct idempotency_key *key, int sta
                   err);
 }
 
+bool idempotency_finish(struct db *tx, const struct idempotency_key *key, int status,
+                        struct text reply, struct err *err)
+{
+    return db_run(tx,
+                  "UPDATE idempotency SET status = ?, reply = ? WHERE voter = ? AND route = ? AND"
+                  " key = ?",
+                  DB_VALUES(DB_INT(status), DB_TEXT(reply), DB_STRING(key->voter),
+                            DB_STRING(key->route), DB_TEXT(key->key)),
+                  err);
+}
+
+bool idempotency_drop(struct db *tx, const struct idempotency_key *key, struct err *err)
+{
+    return db_run(tx, "DELETE FROM idempotency WHERE voter = ? AND route = ? AND key = ?",
+                  DB_VALUES(DB_STRING(key->voter), DB_STRING(key->route), DB_TEXT(key->key)), err);
+}
+
 bool idempotency_sweep(struct db *tx, int64_t now_ms, struct err *err)
 {
     int64_t oldest = now_ms - IDEMPOTENCY_HOURS * INT64_C(3600000);

@@ -25,6 +25,12 @@ bool idempotency_find(struct db *db, const struct idempotency_key *key, bool *fo
 bool idempotency_store(struct db *tx, const struct idempotency_key *key, int status,
                        struct text reply, int64_t now_ms, struct err *err);
 
+/* A request whose act is no job of its own: `status` 0 reserves its key before the act; this gives
+ * it the reply, or frees it. */
+bool idempotency_finish(struct db *tx, const struct idempotency_key *key, int status,
+                        struct text reply, struct err *err);
+bool idempotency_drop(struct db *tx, const struct idempotency_key *key, struct err *err);
+
 bool idempotency_sweep(struct db *tx, int64_t now_ms, struct err *err);
 
 #endif
