@@ -51,10 +51,22 @@ static bool write_all(int fd, struct text content)
         content.data += n;
         content.length -= (size_t)n;
     }
-    return fsync(fd) == 0;
+    return true;
 }
 
-bool file_write(const char *path, struct text content, unsigned mode, struct err *err)
+/* A device or a pipe takes what is written; putting a file in its place would take it away from
+ * everybody. */
+static bool write_into(const char *path, struct text content, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, ERR_IO, errno, "%s: cannot open it", path);
+    bool ok = write_all(fd, content) || err_sys(err, ERR_IO, errno, "%s: cannot write it", path);
+    close(fd);
+    return ok;
+}
+
+static bool replace(const char *path, struct text content, unsigned mode, struct err *err)
 {
     char id[RANDOM_ID_LENGTH + 1], temporary[4096];
     random_id(id);
@@ -62,8 +74,8 @@ bool file_write(const char *path, struct text content, unsigned mode, struct err
         return err_set(err, ERR_IO, "%.200s…: the path is too long", path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
-        return err_sys(err, ERR_IO, errno, "%s: cannot create it", temporary);
-    bool ok = write_all(fd, content);
+        return err_sys(err, ERR_IO, errno, "%s: cannot create it", path);
+    bool ok = write_all(fd, content) && fsync(fd) == 0;
     int error = errno;
     close(fd);
     if (ok && rename(temporary, path) == 0)
@@ -72,6 +84,26 @@ bool file_write(const char *path, struct text content, unsigned mode, struct err
         error = errno;
     unlink(temporary);
     return err_sys(err, ERR_IO, error, "%s: cannot write it", path);
+}
+
+char *file_target(const char *path, bool *stays)
+{
+    struct stat own, meant;
+    bool there = lstat(path, &own) == 0 && stat(path, &meant) == 0;
+    *stays = there && !S_ISREG(meant.st_mode) && !S_ISDIR(meant.st_mode);
+    char *real = there && S_ISLNK(own.st_mode) && !*stays ? realpath(path, NULL) : NULL;
+    return real ? real : strdup(path);
+}
+
+bool file_write(const char *path, struct text content, unsigned mode, struct err *err)
+{
+    bool stays;
+    char *target = file_target(path, &stays);
+    if (!target)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    bool ok = stays ? write_into(path, content, err) : replace(target, content, mode, err);
+    free(target);
+    return ok;
 }
 
 bool file_make_folder(const char *path, unsigned mode, struct err *err)

@@ -12,8 +12,13 @@
  * what is wrong. */
 bool file_read(const char *path, struct buf *out, struct err *err);
 
+/* Where a new file takes its place when `path` is written: the end of a link, else `path` itself.
+ * `*stays`: a device or a pipe is there, which is to be opened and written, never replaced. Returns
+ * new (free), NULL without memory. */
+char *file_target(const char *path, bool *stays);
+
 /* Writes through a temporary file, fsync and rename, so that a reader sees the old or the new
- * file, never half. */
+ * file, never half. A link stays one; a device or a pipe is written into. */
 bool file_write(const char *path, struct text content, unsigned mode, struct err *err);
 
 bool file_make_folder(const char *path, unsigned mode,

@@ -307,11 +307,11 @@ bool row_sum(const struct row_field *field, double *sum)
         return false;
     const char *at = field->raw.data, *end = at + field->raw.length;
     if (*at != '{')
-        return number_at(at, end, sum) == end;
+        return number_at(at, end, sum) == end && *sum >= 0;
     while ((at = memchr(at, ':', (size_t)(end - at))) != NULL) {
         double value;
         at = number_at(row_json_space(at + 1, end), end, &value);
-        if (!at)
+        if (!at || value < 0)
             return false;
         *sum += value;
     }

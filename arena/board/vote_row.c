@@ -93,10 +93,9 @@ static bool need_column(const struct vote_format *format, uint64_t found, size_t
     if (found >> field & 1)
         return true;
     int shown = (int)(line.length < 200 ? line.length : 200);
-    return err_set(
-        err, ERR_FORMAT,
-        "no column \"%s\" (the columns are %.*s); name the columns with --columns A,B,WINNER",
-        format->spec.path[field], shown, line.data);
+    return err_set(err, ERR_FORMAT, "no column \"%s\" (the columns are %.*s)%s",
+                   format->spec.path[field], shown, line.data,
+                   field <= format->winner ? "; name the columns with --columns A,B,WINNER" : "");
 }
 
 /* Leaves only the candidates that are columns of the file. */
@@ -107,6 +106,16 @@ static void drop_absent(size_t *fields, size_t *count, uint64_t found)
         if (found >> fields[k] & 1)
             fields[kept++] = fields[k];
     *count = kept;
+}
+
+/* A misspelt filter would choose no vote, or all of them. */
+static bool need_filters(const struct vote_format *format, uint64_t found, struct text line,
+                         struct err *err)
+{
+    for (size_t k = 0; k < format->filter.count; k++)
+        if (!need_column(format, found, format->filter.clauses[k].terms[0].field[0], line, err))
+            return false;
+    return true;
 }
 
 bool vote_format_header(struct vote_format *format, struct text line, struct err *err)
@@ -133,7 +142,8 @@ bool vote_format_header(struct vote_format *format, struct text line, struct err
            (!options->prompt || need_column(format, found, format->prompt[0], line, err)) &&
            (!options->weight || need_column(format, found, format->weight, line, err)) &&
            (!options->time || !format->times ||
-            need_column(format, found, format->time[0], line, err));
+            need_column(format, found, format->time[0], line, err)) &&
+           need_filters(format, found, line, err);
 }
 
 void vote_decoder_init(struct vote_decoder *decoder, const struct vote_format *format)
@@ -285,9 +295,10 @@ static bool read_style(struct vote_decoder *decoder, struct vote *vote, struct e
                       &decoder->scratch[SCRATCH_OTHER], &text) ||
             (from_conversation ? !style_add_conversation(&sides[side], text)
                                : response->kind != ROW_STRING))
-            return err_set(
-                err, ERR_FORMAT,
-                "neither style counts (conv_metadata) nor a conversation or response to count in");
+            return err_set(err, ERR_FORMAT,
+                           "neither style counts (numbers of 0 or more in conv_metadata) nor a "
+                           "conversation or "
+                           "response to count in");
         if (!from_conversation)
             style_add(&sides[side], text);
     }

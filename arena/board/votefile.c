@@ -538,6 +538,11 @@ static bool find_start(struct reader *reader, struct chunks *chunks, struct text
         lines += start->data[skip++] == '\n';
     if (skip == start->length)
         return err_set(err, ERR_FORMAT, "%s is empty: no votes", reader->what);
+    bool wide = start->length >= 2 && (memcmp(start->data, "\xff\xfe", 2) == 0 ||
+                                       memcmp(start->data, "\xfe\xff", 2) == 0);
+    if (wide)
+        return err_set(err, ERR_FORMAT, "%s is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8",
+                       reader->what);
     if (memchr(start->data, '\0', start->length))
         return err_set(err, ERR_FORMAT, "%s is not text (it holds a zero byte)", reader->what);
     chunks_skip(chunks, skip, lines);

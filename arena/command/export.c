@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "board/leaderboard.h"
 #include "board/render.h"
 #include "board/stored.h"
@@ -192,25 +193,46 @@ static bool write_rows(struct db *db, struct wish *wish, FILE *out, struct expor
     return table_finish(&table, ok ? err : NULL) && ok;
 }
 
+static bool write_to(struct db *db, struct wish *wish, const char *path, const char *mode,
+                     struct export_report *report, struct err *err)
+{
+    FILE *out = fopen(path, mode);
+    if (!out)
+        return err_sys(err, ERR_IO, errno, "cannot create %s", path);
+    bool ok = write_rows(db, wish, out, report, err);
+    if (fsync(fileno(out)) != 0 && errno != EINVAL && errno != ENOTSUP && ok)
+        ok = err_sys(err, ERR_IO, errno, "cannot write %s", path);
+    if (fclose(out) != 0 && ok)
+        ok = err_sys(err, ERR_IO, errno, "cannot write %s", path);
+    return ok;
+}
+
 /* Beside the file, then in its place: whoever reads it sees all of it or the one before. */
+static bool replace_file(struct db *db, struct wish *wish, const char *path,
+                         struct export_report *report, struct err *err)
+{
+    char *temporary = NULL;
+    if (asprintf(&temporary, "%s.part-%d", path, (int)getpid()) < 0)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    bool ok = write_to(db, wish, temporary, "wx", report, err);
+    if (ok && rename(temporary, path) != 0)
+        ok = err_sys(err, ERR_IO, errno, "cannot write %s", path);
+    if (!ok)
+        unlink(temporary);
+    free(temporary);
+    return ok;
+}
+
 static bool write_file(struct db *db, struct wish *wish, struct export_report *report,
                        struct err *err)
 {
-    char *temporary = NULL;
-    if (asprintf(&temporary, "%s.part-%d", wish->output, (int)getpid()) < 0)
+    bool stays;
+    char *target = file_target(wish->output, &stays);
+    if (!target)
         return err_set(err, ERR_MEMORY, "out of memory");
-    FILE *out = fopen(temporary, "wx");
-    bool ok = out != NULL || err_sys(err, ERR_IO, errno, "cannot create %s", temporary);
-    ok = ok && write_rows(db, wish, out, report, err);
-    if (out && (fsync(fileno(out)) != 0) && ok)
-        ok = err_sys(err, ERR_IO, errno, "cannot write %s", temporary);
-    if (out && fclose(out) != 0 && ok)
-        ok = err_sys(err, ERR_IO, errno, "cannot write %s", temporary);
-    if (ok && rename(temporary, wish->output) != 0)
-        ok = err_sys(err, ERR_IO, errno, "cannot write %s", wish->output);
-    if (out && !ok)
-        unlink(temporary);
-    free(temporary);
+    bool ok = stays ? write_to(db, wish, wish->output, "w", report, err)
+                    : replace_file(db, wish, target, report, err);
+    free(target);
     return ok;
 }
 

@@ -63,6 +63,10 @@ static bool read_columns(struct request *request, struct err *err)
         if (!request->file.columns[k] || !*request->file.columns[k])
             return err_set(err, ERR_BAD_REQUEST, "--columns takes three names: A,B,WINNER");
     }
+    const char *const *columns = request->file.columns;
+    if (strcmp(columns[0], columns[1]) == 0 || strcmp(columns[0], columns[2]) == 0 ||
+        strcmp(columns[1], columns[2]) == 0)
+        return err_set(err, ERR_BAD_REQUEST, "--columns names a column twice");
     return !rest || err_set(err, ERR_BAD_REQUEST, "--columns takes three names: A,B,WINNER");
 }
 

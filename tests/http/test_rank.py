@@ -78,6 +78,9 @@ def test_seeded_bootstrap_repeats(votes):
     (["/"], "cannot read /"),
     (["VOTES", "--columns", "a,b"], "three names"),
     (["VOTES", "--columns", "a,b,c"], 'no column "a"'),
+    (["VOTES", "--columns", "model_a,model_a,winner"], "names a column twice"),
+    (["VOTES", "--filter", "nonesuch!=1"], 'no column "nonesuch"'),
+    (["VOTES", "--weight", "nonesuch"], 'winner,judge)\n'),
     (["VOTES", "--anchor", "x"], "MODEL=RATING"),
     (["VOTES", "--anchor", "nobody=1"], 'no model "nobody"'),
     (["VOTES", "--method", "glicko"], "is not one of"),
@@ -94,6 +97,28 @@ def test_bad_usage_is_one_clear_line(votes, args, message):
     assert run.returncode == 2
     assert message in run.stderr.decode()
     assert run.stdout == b""
+
+
+@pytest.mark.parametrize("name, content, options, message", [
+    ("utf-16.csv", VOTES.encode("utf-16"), [], "is UTF-16"),
+    ("utf-16-be.jsonl", '{"model_a":"x"}\n'.encode("utf-16-be"), [], "zero byte"),
+    ("below-0.jsonl", b'{"model_a":"x","model_b":"y","winner":"tie","conv_metadata":{"sum_assistant_a_tokens":-5}}\n',
+     ["--style"], "line 1: neither style counts (numbers of 0 or more"),
+])
+def test_strange_files_are_told_apart(tmp_path, name, content, options, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    run = rank(path, *options)
+    assert (run.returncode, run.stdout) == (2, b"") and message in run.stderr.decode()
+
+
+def test_the_result_may_go_where_no_file_is(votes, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        assert rank(votes, "--format", "csv", "--output", pipe).returncode == 0
+        assert reader.stdout.read() == rank(votes, "--format", "csv").stdout
+    assert pipe.is_fifo()
 
 
 def test_several_boards_from_one_pass(tmp_path):

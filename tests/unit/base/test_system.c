@@ -1,6 +1,7 @@
 /* random, digest, clock and file: the parts of the base room that talk to the system. */
 #include "testing.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +105,38 @@ static void files_are_written_whole(void **state)
     unlink(path);
 }
 
+/* A device (/dev/null), a pipe or a link is not what a file may take the place of. */
+static void files_replace_files_alone(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/arena-test-XXXXXX", pipe[64], link[64], file[64], read_back[16] = "";
+    struct err err = ERR_INIT;
+    struct stat info;
+    assert_non_null(mkdtemp(folder));
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    snprintf(file, sizeof file, "%s/file", folder);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    int fd = open(pipe, O_RDWR | O_NONBLOCK);
+    assert_true(file_write(pipe, TEXT("through"), 0600, &err));
+    assert_int_equal(read(fd, read_back, sizeof read_back), 7);
+    assert_string_equal(read_back, "through");
+    assert_true(lstat(pipe, &info) == 0 && S_ISFIFO(info.st_mode));
+    close(fd);
+    assert_true(file_write(file, TEXT("old"), 0600, &err));
+    assert_int_equal(symlink(file, link), 0);
+    assert_true(file_write(link, TEXT("new one"), 0600, &err));
+    assert_true(lstat(link, &info) == 0 && S_ISLNK(info.st_mode));
+    assert_true(stat(file, &info) == 0 && info.st_size == 7);
+    assert_false(file_write(folder, TEXT("no"), 0600, &err));
+    if (!strstr(err.message, folder) || strlen(err.message) > 80)
+        fail_msg("%s", err.message);
+    unlink(pipe);
+    unlink(link);
+    unlink(file);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +145,7 @@ int main(void)
         cmocka_unit_test(digests_match_the_standard),
         cmocka_unit_test(clocks_can_stand_still),
         cmocka_unit_test(files_are_written_whole),
+        cmocka_unit_test(files_replace_files_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
