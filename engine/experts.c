@@ -33,6 +33,7 @@ struct experts {
     struct kernel_activations
         *inputs; /* one an expert, then its inner ones, then the shared expert's */
     struct product *products;
+    struct gated *gated;
 
     /* Of the layer being computed. */
     const struct weights_layer *layer;
@@ -68,7 +69,8 @@ static bool make_buffers(struct experts *e, size_t rows)
     e->starts = calloc(count, sizeof *e->starts);
     e->counts = calloc(count, sizeof *e->counts);
     e->inputs = calloc(2 * count + 1, sizeof *e->inputs);
-    e->products = calloc((count + 1) * WEIGHTS_GROUP, sizeof *e->products);
+    e->products = calloc(count + 1, sizeof *e->products);
+    e->gated = calloc(count + 1, sizeof *e->gated);
     e->scores = rows_of(rows, count * sizeof(float));
     e->gathered = rows_of(pairs, width * sizeof(float));
     e->quants = rows_of(pairs, width);
@@ -82,7 +84,7 @@ static bool make_buffers(struct experts *e, size_t rows)
     e->shared_blocks = rows_of(rows, blocks_bytes(c->shared_feed_forward));
     e->shared_out = rows_of(shared ? rows : 0, width * sizeof(float));
     return e->choices && e->token_of && e->starts && e->counts && e->inputs && e->products &&
-           e->scores && e->gathered && e->quants && e->blocks && e->inner_values &&
+           e->gated && e->scores && e->gathered && e->quants && e->blocks && e->inner_values &&
            e->inner_quants && e->inner_blocks && e->pair_out && e->shared_inner &&
            e->shared_quants && e->shared_blocks && e->shared_out;
 }
@@ -110,11 +112,11 @@ void experts_free(struct experts *e)
 {
     if (!e)
         return;
-    void *owned[] = {e->choices,       e->token_of,  e->starts,       e->counts,
-                     e->inputs,        e->products,  e->scores,       e->gathered,
-                     e->quants,        e->blocks,    e->inner_values, e->inner_quants,
-                     e->inner_blocks,  e->pair_out,  e->shared_inner, e->shared_quants,
-                     e->shared_blocks, e->shared_out};
+    void *owned[] = {e->choices,       e->token_of,      e->starts,    e->counts,
+                     e->inputs,        e->products,      e->gated,     e->scores,
+                     e->gathered,      e->quants,        e->blocks,    e->inner_values,
+                     e->inner_quants,  e->inner_blocks,  e->pair_out,  e->shared_inner,
+                     e->shared_quants, e->shared_blocks, e->shared_out};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(e);
@@ -244,52 +246,20 @@ static void gather_rows(void *context, int first, int last, int thread)
 
 static void run_gate_up(struct experts *e)
 {
-    int count = 0;
-    size_t stride = product_stride(2 * (size_t)e->config->expert_feed_forward);
-    for (int x = 0; x < e->config->experts; x++) {
+    int count = 0, experts = e->config->experts;
+    for (int x = 0; x < experts; x++) {
         if (!e->counts[x])
             continue;
         e->inputs[x] = gathered_rows(e, e->starts[x], e->counts[x]);
-        count = product_add_group(e->products, count, &e->layer->experts[x].gate_up, &e->inputs[x],
-                                  e->inner_values + (size_t)e->starts[x] * stride, stride);
+        e->inputs[experts + x] = inner_rows(e, e->starts[x], e->counts[x]);
+        e->gated[count++] =
+            (struct gated){&e->layer->experts[x], &e->inputs[x], &e->inputs[experts + x]};
     }
-    if (e->config->shared_feed_forward)
-        count = product_add_group(e->products, count, &e->layer->shared.gate_up, e->input,
-                                  e->shared_inner,
-                                  product_stride(2 * (size_t)e->config->shared_feed_forward));
-    products_run(e->threads, e->k, e->products, count);
-}
-
-static void activate(const struct experts *e, const struct kernel_activations *rows, int first,
-                     int last, bool int8)
-{
-    int inner = rows->columns;
-    for (int i = first; i < last; i++) {
-        float *gate = (float *)(uintptr_t)rows->values + (size_t)i * rows->stride;
-        if (e->config->architecture->activation == ACTIVATION_GELU)
-            e->k->gelu_multiply(gate, gate, gate + inner, inner);
-        else
-            e->k->silu_multiply(gate, gate, gate + inner, inner);
+    if (e->config->shared_feed_forward) {
+        e->inputs[2 * experts] = shared_rows(e);
+        e->gated[count++] = (struct gated){&e->layer->shared, e->input, &e->inputs[2 * experts]};
     }
-    if (int8)
-        e->k->quantize(rows, first, last);
-}
-
-/* Padding rows hold what an earlier step left; nobody reads what becomes of them. */
-static void activate_rows(void *context, int first, int last, int thread)
-{
-    struct experts *e = context;
-    struct kernel_activations rows = inner_rows(e, 0, e->pairs);
-    (void)thread;
-    activate(e, &rows, first, last, kernel_matrix_wants_int8(&e->layer->experts[0].down));
-}
-
-static void activate_shared_rows(void *context, int first, int last, int thread)
-{
-    struct experts *e = context;
-    struct kernel_activations rows = shared_rows(e);
-    (void)thread;
-    activate(e, &rows, first, last, kernel_matrix_wants_int8(&e->layer->shared.down));
+    products_run_gated(e->threads, e->k, e->config->architecture->activation, e->gated, count);
 }
 
 static void run_down(struct experts *e)
@@ -299,15 +269,12 @@ static void run_down(struct experts *e)
     for (int x = 0; x < experts; x++) {
         if (!e->counts[x])
             continue;
-        e->inputs[experts + x] = inner_rows(e, e->starts[x], e->counts[x]);
         e->products[count++] = (struct product){&e->layer->experts[x].down, &e->inputs[experts + x],
                                                 e->pair_out + (size_t)e->starts[x] * width, width};
     }
-    if (e->config->shared_feed_forward) {
-        e->inputs[2 * experts] = shared_rows(e);
+    if (e->config->shared_feed_forward)
         e->products[count++] =
             (struct product){&e->layer->shared.down, &e->inputs[2 * experts], e->shared_out, width};
-    }
     products_run(e->threads, e->k, e->products, count);
 }
 
@@ -358,9 +325,6 @@ void experts_run(struct experts *e, const struct weights_layer *layer,
             weights_pack_expert(e->weights, &layer->experts[x], e->threads);
     threads_for(e->threads, e->pairs, ROW_GRAIN, gather_rows, e);
     run_gate_up(e);
-    threads_for(e->threads, e->pairs, ROW_GRAIN, activate_rows, e);
-    if (e->config->shared_feed_forward)
-        threads_for(e->threads, input->tokens, ROW_GRAIN, activate_shared_rows, e);
     run_down(e);
     threads_for(e->threads, input->tokens, ROW_GRAIN, sum_rows, e);
 }

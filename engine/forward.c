@@ -1,7 +1,7 @@
 /* A layer is five products with stages over rows between them. Stages that handle a token in well
  * under a microsecond run inline for small batches: threads_for sees fewer rows than its grain. All
- * buffers are rows of one step, sized once; the products' int8 inputs share one buffer, since each
- * is used up before the next is made. */
+ * buffers are rows of one step, sized once; the int8 inputs of most products share one buffer,
+ * since each is used up before the next is made. */
 #include "engine/forward.h"
 
 #include "engine/error.h"
@@ -51,6 +51,8 @@ struct forward {
     const struct backend_step *step;
     const struct weights_layer *layer;
     int count, layer_number, task_count;
+    bool has_long; /* a slice of several tasks a KV head */
+    bool placed;   /* keys and values are in the cache before the tasks begin */
 };
 
 /* --- Buffers --- */
@@ -88,35 +90,34 @@ static bool make_cache(struct forward *f, int pages)
     return f->cache;
 }
 
+/* Room for the int8 form of rows of `columns`. */
+static bool make_quants(const struct forward *f, struct kernel_activations *x, int columns)
+{
+    size_t blocks = ((size_t)columns + 31) / 32 * sizeof *x->blocks;
+    x->quants = aligned_rows(f->capacity, (size_t)columns);
+    x->blocks = aligned_rows(f->capacity, blocks);
+    return x->quants && x->blocks;
+}
+
 static bool make_inputs(struct forward *f, int inner)
 {
     const struct config *c = f->config;
-    int widest = greatest(greatest(c->width, f->query_width), inner);
-    int8_t *quants = aligned_rows(f->capacity, (size_t)widest);
-    struct kernel_block *blocks =
-        aligned_rows(f->capacity, ((size_t)widest + 31) / 32 * sizeof *blocks);
-    float *normed = aligned_rows(f->capacity, (size_t)c->width * sizeof *normed);
-    f->normed = (struct kernel_activations){.columns = c->width,
-                                            .values = normed,
-                                            .stride = (size_t)c->width,
-                                            .quants = quants,
-                                            .blocks = blocks};
-    f->mixed = (struct kernel_activations){.columns = f->query_width,
-                                           .values = f->qkv,
-                                           .stride = (size_t)f->qkv_width,
-                                           .quants = quants,
-                                           .blocks = blocks};
-    f->activated = (struct kernel_activations){.columns = inner,
-                                               .values = f->inner,
-                                               .stride = product_stride(2 * (size_t)inner),
-                                               .quants = quants,
-                                               .blocks = blocks};
-    f->headed = (struct kernel_activations){.columns = c->width,
-                                            .values = f->head,
-                                            .stride = (size_t)c->width,
-                                            .quants = quants,
-                                            .blocks = blocks};
-    return quants && blocks && normed;
+    size_t width = (size_t)c->width, stride = product_stride(2 * (size_t)inner);
+    struct kernel_activations shared = {0};
+    bool ok = make_quants(f, &shared, greatest(c->width, f->query_width));
+    float *normed = aligned_rows(f->capacity, width * sizeof *normed);
+    f->normed = f->mixed = f->headed = shared;
+    f->normed.values = normed;
+    f->mixed.values = f->qkv;
+    f->headed.values = f->head;
+    f->activated.values = f->inner;
+    f->normed.columns = f->headed.columns = c->width;
+    f->normed.stride = f->headed.stride = width;
+    f->mixed.columns = f->query_width;
+    f->mixed.stride = (size_t)f->qkv_width;
+    f->activated.columns = inner;
+    f->activated.stride = stride;
+    return make_quants(f, &f->activated, inner) && ok && normed;
 }
 
 static bool make_buffers(struct forward *f, int pages)
@@ -186,6 +187,8 @@ void forward_free(struct forward *f)
                      f->tables[TABLE_LOCAL],
                      f->normed.quants,
                      f->normed.blocks,
+                     f->activated.quants,
+                     f->activated.blocks,
                      (void *)(uintptr_t)f->normed.values};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
@@ -235,9 +238,11 @@ static void begin_step(struct forward *f, const struct backend_step *step)
 {
     f->step = step;
     f->count = f->task_count = 0;
+    f->has_long = false;
     for (int s = 0; s < step->count; s++) {
         const struct backend_slice *slice = &step->slices[s];
         add_tasks(f, s, f->count);
+        f->has_long |= slice->count > QUERY_CHUNK;
         for (int i = 0; i < slice->count; i++) {
             int position = slice->position + i;
             f->rows[f->count++] = (struct row){.token = slice->tokens[i],
@@ -274,16 +279,11 @@ static void attention_norm_rows(void *context, int first, int last, int thread)
     norm_rows(f, first, last, f->layer->attention_norm, product_group_wants_int8(&f->layer->qkv));
 }
 
-/* Norms of queries and keys: each head by itself, or the projection as one. */
 static void norm_heads(const struct forward *f, float *x, const float *weight, int heads)
 {
     int dim = f->config->head_dim;
-    float epsilon = (float)f->config->norm_epsilon;
-    if (f->config->architecture->qk_norm == QK_NORM_FULL)
-        f->k->rmsnorm(x, x, weight, heads * dim, epsilon);
-    else
-        for (int h = 0; h < heads; h++)
-            f->k->rmsnorm(x + h * dim, x + h * dim, weight, dim, epsilon);
+    for (int h = 0; h < heads; h++)
+        f->k->rmsnorm(x + h * dim, x + h * dim, weight, dim, (float)f->config->norm_epsilon);
 }
 
 static uint8_t *layer_cache(const struct forward *f)
@@ -291,34 +291,54 @@ static uint8_t *layer_cache(const struct forward *f)
     return f->cache + (size_t)f->layer_number * f->layer_stride;
 }
 
-static void place_row(const struct forward *f, int row)
+/* All that one KV head's keys, values and queries of a row need before attention. */
+static void place_head(const struct forward *f, int row, int head)
 {
     const struct config *c = f->config;
     const struct row *r = &f->rows[row];
-    float *query = f->qkv + (size_t)row * (size_t)f->qkv_width, *key = query + f->query_width;
+    int group = c->heads / c->kv_heads, dim = c->head_dim;
+    float *query = f->qkv + (size_t)row * (size_t)f->qkv_width + head * group * dim;
+    float *key = f->qkv + (size_t)row * (size_t)f->qkv_width + f->query_width + head * dim;
+    float *value = key + c->kv_heads * dim;
     enum rope_kind kind = config_layer_rope(c, f->layer_number, r->is_long);
-    if (f->layer->qkv_bias)
-        f->k->add(query, query, f->layer->qkv_bias, f->qkv_width);
-    if (c->architecture->qk_norm != QK_NORM_NONE) {
-        norm_heads(f, query, f->layer->query_norm, c->heads);
-        norm_heads(f, key, f->layer->key_norm, c->kv_heads);
+    if (c->architecture->qk_norm == QK_NORM_HEAD) {
+        norm_heads(f, query, f->layer->query_norm, group);
+        norm_heads(f, key, f->layer->key_norm, 1);
     }
     if (kind != ROPE_NONE) {
         const float *table = f->tables[kind == ROPE_LOCAL ? TABLE_LOCAL : TABLE_GLOBAL] +
                              (size_t)row * (size_t)c->rotary;
-        f->k->rope(query, c->heads, c->head_dim, c->rotary, table, c->architecture->pairing);
-        f->k->rope(key, c->kv_heads, c->head_dim, c->rotary, table, c->architecture->pairing);
+        f->k->rope(query, group, dim, c->rotary, table, c->architecture->pairing);
+        f->k->rope(key, 1, dim, c->rotary, table, c->architecture->pairing);
     }
-    f->k->kv_store(f->kv, layer_cache(f) + (size_t)r->page * f->page_stride,
-                   r->position % KERNEL_KV_BLOCK, c->kv_heads, c->head_dim, key,
-                   key + c->kv_heads * c->head_dim);
+    uint8_t *page = layer_cache(f) + (size_t)r->page * f->page_stride;
+    f->k->kv_store(f->kv, page + (size_t)head * kernel_kv_page_bytes(f->kv, 1, dim),
+                   r->position % KERNEL_KV_BLOCK, 1, dim, key, value);
+}
+
+/* What spans the heads. */
+static void begin_place(const struct forward *f, int row)
+{
+    const struct config *c = f->config;
+    float *query = f->qkv + (size_t)row * (size_t)f->qkv_width, *key = query + f->query_width;
+    float epsilon = (float)c->norm_epsilon;
+    if (f->layer->qkv_bias)
+        f->k->add(query, query, f->layer->qkv_bias, f->qkv_width);
+    if (c->architecture->qk_norm == QK_NORM_FULL) {
+        f->k->rmsnorm(query, query, f->layer->query_norm, f->query_width, epsilon);
+        f->k->rmsnorm(key, key, f->layer->key_norm, c->kv_heads * c->head_dim, epsilon);
+    }
 }
 
 static void place_rows(void *context, int first, int last, int thread)
 {
+    const struct forward *f = context;
     (void)thread;
-    for (int i = first; i < last; i++)
-        place_row(context, i);
+    for (int i = first; i < last; i++) {
+        begin_place(f, i);
+        for (int head = 0; head < f->config->kv_heads; head++)
+            place_head(f, i, head);
+    }
 }
 
 static void attend(void *context, int first, int last, int thread)
@@ -328,6 +348,8 @@ static void attend(void *context, int first, int last, int thread)
     (void)thread;
     for (int i = first; i < last; i++) {
         const struct task *task = &f->tasks[i];
+        for (int q = 0; q < task->last && !f->placed; q++)
+            place_head(f, task->first_row + q, task->kv_head);
         const struct backend_slice *slice = &f->step->slices[task->slice];
         float *queries = f->qkv + (size_t)task->first_row * (size_t)f->qkv_width;
         struct kernel_attention attention = {
@@ -366,12 +388,19 @@ static void run_attention(struct forward *f)
     threads_for(f->threads, f->count, ROW_GRAIN, attention_norm_rows, f);
     int count =
         product_add_group(products, 0, &layer->qkv, &f->normed, f->qkv, (size_t)f->qkv_width);
+    products_ahead(f->threads, &layer->output, 1);
     products_run(f->threads, f->k, products, count);
-    threads_for(f->threads, f->count, ROW_GRAIN, place_rows, f);
+    /* Few rows are placed by the task that attends to them: one loop less. */
+    f->placed = f->has_long || layer->qkv_bias || f->config->architecture->qk_norm == QK_NORM_FULL;
+    if (f->placed)
+        threads_for(f->threads, f->count, ROW_GRAIN, place_rows, f);
     threads_for(f->threads, f->task_count, 1, attend, f);
     if (kernel_matrix_wants_int8(&layer->output))
         threads_for(f->threads, f->count, ROW_GRAIN, quantize_mixed, f);
     products[0] = (struct product){&layer->output, &f->mixed, f->y, (size_t)f->config->width};
+    if (!f->experts)
+        products_ahead(f->threads, layer->feed_forward.gate_up.matrices,
+                       layer->feed_forward.gate_up.count);
     products_run(f->threads, f->k, products, 1);
 }
 
@@ -403,32 +432,25 @@ static void feed_forward_norm_rows(void *context, int first, int last, int threa
     norm_rows(f, first, last, layer->feed_forward_norm, int8);
 }
 
-static void activate_rows(void *context, int first, int last, int thread)
+/* What is read after this layer. */
+static void layer_ahead(const struct forward *f)
 {
-    const struct forward *f = context;
-    int inner = f->config->feed_forward;
-    (void)thread;
-    for (int i = first; i < last; i++) {
-        float *gate = f->inner + (size_t)i * f->activated.stride;
-        if (f->config->architecture->activation == ACTIVATION_GELU)
-            f->k->gelu_multiply(gate, gate, gate + inner, inner);
-        else
-            f->k->silu_multiply(gate, gate, gate + inner, inner);
-    }
-    if (kernel_matrix_wants_int8(&f->layer->feed_forward.down))
-        f->k->quantize(&f->activated, first, last);
+    const struct weights_group *next = &f->layer[1].qkv;
+    if (f->layer_number + 1 < f->config->layers)
+        products_ahead(f->threads, next->matrices, next->count);
+    else
+        products_ahead(f->threads, &f->weights->output, 1);
 }
 
 static void run_dense(struct forward *f)
 {
     const struct weights_expert *dense = &f->layer->feed_forward;
-    struct product products[WEIGHTS_GROUP];
-    int count =
-        product_add_group(products, 0, &dense->gate_up, &f->normed, f->inner, f->activated.stride);
-    products_run(f->threads, f->k, products, count);
-    threads_for(f->threads, f->count, ROW_GRAIN, activate_rows, f);
-    products[0] = (struct product){&dense->down, &f->activated, f->y, (size_t)f->config->width};
-    products_run(f->threads, f->k, products, 1);
+    struct gated gated = {dense, &f->normed, &f->activated};
+    products_ahead(f->threads, &dense->down, 1);
+    products_run_gated(f->threads, f->k, f->config->architecture->activation, &gated, 1);
+    struct product product = {&dense->down, &f->activated, f->y, (size_t)f->config->width};
+    layer_ahead(f);
+    products_run(f->threads, f->k, &product, 1);
 }
 
 static void end_layer_rows(void *context, int first, int last, int thread)
@@ -474,6 +496,7 @@ const float *forward_logits(struct forward *f, const int *rows, int count)
     if (kernel_matrix_wants_int8(output))
         f->k->quantize(&f->headed, 0, count);
     struct product product = {output, &f->headed, f->logits, (size_t)c->vocabulary};
+    products_ahead(f->threads, f->weights->layers[0].qkv.matrices, f->weights->layers[0].qkv.count);
     products_run(f->threads, f->k, &product, 1);
     if (c->final_softcap > 0)
         for (int i = 0; i < count; i++)

@@ -19,6 +19,20 @@ struct product {
 void products_run(struct threads *threads, const struct kernels *kernels,
                   const struct product *products, int count);
 
+/* The first half of a feed-forward: act(gate x) * (up x), in int8 too if its second half wants
+ * that. The rows of `inner` hold gate's outputs, then up's. */
+struct gated {
+    const struct weights_expert *expert;
+    const struct kernel_activations *input, *inner;
+};
+
+void products_run_gated(struct threads *threads, const struct kernels *kernels,
+                        enum activation activation, const struct gated *gated, int count);
+
+/* From the next loop on, threads that wait fetch their share of these matrices: the product after
+ * it. */
+void products_ahead(struct threads *threads, const struct kernel_matrix *matrices, int count);
+
 /* Appends a group's products to `list`, outputs side by side; returns the new count. */
 int product_add_group(struct product *list, int count, const struct weights_group *group,
                       const struct kernel_activations *input, float *out, size_t stride);

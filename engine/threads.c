@@ -1,7 +1,9 @@
-/* One word, `state`, holds the loop's number (high half) and whether it is open and how many
- * workers are inside (low half). A worker joins by compare-and-swap while the loop is open, so that
- * closing it (when no piece is left to take) and counting who must still finish are one atomic
- * step: the caller waits for those inside only. */
+/* Each thread has a card, a cache line of its own, which holds the loop and what is left of the
+ * thread's run of pieces: one word with the loop's number, so that a piece is taken by one
+ * compare-and-swap that fails when the loop is another. Nobody joins a loop: the caller waits for
+ * pieces, not for threads, and takes those of a worker that does not come. A worker may read a card
+ * while the caller fills it for the next loop; what it read then is of no use to it, since all
+ * pieces of the old loop are taken. */
 #include "engine/threads.h"
 
 #include "engine/error.h"
@@ -11,29 +13,49 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define STATE_OPEN ((uint64_t)1 << 31)
-#define STATE_INSIDE (STATE_OPEN - 1)
-
 enum {
-    SPINS = 3000
-}; /* some tens of microseconds: longer than the gap between two loops of a step */
+    SPINS = 3000, /* some tens of microseconds: longer than the gap between two loops of a step */
+    PIECES_MOST = 0xffff,
+    AHEAD_STEP = 1024, /* bytes asked for between two looks at the card */
+};
+
+struct loop {
+    uint32_t number;
+    threads_work *work;
+    void *context;
+    int items, grain;
+};
+
+/* What a thread may fetch while it waits. */
+struct ahead {
+    const char *from;
+    size_t bytes;
+};
+
+struct card {
+    _Alignas(64) _Atomic uint64_t left; /* number << 32 | first piece << 16 | one past the last */
+    _Atomic(threads_work *) work;
+    _Atomic(void *) context;
+    atomic_int items, grain;
+    _Atomic(const char *) ahead;
+    atomic_size_t ahead_bytes;
+};
 
 struct threads {
     int count;
     pthread_t workers[THREADS_MAX];
-    _Alignas(64) _Atomic uint64_t state;
-    _Alignas(64) atomic_int next;       /* the first item nobody has taken */
+    struct card cards[THREADS_MAX];
+    struct ahead ahead[THREADS_MAX];    /* for the cards of the next loop */
+    _Alignas(64) atomic_int unfinished; /* pieces of the loop */
+    atomic_bool caller_sleeps;
     _Alignas(64) _Atomic uint32_t wake; /* what sleeping workers wait on */
     atomic_int sleepers;
-    atomic_bool caller_sleeps, stop;
-    /* The loop: written before it opens. */
-    threads_work *work;
-    void *context;
-    int items, grain;
+    atomic_bool stop;
 };
 
 struct worker {
@@ -58,63 +80,108 @@ static void futex_wake(const void *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, THREADS_MAX, NULL, NULL, 0);
 }
 
-/* The low half of `state`, which the caller waits on. */
-static const void *inside_word(const struct threads *t)
-{
-    return (const char *)&t->state + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4);
-}
+/* --- Pieces --- */
 
-static void take_pieces(struct threads *t, int thread)
+/* Takes the first piece of a card, or its last; -1: none is left, or the loop is over. */
+static int take(struct card *card, uint32_t number, bool last)
 {
-    int items = t->items, grain = t->grain;
+    uint64_t left = atomic_load_explicit(&card->left, memory_order_relaxed);
     for (;;) {
-        int first = atomic_fetch_add_explicit(&t->next, grain, memory_order_relaxed);
-        if (first >= items)
-            return;
-        t->work(t->context, first, items - first < grain ? items : first + grain, thread);
+        int from = (int)(left >> 16 & PIECES_MOST), to = (int)(left & PIECES_MOST);
+        if (left >> 32 != number || from == to)
+            return -1;
+        if (atomic_compare_exchange_weak_explicit(&card->left, &left,
+                                                  last ? left - 1 : left + (1 << 16),
+                                                  memory_order_acquire, memory_order_relaxed))
+            return last ? to - 1 : from;
     }
 }
 
-/* Joins loop `state` if it is still open. */
-static bool join_loop(struct threads *t, uint64_t state)
+static void run_piece(const struct loop *loop, int piece, int thread)
 {
-    while (state & STATE_OPEN) {
-        uint64_t loop = state >> 32;
-        if (atomic_compare_exchange_weak(&t->state, &state, state + 1))
-            return true;
-        if (state >> 32 != loop)
-            return false;
-    }
-    return false;
+    int first = piece * loop->grain, rest = loop->items - first;
+    loop->work(loop->context, first, rest < loop->grain ? loop->items : first + loop->grain,
+               thread);
 }
 
-static void leave_loop(struct threads *t)
+static void finish(struct threads *t, int pieces)
 {
-    atomic_fetch_sub(&t->state, 1);
-    if (atomic_load(&t->caller_sleeps))
-        futex_wake(inside_word(t));
+    if (atomic_fetch_sub(&t->unfinished, pieces) == pieces && atomic_load(&t->caller_sleeps))
+        futex_wake(&t->unfinished);
 }
 
-/* Returns the state of a loop whose number is not `seen`, or 0 when it is time to stop. */
-static uint64_t await_loop(struct threads *t, uint64_t seen)
+/* The thread's own pieces from the first on, then others' from the last back. */
+static void take_pieces(struct threads *t, const struct loop *loop, int thread)
+{
+    int piece, done = 0;
+    for (; (piece = take(&t->cards[thread], loop->number, false)) >= 0; done++)
+        run_piece(loop, piece, thread);
+    if (done)
+        finish(t, done);
+    for (int i = 1; i < t->count; i++)
+        while ((piece = take(&t->cards[(thread + i) % t->count], loop->number, true)) >= 0) {
+            run_piece(loop, piece, thread);
+            finish(t, 1);
+        }
+}
+
+/* --- Waiting --- */
+
+/* One moment of waiting, the `spin`-th: asks for the next bytes, or rests. */
+static void wait_a_moment(struct card *card, int spin)
+{
+    size_t at = (size_t)spin * AHEAD_STEP;
+    size_t bytes = atomic_load_explicit(&card->ahead_bytes, memory_order_relaxed);
+    const char *from = atomic_load_explicit(&card->ahead, memory_order_relaxed);
+    if (at >= bytes)
+        pause_cpu();
+    else
+        for (size_t end = at + AHEAD_STEP; at < end; at += 64)
+            __builtin_prefetch(from + at);
+}
+
+/* Waits for a loop whose number is not `seen`; false when it is time to stop. */
+static bool await_loop(struct threads *t, struct card *card, uint32_t seen, struct loop *loop)
 {
     for (int spin = 0;; spin++) {
-        uint64_t state = atomic_load_explicit(&t->state, memory_order_acquire);
+        loop->number = (uint32_t)(atomic_load_explicit(&card->left, memory_order_acquire) >> 32);
         if (atomic_load_explicit(&t->stop, memory_order_relaxed))
-            return 0;
-        if (state >> 32 != seen)
-            return state;
-        pause_cpu();
+            return false;
+        if (loop->number != seen)
+            break;
+        wait_a_moment(card, spin);
         if (spin < SPINS)
             continue;
         uint32_t wake = atomic_load(&t->wake);
         atomic_fetch_add(&t->sleepers, 1);
-        if (atomic_load(&t->state) >> 32 == seen && !atomic_load(&t->stop))
+        if (atomic_load(&card->left) >> 32 == seen && !atomic_load(&t->stop))
             futex_wait(&t->wake, wake);
         atomic_fetch_sub(&t->sleepers, 1);
-        spin = 0;
+        spin = SPINS / 2; /* past what there is to fetch */
+    }
+    loop->work = atomic_load_explicit(&card->work, memory_order_relaxed);
+    loop->context = atomic_load_explicit(&card->context, memory_order_relaxed);
+    loop->items = atomic_load_explicit(&card->items, memory_order_relaxed);
+    loop->grain = atomic_load_explicit(&card->grain, memory_order_relaxed);
+    return true;
+}
+
+static void await_pieces(struct threads *t)
+{
+    int left;
+    for (int spin = 0; (left = atomic_load_explicit(&t->unfinished, memory_order_acquire));
+         spin++) {
+        wait_a_moment(&t->cards[0], spin);
+        if (spin < SPINS)
+            continue;
+        atomic_store(&t->caller_sleeps, true);
+        if ((left = atomic_load(&t->unfinished)))
+            futex_wait(&t->unfinished, (uint32_t)left);
+        atomic_store(&t->caller_sleeps, false);
     }
 }
+
+/* --- The team --- */
 
 void threads_lower_priority(void)
 {
@@ -126,12 +193,10 @@ static void *worker_main(void *argument)
     struct worker worker = *(struct worker *)argument;
     free(argument);
     threads_lower_priority();
-    uint64_t seen = 0;
-    for (uint64_t state; (state = await_loop(worker.threads, seen)); seen = state >> 32)
-        if (join_loop(worker.threads, state)) {
-            take_pieces(worker.threads, worker.number);
-            leave_loop(worker.threads);
-        }
+    struct threads *t = worker.threads;
+    struct loop loop = {0};
+    while (await_loop(t, &t->cards[worker.number], loop.number, &loop))
+        take_pieces(t, &loop, worker.number);
     return NULL;
 }
 
@@ -169,7 +234,8 @@ struct threads *threads_new(int count, struct engine_error *error)
         engine_no_memory(error, "compute threads");
         return NULL;
     }
-    *t = (struct threads){.count = 1};
+    memset(t, 0, sizeof *t); /* loop 0 is what a new worker has seen */
+    t->count = 1;
     while (t->count < count)
         if (!start_worker(t)) {
             engine_fail(error, ENGINE_MEMORY, "cannot start compute thread %d", t->count);
@@ -196,32 +262,40 @@ int threads_count(const struct threads *t)
     return t->count;
 }
 
-static void open_loop(struct threads *t)
+/* --- Loops --- */
+
+void threads_share(const struct threads *t, int thread, int pieces, int *first, int *last)
 {
-    atomic_store_explicit(&t->next, 0, memory_order_relaxed);
-    uint64_t loop = (atomic_load_explicit(&t->state, memory_order_relaxed) >> 32) + 1;
-    if (!(uint32_t)loop)
-        loop = 1; /* 0 is what a new worker has seen */
-    atomic_store(&t->state, loop << 32 | STATE_OPEN);
-    if (atomic_load(&t->sleepers)) {
-        atomic_fetch_add(&t->wake, 1);
-        futex_wake(&t->wake);
-    }
+    *first = (int)((int64_t)pieces * thread / t->count);
+    *last = (int)((int64_t)pieces * (thread + 1) / t->count);
 }
 
-static void close_loop(struct threads *t)
+void threads_read_ahead(struct threads *t, int thread, const void *from, size_t bytes)
 {
-    uint64_t state = atomic_fetch_and(&t->state, ~STATE_OPEN) & ~STATE_OPEN;
-    for (int spin = 0; state & STATE_INSIDE; spin++) {
-        if (spin >= SPINS) {
-            atomic_store(&t->caller_sleeps, true);
-            state = atomic_load(&t->state);
-            if (state & STATE_INSIDE)
-                futex_wait(inside_word(t), (uint32_t)state);
-            atomic_store(&t->caller_sleeps, false);
-        }
-        pause_cpu();
-        state = atomic_load_explicit(&t->state, memory_order_acquire);
+    t->ahead[thread] = (struct ahead){from, bytes};
+}
+
+static void open_loop(struct threads *t, const struct loop *loop, int pieces)
+{
+    atomic_store_explicit(&t->unfinished, pieces, memory_order_relaxed);
+    for (int i = 0; i < t->count; i++) {
+        struct card *card = &t->cards[i];
+        int first, last;
+        threads_share(t, i, pieces, &first, &last);
+        atomic_store_explicit(&card->work, loop->work, memory_order_relaxed);
+        atomic_store_explicit(&card->context, loop->context, memory_order_relaxed);
+        atomic_store_explicit(&card->items, loop->items, memory_order_relaxed);
+        atomic_store_explicit(&card->grain, loop->grain, memory_order_relaxed);
+        atomic_store_explicit(&card->ahead, t->ahead[i].from, memory_order_relaxed);
+        atomic_store_explicit(&card->ahead_bytes, t->ahead[i].bytes, memory_order_relaxed);
+        atomic_store_explicit(&card->left,
+                              (uint64_t)loop->number << 32 | (uint64_t)first << 16 | (uint64_t)last,
+                              memory_order_release);
+    }
+    /* A write, so that a worker who counts itself after it sees its card. */
+    if (atomic_fetch_add(&t->sleepers, 0)) {
+        atomic_fetch_add(&t->wake, 1);
+        futex_wake(&t->wake);
     }
 }
 
@@ -233,11 +307,11 @@ void threads_for(struct threads *t, int items, int grain, threads_work *work, vo
         work(context, 0, items, 0);
         return;
     }
-    t->work = work;
-    t->context = context;
-    t->items = items;
-    t->grain = grain;
-    open_loop(t);
-    take_pieces(t, 0);
-    close_loop(t);
+    int pieces = (items - 1) / grain + 1, together = (pieces - 1) / PIECES_MOST + 1;
+    uint32_t before =
+        (uint32_t)(atomic_load_explicit(&t->cards[0].left, memory_order_relaxed) >> 32);
+    struct loop loop = {before + 1 ? before + 1 : 1, work, context, items, grain * together};
+    open_loop(t, &loop, (pieces - 1) / together + 1);
+    take_pieces(t, &loop, 0);
+    await_pieces(t);
 }

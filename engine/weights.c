@@ -192,14 +192,14 @@ static bool pack_requantized(struct loader *l, struct kernel_matrix *matrix,
     return ok;
 }
 
-/* One plane of a tensor (the whole of an ordinary one) to a packed matrix. */
-static bool load_plane(struct loader *l, const struct gguf_tensor *tensor, int plane,
-                       struct kernel_matrix *matrix, const void **waiting, const char *name)
+/* One of `parts` equal parts of a tensor (a plane, a half) to a packed matrix. */
+static bool load_part(struct loader *l, const struct gguf_tensor *tensor, int part, int64_t parts,
+                      struct kernel_matrix *matrix, const void **waiting, const char *name)
 {
-    size_t bytes = tensor->bytes / (size_t)tensor->size[2];
-    const unsigned char *data = (const unsigned char *)tensor->data + bytes * (size_t)plane;
+    size_t bytes = tensor->bytes / (size_t)parts;
+    const unsigned char *data = (const unsigned char *)tensor->data + bytes * (size_t)part;
     matrix->type = (enum kernel_type)tensor->type;
-    matrix->rows = (int)tensor->size[1];
+    matrix->rows = (int)(tensor->size[1] * tensor->size[2] / parts);
     matrix->columns = (int)tensor->size[0];
     bool smaller =
         l->quantize && is_float(tensor->type) && matrix->columns % l->quantize->block == 0;
@@ -211,7 +211,7 @@ static bool load_matrix(struct loader *l, const char *name, struct kernel_matrix
                         int columns, int rows)
 {
     const struct gguf_tensor *tensor = take_tensor(l, name, columns, rows, 1);
-    return tensor && load_plane(l, tensor, 0, matrix, NULL, name);
+    return tensor && load_part(l, tensor, 0, 1, matrix, NULL, name);
 }
 
 static bool load_to_group(struct loader *l, const char *name, struct weights_group *group,
@@ -303,11 +303,17 @@ static bool load_dense(struct loader *l, int number, struct weights_expert *out)
     const struct config *c = l->config;
     struct name gate = layer_name(number, "ffn_gate.weight"),
                 up = layer_name(number, "ffn_up.weight");
-    bool fused = c->architecture->fused_gate_up && !gguf_tensor(l->file, gate.text);
-    if (!fused && !load_to_group(l, gate.text, &out->gate_up, c->width, c->feed_forward))
+    if (c->architecture->fused_gate_up && !gguf_tensor(l->file, gate.text)) {
+        const struct gguf_tensor *both = take_tensor(l, up.text, c->width, 2 * c->feed_forward, 1);
+        for (int i = 0; i < 2; i++)
+            if (!both || !load_part(l, both, i, 2, &out->gate_up.matrices[i], NULL, up.text))
+                return false;
+        out->gate_up.count = 2;
+    } else if (!load_to_group(l, gate.text, &out->gate_up, c->width, c->feed_forward) ||
+               !load_to_group(l, up.text, &out->gate_up, c->width, c->feed_forward)) {
         return false;
-    return load_to_group(l, up.text, &out->gate_up, c->width, (fused ? 2 : 1) * c->feed_forward) &&
-           load_matrix(l, layer_name(number, "ffn_down.weight").text, &out->down, c->feed_forward,
+    }
+    return load_matrix(l, layer_name(number, "ffn_down.weight").text, &out->down, c->feed_forward,
                        c->width);
 }
 
@@ -350,11 +356,11 @@ static bool load_experts(struct loader *l, int number, struct weights_layer *lay
         struct weights_expert *expert = &layer->experts[i];
         expert->gate_up.count = 2;
         const void **waiting = expert->waiting;
-        if (!load_plane(l, gate, i, &expert->gate_up.matrices[0], &waiting[EXPERT_GATE],
-                        names[0].text) ||
-            !load_plane(l, up, i, &expert->gate_up.matrices[1], &waiting[EXPERT_UP],
-                        names[1].text) ||
-            !load_plane(l, down, i, &expert->down, &waiting[EXPERT_DOWN], names[2].text))
+        if (!load_part(l, gate, i, c->experts, &expert->gate_up.matrices[0], &waiting[EXPERT_GATE],
+                       names[0].text) ||
+            !load_part(l, up, i, c->experts, &expert->gate_up.matrices[1], &waiting[EXPERT_UP],
+                       names[1].text) ||
+            !load_part(l, down, i, c->experts, &expert->down, &waiting[EXPERT_DOWN], names[2].text))
             return false;
     }
     size_t all = l->weights->bytes_a_token - before;

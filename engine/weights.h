@@ -15,8 +15,8 @@
 
 enum { WEIGHTS_GROUP = 3 };
 
-/* Matrices of one input whose outputs lie side by side: query, key, value; gate and up. A fused
- * tensor is a group of one. */
+/* Matrices of one input whose outputs lie side by side: query, key, value (or a fused tensor, a
+ * group of one); gate and up, always two. */
 struct weights_group {
     struct kernel_matrix matrices[WEIGHTS_GROUP];
     int count;

@@ -10,7 +10,8 @@
 
 enum {
     TILE_TOKENS = 8, /* their sums and 8 registers of codes leave AVX-512 half of its registers */
-    PREFETCH = 4096, /* bytes ahead in a panel's stream; a panel ends where the next begins */
+    NEAR = 2048,     /* bytes ahead in a panel's stream; a panel ends where the next begins */
+    FAR = 16384,     /* bytes ahead of those, for the second cache */
 };
 
 /* --- Facts of a type that shape its code; all fold to constants where the type is one --- */
@@ -118,11 +119,12 @@ INLINE void decode(enum kernel_type type, const uint8_t *group, int at, struct d
 }
 
 /* What a pass over a panel asks for, a share each block: the hardware's own prefetching falls
- * behind as soon as a few tokens share the read. One pass looks PREFETCH bytes ahead; each of
- * several asks for its part of the next panel, so that memory rests in none. */
+ * behind where blocks take long, and at the start of each matrix. One pass asks for the bytes a
+ * little ahead, and for those far ahead to come to the second cache; each of several asks for its
+ * part of the next panel, so that memory rests in none. */
 struct ahead {
     const char *from;
-    size_t share; /* bytes a block */
+    size_t share, far; /* bytes a block; 0: none */
 };
 
 INLINE struct ahead ahead_of(struct shape s, const uint8_t *panel, size_t blocks, size_t pass,
@@ -130,15 +132,18 @@ INLINE struct ahead ahead_of(struct shape s, const uint8_t *panel, size_t blocks
 {
     size_t share = s.bytes / (size_t)s.group, part = (share / passes + 63) / 64 * 64;
     if (passes == 1)
-        return (struct ahead){(const char *)panel + PREFETCH, share};
+        return (struct ahead){(const char *)panel + NEAR, share, FAR};
     return (struct ahead){
-        (const char *)panel + (blocks * share / passes * pass + blocks * share) / 64 * 64, part};
+        (const char *)panel + (blocks * share / passes * pass + blocks * share) / 64 * 64, part, 0};
 }
 
 INLINE void prefetch_share(struct ahead *ahead)
 {
-    for (size_t i = 0; i < ahead->share; i += 64)
+    for (size_t i = 0; i < ahead->share; i += 64) {
         _mm_prefetch(ahead->from + i, _MM_HINT_T0);
+        if (ahead->far)
+            _mm_prefetch(ahead->from + i + ahead->far, _MM_HINT_T1);
+    }
     ahead->from += ahead->share;
 }
 
@@ -199,7 +204,8 @@ INLINE void panel_tokens(enum kernel_type type, const uint8_t *panel,
     for (size_t b = 0; b < blocks; b += (size_t)s.group, panel += s.bytes) {
         for (int at = 0; at < s.group && b + (size_t)at < blocks; at++) {
             struct decoded d;
-            prefetch_share(&ahead);
+            if (!(s.bits == 8 && tokens == 1)) /* there the hardware alone is faster */
+                prefetch_share(&ahead);
             decode(type, panel, at, &d);
             for (size_t t = 0, i = token * blocks + b + (size_t)at; t < (size_t)tokens;
                  t++, i += blocks)

@@ -48,6 +48,28 @@ static void test_every_item_is_done_once_a_loop(void **state)
     }
 }
 
+static void count_items(void *context, int first, int last, int thread)
+{
+    (void)thread;
+    atomic_fetch_add((atomic_int *)context, last - first);
+}
+
+static void test_more_pieces_than_a_card_can_count(void **state)
+{
+    (void)state;
+    struct engine_error error;
+    struct threads *threads = threads_new(3, &error);
+    assert_non_null(threads);
+    static const int sizes[] = {65535, 65536, 200001};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        atomic_int count = 0;
+        threads_read_ahead(threads, 1, touched, sizeof touched);
+        threads_for(threads, sizes[i], 1, count_items, &count);
+        assert_int_equal(count, sizes[i]);
+    }
+    threads_free(threads);
+}
+
 static void test_silly_counts_are_refused(void **state)
 {
     (void)state;
@@ -66,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_item_is_done_once_a_loop),
+        cmocka_unit_test(test_more_pieces_than_a_card_can_count),
         cmocka_unit_test(test_silly_counts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
