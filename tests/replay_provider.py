@@ -32,14 +32,14 @@ class Reply:
 
 
 class ReplayProvider:
-    def __init__(self, replies):
-        self.replies = list(replies)
+    def __init__(self, replies, port=0):
+        self.replies, self.port = list(replies), port
         self.requests = []
         self.connections = 0
         self.stopping = threading.Event()
 
     def __enter__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
         return self
