@@ -5,7 +5,9 @@
  * A lane of a warp scores one position of a page: its key's row comes in 16-byte pieces, the
  * queries from shared memory to all lanes at once. Values are summed by lanes that each own a few
  * columns. That is arithmetic enough to keep up with memory for groups of eight heads; what counts
- * is that many pages are in flight: four warps a block, a page each. The block that holds the
+ * is that much is in flight: four warps a block, a page each, whose keys and values are all asked
+ * for before the first is used (into L2, as early as while the product before still runs), and
+ * eight pieces of a key or sixteen rows of values at a time from there. The block that holds the
  * newest position stores it first and reads it back as the others do theirs (where a group of
  * more than eight heads takes several blocks, each stores the same bytes). */
 #include "kernels/cuda/place.cuh"
@@ -66,7 +68,7 @@ static __device__ __forceinline__ void score(const cuda_attention &a, const uint
 #pragma unroll
     for (int h = 0; h < HEADS; h++)
         scores[h] = 0;
-#pragma unroll 4
+#pragma unroll(64 / E::a_piece)
     for (int c = 0; c < pitch; c += E::a_piece) {
         uint4 piece = make_uint4(0, 0, 0, 0);
         if (seen)
@@ -154,7 +156,7 @@ static __device__ __forceinline__ void fold_page(const cuda_attention &a,
         weights[lane * HEADS + h] = KV == KERNEL_KV_F16 ? weight : weight * scale;
     }
     __syncwarp();
-#pragma unroll 4
+#pragma unroll(COLUMNS <= 4 ? 16 : 4)
     for (int i = from; begin < pitch && i < to; i++) {
         float row[COLUMNS];
         load_columns<KV, COLUMNS>(row, values + (i * pitch + begin) * bytes);
@@ -267,6 +269,16 @@ static __device__ void clear_row(const cuda_attention &a, int row, int from)
 
 /* --- The kernel --- */
 
+/* A KV head's keys and values in a page, into L2; by one warp. */
+static __device__ __forceinline__ void prefetch_page(const cuda_attention &a, const cuda_row &r,
+                                                     int kv_head, int page)
+{
+    const uint8_t *keys = page_part(a, r, page * KERNEL_KV_BLOCK, kv_head, false);
+    int bytes = 2 * (int)part_bytes(a.kv, dim_pitch(a.head_dim));
+    for (int at = lane_index() * 128; at < bytes; at += WARP * 128)
+        prefetch_l2(keys + at);
+}
+
 template <int HEADS>
 static __device__ void place_group(const struct cuda_decode &d, int row, const cuda_row &r, int kv_head,
                                    int head, int heads, bool newest, float *queries, float *room,
@@ -299,18 +311,20 @@ static __global__ void __launch_bounds__(THREADS)
     KERNEL_SHARED_BYTES(memory);
     __shared__ float room[WARP];
     grid_launch_next();
-    grid_wait();
     const cuda_attention &a = d.a;
     int row = (int)blockIdx.z, group = a.heads / a.kv_heads, tiles = (group + HEADS - 1) / HEADS;
     int kv_head = (int)blockIdx.y / tiles, tile = (int)blockIdx.y % tiles, split = (int)blockIdx.x;
     int head = kv_head * group + tile * HEADS, heads = min(group - tile * HEADS, HEADS);
-    cuda_row r = a.rows[row];
+    cuda_row r = a.rows[row]; /* the step's lists are older than the kernel before this one */
+    share s = share_of(d, r.position, split);
+    if (r.token >= 0 && s.first + warp_index() < s.last)
+        prefetch_page(a, r, kv_head, s.first + warp_index());
+    grid_wait();
     if (r.token < 0) {
         if (split == 0 && blockIdx.y == 0)
             clear_row(a, row, 0);
         return;
     }
-    share s = share_of(d, r.position, split);
     if (split >= s.used)
         return;
 
@@ -331,6 +345,8 @@ static __global__ void __launch_bounds__(THREADS)
     for (int page = s.first + warp_index(); page < s.last; page += WARPS) {
         int base = page * KERNEL_KV_BLOCK, position = base + lane_index();
         int from = max(s.low - base, 0), to = min(r.position - base + 1, (int)KERNEL_KV_BLOCK);
+        if (page + WARPS < s.last)
+            prefetch_page(a, r, kv_head, page + WARPS);
         uint8_t *keys = page_part(a, r, base, kv_head, false);
         uint8_t *values = keys + part_bytes(a.kv, pitch);
         bool seen = position >= s.low && position <= r.position;

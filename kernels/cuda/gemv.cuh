@@ -17,7 +17,9 @@
  * a multiprocessor has 32 to 64 KiB under way.
  * Inputs lie in shared memory as B fragments, all columns where they fit, else tile by tile.
  *
- * A token's result does not depend on the other tokens, nor on how many there are. */
+ * A token's result does not depend on the other tokens, nor on how many there are. Where there is
+ * only one (ONE), the columns of B that are no token's are not scaled and added: a quarter of the
+ * instructions of block types, which bound those of few bits (docs/gpu.md). */
 #ifndef KERNELS_CUDA_GEMV_CUH
 #define KERNELS_CUDA_GEMV_CUH
 
@@ -257,13 +259,14 @@ template <int TYPE, int NT> struct panel_sums {
 };
 
 /* A block of 32 columns of block types. */
-template <int TYPE, int NT>
+template <int TYPE, int NT, bool ONE>
 static __device__ __forceinline__ void multiply_block(panel_sums<TYPE, NT> *sums,
                                                       const piece<TYPE> w[2], int p, stage s,
                                                       int block, int tokens, int first)
 {
     typedef code<TYPE> C;
     const bool has_min = C::kind == KIND_MIN || C::kind == KIND_SUPER;
+    const int step = ONE ? 2 : 1; /* of the lane's two columns the first alone */
     int g = lane_index() / 4, t = lane_index() % 4, last = tokens - 1;
     uint32_t a[4] = {codes_of(w[0], p, 0), codes_of(w[1], p, 0), codes_of(w[0], p, 1),
                      codes_of(w[1], p, 1)};
@@ -274,7 +277,9 @@ static __device__ __forceinline__ void multiply_block(panel_sums<TYPE, NT> *sums
             loads_stay_below();
         int column = min(first + 8 * n + g, last), pair = first + 8 * n + 2 * t;
         const staged_block *blocks = s.blocks + block * tokens;
-        staged_block x[2] = {blocks[min(pair, last)], blocks[min(pair + 1, last)]};
+        staged_block x[2] = {blocks[min(pair, last)]};
+        if (!ONE)
+            x[1] = blocks[min(pair + 1, last)];
         uint2 v = reinterpret_cast<const uint2 *>(s.values)[(block * tokens + column) * 4 + t];
         uint32_t b[2] = {v.x, v.y};
         int c[4] = {x[0].begin[0], x[1].begin[0], x[0].begin[0], x[1].begin[0]};
@@ -283,7 +288,7 @@ static __device__ __forceinline__ void multiply_block(panel_sums<TYPE, NT> *sums
             mma_unsigned_half(c, a[0], a[1], b[0]);
             mma_unsigned_half(d, a[2], a[3], b[1]);
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
+            for (int i = 0; i < 4; i += step) {
                 float part = fmaf(__int_as_float(d[i]) - MAGIC, k[i / 2].scale[1],
                                   (__int_as_float(c[i]) - MAGIC) * k[i / 2].scale[0]);
                 sums->c[4 * n + i] = fmaf(part, x[i % 2].scale, sums->c[4 * n + i]);
@@ -295,7 +300,7 @@ static __device__ __forceinline__ void multiply_block(panel_sums<TYPE, NT> *sums
         else
             mma_unsigned(c, a, b);
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i += step) {
             float sum = (__int_as_float(c[i]) - MAGIC) * k[i / 2].scale[0];
             sum = fmaf(sum, x[i % 2].scale, sums->c[4 * n + i]);
             if (has_min)
@@ -346,14 +351,14 @@ static __device__ __forceinline__ float dot4(uint4 w, float4 x, float sum)
     return fmaf(__uint_as_float(w.w), x.w, sum);
 }
 
-template <int TYPE, int NT>
+template <int TYPE, int NT, bool ONE>
 static __device__ __forceinline__ void multiply_floats(panel_sums<TYPE, NT> *sums,
                                                        const piece<TYPE> w[2], stage s, int chunk,
                                                        int tokens, int first)
 {
     int t = lane_index() % 4;
 #pragma unroll
-    for (int n = 0; n < 8 * NT; n++) {
+    for (int n = 0; n < (ONE ? 1 : 8 * NT); n++) {
         int token = min(first + n, tokens - 1);
         float4 x = reinterpret_cast<const float4 *>(s.values)[(chunk * tokens + token) * 4 + t];
         sums->c[n] = dot4(w[0].codes, x, sums->c[n]);
@@ -362,19 +367,20 @@ static __device__ __forceinline__ void multiply_floats(panel_sums<TYPE, NT> *sum
 }
 
 /* One chunk, which lies `chunk` chunks into the staged tile, for `used` tokens from `first` on. */
-template <int TYPE, int NT>
+template <int TYPE, int NT, bool ONE>
 static __device__ __forceinline__ void multiply(panel_sums<TYPE, NT> *sums,
                                                 const piece<TYPE> w[2], stage s, int chunk,
                                                 int tokens, int first, int used)
 {
     if constexpr (gemv_type<TYPE>::is_plain) {
-        multiply_floats<TYPE, NT>(sums, w, s, chunk, tokens, first);
+        multiply_floats<TYPE, NT, ONE>(sums, w, s, chunk, tokens, first);
     } else if constexpr (gemv_type<TYPE>::is_float) {
         multiply_halves<TYPE, NT>(sums, w, s, chunk, tokens, first, used);
     } else {
 #pragma unroll
         for (int p = 0; p < code<TYPE>::blocks; p++)
-            multiply_block<TYPE, NT>(sums, w, p, s, chunk * code<TYPE>::blocks + p, tokens, first);
+            multiply_block<TYPE, NT, ONE>(sums, w, p, s, chunk * code<TYPE>::blocks + p, tokens,
+                                          first);
     }
 }
 
@@ -563,7 +569,7 @@ static __device__ __forceinline__ void make_inputs(const gemv_plan &p, stage s,
     __syncthreads();
 }
 
-template <int TYPE, int NT>
+template <int TYPE, int NT, bool ONE>
 static __global__ void __launch_bounds__(GEMV_THREADS, 2)
     gemv_kernel(const __grid_constant__ gemv_plan p)
 {
@@ -610,8 +616,8 @@ static __global__ void __launch_bounds__(GEMV_THREADS, 2)
                     fetch_chunk<TYPE>(p, w.w[u], rows_read, at.base, u);
                 int chunk = base + u * p.deep + warp_index() % p.deep;
                 if (chunk < p.chunks)
-                    multiply<TYPE, NT>(&sums, now, s, chunk - tile, p.tokens,
-                                       p.mode == GEMV_EXPERT_DOWN ? pass : 0, used);
+                    multiply<TYPE, NT, ONE>(&sums, now, s, chunk - tile, p.tokens,
+                                            p.mode == GEMV_EXPERT_DOWN ? pass : 0, used);
             }
         }
         __syncthreads(); /* what the unit before left has been taken */
@@ -655,7 +661,7 @@ template <int TYPE, int NT> static size_t plan_tiles(gemv_plan *p)
     return fixed + block * (size_t)p->tokens * (size_t)p->tile_blocks;
 }
 
-template <int TYPE, int NT>
+template <int TYPE, int NT, bool ONE>
 static int launch_gemv(gemv_plan p, int grid_y, struct cuda_stream *stream)
 {
     plan_depth<TYPE>(&p);
@@ -664,7 +670,7 @@ static int launch_gemv(gemv_plan p, int grid_y, struct cuda_stream *stream)
     int blocks = 2 * device_multiprocessors();
     s.grid = dim3((unsigned)(p.units < blocks ? p.units : blocks), (unsigned)grid_y);
     s.block = dim3(GEMV_THREADS);
-    return launch(gemv_kernel<TYPE, NT>, s, stream, p);
+    return launch(gemv_kernel<TYPE, NT, ONE>, s, stream, p);
 }
 
 /* By the number of B's columns. */
@@ -672,12 +678,15 @@ template <int TYPE> static int run_gemv(const gemv_plan &p, int grid_y, struct c
 {
     int used = p.mode == GEMV_EXPERT_DOWN ? 1 : p.tokens;
     int columns = used * gemv_type<TYPE>::parts;
+    if constexpr (gemv_type<TYPE>::parts == 1 && code<TYPE>::kind != KIND_HALVES) /* would spill */
+        if (columns == 1)
+            return launch_gemv<TYPE, 1, true>(p, grid_y, stream);
     if (columns <= 8)
-        return launch_gemv<TYPE, 1>(p, grid_y, stream);
+        return launch_gemv<TYPE, 1, false>(p, grid_y, stream);
     if (columns <= 16)
-        return launch_gemv<TYPE, 2>(p, grid_y, stream);
+        return launch_gemv<TYPE, 2, false>(p, grid_y, stream);
     if constexpr (gemv_type<TYPE>::parts == 2)
-        return launch_gemv<TYPE, 4>(p, grid_y, stream);
+        return launch_gemv<TYPE, 4, false>(p, grid_y, stream);
     return 1;
 }
 
