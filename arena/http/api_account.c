@@ -199,6 +199,24 @@ static bool confirm(struct errand *errand, struct err *err)
     return true;
 }
 
+/* Whoever knew the old password, or came in with it, is out: only this browser goes on, with a
+ * session that nobody has seen. */
+static bool start_anew(struct errand *errand, struct err *err)
+{
+    const struct account *account = errand->data;
+    struct http_request *request = errand->request;
+    struct sessions *sessions = request->context->sessions;
+    if (!*account->login.hash || !http_request_session(request).length)
+        return confirm(errand, err);
+    struct voter voter = errand->voter;
+    memcpy(voter.name, account->name, sizeof voter.name);
+    if (!sessions_end_all(sessions, voter.id, err) ||
+        !sessions_add(sessions, &voter, request->token, err))
+        return false;
+    sessions_confirm(sessions, text_of(request->token));
+    return true;
+}
+
 void api_account_password(struct http_request *request)
 {
     struct err err = ERR_INIT;
@@ -207,7 +225,7 @@ void api_account_password(struct http_request *request)
         return;
     errand->read = hash_new;
     errand->apply = store_new;
-    errand->then = confirm;
+    errand->then = start_anew;
     if (read_secrets(request, errand->data, true, &err) &&
         take_tries(request, errand->voter.id, &err))
         errand_send(errand);
@@ -334,7 +352,8 @@ void api_account_link(struct http_request *request)
         .role = errand->voter.role, .for_voter = errand->voter.id, .days = LINK_DAYS};
     errand->apply = store_link;
     errand->then = tell_link;
-    if (!(request->context->auth == AUTH_INVITE
+    if (!proxied_take_own_rate(request, RATE_CHANGE, &err) ||
+        !(request->context->auth == AUTH_INVITE
               ? invites_prepare(&account->batch, &wish, 1, errand->actor, &err)
               : err_set(&err, ERR_WRONG_STATE, "this arena has no links: see its auth mode")))
         errand_refuse(errand, &err);

@@ -8,6 +8,7 @@
 #include "board/render.h"
 #include "eval/version_labels.h"
 #include "http/errand.h"
+#include "http/proxied.h"
 #include "http/response.h"
 #include "rating/tally.h"
 #include "store/vote_rows.h"
@@ -17,9 +18,10 @@ static struct errand *own_errand(struct http_request *request)
 {
     struct err err = ERR_INIT;
     struct errand *errand = errand_new(request, LIMIT_RESPONSE_BYTES);
-    if (!errand || request->has_voter)
+    if (!errand || (request->has_voter && proxied_take_own_rate(request, RATE_OWN, &err)))
         return errand;
-    err_set(&err, ERR_NOT_FOUND, "nothing is stored of you here yet");
+    if (!request->has_voter)
+        err_set(&err, ERR_NOT_FOUND, "nothing is stored of you here yet");
     errand_refuse(errand, &err);
     return NULL;
 }

@@ -190,7 +190,7 @@ void api_consent_set(struct http_request *request)
 {
     struct err err = ERR_INIT;
     struct consent consent = {.scope = CONSENT_NONE};
-    if (read_consent(request, &consent, &err))
+    if (read_consent(request, &consent, &err) && proxied_take_own_rate(request, RATE_CHANGE, &err))
         submit_consent(request, &consent);
     else
         response_error(request, &err);

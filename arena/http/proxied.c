@@ -109,6 +109,13 @@ bool proxied_take_rate(struct http_request *request, enum rate_kind kind, struct
     return rates_take(context->rates, kind, who, &request->retry_after, err);
 }
 
+bool proxied_take_own_rate(struct http_request *request, enum rate_kind kind, struct err *err)
+{
+    const struct http_context *context = request->context;
+    return context->auth == AUTH_LOCAL || !context->rates || !request->has_voter ||
+           rates_take(context->rates, kind, request->voter.id, &request->retry_after, err);
+}
+
 void proxied_saw(const struct http_request *request)
 {
     char address[PEER_ADDRESS_SIZE];

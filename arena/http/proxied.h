@@ -22,6 +22,10 @@ void proxied_saw(const struct http_request *request);
  * all. ERR_TOO_MANY. */
 bool proxied_take_rate(struct http_request *request, enum rate_kind kind, struct err *err);
 
+/* The same by this request's voter, whose id is the same wherever it comes from; in local mode its
+ * one user may do all. */
+bool proxied_take_own_rate(struct http_request *request, enum rate_kind kind, struct err *err);
+
 /* AUTH_PROXY: finds or makes the voter whom the identity header names. ERR_FORBIDDEN for a request
  * that did not come through a proxy, ERR_BAD_REQUEST for a header that cannot be used; one that is
  * absent leaves the request without a voter. */

@@ -245,16 +245,16 @@ static bool check_key(struct http_request *request, struct err *err)
 }
 
 /* The value of our cookie; empty when there is none. */
-static struct text find_cookie(struct text header)
+static struct text find_cookie(struct text header, const char *wanted)
 {
-    const size_t name = sizeof SESSION_COOKIE - 1;
+    const size_t name = strlen(wanted);
     const char *at = header.data, *end = header.data + header.length;
     while (at < end) {
         while (at < end && (*at == ' ' || *at == ';'))
             at++;
         const char *stop = memchr(at, ';', (size_t)(end - at));
         stop = stop ? stop : end;
-        if ((size_t)(stop - at) > name && memcmp(at, SESSION_COOKIE "=", name + 1) == 0)
+        if ((size_t)(stop - at) > name && memcmp(at, wanted, name) == 0 && at[name] == '=')
             return (struct text){at + name + 1, (size_t)(stop - at) - name - 1};
         at = stop;
     }
@@ -270,7 +270,8 @@ const char *http_request_actor(const struct http_request *request)
 
 struct text http_request_session(const struct http_request *request)
 {
-    return find_cookie(http_request_header(request, "Cookie"));
+    return find_cookie(http_request_header(request, "Cookie"),
+                       request->context->https ? SESSION_COOKIE_SECURE : SESSION_COOKIE);
 }
 
 static bool find_voter(struct http_request *request, struct err *err)

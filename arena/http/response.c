@@ -92,8 +92,8 @@ static bool add_own(struct http_request *request, struct MHD_Response *response)
     if (request->close_after)
         fine &= add(response, "Connection", "close");
     if (request->token[0]) {
-        snprintf(line, sizeof line,
-                 SESSION_COOKIE "=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", request->token,
+        snprintf(line, sizeof line, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s",
+                 request->context->https ? SESSION_COOKIE_SECURE : SESSION_COOKIE, request->token,
                  SESSION_DAYS * 86400, request->context->https ? "; Secure" : "");
         fine &= add(response, "Set-Cookie", line);
     }

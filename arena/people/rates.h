@@ -19,7 +19,9 @@
     X(RATE_VOTE, 60, 30, "votes")                                                                  \
     X(RATE_SESSION, 60, 60, "new sessions")                                                        \
     X(RATE_LOGIN, 5, 10, "attempts to log in")                                                     \
-    X(RATE_REQUEST, 5, 5, "requests for access")
+    X(RATE_REQUEST, 5, 5, "requests for access")                                                   \
+    X(RATE_CHANGE, 20, 20, "changes of your account")                                              \
+    X(RATE_OWN, 60, 60, "looks at what is stored of you")
 enum rate_kind {
 #define X(kind, per_minute, burst, words) kind,
     RATE_MAP(X)

@@ -21,6 +21,8 @@
 #define SESSION_DAYS 365
 #define SESSION_TOKEN_LENGTH 43 /* 32 bytes in base64url without padding */
 #define SESSION_COOKIE "arena_voter"
+/* Over https: browsers take it from this host alone, so that no neighbour can plant another. */
+#define SESSION_COOKIE_SECURE "__Host-" SESSION_COOKIE
 
 struct sessions;
 

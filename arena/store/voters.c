@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 
 static const char *const ROLE_WORDS[] = {
@@ -126,8 +127,13 @@ bool voter_sessions_revoke(struct db *tx, const uint8_t token_hash[DIGEST_SIZE],
 bool voter_sessions_revoke_all(struct db *tx, const char *voter, struct err *err)
 {
     return db_run(
-        tx, "DELETE FROM voter_sessions WHERE voter = (SELECT number FROM voters WHERE id = ?)",
-        DB_VALUES(DB_STRING(voter)), err);
+               tx,
+               "DELETE FROM voter_sessions WHERE voter = (SELECT number FROM voters WHERE id = ?)",
+               DB_VALUES(DB_STRING(voter)), err) &&
+           db_run(tx,
+                  "UPDATE invitations SET revoked_ms = ? WHERE used_ms IS NULL AND revoked_ms IS"
+                  " NULL AND for_voter = (SELECT number FROM voters WHERE id = ?)",
+                  DB_VALUES(DB_INT(clock_wall_ms()), DB_STRING(voter)), err);
 }
 
 bool voter_sessions_each(struct db *db, int64_t now_ms, int64_t limit,

@@ -65,6 +65,54 @@ def test_a_session_that_was_signed_out_is_dead(house):
     refused(copy.get("/api/account"), "unauthorized")
 
 
+def test_a_new_password_ends_what_the_old_one_opened(house):
+    """Whoever had the session or the password, and made a link to come back with, is out."""
+    owner = newcomer(house)
+    assert owner.post("/api/account/password", {"name": "mallet", "password": PASSWORD}).status == 200
+    thief = house.voter()
+    thief.cookies = dict(owner.cookies)
+    link = thief.post("/api/account/link").json["link"].rsplit("/", 1)[1]
+    elsewhere = house.voter()
+    assert elsewhere.post("/api/login", {"name": "mallet", "password": PASSWORD}).status == 200
+    before = owner.cookies["arena_voter"]
+    body = {"name": "mallet", "password": "another good one", "current": PASSWORD}
+    assert owner.post("/api/account/password", body).status == 200
+    assert owner.cookies["arena_voter"] != before and owner.get("/api/account").json["name"] == "mallet"
+    for lost in (thief, elsewhere):
+        refused(lost.get("/api/account"), "unauthorized")
+    refused(house.voter().post("/api/join", {"token": link}), "forbidden", "withdrawn")
+
+
+def test_signing_out_everywhere_withdraws_links(house):
+    voter = newcomer(house)
+    link = voter.post("/api/account/link").json["link"].rsplit("/", 1)[1]
+    assert voter.post("/api/logout", {"everywhere": True}).status == 200
+    refused(house.voter().post("/api/join", {"token": link}), "forbidden", "withdrawn")
+
+
+def test_a_neighbour_can_plant_no_session_over_https(provider):
+    """A page of another name of the same domain can set any cookie there but one whose name begins with __Host-."""
+    auth = {"mode": "invite", "hosts": ["arena.example"], "https": True}
+    with ArenaServer(config=provider.config("left", "right", auth=auth)) as server:
+        attacker = server.voter(origin=None)
+        reply = attacker.post("/api/join", {"token": invite(server)})
+        said = reply.headers["Set-Cookie"]
+        assert said.startswith("__Host-arena_voter=") and "Secure" in said and "Domain" not in said
+        assert "Path=/;" in said and attacker.get("/api/account").status == 200
+        victim = server.voter(origin=None)
+        victim.cookies = {"arena_voter": attacker.cookies["__Host-arena_voter"]}
+        refused(victim.get("/api/account"), "unauthorized")
+
+
+@pytest.mark.parametrize("method, path, body", [("POST", "/api/account/link", {}), ("GET", "/api/account/data", None)])
+def test_one_voter_cannot_make_the_arena_busy(house, method, path, body):
+    """What costs a row or a worker is throttled by voter, wherever the voter comes from."""
+    voter = newcomer(house)
+    replies = [voter.request(method, path, body) for _ in range(75)]
+    assert replies[0].status < 300 and replies[-1].status == 429 and int(replies[-1].headers["Retry-After"]) >= 1
+    assert newcomer(house).request(method, path, body).status < 300
+
+
 # --- foreign pages ---
 
 @pytest.mark.parametrize("path", POSTS)
