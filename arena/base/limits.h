@@ -109,7 +109,9 @@
 
 /* --- People --- */
 #define LIMIT_SESSIONS 100000 /* about 30 MB; a lab has hundreds */
-#define LIMIT_API_KEYS 1024   /* searched one by one; a lab gives out tens */
+/* browsers of one voter: past it the oldest is signed out, so that nobody takes everybody's room */
+#define LIMIT_SESSIONS_PER_VOTER 20
+#define LIMIT_API_KEYS 1024 /* searched one by one; a lab gives out tens */
 /* requests for a key that wait for a decision: more than anybody reads, and 4 KB each */
 #define LIMIT_ACCESS_REQUESTS 1000
 /* that run at once: the queue is walked campaign by campaign */

@@ -269,14 +269,6 @@ const struct voter *sessions_start(struct sessions *sessions, char token[SESSION
     return open_session(sessions, &voter, true, hash, SESSION_DAYS, err);
 }
 
-const struct voter *sessions_add(struct sessions *sessions, const struct voter *voter,
-                                 char token[SESSION_TOKEN_LENGTH + 1], struct err *err)
-{
-    uint8_t hash[DIGEST_SIZE];
-    new_token(token, hash);
-    return open_session(sessions, voter, false, hash, SESSION_DAYS, err);
-}
-
 /* No cookie can open this session: its slot is no plain digest of a token. */
 const struct voter *sessions_identify(struct sessions *sessions, const char *name,
                                       enum voter_role role, struct err *err)
@@ -324,6 +316,37 @@ static bool submit_end(struct sessions *sessions, const struct ending *ending, s
         return true;
     free(copy);
     return false;
+}
+
+/* Ends the voter's oldest session where there is no room for one more. */
+static bool make_room(struct sessions *sessions, const char *voter, struct err *err)
+{
+    size_t count = 0;
+    const struct session *oldest = NULL;
+    for (size_t i = 0; i < SLOTS; i++)
+        for (const struct session *at = sessions->slots[i]; at != NULL; at = at->next) {
+            if (strcmp(at->voter.id, voter) != 0)
+                continue;
+            count++;
+            if (oldest == NULL || at->expires_ms < oldest->expires_ms)
+                oldest = at;
+        }
+    if (count < LIMIT_SESSIONS_PER_VOTER)
+        return true;
+    struct ending ending = {.voter = ""};
+    memcpy(ending.hash, oldest->hash, DIGEST_SIZE);
+    drop(sessions, find_link(sessions, ending.hash));
+    return submit_end(sessions, &ending, err);
+}
+
+const struct voter *sessions_add(struct sessions *sessions, const struct voter *voter,
+                                 char token[SESSION_TOKEN_LENGTH + 1], struct err *err)
+{
+    uint8_t hash[DIGEST_SIZE];
+    if (!make_room(sessions, voter->id, err))
+        return NULL;
+    new_token(token, hash);
+    return open_session(sessions, voter, false, hash, SESSION_DAYS, err);
 }
 
 bool sessions_end(struct sessions *sessions, struct text token, struct err *err)

@@ -2,6 +2,7 @@
 #include "unit/store/fixture.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "people/sessions.h"
 #include "people/tokens.h"
 
@@ -66,6 +67,28 @@ static void the_token_itself_is_not_stored(void **state)
     assert_true(length > 0);
     assert_null(memmem(bytes, length, token, SESSION_TOKEN_LENGTH));
     free(bytes);
+    sessions_free(sessions);
+}
+
+static void one_voter_has_so_many(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    char token[SESSION_TOKEN_LENGTH + 1], other[SESSION_TOKEN_LENGTH + 1];
+    struct sessions *sessions = open_sessions(fixture, AUTH_LOCAL);
+    const struct voter *first = sessions_start(sessions, token, &err);
+    need(first != NULL, &err);
+    struct voter voter = *first;
+    need(sessions_start(sessions, other, &err) != NULL, &err);
+    for (int i = 0; i < LIMIT_SESSIONS_PER_VOTER + 5; i++)
+        need(sessions_add(sessions, &voter, token, &err) != NULL, &err);
+    assert_int_equal(sessions_count(sessions), LIMIT_SESSIONS_PER_VOTER + 1);
+    assert_non_null(sessions_find(sessions, text_of(token))); /* the newest */
+    assert_non_null(sessions_find(sessions, text_of(other)));
+    settle(fixture);
+    sessions_free(sessions);
+    sessions = open_sessions(fixture, AUTH_LOCAL);
+    assert_int_equal(sessions_count(sessions), LIMIT_SESSIONS_PER_VOTER + 1);
     sessions_free(sessions);
 }
 
@@ -184,6 +207,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         TEST(a_session_outlives_a_restart),
         TEST(the_token_itself_is_not_stored),
+        TEST(one_voter_has_so_many),
         TEST(nonsense_finds_nobody),
         TEST(an_ended_session_is_gone_from_the_disk_too),
         TEST(sessions_expire),
