@@ -175,3 +175,17 @@ def test_what_exports_hold_back(visit, mixed, axe, models):
     page.wait_for_selector("text=Held back from exports", state="detached")
     assert json.loads(player.get("/api/review").body)["battles"] == []
     assert player.get("/api/audit").json["entries"]
+
+
+def test_the_boards_are_published(visit, mixed, axe, size):
+    admin = visit(size, "dark" if size == "phone" else "light", server=mixed).open("/admin/boards")
+    page = admin.page
+    page.wait_for_selector("text=Nothing yet.")
+    page.click("text=Publish…")
+    page.fill("[name=note]", "week one")
+    check(admin, axe, "publishing")
+    page.click("dialog .main")
+    page.wait_for_selector(".log li")
+    assert "week one" in page.inner_text(".log") and "voters see it" in page.inner_text(".log")
+    check(admin, axe, "published")
+    assert admin.overflow() <= 0
