@@ -149,7 +149,7 @@ static bool read_prompts(struct eval_spec *spec, struct err *err)
         spec->prompts = prompts;
     else
         return err_set(err, ERR_BAD_REQUEST,
-                       WHAT ": \"prompts\" must be the name of a JSONL file, or a list");
+                       WHAT ": \"prompts\" must be the name of a JSONL file, or a list of prompts");
     if (spec->categories && !json_is_array(spec->categories))
         return err_set(err, ERR_BAD_REQUEST, WHAT ": \"categories\" must be a list");
     return json_get_int_or(spec->root, "limit", WHAT, 1, LIMIT_EVAL_PROMPTS, &spec->most, err);

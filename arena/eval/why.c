@@ -4,11 +4,13 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "board/leaderboard.h"
 #include "board/render_html.h"
+#include "board/select.h"
 #include "board/stored.h"
 
 /* --- the votes of one category, and their board --- */
@@ -24,13 +26,13 @@ static void field_done(struct field *field)
     stored_votes_free(field->votes);
 }
 
-static bool field_load(struct field *field, const struct asking *asking, const char *category,
-                       bool catalogue)
+/* All of them, with what categories there are, where `category` is NULL. */
+static bool field_load(struct field *field, const struct asking *asking, const char *category)
 {
     struct stored_filter filter = {.category = category,
                                    .judge = asking->judge,
                                    .daily_votes = asking->daily_votes,
-                                   .catalogue = catalogue,
+                                   .catalogue = category == NULL,
                                    .marks = STORED_MARKS_NOW};
     struct leaderboard_options options;
     leaderboard_options_init(&options);
@@ -103,21 +105,21 @@ static struct tally_record record_of_pair(const struct tally *tally, size_t a, s
 static bool sheet_standing(const struct asking *asking, struct sheet *sheet)
 {
     static const char *const HEADS[] = {"model", "rank (range)", "rating", "±", "votes", NULL};
-    struct field field;
+    const struct leaderboard *board = asking->overall->board;
     sheet_init(sheet, "Where it stands", 1, HEADS);
-    bool ok = field_load(&field, asking, NULL, false);
-    for (size_t k = 0; ok && k < field.board->model_count; k++) {
-        const struct leaderboard_model *row = &field.board->models[k];
+    for (size_t k = 0; k < board->model_count; k++) {
+        const struct leaderboard_model *row = &board->models[k];
         sheet_add(sheet, "%s%s", is_version_of(row->name, asking->model) ? "> " : "", row->name);
-        add_place(sheet, &field, row->model);
+        add_place(sheet, asking->overall, row->model);
         sheet_add(sheet, "%" PRIu64, row->record.votes);
     }
-    for (size_t k = 0; ok && k < field.board->unranked_count; k++)
-        if (is_version_of(field.board->unranked[k].name, asking->model))
-            sheet_note(sheet, "%s is not ranked: %s", field.board->unranked[k].name,
-                       field.board->unranked[k].reason);
-    field_done(&field);
-    return ok;
+    for (size_t k = 0; k < board->unranked_count; k++)
+        if (is_version_of(board->unranked[k].name, asking->model))
+            sheet_note(sheet, "%s is not ranked: %s", board->unranked[k].name,
+                       board->unranked[k].reason);
+    if (!board->votes)
+        sheet_note(sheet, "No vote counts here yet.");
+    return true;
 }
 
 /* --- against whom --- */
@@ -172,20 +174,15 @@ static void add_version(const struct meeting *meeting, size_t own)
         add_rival(meeting, own, board->unranked[k].model);
 }
 
-static bool add_category(const struct asking *asking, const char *category, struct sheet *sheet)
+static bool add_field(const struct asking *asking, const struct field *field, const char *category,
+                      struct sheet *sheet)
 {
-    struct field field;
     struct versions versions = {NULL, 0};
+    struct meeting meeting = {sheet, field, &versions, category, asking->model};
     bool ok = versions_load(asking->db, &versions, asking->err);
-    struct meeting meeting = {sheet, &field, &versions, category ? category : "overall",
-                              asking->model};
-    if (ok) {
-        ok = field_load(&field, asking, category, false);
-        for (size_t k = 0; ok && k < field.votes->named; k++)
-            if (is_version_of(field.votes->names[k], asking->model))
-                add_version(&meeting, k);
-        field_done(&field);
-    }
+    for (size_t k = 0; ok && k < field->votes->named; k++)
+        if (is_version_of(field->votes->names[k], asking->model))
+            add_version(&meeting, k);
     versions_done(&versions);
     return ok;
 }
@@ -193,7 +190,7 @@ static bool add_category(const struct asking *asking, const char *category, stru
 static bool sheet_rivals(const struct asking *asking, struct sheet *sheet)
 {
     sheet_init(sheet, "Against each rival and each version of its own", 4, MET_HEADS);
-    bool ok = add_category(asking, NULL, sheet);
+    bool ok = add_field(asking, asking->overall, "overall", sheet);
     if (sheet->count)
         sheet_note(sheet, "Rank and rating are those of whom it met; against everybody, its own.");
     return ok;
@@ -201,13 +198,25 @@ static bool sheet_rivals(const struct asking *asking, struct sheet *sheet)
 
 /* --- by category --- */
 
+/* Not every word that a prompt came with can select votes. */
+static bool can_select(const char *name)
+{
+    struct err refusal = ERR_INIT;
+    struct select *select = calloc(1, sizeof *select);
+    struct row_spec *spec = calloc(1, sizeof *spec);
+    bool can = select && spec && select_category(select, spec, name, &refusal);
+    free(select);
+    free(spec);
+    return can;
+}
+
 static bool add_name(json_t *names, const char *name)
 {
     const json_t *known;
     size_t k;
     json_array_foreach(names, k,
                        known) if (strcmp(json_string_value(known), name) == 0) return true;
-    return json_array_size(names) >= WHY_CATEGORIES ||
+    return json_array_size(names) >= WHY_CATEGORIES || !can_select(name) ||
            json_array_append_new(names, json_string(name)) == 0;
 }
 
@@ -228,23 +237,25 @@ static bool add_given(const struct asking *asking, json_t *names)
 
 static bool add_known(const struct asking *asking, json_t *names)
 {
-    struct field field;
     struct buf text;
     const json_t *row;
-    json_t *list = NULL;
     size_t k;
-    bool ok = field_load(&field, asking, NULL, true);
     buf_init(&text, 64 << 10);
-    if (ok) {
-        struct json_out out = json_out_to(&text);
-        catalogue_write(field.votes->catalogue, &out, NULL);
-        list = json_read(buf_text(&text), "the categories", asking->err);
-    }
+    struct json_out out = json_out_to(&text);
+    catalogue_write(asking->overall->votes->catalogue, &out, NULL);
+    json_t *list = json_read(buf_text(&text), "the categories", asking->err);
+    bool ok = list != NULL;
     json_array_foreach(list, k, row) ok =
         ok && add_name(names, json_string_value(json_object_get(row, "name")));
-    ok = ok && list;
     json_decref(list);
     buf_done(&text);
+    return ok;
+}
+
+static bool add_category(const struct asking *asking, const char *category, struct sheet *sheet)
+{
+    struct field field;
+    bool ok = field_load(&field, asking, category) && add_field(asking, &field, category, sheet);
     field_done(&field);
     return ok;
 }
@@ -343,7 +354,7 @@ bool why_begin(struct asking *asking, struct db *db, const struct why_options *o
            (options->judge != WHY_JUDGE_BOARD || stored_judge(db, &asking->judge, err));
 }
 
-static bool draw_tables(const struct asking *asking, enum sheet_form form, struct buf *out)
+static bool draw_each(const struct asking *asking, enum sheet_form form, struct buf *out)
 {
     static bool (*const SHEETS[])(const struct asking *asking, struct sheet *sheet) = {
         sheet_standing, sheet_rivals,   sheet_categories,
@@ -360,7 +371,18 @@ static bool draw_tables(const struct asking *asking, enum sheet_form form, struc
     return ok;
 }
 
-static bool draw_json(const struct asking *asking, struct buf *out)
+static bool draw_tables(struct asking *asking, enum sheet_form form, struct buf *out)
+{
+    struct field overall;
+    bool ok = field_load(&overall, asking, NULL);
+    asking->overall = &overall;
+    ok = ok && draw_each(asking, form, out);
+    field_done(&overall);
+    asking->overall = NULL;
+    return ok;
+}
+
+static bool draw_json(struct asking *asking, struct buf *out)
 {
     buf_add_char(out, '[');
     bool ok = draw_tables(asking, SHEET_JSON, out);
@@ -380,7 +402,7 @@ static void open_page(const char *model, struct buf *out)
     buf_add_string(out, " stand where it stands?</h1>\n");
 }
 
-static bool draw_page(const struct asking *asking, struct buf *out)
+static bool draw_page(struct asking *asking, struct buf *out)
 {
     open_page(asking->model, out);
     bool ok = draw_tables(asking, SHEET_HTML, out) && why_lost_page(asking, out);

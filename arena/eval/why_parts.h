@@ -4,12 +4,15 @@
 
 #include "eval/why.h"
 
+struct field;
+
 struct asking {
     struct db *db;
     const char *model;
     int judge; /* enum judge_kind; -1: any */
     int64_t min_votes, daily_votes;
     struct err *err;
+    const struct field *overall; /* why.c's: all votes of the judges, and their board */
 };
 
 /* ERR_NOT_FOUND for a model that nobody knows. */

@@ -4,8 +4,8 @@
     python3 tests/bench/eval_engine_bench.py live [--model FILE] [--tokens 96] [--rounds 2]
 
 throughput: tokens a second of a run's answers in its middle half, their prompts computed meanwhile, beside what `arena
-bench engine` decodes at once (its median), in turns. live: how fast a battle's answers come while nothing else runs and while an evaluation does, in turns.
-Needs `build/release/arena` (or $ARENA_BINARY)."""
+bench engine` decodes at once (its median), in turns. live: how fast a battle's answers come while nothing else runs
+and while an evaluation does. Needs `build/release/arena` (or $ARENA_BINARY)."""
 import argparse
 import json
 import pathlib

@@ -138,6 +138,23 @@ def test_the_report_asks_why_of_our_own(served):
     assert set(re.findall(r'href="#(\w+)"', text)) <= set(re.findall(r'id="(\w+)"', text))
 
 
+def test_any_word_may_be_a_category(tmp_path):
+    """Those that cannot select votes are no category of their own, and stop nothing."""
+    words = ["hard_prompt/coding", "x=y", "a|b", "<b>", '"quoted"', "größer", "long" * 30]
+    decide = judging(favour)
+    with Models(lambda model, messages: decide(model, messages) if model == "judge" else answer(model, messages)) as \
+            models:
+        lab = Lab(tmp_path, models.config("ours", "rival", "judge"))
+        lab.run("run", lab.spec([{"prompt": f"about {word}", "category": word} for word in words],
+                                competitors=["ours", "rival"], judge="judge"))
+        tables = {table["title"]: table for table in json.loads(
+            lab.run("why", "--model", "ours", "--format", "json").stdout)}
+        found = {row[0] for row in tables["By category"]["rows"]}
+        assert {"hard_prompt/coding", '"quoted"', "größer"} <= found and not found & {"x=y", "a|b", "long" * 30}
+        assert len(tables["Battles it lost, the newest first"]["rows"]) == len(words)
+        assert "größer" in lab.run("report").stdout
+
+
 def test_a_run_that_was_killed_is_told_apart(tmp_path):
     with Models(lambda model, messages: "an answer", gap=0.3) as models:
         config = models.config("x", "y")

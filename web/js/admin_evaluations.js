@@ -30,7 +30,8 @@ function progressOf(run) {
     ["Rate", `${(progress.done / seconds).toFixed(1)} a second`, `over ${plural(Math.round(seconds), "second")}`],
     ["Calls", count.format(progress.calls), failed ? `${count.format(failed)} failed` : null],
     ["Votes", count.format(progress.votes), progress.disagreements ? `${progress.disagreements} undecided` : null],
-    ["Of people", count.format(run.people_votes), run.people_wanted ? `of ${count.format(run.people_wanted)} votes` : null],
+    ["Of people", count.format(run.people_votes),
+      run.people_wanted ? `of ${count.format(run.people_wanted)} votes` : null],
     ["Spent", dollars(progress.spent_usd), progress.budget_usd ? `of ${dollars(progress.budget_usd)}` : null])];
 }
 

@@ -7,6 +7,7 @@ import { sheets } from "./sheet.js";
 
 const WHOSE = [["", "As the leaderboard"], ["human", "People"], ["model", "Models"], ["any", "Both"]];
 const BY = { human: "people’s votes", model: "models’ votes", any: "people’s and models’ votes" };
+const LONG_MS = 120000;  // a board for each category, of every vote there is
 const LOST = "Battles it lost, the newest first";
 
 const ordinal = (number) => {
@@ -81,7 +82,7 @@ function lost(frame, page, model, votes) {
 }
 
 async function show(frame, models, model, votes) {
-  const page = await get(`/api/why?${query({ model, votes })}`);
+  const page = await get(`/api/why?${query({ model, votes })}`, LONG_MS);
   document.getElementById("title").textContent = headline(page.tables, model);
   document.title = `Why ${model}? · arena`;
   frame.summary(summary(page, model));

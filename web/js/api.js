@@ -32,19 +32,19 @@ async function readError(response) {
   return new ApiError(response.status, error.code ?? fallback, error.message, body);
 }
 
-async function once(path, options) {
+async function once(path, options, within) {
   const response = await fetch(path, {
-    credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN_MS), ...options,
+    credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(within), ...options,
   });
   if (!response.ok) throw await readError(response);
   return response.json();
 }
 
 // Tries again when nothing came back, or the server said that it is busy; never after an answer of substance.
-async function patiently(path, options) {
+async function patiently(path, options, within = ANSWER_WITHIN_MS) {
   for (let attempt = 0; ; attempt++) {
     try {
-      const body = await once(path, options);
+      const body = await once(path, options, within);
       banner(null);
       return body;
     } catch (error) {
@@ -57,7 +57,8 @@ async function patiently(path, options) {
   }
 }
 
-export const get = (path) => patiently(path, {});
+// `within`: milliseconds that the answer may take, where it is long in the making.
+export const get = (path, within = ANSWER_WITHIN_MS) => patiently(path, {}, within);
 
 const send = (path, body, key) => patiently(path, {
   method: "POST",
