@@ -268,6 +268,49 @@ static struct value split(struct rendering *rendering, struct value subject,
     return parts;
 }
 
+/* The last parts, `maxsplit` of them at most, and what stands in front of them. */
+static struct value split_from_right(struct rendering *rendering, struct value subject,
+                                     const struct arguments *arguments)
+{
+    struct value most = argument(arguments, 1, "maxsplit"),
+                 parts = split(rendering, subject,
+                               &(struct arguments){.values = {argument(arguments, 0, "sep")},
+                                                   .count = arguments->count > 0});
+    struct marked text = rendering_text(rendering, subject),
+                  by = text_argument(arguments, 0, "sep");
+    if (most.kind != VALUE_NUMBER || most.number < 0 || rendering->failed)
+        return parts;
+    if (by.length == 0)
+        return wrong_kind(rendering, "rsplit");
+    size_t count = parts.list->count, kept = (size_t)most.number, head = 0;
+    if (kept + 1 >= count)
+        return parts;
+    struct value list = new_list(rendering);
+    for (size_t i = 0; i < count - kept; i++)
+        head += parts.list->items[i].text.length + (i ? by.length : 0);
+    append(rendering, list, value_text(marked_part(text, 0, head)));
+    for (size_t i = count - kept; i < count && !rendering->failed; i++)
+        append(rendering, list, parts.list->items[i]);
+    return list;
+}
+
+static struct value remove_prefix(struct rendering *rendering, struct value subject,
+                                  const struct arguments *arguments)
+{
+    struct marked text = rendering_text(rendering, subject), end = text_argument(arguments, 0, "");
+    bool has = end.length <= text.length && marked_equal(marked_part(text, 0, end.length), end);
+    return value_text(has ? marked_part(text, end.length, text.length) : text);
+}
+
+static struct value remove_suffix(struct rendering *rendering, struct value subject,
+                                  const struct arguments *arguments)
+{
+    struct marked text = rendering_text(rendering, subject), end = text_argument(arguments, 0, "");
+    size_t at = text.length - end.length;
+    bool has = end.length <= text.length && marked_equal(marked_part(text, at, text.length), end);
+    return value_text(has ? marked_part(text, 0, at) : text);
+}
+
 static struct value split_lines(struct rendering *rendering, struct value subject,
                                 const struct arguments *arguments)
 {
@@ -373,8 +416,10 @@ static void write_json(struct rendering *rendering, struct marked_buffer *out, s
 static struct value to_json(struct rendering *rendering, struct value subject,
                             const struct arguments *arguments)
 {
-    (void)arguments;
     struct marked_buffer out = {0};
+    for (size_t i = 0; i < arguments->named.count; i++)
+        if (!marked_is(arguments->named.entries[i].key, "ensure_ascii"))
+            return rendering_fail(rendering, ENGINE_UNSUPPORTED, "asks for JSON in another layout");
     write_json(rendering, &out, subject, 0);
     return value_text(marked_done(&out));
 }
@@ -542,9 +587,11 @@ static struct value choose(struct rendering *rendering, struct value subject,
     struct marked key = attribute ? text_argument(arguments, 0, "attribute") : marked_literal("");
     struct marked test = text_argument(arguments, attribute, "test");
     struct arguments left = rest(arguments, (size_t)attribute + 1);
+    struct value list = new_list(rendering);
+    if (!value_truth(subject)) /* none, or nothing: Jinja then looks no further */
+        return list;
     if (subject.kind != VALUE_LIST)
         return wrong_kind(rendering, "select");
-    struct value list = new_list(rendering);
     for (size_t i = 0; i < subject.list->count && !rendering->failed; i++) {
         struct value item = subject.list->items[i];
         struct value looked = attribute ? rendering_attribute(rendering, item, key) : item;
@@ -589,9 +636,11 @@ static struct value map(struct rendering *rendering, struct value subject,
         key = named->text;
     struct marked filter = text_argument(arguments, 0, "filter");
     struct arguments left = rest(arguments, 1);
+    struct value list = new_list(rendering);
+    if (!value_truth(subject))
+        return list;
     if (subject.kind != VALUE_LIST)
         return wrong_kind(rendering, "map");
-    struct value list = new_list(rendering);
     for (size_t i = 0; i < subject.list->count && !rendering->failed; i++) {
         struct value item = subject.list->items[i];
         append(rendering, list,
@@ -730,6 +779,9 @@ static const struct builtin_name text_methods[] = {
     {"rstrip", strip_right},
     {"replace", replace},
     {"split", split},
+    {"rsplit", split_from_right},
+    {"removeprefix", remove_prefix},
+    {"removesuffix", remove_suffix},
     {"splitlines", split_lines},
     {"startswith", starts_with},
     {"endswith", ends_with},

@@ -250,7 +250,8 @@ static bool contains(struct rendering *rendering, struct value container, struct
     for (size_t i = 0; container.kind == VALUE_LIST && i < container.list->count; i++)
         if (value_equal(container.list->items[i], sought))
             return true;
-    if (container.kind != VALUE_LIST && container.kind != VALUE_DICT)
+    if (container.kind != VALUE_LIST && container.kind != VALUE_DICT &&
+        container.kind != VALUE_UNDEFINED) /* nothing is in what is not there */
         rendering_fail(rendering, ENGINE_UNSUPPORTED, "looks for something in what holds nothing");
     return false;
 }

@@ -189,6 +189,15 @@ static const struct {
      "defined }}{{ loop.revindex0 }} {% endfor %}",
      "1True1 2Falseuser0 "},
     {"{% generation %}g{% endgeneration %}", "g"},
+    {"{{ tools|selectattr('type', 'equalto', 'x')|list|length }}{{ absent|map('upper')|list|length "
+     "}}",
+     "00"},
+    {"{{ 'a' in absent }}{{ 'a' not in absent }}", "FalseTrue"},
+    {"{{ 'a-b-c'.rsplit('-', 1)|join('|') }} {{ 'abc'.rsplit('-', 1)|join }} {{ "
+     "'a--b'.rsplit('-')|length }}",
+     "a-b|c abc 3"},
+    {"{{ 'abc'.removeprefix('ab') }}{{ 'abc'.removesuffix('bc') }}{{ 'abc'.removeprefix('abcd') }}",
+     "caabc"},
 };
 
 static void test_jinja_semantics(void **state)
