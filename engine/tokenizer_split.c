@@ -359,7 +359,7 @@ static bool cut_all(const pcre2_code *code, const char *text, const struct split
  * will do. */
 static char *make_older(const char *text, size_t length)
 {
-    if (!memchr(text, 0xF0, length))
+    if (!unicode_has_younger(text, length))
         return NULL;
     char *copy = malloc(length);
     if (copy) {

@@ -2,9 +2,11 @@
  * model's prompts, and the promises of the header: nothing a user writes forms a special token,
  * byte-level text comes back byte for byte, a long run of one letter takes no time. */
 #include "testing.h"
+#include "unit/engine/random_text.h"
 
 #include <dirent.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/gguf.h"
 #include "engine/tokenizer.h"
@@ -130,6 +132,48 @@ static void test_every_vector(void **state)
     closedir(dir);
     assert_true(vocabularies > 0);
     assert_int_equal(failures, 0);
+}
+
+/* --- Random texts --- */
+
+static uint64_t digest_ids(uint64_t digest, const struct token_list *list)
+{
+    for (size_t i = 0; i <= list->count; i++)
+        digest =
+            (digest ^ (i < list->count ? (uint32_t)list->ids[i] : UINT32_MAX)) * 0x100000001B3u;
+    return digest;
+}
+
+/* Of 4,000 texts of every script (random_text.h): what Hugging Face's tokenizers 0.23.3 makes of
+ * them with these vocabularies and their models' expressions, and, for SentencePiece, llama.cpp. */
+static void test_random_texts_are_those_of_the_references(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t digest;
+    } WANTED[] = {
+        {"gpt-2", 0x3FE66AEC869DA761u},     {"llama-bpe", 0xD62ADEB3306E20D1u},
+        {"qwen2", 0x1F2104FA8EA325AFu},     {"starcoder", 0x6C2559C83232D8B4u},
+        {"llama-spm", 0xC205A7ED48D931D0u},
+    };
+    char path[1024], text[RANDOM_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof WANTED / sizeof *WANTED; i++) {
+        snprintf(path, sizeof path, "%s/tokenizers/ggml-vocab-%s.gguf", fixtures(), WANTED[i].name);
+        if (access(path, R_OK))
+            continue;
+        struct tokenizer *tokenizer = load(path);
+        uint64_t digest = 0xCBF29CE484222325u, seed = 1;
+        for (int turn = 0; turn < 4000; turn++) {
+            size_t length = random_text(&seed, text);
+            struct token_list list = encode(tokenizer, text, length, TOKENIZER_PLAIN);
+            digest = digest_ids(digest, &list);
+            token_list_done(&list);
+        }
+        if (digest != WANTED[i].digest)
+            fail_msg("%s: 0x%016llX", WANTED[i].name, (unsigned long long)digest);
+        tokenizer_free(tokenizer);
+    }
 }
 
 /* --- A small vocabulary made here --- */
@@ -421,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_invalid_bytes_are_replaced),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_every_vector),
+        cmocka_unit_test(test_random_texts_are_those_of_the_references),
         cmocka_unit_test(test_random_text_comes_back),
         cmocka_unit_test(test_user_text_forms_no_special_token),
         cmocka_unit_test(test_long_runs_are_fast),
