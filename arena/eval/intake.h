@@ -6,9 +6,9 @@
  * by the file's digest and the row's number. So equal rows without an id are separate votes, and
  * the same file again adds none.
  *
- * intake_open blocks and reads the whole file (any thread); intake_store is a store job's apply.
- * While it runs other writes wait: about 6 s for a million votes. Memory is two chunks and 8 bytes
- * an id. */
+ * intake_open blocks and reads the whole file (any thread); intake_store is the apply of a job that
+ * runs alone (store_apply_alone). While it runs other writes wait: about 7 s for a million votes.
+ * Memory is two chunks, 8 bytes an id, and what the store needs to sort an index. */
 #ifndef ARENA_EVAL_INTAKE_H
 #define ARENA_EVAL_INTAKE_H
 

@@ -151,6 +151,29 @@ def test_one_id_is_one_vote(tmp_path):
     assert board(tmp_path / "d")["votes"] == 2, "nothing of the second file"
 
 
+def test_many_votes_leave_everything_in_its_place(tmp_path):
+    """For many votes indexes are laid aside and built at the end: also where it fails, all are there again."""
+    data, many = tmp_path / "d", 21000
+    schema = lambda: sorted(rows(data, "SELECT name, sql FROM sqlite_schema"), key=str)
+    records = [vote(n, judge_hash=f"u{n % 500}") for n in range(many)]
+    load(lines(tmp_path / "few.jsonl", [vote(0), vote(10**6)]), data)
+    whole = schema()
+    file = lines(tmp_path / "many.jsonl", records)
+    assert arena("import", file, "--data", data).stdout == f"{many - 1} votes imported\n1 were stored before\n"
+    assert schema() == whole and rows(data, "SELECT count(*) FROM votes") == [(many + 1,)]
+    assert load(file, data) == 0
+    fresh = tmp_path / "fresh"
+    assert load(file, fresh) == many
+    records[-1] = {**records[-1], "winner": "both_bad" if records[-1]["winner"] != "both_bad" else "tie"}
+    other = lines(tmp_path / "other.jsonl", [vote(n + 2 * 10**6) for n in range(2 * many)] + records[-1:])
+    done = arena("import", other, "--data", fresh, code=2)
+    assert f"line {2 * many + 1}" in done.stderr and "is stored already" in done.stderr
+    assert rows(fresh, "SELECT count(*) FROM votes") == [(many,)]
+    for folder in (data, fresh):
+        assert sorted(rows(folder, "SELECT name, sql FROM sqlite_schema"), key=str) == whole
+        assert arena("verify", "--data", folder).returncode == 0
+
+
 def test_fastchat_clean_battles(tmp_path):
     battles = [
         {
