@@ -249,6 +249,13 @@ static struct leaderboard *fit_board(const struct request *request, struct votef
 {
     const struct ballots *ballots = votefile_ballots(file, board);
     struct leaderboard_options options = request->board;
+    char note[80];
+    const char *notes[2] = {NULL};
+    if (votefile_tally(file, board)->votes == 0 && file->filtered) {
+        snprintf(note, sizeof note, "none of %" PRIu64 " votes matches what was asked for",
+                 file->records - votefile_skipped(file));
+        notes[0] = note;
+    }
     options.category = request->file.categories[board];
     const struct leaderboard_votes votes = {
         .tally = votefile_tally(file, board),
@@ -256,6 +263,7 @@ static struct leaderboard *fit_board(const struct request *request, struct votef
         .ballots = ballots->count ? ballots : NULL,
         .features = STYLE_NAMES,
         .skipped = votefile_skipped(file),
+        .notes = notes,
         .capped = file->capped[board],
         .sides_unknown = file->aggregated,
         .absent_hidden = file->boards > 1,

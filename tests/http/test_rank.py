@@ -112,6 +112,14 @@ def test_strange_files_are_told_apart(tmp_path, name, content, options, message)
     assert (run.returncode, run.stdout) == (2, b"") and message in run.stderr.decode()
 
 
+def test_a_filter_that_no_vote_matches_is_said(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    path.write_text('{"model_a":"x","model_b":"y","winner":"tie"}\n' * 3)
+    run = rank(path, "--filter", "langauge=English", "--format", "json")
+    assert run.returncode == 0
+    assert "none of 3 votes matches what was asked for" in json.loads(run.stdout)["warnings"]
+
+
 def test_the_result_may_go_where_no_file_is(votes, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
