@@ -97,6 +97,7 @@ static bool rate_point(const struct leaderboard *board, const struct leaderboard
     tally_init(&tally);
     until.tally = &tally;
     until.ballots = prefix;
+    until.groups = NULL;
     if (tally_grow(&tally, votes->tally->models, &why) && ballots_tally(prefix, &tally, &why))
         point = leaderboard_fit(&until, &options, &why);
     for (size_t k = 0; k < board->model_count; k++) {

@@ -84,7 +84,7 @@ static bool drop_stale(struct board *board, struct err *err)
 {
     int judge = board->published.judge;
     bool stale = board->votes && board->published.without_recognised; /* said after the vote */
-    if ((board->people && !stored_judge(board->db, &judge, err)) ||
+    if ((board->people && !stored_judge(board->db, board->votes, &judge, err)) ||
         (board->votes && !stale && !stored_votes_stale(board->votes, board->db, &stale, err)))
         return false;
     if (stale || judge != board->published.judge) {

@@ -64,7 +64,7 @@ static bool take(struct publication *publication, struct db *db, struct err *err
     return votes_last(db, &publication->seq, publication->hash, err) &&
            db_one_int(db, "SELECT max(id) FROM competitor_versions", DB_NONE, 0,
                       &publication->versions, err) &&
-           stored_judge(db, &publication->judge, err) &&
+           stored_judge(db, NULL, &publication->judge, err) &&
            stored_marks_now(db, &publication->marks, err) && take_aside(publication, db, err);
 }
 

@@ -350,12 +350,18 @@ bool stored_votes_stale(const struct stored_votes *votes, struct db *db, bool *s
     return true;
 }
 
-bool stored_judge(struct db *db, int *judge, struct err *err)
+bool stored_judge(struct db *db, const struct stored_votes *votes, int *judge, struct err *err)
 {
-    bool kinds[2];
-    if (!votes_judge_kinds(db, kinds, err))
+    bool had = votes && votes->votes > votes->losses && votes->state->filter.judge >= 0, people,
+         models = false;
+    if (had && votes->state->filter.judge == JUDGE_HUMAN) {
+        *judge = JUDGE_HUMAN;
+        return true;
+    }
+    if (!votes_judged(db, JUDGE_HUMAN, had ? votes->last_seq : 0, &people, err) ||
+        (!people && !had && !votes_judged(db, JUDGE_MODEL, 0, &models, err)))
         return false;
-    *judge = kinds[JUDGE_MODEL] && !kinds[JUDGE_HUMAN] ? JUDGE_MODEL : JUDGE_HUMAN;
+    *judge = !people && (had || models) ? JUDGE_MODEL : JUDGE_HUMAN;
     return true;
 }
 

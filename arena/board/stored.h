@@ -74,8 +74,9 @@ struct stored_filter {
 };
 
 /* People's votes; models' where nobody else has judged. What a board is of unless it is asked for
- * another kind: the two are never mixed unasked. */
-bool stored_judge(struct db *db, int *judge, struct err *err);
+ * another kind: the two are never mixed unasked. `votes`: what this said the last time; votes never
+ * go away, so only those after them are looked at (NULL: all). */
+bool stored_judge(struct db *db, const struct stored_votes *votes, int *judge, struct err *err);
 
 /* How far the lists go now, tags' included. */
 bool stored_marks_now(struct db *db, struct stored_marks *out, struct err *err);

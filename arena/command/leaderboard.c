@@ -106,7 +106,7 @@ static bool choose_judge(struct db *db, const struct wish *wish, int *judge, str
         *judge = KINDS[wish->judge];
         return true;
     }
-    if (!votes_judge_kinds(db, kinds, err) || !stored_judge(db, judge, err))
+    if (!votes_judge_kinds(db, kinds, err) || !stored_judge(db, NULL, judge, err))
         return false;
     if (*judge == JUDGE_MODEL || kinds[JUDGE_MODEL])
         fprintf(stderr, *judge == JUDGE_MODEL

@@ -351,7 +351,7 @@ bool why_begin(struct asking *asking, struct db *db, const struct why_options *o
     return db_one_int(db, "SELECT 1 FROM competitors WHERE name = ?",
                       DB_VALUES(DB_STRING(options->model)), 0, &known, err) &&
            (known || err_set(err, ERR_NOT_FOUND, "there is no model \"%.100s\"", options->model)) &&
-           (options->judge != WHY_JUDGE_BOARD || stored_judge(db, &asking->judge, err));
+           (options->judge != WHY_JUDGE_BOARD || stored_judge(db, NULL, &asking->judge, err));
 }
 
 static bool draw_each(const struct asking *asking, enum sheet_form form, struct buf *out)

@@ -108,7 +108,7 @@ static bool read_votes(struct errand *errand, struct db *db, struct err *err)
     struct stored_filter filter;
     if (simulation->options.rule == SAMPLING_UNIFORM)
         return true;
-    if (!stored_judge(db, &published.judge, err))
+    if (!stored_judge(db, NULL, &published.judge, err))
         return false;
     published_filter(&published, &filter);
     filter.marks = STORED_MARKS_NOW;

@@ -80,17 +80,19 @@ uint64_t votes_prompt_value(struct text prompt)
     return value != 0 ? value : 1;
 }
 
+bool votes_judged(struct db *db, int judge, int64_t seq, bool *there, struct err *err)
+{
+    int64_t found;
+    bool good = db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = ? AND seq > ?)",
+                           DB_VALUES(DB_INT(judge), DB_INT(seq)), 0, &found, err);
+    *there = good && found;
+    return good;
+}
+
 bool votes_judge_kinds(struct db *db, bool kinds[2], struct err *err)
 {
-    int64_t human, model;
-    if (!db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 0)", DB_NONE, 0, &human,
-                    err) ||
-        !db_one_int(db, "SELECT EXISTS (SELECT 1 FROM votes WHERE judge = 1)", DB_NONE, 0, &model,
-                    err))
-        return false;
-    kinds[JUDGE_HUMAN] = human != 0;
-    kinds[JUDGE_MODEL] = model != 0;
-    return true;
+    return votes_judged(db, JUDGE_HUMAN, 0, &kinds[JUDGE_HUMAN], err) &&
+           votes_judged(db, JUDGE_MODEL, 0, &kinds[JUDGE_MODEL], err);
 }
 
 /* --- appending to the ledger --- */

@@ -92,6 +92,9 @@ bool votes_count_since(struct db *db, const char *voter, int64_t since_ms, int64
 bool votes_find(struct db *db, const char *battle, const char *voter, struct vote_result *out,
                 struct err *err);
 
+/* Whether there is a vote of this kind of judge after `seq`: reads until it finds one. */
+bool votes_judged(struct db *db, int judge, int64_t seq, bool *there, struct err *err);
+
 /* Which kinds of judges have votes here: kinds[enum judge_kind]. */
 bool votes_judge_kinds(struct db *db, bool kinds[2], struct err *err);
 
