@@ -12,7 +12,7 @@
  * more than eight heads takes several blocks, each stores the same bytes). */
 #include "kernels/cuda/place.cuh"
 
-enum { WARPS = 4, THREADS = WARPS * WARP, LEAST_PAGES = WARPS };
+enum { WARPS = 4, THREADS = WARPS * WARP, LEAST_PAGES = WARPS, PIECES = 8 };
 
 /* The running softmax of a warp: COLUMNS columns a lane, HEADS heads. */
 template <int COLUMNS, int HEADS> struct running {
@@ -57,7 +57,9 @@ template <int KV> struct element {
 };
 
 /* Scores of this lane's position with all heads; minus infinity where it is not seen. `scale`: of
- * the position's key. */
+ * the position's key. Pieces are all loaded before the first is used: between uses there are
+ * branches, which the compiler moves no loads across. What lies where nothing is seen is read too,
+ * and not used. */
 template <int KV, int HEADS>
 static __device__ __forceinline__ void score(const cuda_attention &a, const uint8_t *key,
                                              const float *queries, int heads, bool seen,
@@ -68,27 +70,33 @@ static __device__ __forceinline__ void score(const cuda_attention &a, const uint
 #pragma unroll
     for (int h = 0; h < HEADS; h++)
         scores[h] = 0;
-#pragma unroll(64 / E::a_piece)
-    for (int c = 0; c < pitch; c += E::a_piece) {
-        uint4 piece = make_uint4(0, 0, 0, 0);
-        if (seen)
-            piece = *reinterpret_cast<const uint4 *>(key + c * E::bytes);
-        float k[E::a_piece];
-        uint32_t words[4] = {piece.x, piece.y, piece.z, piece.w};
-        E::template floats<4>(words, k);
+    for (int first = 0; first < pitch; first += PIECES * E::a_piece) {
+        uint4 pieces[PIECES];
 #pragma unroll
-        for (int h = 0; h < HEADS; h++) {
-            if (h >= heads) /* uniform */
-                continue;
-            const float4 *q = reinterpret_cast<const float4 *>(queries + h * pitch + c);
-            float s = scores[h];
+        for (int i = 0; i < PIECES; i++) {
+            int c = first + i * E::a_piece;
+            pieces[i] = *reinterpret_cast<const uint4 *>(key + (c < pitch ? c : 0) * E::bytes);
+        }
 #pragma unroll
-            for (int i = 0; i < E::a_piece; i += 4) {
-                float4 u = q[i / 4];
-                s = fmaf(k[i + 1], u.y, fmaf(k[i], u.x, s));
-                s = fmaf(k[i + 3], u.w, fmaf(k[i + 2], u.z, s));
+        for (int i = 0; i < PIECES; i++) {
+            int c = first + i * E::a_piece;
+            if (c >= pitch) /* uniform, as are the heads */
+                break;
+            float k[E::a_piece];
+            uint32_t words[4] = {pieces[i].x, pieces[i].y, pieces[i].z, pieces[i].w};
+            E::template floats<4>(words, k);
+#pragma unroll
+            for (int h = 0; h < HEADS; h++) {
+                if (h >= heads)
+                    continue;
+                const float4 *q = reinterpret_cast<const float4 *>(queries + h * pitch + c);
+#pragma unroll
+                for (int j = 0; j < E::a_piece; j += 4) {
+                    float4 u = q[j / 4];
+                    scores[h] = fmaf(k[j + 1], u.y, fmaf(k[j], u.x, scores[h]));
+                    scores[h] = fmaf(k[j + 3], u.w, fmaf(k[j + 2], u.z, scores[h]));
+                }
             }
-            scores[h] = s;
         }
     }
 #pragma unroll
@@ -101,35 +109,32 @@ static __device__ __forceinline__ void score(const cuda_attention &a, const uint
 }
 
 /* A lane's columns of a row of values, as wide as they are; a row has a multiple of 16. */
-template <int KV, int COLUMNS>
-static __device__ __forceinline__ void load_columns(float out[COLUMNS], const uint8_t *at)
-{
-    const int bytes = COLUMNS * element<KV>::bytes, words = bytes < 4 ? 1 : bytes / 4;
-    uint32_t w[words];
-    if constexpr (bytes == 2) {
-        w[0] = *reinterpret_cast<const uint16_t *>(at);
-    } else if constexpr (bytes == 4) {
-        w[0] = *reinterpret_cast<const uint32_t *>(at);
-    } else if constexpr (bytes == 8) {
-        uint2 two = *reinterpret_cast<const uint2 *>(at);
-        w[0] = two.x;
-        w[1] = two.y;
-    } else {
+template <int KV, int COLUMNS, int HEADS> struct columns {
+    static const int bytes = COLUMNS * element<KV>::bytes, words = bytes < 4 ? 1 : bytes / 4;
+    static const int rows = COLUMNS > 4 ? 4 : HEADS > 4 ? 8 : 16; /* in flight, by registers */
+
+    static __device__ __forceinline__ void load(uint32_t w[words], const uint8_t *at)
+    {
+        if constexpr (bytes == 2) {
+            w[0] = *reinterpret_cast<const uint16_t *>(at);
+        } else if constexpr (bytes == 4) {
+            w[0] = *reinterpret_cast<const uint32_t *>(at);
+        } else if constexpr (bytes == 8) {
+            uint2 two = *reinterpret_cast<const uint2 *>(at);
+            w[0] = two.x;
+            w[1] = two.y;
+        } else {
 #pragma unroll
-        for (int i = 0; i < words / 4; i++) {
-            uint4 four = reinterpret_cast<const uint4 *>(at)[i];
-            w[4 * i] = four.x;
-            w[4 * i + 1] = four.y;
-            w[4 * i + 2] = four.z;
-            w[4 * i + 3] = four.w;
+            for (int i = 0; i < words / 4; i++) {
+                uint4 four = reinterpret_cast<const uint4 *>(at)[i];
+                w[4 * i] = four.x;
+                w[4 * i + 1] = four.y;
+                w[4 * i + 2] = four.z;
+                w[4 * i + 3] = four.w;
+            }
         }
     }
-    float all[words * element<KV>::a_word];
-    element<KV>::template floats<words>(w, all);
-#pragma unroll
-    for (int c = 0; c < COLUMNS; c++)
-        out[c] = all[c];
-}
+};
 
 /* One page into the running sums. `weights` (32 positions by HEADS floats) is the warp's own;
  * `scale` is of the values of this lane's position. */
@@ -140,6 +145,7 @@ static __device__ __forceinline__ void fold_page(const cuda_attention &a,
                                                  const uint8_t *values, float scale, int from,
                                                  int to, int heads)
 {
+    typedef columns<KV, COLUMNS, HEADS> C;
     const int bytes = element<KV>::bytes;
     int pitch = dim_pitch(a.head_dim), lane = lane_index(), begin = lane * COLUMNS;
 #pragma unroll
@@ -156,16 +162,28 @@ static __device__ __forceinline__ void fold_page(const cuda_attention &a,
         weights[lane * HEADS + h] = KV == KERNEL_KV_F16 ? weight : weight * scale;
     }
     __syncwarp();
-#pragma unroll(COLUMNS <= 4 ? 16 : 4)
-    for (int i = from; begin < pitch && i < to; i++) {
-        float row[COLUMNS];
-        load_columns<KV, COLUMNS>(row, values + (i * pitch + begin) * bytes);
+    for (int first = from / C::rows * C::rows; first < to; first += C::rows) {
+        uint32_t words[C::rows][C::words];
 #pragma unroll
-        for (int c = 0; c < COLUMNS; c++)
+        for (int i = 0; i < C::rows; i++) {
 #pragma unroll
-            for (int h = 0; h < HEADS; h++)
-                if (h < heads)
-                    r->sums[h][c] = fmaf(weights[i * HEADS + h], row[c], r->sums[h][c]);
+            for (int k = 0; k < C::words; k++)
+                words[i][k] = 0; /* what is not seen may be no number */
+            if (begin < pitch && first + i >= from && first + i < to)
+                C::load(words[i], values + ((first + i) * pitch + begin) * bytes);
+        }
+#pragma unroll
+        for (int i = 0; i < C::rows; i++) {
+            float row[C::words * element<KV>::a_word];
+            element<KV>::template floats<C::words>(words[i], row);
+#pragma unroll
+            for (int c = 0; c < COLUMNS; c++)
+#pragma unroll
+                for (int h = 0; h < HEADS; h++)
+                    if (h < heads)
+                        r->sums[h][c] = fmaf(weights[(first + i) * HEADS + h], row[c],
+                                             r->sums[h][c]);
+        }
     }
     __syncwarp(); /* before the weights are the next page's */
 }
@@ -305,7 +323,7 @@ static __device__ void place_group(const struct cuda_decode &d, int row, const c
 }
 
 template <int KV, int COLUMNS, int HEADS>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 2)
     decode_kernel(const __grid_constant__ struct cuda_decode d)
 {
     KERNEL_SHARED_BYTES(memory);
