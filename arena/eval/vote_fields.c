@@ -99,6 +99,8 @@ static bool is_there(const struct row_field *field)
 
 /* --- time --- */
 
+#define TIME_MOST 1e15 /* milliseconds: a year of five digits is no vote's */
+
 static bool read_digits(const char **at, int digits, int *out)
 {
     *out = 0;
@@ -160,8 +162,8 @@ static bool read_time(const struct row_field *field, int64_t *ms)
                    : fabs(number) > 1e14 ? 1e-3
                    : fabs(number) > 1e11 ? 1
                                          : 1000;
-    *ms = (int64_t)(number * scale);
-    return true;
+    *ms = (int64_t)fmin(fmax(number * scale, -TIME_MOST), TIME_MOST);
+    return fabs(number * scale) < TIME_MOST;
 }
 
 static bool take_time(const struct vote_reader *reader, struct vote_import *vote, struct err *err)

@@ -103,6 +103,7 @@ BAD = [
     ("no model", {"model_a": ""}, "line 3", '"model_a" is empty'),
     ("twice", {"id": "v0"}, "line 3", "this vote's id was there before"),
     ("time", {"tstamp": "yesterday"}, "line 3", "is no time"),
+    ("far time", {"tstamp": 1e30}, "line 3", "is no time"),
 ]
 
 
