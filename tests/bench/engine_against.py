@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """arena's engine and llama.cpp in turn: the same file, threads and minutes, wall clock.
 
-    tests/bench/engine_against.py MODEL.gguf [--arena build/release/arena] [--threads 2] [--rounds 5] [--flash-attention]
+    tests/bench/engine_against.py MODEL.gguf [--arena build/release/arena] [--threads 2] [--rounds 5]
+        [--flash-attention]
 
-llama.cpp comes as the Python package llama-cpp-python (PyPI's source package builds it for this machine; LLAMA_CPP_LIB_PATH
-names the folder of another build's libllama). A round runs arena, then llama.cpp, each in a process of its own, each kind
+llama.cpp comes as the Python package llama-cpp-python (PyPI's source package builds it for this machine;
+LLAMA_CPP_LIB_PATH names the folder of another build's libllama).
+A round runs arena, then llama.cpp, each in a process of its own, each kind
 of work RUNS times. Printed: the best of all rounds, the median of the rounds' medians, and the ratios of both.
 """
 import argparse
@@ -27,7 +29,8 @@ def run_json(command):
 
 
 def arena_round(options):
-    report = run_json([options.arena, "bench", "engine", "--model", options.model, "--device", "cpu", "--format", "json",
+    report = run_json([options.arena, "bench", "engine", "--model", options.model, "--device", "cpu",
+                       "--format", "json",
                        "--threads", str(options.threads), "--prefill", str(PREFILL), "--decode", str(DECODE),
                        "--batch", str(BATCH)])
     report["rates"] = {kind: [report[f"{kind}_tokens_per_second"], report[f"{kind}_tokens_per_second_median"]]
@@ -92,14 +95,16 @@ def print_table(options, arena, llama):
     names = {"prefill": f"prefill {PREFILL}", "decode": "decode", "batch": f"{BATCH} at once"}
     reads = max(report["read_gigabytes_per_second"] for report in arena)
     gops = max(report["int8_gops"] for report in arena)
-    print(f"{arena[0]['model']} ({arena[0]['type']}), {options.threads} threads, {options.rounds} rounds of {RUNS}: best (median), "
-          f"tokens/s\nread rate at most {reads:.1f} GB/s, int8 at most {gops:.0f} GOPS")
-    print(f"{'':12} {'arena':>16} {'llama.cpp':>16} {'ratio':>14}  share of the same round's read rate, of its int8 peak")
+    print(f"{arena[0]['model']} ({arena[0]['type']}), {options.threads} threads, {options.rounds} rounds of {RUNS}: "
+          f"best (median), tokens/s\nread rate at most {reads:.1f} GB/s, int8 at most {gops:.0f} GOPS")
+    print(f"{'':12} {'arena':>16} {'llama.cpp':>16} {'ratio':>14}  "
+          "share of the same round's read rate, of its int8 peak")
     for kind in KINDS:
         sides = []
         for rounds in ([r["rates"] for r in arena], llama):
             sides.append((max(r[kind][0] for r in rounds), statistics.median(r[kind][1] for r in rounds)))
-        shares = [statistics.median(r[f"{kind}_{unit}_share"] for r in arena) for unit in ("gigabytes_per_second", "gops")]
+        shares = [statistics.median(r[f"{kind}_{unit}_share"] for r in arena)
+                  for unit in ("gigabytes_per_second", "gops")]
         print(f"{names[kind]:12}" + "".join(f"{best:9.0f} ({median:5.0f})" for best, median in sides) +
               f"{sides[0][0] / sides[1][0]:7.2f} ({sides[0][1] / sides[1][1]:4.2f})  {shares[0]:.0%}, {shares[1]:.0%}")
 

@@ -32,7 +32,8 @@ def start(binary, folder):
 
 
 def decode(port, seed, stop):
-    body = json.dumps({"model": "ours", "messages": [{"role": "user", "content": f"Write a long story, number {seed}."}],
+    message = {"role": "user", "content": f"Write a long story, number {seed}."}
+    body = json.dumps({"model": "ours", "messages": [message],
                        "seed": seed, "temperature": 1, "logit_bias": {"2": -100}, "max_tokens": 4000})
     while not stop.is_set():
         link = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
