@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SCALE_BLOCK = 128, SHOWN = 80 };
@@ -92,9 +93,9 @@ static const struct safetensor *find_scale(const struct checkpoint_scales *scale
     const struct safetensor *found = NULL;
     char name[280];
     for (size_t i = 0; i < 2 && !found && weight->name_length < 256; i++) {
-        memcpy(name, weight->name, weight->name_length);
-        strcpy(name + weight->name_length, ENDS[i]);
-        found = find(scales, name, weight->name_length + strlen(ENDS[i]));
+        int length =
+            snprintf(name, sizeof name, "%.*s%s", (int)weight->name_length, weight->name, ENDS[i]);
+        found = find(scales, name, (size_t)length);
     }
     return found;
 }
