@@ -109,7 +109,7 @@ def test_why_as_an_analyst(enter, axe, size):
     page.select_option("[name=rival]", RIVAL)
     page.select_option("[name=category]", "plain")
     page.wait_for_selector("#where:has-text('1 of 4')")
-    assert "And at dusk?" in page.inner_text(".pane")
+    page.wait_for_selector(".pane:has-text('And at dusk?')")
     texts = page.locator(".columns .answer").all_inner_texts()
     assert any("so" in text for text in texts) and page.locator(".columns .answer pre").count() > 0
     opinions = page.inner_text(".opinions")
@@ -127,6 +127,7 @@ def test_why_as_an_analyst(enter, axe, size):
     # What a model or a prompt holds is text, and what the judges said counts apart.
     page.select_option("[name=category]", "odd")
     page.wait_for_selector("#where:has-text('1 of 1')")
+    page.wait_for_selector(".pane:has-text('what is it?')")
     assert HOSTILE in page.inner_text(".pane")
     page.select_option("[name=votes]", "model")
     page.wait_for_selector("#summary:has-text('models’ votes')")

@@ -44,24 +44,28 @@ const query = (values) => new URLSearchParams(Object.entries(values).filter(([, 
 // The lost battles with their filters.
 function lost(frame, page, model, votes) {
   const filter = { rival: "", category: "" };
-  let next = 0;
+  let next = 0, asked = 0;
   const asItem = (row) => ({ ...row, title: row.opening || "An erased prompt",
     about: `to ${row.rival} · ${row.judge === "human" ? "a person" : "a model"} · ${time(row.at_ms)}` });
-  const readPage = async () => {
-    const found = await get(`/api/why/lost?${query({ model, votes, ...filter, before: next })}`);
+  // A page of the list; null where the filter was changed before it came.
+  const readPage = async (before) => {
+    const mine = asked;
+    const found = await get(`/api/why/lost?${query({ model, votes, ...filter, before })}`);
+    if (mine !== asked) return null;
     next = found.next ?? 0;
     return found.battles.map(asItem);
   };
   const reader = new Reader(({ battle_id: id }) => get(`/api/why/battles/${encodeURIComponent(id)}`));
   const empty = nothing("None such.");
   const more = async () => {
-    const items = await readPage();
-    if (!next) reader.more = null;
-    return items;
+    const items = await readPage(next);
+    if (items && !next) reader.more = null;
+    return items ?? [];
   };
   const again = async () => {
-    next = 0;
-    const first = await readPage();
+    asked += 1;
+    const first = await readPage(0);
+    if (!first) return;
     reader.more = next ? more : null;
     empty.hidden = first.length > 0;
     await reader.show(first);
@@ -81,8 +85,9 @@ function lost(frame, page, model, votes) {
     again];
 }
 
-async function show(frame, models, model, votes) {
+async function show(frame, model, votes, isStill) {
   const page = await get(`/api/why?${query({ model, votes })}`, LONG_MS);
+  if (!isStill()) return;
   document.getElementById("title").textContent = headline(page.tables, model);
   document.title = `Why ${model}? · arena`;
   frame.summary(summary(page, model));
@@ -104,7 +109,11 @@ export async function open(frame) {
     choice("Model", "model", models.map(({ name, in_house: ours }) => [name, ours ? `${name} (in-house)` : name]),
       known ? asked.get("model") : models[0].name),
     choice("Votes of", "votes", WHOSE, asked.get("votes") ?? ""));
-  const draw = () => show(frame, models, form.elements.model.value, form.elements.votes.value);
+  let drawn = 0;
+  const draw = () => {
+    const mine = drawn += 1;
+    return show(frame, form.elements.model.value, form.elements.votes.value, () => mine === drawn);
+  };
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", () => {
     const { model, votes } = form.elements;

@@ -92,10 +92,15 @@ export class Reader {
       el("nav", { class: "index", "aria-label": "Pairs" }, this.list, this.longer),
       el("div", { class: "open" }, el("div", { class: "row steps" }, this.previous, this.next, this.where,
         el("p", { class: "keys-hint about" }, el("kbd", {}, "k"), " ", el("kbd", {}, "j"))), this.pane));
-    document.addEventListener("keydown", (event) => this.key(event));
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
   }
 
   key(event) {
+    if (!this.node.isConnected) {  // the page shows something else now
+      document.removeEventListener("keydown", this.onKey);
+      return;
+    }
     const step = { j: 1, ArrowRight: 1, k: -1, ArrowLeft: -1 }[event.key];
     if (!step || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.target instanceof Element && event.target.closest("input, textarea, select, [tabindex='0']")) return;
