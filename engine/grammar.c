@@ -101,7 +101,7 @@ static void put(struct reach *to, struct grammar_place place)
 
 static bool has_room(const struct grammar_place *place, uint32_t need)
 {
-    return place->depth + need <= GRAMMAR_DEPTH;
+    return need <= GRAMMAR_DEPTH - (uint32_t)place->depth; /* what never ends needs UINT32_MAX */
 }
 
 static bool call(struct reach *to, struct grammar_place *place, const struct grammar_step *step)

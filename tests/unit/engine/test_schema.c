@@ -77,6 +77,16 @@ static const struct known KNOWN[] = {
      {"{}", "{\"x\":1}", "{\"x\": 1,\"\": 2}"},
      {"{\"x\":true}", "{x:1}", "{\"x\":1,}"}},
     {"{\"type\":\"object\",\"additionalProperties\":false}", {"{}"}, {"{\"a\":1}"}},
+    /* an optional member, an item and an alternative that could never end */
+    {"{\"properties\":{\"a\":{\"$ref\":\"#/$defs/l\"},\"b\":{}},\"$defs\":{\"l\":{\"properties\":"
+     "{\"n\":{\"$ref\":\"#/$defs/l\"}},\"required\":[\"n\"]}}}",
+     {"{}", "{\"b\":1}"},
+     {"{\"a\""}},
+    {"{\"anyOf\":[{\"$ref\":\"#/$defs/"
+     "l\"},{\"type\":\"integer\"}],\"$defs\":{\"l\":{\"properties\":"
+     "{\"n\":{\"$ref\":\"#/$defs/l\"}},\"required\":[\"n\"]}}}",
+     {"1"},
+     {"{\"n\""}},
     {"{\"type\":\"object\"}",
      {"{}", "{\"a\":{\"b\":[1,2,{\"c\":null}]}}"},
      {"[]", "1", "{\"a\"}", "{\"a\":1}}"}},
