@@ -11,6 +11,14 @@ static shape shape_of(unsigned blocks, unsigned threads, size_t shared)
     return {dim3(blocks), dim3(threads), shared};
 }
 
+/* Launches, and waits: a stream may do what it is given as late as that. */
+template <class Kernel, class... Arguments>
+static void run(Kernel kernel, shape s, struct cuda_stream *on, Arguments... arguments)
+{
+    launch(kernel, s, on, arguments...);
+    must(cuda_stream_wait(on), "kernels");
+}
+
 /* --- Grids, blocks, barriers, shared memory --- */
 
 static __global__ void number_kernel(int *out)
@@ -24,7 +32,7 @@ static void test_every_thread_once(void)
 {
     int out[6 * 30] = {0};
     shape s = {dim3(3, 2, 1), dim3(5, 3, 2), 0};
-    launch(number_kernel, s, stream, out);
+    run(number_kernel, s, stream, out);
     for (int i = 0; i < 180; i++)
         CHECK(out[i] == i / 30 * 1000 + i % 30, "thread %d: %d", i, out[i]);
 }
@@ -49,7 +57,7 @@ static __global__ void ring_kernel(int *out)
 static void test_barriers(void)
 {
     int out[100];
-    launch(ring_kernel, shape_of(1, 100, 400), stream, out);
+    run(ring_kernel, shape_of(1, 100, 400), stream, out);
     for (int i = 0; i < 100; i++)
         CHECK(out[i] == (i + 7) % 100 * 1000 + (i + 21) % 100, "thread %d: %d", i, out[i]);
 }
@@ -70,7 +78,7 @@ static __global__ void leave_kernel(int *out)
 static void test_threads_that_leave(void)
 {
     int out[40];
-    launch(leave_kernel, shape_of(1, 64, 0), stream, out);
+    run(leave_kernel, shape_of(1, 64, 0), stream, out);
     for (int i = 0; i < 40; i++)
         CHECK(out[i] == 780, "thread %d: %d", i, out[i]);
 }
@@ -85,7 +93,7 @@ static __global__ void unwritten_kernel(float *out)
 static void test_shared_memory_begins_as_nothing(void)
 {
     float out[3];
-    launch(unwritten_kernel, shape_of(3, 1, 64), stream, out);
+    run(unwritten_kernel, shape_of(3, 1, 64), stream, out);
     for (int i = 0; i < 3; i++)
         CHECK(out[i] != out[i], "block %d: %g", i, out[i]);
 }
@@ -114,7 +122,7 @@ static void test_warps(void)
     int out[64 * 10], thirds = 0;
     for (int i = 0; i < 32; i += 3)
         thirds |= 1 << i;
-    launch(warp_kernel, shape_of(1, 64, 0), stream, out);
+    run(warp_kernel, shape_of(1, 64, 0), stream, out);
     for (int i = 0; i < 64; i++) {
         int lane = i % 32, warp = i - lane;
         int want[10] = {
@@ -190,7 +198,7 @@ static void check_mma(bool is_signed, bool brain)
     }
     for (int i = 0; i < 128; i++)
         m.b16[i / 8][i % 8] = small_number(brain);
-    launch(mma_kernel, shape_of(1, 32, 0), stream, &m, is_signed);
+    run(mma_kernel, shape_of(1, 32, 0), stream, &m, is_signed);
     for (int r = 0; r < 16; r++)
         for (int n = 0; n < 8; n++) {
             int sum = r < 8 ? 1 + n % 2 : 3 + n % 2, first = 0;
@@ -240,7 +248,7 @@ static void test_matrices(void)
     matrices m = {};
     for (int i = 0; i < 256; i++)
         in[i] = (uint16_t)i;
-    launch(matrices_kernel, shape_of(1, 32, 0), stream, in, &m);
+    run(matrices_kernel, shape_of(1, 32, 0), stream, in, &m);
     for (int k = 0; k < 4; k++)
         for (int lane = 0; lane < 32; lane++)
             for (int i = 0; i < 2; i++) {
@@ -277,7 +285,7 @@ static void test_copies(void)
     alignas(16) uint32_t in[12] = {10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21};
     uint32_t out[5];
     static const uint32_t late[5] = {7, 11, 7, 15, 0}, early[5] = {10, 11, 15, 15, 0};
-    launch(copy_kernel, shape_of(1, 1, 0), stream, in, out);
+    run(copy_kernel, shape_of(1, 1, 0), stream, in, out);
     for (int i = 0; i < 5; i++)
         CHECK(out[i] == (shim_copies_at_once() ? early : late)[i], "%d: %u", i, out[i]);
 }
@@ -300,6 +308,7 @@ static void test_recording(void)
     must(cuda_graph_launch(graph, stream), "launch");
     must(cuda_copy_in(by, &seven, sizeof seven, stream), "copy");
     must(cuda_graph_launch(graph, stream), "launch");
+    must(cuda_stream_wait(stream), "launch");
     CHECK(*x == 8, "%d", *x);
     cuda_graph_free(graph);
 }
@@ -347,7 +356,7 @@ static bool dies(void (*kernel)(int *), shape s)
     CHECK(child >= 0, "fork");
     if (!child) {
         CHECK(freopen("/dev/null", "w", stderr), "stderr");
-        launch(kernel, s, stream, out);
+        run(kernel, s, stream, out);
         _exit(0);
     }
     int status;
@@ -365,7 +374,7 @@ static void test_wrong_kernels(void)
     CHECK(dies(no_kernel, {dim3(1, 65536), dim3(1), 0}), "too large a grid");
     CHECK(!dies(no_kernel, shape_of(2, 1024, 227 * 1024)), "all within the limits");
     int out[64], wrong = 0;
-    launch(racing_kernel, shape_of(1, 64, 0), stream, out);
+    run(racing_kernel, shape_of(1, 64, 0), stream, out);
     for (int i = 0; i < 64; i++)
         wrong += out[i] != 63 - i;
     CHECK(wrong, "a race was not seen");

@@ -70,7 +70,7 @@ static void answers(void **state)
     } ROWS[] = {
         {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "200", "\"ok\""},
         {"GET /api/leaderboard HTTP/1.1\r\nHost: localhost\r\n\r\n", "503", "\"busy\""},
-        {"GET /api/models HTTP/1.1\r\nHost: localhost\r\n\r\n", "200", "{\"models\":[]}"},
+        {"GET /api/models HTTP/1.1\r\nHost: localhost\r\n\r\n", "200", "{\"models\":[],"},
         {"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", "404", "\"not_found\""},
         {"POST /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "405", "\"method_not_allowed\""},
         {"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421", "\"bad_host\""},
