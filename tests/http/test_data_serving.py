@@ -56,4 +56,5 @@ def test_an_import_that_is_killed_is_all_or_nothing(tmp_path):
         time.sleep(wait)
         running.kill()
         done = running.wait() == 0
-        assert load(big, data) == (0 if done else 30000)
+        # A kill between the commit and the exit finds everything stored: what is stored is all or nothing either way.
+        assert load(big, data) in ((0,) if done else (0, 30000))
