@@ -82,6 +82,12 @@
 #define LIMIT_TAG_QUEUE 16   /* battles read from the store to be tagged next: 128 KiB at most */
 #define LIMIT_TAG_ATTEMPTS 3 /* then a battle that its tagger fails at waits for a restart */
 
+/* --- The search for personal data by a model --- */
+#define LIMIT_SEARCH_PIECE_BYTES 2048 /* of one question: small models lose the thread */
+#define LIMIT_SEARCH_PIECES 64        /* of one battle: 128 KiB; the rest is counted as unread */
+#define LIMIT_SEARCH_FINDS 256        /* of one battle: more than anybody looks at */
+#define LIMIT_SEARCH_ATTEMPTS 3       /* that fail; then the next battle, and this one later */
+
 /* --- Loop --- */
 #define LIMIT_WORKER_QUEUE 1024 /* waiting jobs of the worker pool */
 

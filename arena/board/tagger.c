@@ -12,13 +12,10 @@
 #include "board/live.h"
 #include "board/tag_form.h"
 #include "board/tag_sample.h"
-#include "loop/loop.h"
 #include "loop/worker.h"
 #include "store/battle_tags.h"
 #include "store/store.h"
 
-#define LOOK_NS (500 * CLOCK_MS) /* whether it is quiet */
-#define WATCH_NS (20 * CLOCK_MS) /* while it asks: whether somebody else wants an answer */
 #define REST_NS (5 * CLOCK_S)    /* after finding nothing to do */
 #define FAILED_NS (60 * CLOCK_S) /* after an answer that failed */
 #define ANSWER_TOKENS 32         /* the longest form takes 21 */
@@ -44,33 +41,25 @@ struct errand {
 struct tagger {
     struct tagger_options options;
     struct competitor *competitor;
-    struct loop_timer timer;
+    struct spare_guest guest;
     int64_t id;    /* the store's; 0: not registered yet */
     int64_t after; /* votes up to this one need no look */
-    bool measured, busy_with_store, stopping;
-    int64_t quiet_from; /* since then nobody was answered */
+    bool measured;
     struct waiting queue[LIMIT_TAG_QUEUE];
     size_t count, next;
     int attempts; /* at queue[next] */
 
-    struct chat *chat;
-    bool asking, cancelled;
     size_t sample; /* which prompt of the sample, while not measured */
     enum tag_question question;
     struct tag_answers answers;
     int malformed; /* of this battle's answers */
     struct agreement agreement;
-    struct buf prompt, said;
-    void (*stopped)(void *user);
-    void *stopped_user;
+    struct buf prompt;
 };
 
-static void look(void *user);
-
-static void look_after(struct tagger *tagger, int64_t ns)
+static void go_on(struct tagger *tagger, int64_t ns)
 {
-    if (!tagger->stopping)
-        loop_timer_start(tagger->options.loop, &tagger->timer, clock_mono_ns() + ns);
+    spare_again(tagger->options.spare, &tagger->guest, ns);
 }
 
 /* --- errands to the store --- */
@@ -93,14 +82,6 @@ static void errand_free(struct errand *errand)
     free(errand);
 }
 
-static void told_stopped(struct tagger *tagger)
-{
-    void (*stopped)(void *user) = tagger->stopped;
-    tagger->stopped = NULL;
-    if (stopped)
-        stopped(tagger->stopped_user);
-}
-
 /* Hands a job to the writer; without room there it is tried again later. */
 static void submit(struct errand *errand, bool (*apply)(struct db *, void *, struct err *),
                    void (*done)(void *, const struct err *))
@@ -108,12 +89,11 @@ static void submit(struct errand *errand, bool (*apply)(struct db *, void *, str
     struct tagger *tagger = errand->tagger;
     struct store_job job = {apply, done, errand};
     struct err err = ERR_INIT;
-    tagger->busy_with_store = store_submit(tagger->options.store, &job, &err);
-    if (tagger->busy_with_store)
+    if (store_submit(tagger->options.store, &job, &err))
         return;
     log_warning("tagger", "%s", err.message);
     errand_free(errand);
-    look_after(tagger, FAILED_NS);
+    go_on(tagger, FAILED_NS);
 }
 
 static void tell_measured(void *user, const struct tagger_record *record)
@@ -132,11 +112,10 @@ static bool apply_choose(struct db *tx, void *data, struct err *err)
 static void came_back(struct errand *errand, const struct err *err, int64_t again_ns)
 {
     struct tagger *tagger = errand->tagger;
-    tagger->busy_with_store = false;
     if (err->code != ERR_NONE)
         log_warning("tagger", "%s", err->message);
     errand_free(errand);
-    look_after(tagger, err->code != ERR_NONE ? FAILED_NS : again_ns);
+    go_on(tagger, err->code != ERR_NONE ? FAILED_NS : again_ns);
 }
 
 static void chosen(void *data, const struct err *err)
@@ -146,14 +125,14 @@ static void chosen(void *data, const struct err *err)
         errand->tagger->id = errand->record.id;
         errand->tagger->measured = errand->measured;
     }
-    came_back(errand, err, LOOK_NS);
+    came_back(errand, err, 0);
 }
 
 static void choose(struct tagger *tagger)
 {
     struct errand *errand = errand_new(tagger);
     if (!errand) {
-        look_after(tagger, FAILED_NS);
+        go_on(tagger, FAILED_NS);
         return;
     }
     struct tagger_record *record = &errand->record;
@@ -204,13 +183,11 @@ static void fetch(struct tagger *tagger)
 {
     struct errand *errand = errand_new(tagger);
     struct err err = ERR_INIT;
-    tagger->busy_with_store =
-        errand && workers_submit(tagger->options.workers, read_missing, took_missing, errand, &err);
-    if (tagger->busy_with_store)
+    if (errand && workers_submit(tagger->options.workers, read_missing, took_missing, errand, &err))
         return;
     if (errand)
         errand_free(errand);
-    look_after(tagger, REST_NS);
+    go_on(tagger, REST_NS);
 }
 
 static bool apply_measured(struct db *tx, void *data, struct err *err)
@@ -232,7 +209,7 @@ static void store_measure(struct tagger *tagger)
     if (!errand || !agreement_write(&tagger->agreement, &errand->text)) {
         if (errand)
             errand_free(errand);
-        look_after(tagger, FAILED_NS);
+        go_on(tagger, FAILED_NS);
         return;
     }
     errand->record.id = tagger->id;
@@ -266,7 +243,7 @@ static void store_tags(struct tagger *tagger)
 {
     struct errand *errand = errand_new(tagger);
     if (!errand) {
-        look_after(tagger, FAILED_NS);
+        go_on(tagger, FAILED_NS);
         return;
     }
     bool any = tag_form_write(&tagger->answers, &errand->text) > 0;
@@ -282,41 +259,25 @@ static void store_tags(struct tagger *tagger)
 
 /* --- a question --- */
 
-static bool others_wait(const struct tagger *tagger)
-{
-    int under_way = 0;
-    for (size_t i = 0; i < roster_count(tagger->options.roster); i++)
-        under_way += roster_at(tagger->options.roster, i)->under_way;
-    return under_way > (tagger->asking ? 1 : 0);
-}
-
-static void on_delta(void *user, enum chat_channel channel, struct text text)
-{
-    struct tagger *tagger = user;
-    if (channel == CHAT_TEXT)
-        buf_add_text(&tagger->said, text); /* past its room it has no form anyway */
-}
-
 static void answered_sample(struct tagger *tagger)
 {
     agreement_add(&tagger->agreement, tagger->sample++, &tagger->answers);
     tagger->question = 0;
     tagger->malformed = 0;
     if (tagger->sample < TAG_SAMPLE_COUNT)
-        look_after(tagger, 0);
+        go_on(tagger, 0);
     else
         store_measure(tagger);
 }
 
-static void take_answer(struct tagger *tagger)
+static void take_answer(struct tagger *tagger, struct text said)
 {
-    struct text said = tagger->said.failed ? (struct text){"", 0} : buf_text(&tagger->said);
     if (!tagger->question)
         tagger->answers = TAG_ANSWERS_NONE;
     tagger->malformed += !tag_form_read(tagger->question, said, &tagger->answers);
     tagger->attempts = 0;
     if (++tagger->question < TAG_QUESTIONS)
-        look_after(tagger, 0);
+        go_on(tagger, 0);
     else if (!tagger->measured)
         answered_sample(tagger);
     else
@@ -331,50 +292,37 @@ static void take_failure(struct tagger *tagger, const struct chat_end *end)
     if (++tagger->attempts >= LIMIT_TAG_ATTEMPTS && tagger->measured &&
         tagger->next < tagger->count)
         next_battle(tagger);
-    look_after(tagger, FAILED_NS);
+    go_on(tagger, FAILED_NS);
 }
 
-static void on_end(void *user, const struct chat_end *end)
+static void answered(void *user, struct text said, const struct chat_end *end)
 {
     struct tagger *tagger = user;
-    bool cancelled = tagger->cancelled || end->finish == CHAT_CANCELLED;
-    tagger->chat = NULL;
-    tagger->asking = tagger->cancelled = false;
-    if (tagger->stopping)
-        told_stopped(tagger);
-    else if (cancelled)
-        look_after(tagger, LOOK_NS);
-    else if (chat_finish_failed(end->finish))
+    if (chat_finish_failed(end->finish))
         take_failure(tagger, end);
     else
-        take_answer(tagger);
+        take_answer(tagger, said);
 }
 
 static void ask(struct tagger *tagger, struct text prompts)
 {
     struct chat_message messages[TAG_MESSAGES];
-    struct chat_params params = CHAT_PARAMS_UNSET;
-    const struct chat_sink sink = {.delta = on_delta, .end = on_end, .user = tagger};
-    struct err err = ERR_INIT;
-    size_t count = tag_form_ask(tagger->question, prompts, &tagger->prompt, messages);
-    params.temperature = 0;
-    params.max_tokens = ANSWER_TOKENS;
-    buf_clear(&tagger->said);
-    tagger->asking = true;
-    look_after(tagger, WATCH_NS);
-    struct chat *chat = competitor_chat(tagger->competitor, messages, count, &params, &sink, &err);
-    if (tagger->asking)
-        tagger->chat = chat;
-    if (!chat && tagger->asking) {
-        tagger->asking = false;
-        look_after(tagger, FAILED_NS);
-    }
+    struct spare_question question = {.competitor = tagger->competitor,
+                                      .messages = messages,
+                                      .params = CHAT_PARAMS_UNSET,
+                                      .most = ANSWER_BYTES};
+    question.count = tag_form_ask(tagger->question, prompts, &tagger->prompt, messages);
+    question.params.temperature = 0;
+    question.params.max_tokens = ANSWER_TOKENS;
+    if (!spare_ask(tagger->options.spare, &tagger->guest, &question))
+        go_on(tagger, FAILED_NS);
 }
 
 /* --- what to do next --- */
 
-static void step(struct tagger *tagger)
+static void turn(void *user)
 {
+    struct tagger *tagger = user;
     if (!tagger->id)
         choose(tagger);
     else if (tagger->next == tagger->count)
@@ -385,27 +333,6 @@ static void step(struct tagger *tagger)
         ask(tagger, text_of(TAG_SAMPLE[tagger->sample].prompt));
     else
         store_measure(tagger); /* the store would not take it before */
-}
-
-static void look(void *user)
-{
-    struct tagger *tagger = user;
-    int64_t now = clock_mono_ns();
-    if (others_wait(tagger)) {
-        tagger->quiet_from = now;
-        if (tagger->chat && !tagger->cancelled) {
-            tagger->cancelled = true;
-            chat_cancel(tagger->competitor, tagger->chat);
-            return;
-        }
-    }
-    if (tagger->asking)
-        look_after(tagger, WATCH_NS);
-    else if (now - tagger->quiet_from < tagger->options.quiet_ms * CLOCK_MS ||
-             tagger->quiet_from == now || tagger->busy_with_store)
-        look_after(tagger, LOOK_NS);
-    else
-        step(tagger);
 }
 
 /* --- the public face --- */
@@ -435,41 +362,20 @@ bool tagger_start(struct tagger **out, const struct tagger_options *options, str
     tagger->options = *options;
     tagger->competitor = competitor;
     competitor_hold(competitor); /* for good: the roster closes before we do */
-    tagger->quiet_from = clock_mono_ns();
-    tagger->timer = (struct loop_timer){.expired = look, .user = tagger};
+    tagger->guest = (struct spare_guest){
+        .quiet_ms = options->quiet_ms, .turn = turn, .answered = answered, .user = tagger};
     buf_init(&tagger->prompt, LIMIT_TAG_PROMPT_BYTES + 1);
-    buf_init(&tagger->said, ANSWER_BYTES);
     *out = tagger;
-    look_after(tagger, LOOK_NS);
+    spare_join(options->spare, &tagger->guest);
     return true;
-}
-
-void tagger_stop(struct tagger *tagger, void (*stopped)(void *user), void *user)
-{
-    if (!tagger) {
-        stopped(user);
-        return;
-    }
-    tagger->stopping = true;
-    tagger->stopped = stopped;
-    tagger->stopped_user = user;
-    loop_timer_stop(tagger->options.loop, &tagger->timer);
-    if (tagger->chat && !tagger->cancelled) {
-        tagger->cancelled = true;
-        chat_cancel(tagger->competitor, tagger->chat);
-    } else if (!tagger->asking) {
-        told_stopped(tagger);
-    }
 }
 
 void tagger_free(struct tagger *tagger)
 {
     if (!tagger)
         return;
-    loop_timer_stop(tagger->options.loop, &tagger->timer);
     for (size_t i = tagger->next; i < tagger->count; i++)
         free(tagger->queue[i].prompts);
     buf_done(&tagger->prompt);
-    buf_done(&tagger->said);
     free(tagger);
 }

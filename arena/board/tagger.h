@@ -1,12 +1,10 @@
 /* The tagger: asks a model, in the background, what battles are about (tag_form.h).
  *
- * A battle is tagged after a vote on it, by one question after another, one at a time, and only
- * when nobody has waited for an answer for `quiet_ms`: while any competitor answers anybody else
- * nothing is asked, and a question under way is cancelled and asked again later. So a live battle
- * never stands behind a tag. What is left to do is the votes without tags in the store, read
- * LIMIT_TAG_QUEUE at a time: a restart goes on where it stopped. Before its first battle a new
- * tagger answers the labelled sample, and its agreement is stored with it. A failure (no answer)
- * is tried again later; an answer in no form that counts is counted and no tag.
+ * A battle is tagged after a vote on it, by one question after another, as a guest of the spare
+ * time that people leave (competitor/spare.h). What is left to do is the votes without tags in the
+ * store, read LIMIT_TAG_QUEUE at a time: a restart goes on where it stopped. Before its first
+ * battle a new tagger answers the labelled sample, and its agreement is stored with it. A failure
+ * (no answer) is tried again later; an answer in no form that counts is counted and no tag.
  *
  * Loop's thread only. A remote tagger is shown no battle that its voter keeps private. */
 #ifndef ARENA_BOARD_TAGGER_H
@@ -16,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "competitor/roster.h"
+#include "competitor/spare.h"
 
 struct tagger;
 struct live;
@@ -24,7 +22,7 @@ struct store;
 struct workers;
 
 struct tagger_options {
-    struct loop *loop;
+    struct spare *spare;
     struct workers *workers;
     struct store *store;
     struct roster *roster;
@@ -42,11 +40,7 @@ struct competitor *tagger_competitor(const struct roster *roster, const char *mo
 /* Returns new and begins; *out is NULL where nobody tags. */
 bool tagger_start(struct tagger **out, const struct tagger_options *options, struct err *err);
 
-/* Asks nothing any more; `stopped` is called once, when the question under way has ended. NULL is
- * allowed (and calls back at once). */
-void tagger_stop(struct tagger *tagger, void (*stopped)(void *user), void *user);
-
-/* After the workers are freed. NULL is allowed. */
+/* After the spare time has stopped and the workers are freed. NULL is allowed. */
 void tagger_free(struct tagger *tagger);
 
 #endif

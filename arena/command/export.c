@@ -124,6 +124,7 @@ static void tell_report(const struct wish *wish, const struct export_report *rep
     tell(report->held_back, pairs ? "pairs held back: personal data in them (arena review)"
                                   : "battles without their texts: personal data in them "
                                     "(arena review)");
+    tell(report->unread, "written before the model that looks for personal data has seen them");
     tell(report->may_not_train,
          "pairs left out: \"outputs_may_train\" is not true for both competitors");
     tell(report->ties,

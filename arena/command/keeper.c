@@ -336,7 +336,7 @@ static void register_all(const struct keeper *keeper)
 /* What of the file takes a restart to change. */
 static void warn_of_rest(const struct keeper *keeper, const json_t *root)
 {
-    static const char *const KEYS[] = {"auth", "limits", "sampling", "tagging"};
+    static const char *const KEYS[] = {"auth", "limits", "sampling", "tagging", "personal_data"};
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
         const json_t *old = json_object_get(keeper->root, KEYS[i]),
                      *new = json_object_get(root, KEYS[i]);

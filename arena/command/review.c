@@ -11,15 +11,17 @@
 #include "eval/review.h"
 #include "store/reviews.h"
 
-static void print_battle(void *user, const struct battle_row *row, unsigned kinds)
+/* Kinds of which patterns know nothing have the model's name beside them. */
+static void print_battle(void *user, const struct battle_row *row, const struct review_finds *found)
 {
-    const char *between = "";
-    (void)user;
+    const char *between = "", *model = user;
     printf("%.*s  ", (int)row->id.length, row->id.data);
     for (int kind = 0; kind < PERSONAL_KINDS; kind++) {
-        if (!(kinds & 1u << kind))
+        bool alone = !(found->patterns & 1u << kind);
+        if (!((found->patterns | found->model) & 1u << kind))
             continue;
-        printf("%s%s", between, personal_word((enum personal_kind)kind));
+        printf("%s%s%s%s%s", between, personal_word((enum personal_kind)kind), alone ? " (" : "",
+               alone ? model : "", alone ? ")" : "");
         between = ", ";
     }
     printf("\n");
@@ -29,6 +31,7 @@ static bool list(const char *data, struct err *err)
 {
     struct review_query query = {.limit = SIZE_MAX};
     struct settings settings;
+    struct finder_record finder;
     int64_t next;
     if (!settings_load(&settings, NULL, data, err))
         return false;
@@ -37,7 +40,8 @@ static bool list(const char *data, struct err *err)
     struct db *db = store_read_open(data, err);
     bool ok = db && battles_are_own(db, &query.own, err);
     query.own &= local;
-    ok = ok && review_each(db, &query, print_battle, NULL, &next, err);
+    ok = ok && finders_current(db, &finder, err) &&
+         review_each(db, &query, print_battle, finder.name, &next, err);
     db_close(db);
     return ok;
 }
@@ -101,7 +105,8 @@ const struct command command_review = {
     "Usage: arena review [list|release BATTLE|refuse BATTLE] [--data DIR]\n\n"
     "`arena export` leaves out the texts of battles in which personal data was found (e-mail "
     "addresses, telephone\nnumbers, IBANs, card numbers, IP addresses, keys and tokens, URLs with "
-    "passwords), whatever their voters\nagreed to, until somebody has looked at them. Lists those "
+    "passwords; and what an in-house\nmodel finds where one is configured), whatever their voters "
+    "agreed to, until somebody has looked at them. Lists those "
     "not decided yet, with what was found; releases one,\nor refuses it for good. Both stand in "
     "the audit log.\n",
     run};

@@ -26,7 +26,9 @@
 #include "command/retention.h"
 #include "command/spender.h"
 #include "competitor/roster.h"
+#include "competitor/spare.h"
 #include "eval/evals.h"
+#include "eval/finder.h"
 #include "http/server.h"
 #include "loop/loop.h"
 #include "loop/worker.h"
@@ -51,7 +53,9 @@ struct house {
     struct spender *spender;
     struct retention *retention;
     struct live *live, *published;
+    struct spare *spare;
     struct tagger *tagger;
+    struct finder *finder;
     struct campaigns *campaigns;
     struct hall *hall;
     struct evals *evals;
@@ -63,7 +67,7 @@ struct house {
     struct http_server *server;
     struct loop_fd signals;
     struct loop_timer deadline;
-    bool stopping, hall_stopped, server_stopped, tagger_stopped, evals_stopped, forced;
+    bool stopping, hall_stopped, server_stopped, spare_stopped, evals_stopped, forced;
 };
 
 /* --- stopping --- */
@@ -71,7 +75,7 @@ struct house {
 static void look_whether_stopped(void *user)
 {
     const struct house *house = user;
-    if (house->hall_stopped && house->server_stopped && house->tagger_stopped &&
+    if (house->hall_stopped && house->server_stopped && house->spare_stopped &&
         house->evals_stopped && !keeper_busy(house->keeper))
         loop_stop(house->loop);
 }
@@ -100,10 +104,10 @@ static void server_is_stopped(void *user)
     one_stopped(house, &house->server_stopped);
 }
 
-static void tagger_is_stopped(void *user)
+static void spare_is_stopped(void *user)
 {
     struct house *house = user;
-    one_stopped(house, &house->tagger_stopped);
+    one_stopped(house, &house->spare_stopped);
 }
 
 static void took_too_long(void *user)
@@ -135,7 +139,7 @@ static void on_signal(void *user, uint32_t events)
     log_note("serve", "stopping");
     house->deadline = (struct loop_timer){.expired = took_too_long, .user = house};
     loop_timer_start(house->loop, &house->deadline, clock_mono_ns() + STOP_SECONDS * CLOCK_S);
-    tagger_stop(house->tagger, tagger_is_stopped, house);
+    spare_stop(house->spare, spare_is_stopped, house);
     hall_stop(house->hall, hall_is_stopped, house);
     evals_stop(house->evals, evals_are_stopped, house);
     http_server_stop(house->server, server_is_stopped, house);
@@ -168,16 +172,25 @@ static void board_is_ready(void *user, const struct err *err)
         log_error("board", "%s", err->message);
 }
 
-static bool open_tagger(struct house *house, struct err *err)
+/* Who asks models when no person does. */
+static bool open_guests(struct house *house, struct err *err)
 {
-    struct tagger_options options = {.loop = house->loop,
+    struct tagger_options options = {.spare = house->spare,
                                      .workers = house->workers,
                                      .store = house->store,
                                      .roster = house->roster,
                                      .live = house->live,
                                      .model = house->config.tagger,
                                      .quiet_ms = 1000 * house->config.tagging_quiet};
-    return tagger_start(&house->tagger, &options, err);
+    struct finder_options finder = {.spare = house->spare,
+                                    .workers = house->workers,
+                                    .store = house->store,
+                                    .roster = house->roster,
+                                    .model = house->config.finder,
+                                    .at_home = house->config.auth.mode == AUTH_LOCAL,
+                                    .quiet_ms = 1000 * house->config.finder_quiet};
+    return tagger_start(&house->tagger, &options, err) &&
+           finder_start(&house->finder, &finder, err);
 }
 
 /* What still makes pairs for it stops paying for them. */
@@ -292,7 +305,8 @@ static bool open_rooms(struct house *house, struct err *err)
     if (!house->roster || !acquaint(house->roster, house->store, err) ||
         !(house->workers = workers_new(house->loop, WORKERS, err)))
         return false;
-    if (!open_boards(house, err))
+    house->spare = spare_new(house->loop, house->roster, err);
+    if (!house->spare || !open_boards(house, err))
         return false;
     struct campaigns_options campaigns = {.workers = house->workers,
                                           .store = house->store,
@@ -310,7 +324,7 @@ static bool open_rooms(struct house *house, struct err *err)
                                 .same_prompt = house->config.same_prompt_votes,
                                 .daily_votes = house->config.daily_votes,
                                 .unpaced = unpaced};
-    house->hall = open_tagger(house, err) ? hall_new(&hall, err) : NULL;
+    house->hall = open_guests(house, err) ? hall_new(&hall, err) : NULL;
     house->sessions = house->hall && open_evals(house, err)
                           ? sessions_new(house->store, house->config.auth.mode, err)
                           : NULL;
@@ -411,6 +425,8 @@ static void close_house(struct house *house)
     if (house->loop)
         loop_turn(house->loop, 0); /* the store's last answers */
     tagger_free(house->tagger);
+    finder_free(house->finder);
+    spare_free(house->spare);
     retention_free(house->retention);
     spender_free(house->spender);
     keys_free(house->keys);

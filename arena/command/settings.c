@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "board/tagger.h"
+#include "eval/finder.h"
 
 static bool read_auth(struct settings *settings, const char *path, struct err *err)
 {
@@ -74,22 +75,24 @@ static bool read_sampling(struct settings *settings, const char *path, struct er
                    *target);
 }
 
-static bool read_tagging(struct settings *settings, const char *path, struct err *err)
+/* "tagging", "personal_data": who is asked in the background, and after how much quiet. */
+static bool read_guest(struct settings *settings, const char *key, const char **model,
+                       int64_t *quiet, const char *path, struct err *err)
 {
     static const char *const KEYS[] = {"model", "quiet_seconds", NULL};
-    const json_t *tagging = json_object_get(settings->root, "tagging");
-    if (!tagging)
+    const json_t *guest = json_object_get(settings->root, key);
+    char what[32];
+    snprintf(what, sizeof what, "\"%s\"", key);
+    if (!guest)
         return true;
-    if (!json_only_keys(tagging, KEYS, "\"tagging\"", err) ||
-        !json_get_string_or(tagging, "model", "\"tagging\"", &settings->tagger, err) ||
-        !json_get_int_or(tagging, "quiet_seconds", "\"tagging\"", 0, 86400,
-                         &settings->tagging_quiet, err))
+    if (!json_only_keys(guest, KEYS, what, err) ||
+        !json_get_string_or(guest, "model", what, model, err) ||
+        !json_get_int_or(guest, "quiet_seconds", what, 0, 86400, quiet, err))
         return err_prefix(err, "%s", path);
-    return !settings->tagger || strcmp(settings->tagger, TAGGER_OFF) == 0 ||
-           has_competitor(settings, settings->tagger) ||
+    return !*model || strcmp(*model, TAGGER_OFF) == 0 || has_competitor(settings, *model) ||
            err_set(err, ERR_CONFIG,
-                   "%s: \"tagging\": the model \"%.64s\" is none of the competitors, nor \"off\"",
-                   path, settings->tagger);
+                   "%s: %s: the model \"%.64s\" is none of the competitors, nor \"off\"", path,
+                   what, *model);
 }
 
 static bool read_retention(struct settings *settings, const char *path, struct err *err)
@@ -133,9 +136,9 @@ static bool read_prices(struct settings *settings, const char *path, struct err 
 static bool read_root(struct settings *settings, struct text text, const char *path,
                       struct err *err)
 {
-    static const char *const KEYS[] = {"competitors",  "auth",      "limits", "sampling",
-                                       "tagging",      "budget",    "prices", "device",
-                                       "early_access", "retention", NULL};
+    static const char *const KEYS[] = {"competitors",  "auth",      "limits",        "sampling",
+                                       "tagging",      "budget",    "prices",        "device",
+                                       "early_access", "retention", "personal_data", NULL};
     settings->root = json_read(text, path, err);
     if (!settings->root || !json_only_keys(settings->root, KEYS, path, err))
         return false;
@@ -146,7 +149,11 @@ static bool read_root(struct settings *settings, struct text text, const char *p
         !json_get_bool_or(settings->root, "early_access", path, &settings->early_access, err))
         return false;
     return read_auth(settings, path, err) && read_limits(settings, path, err) &&
-           read_sampling(settings, path, err) && read_tagging(settings, path, err) &&
+           read_sampling(settings, path, err) &&
+           read_guest(settings, "tagging", &settings->tagger, &settings->tagging_quiet, path,
+                      err) &&
+           read_guest(settings, "personal_data", &settings->finder, &settings->finder_quiet, path,
+                      err) &&
            read_retention(settings, path, err) && read_prices(settings, path, err);
 }
 
@@ -160,7 +167,8 @@ static char *folder_of(const char *path)
 static struct settings defaults(void)
 {
     return (struct settings){.min_votes = SETTINGS_MIN_VOTES,
-                             .tagging_quiet = TAGGER_QUIET_SECONDS};
+                             .tagging_quiet = TAGGER_QUIET_SECONDS,
+                             .finder_quiet = FINDER_QUIET_SECONDS};
 }
 
 bool settings_parse(struct settings *settings, struct text text, const char *path, struct err *err)

@@ -27,6 +27,8 @@ struct settings {
         daily_votes; /* "limits": {"daily_votes": …}: of a voter a day only so many count; 0: all */
     const char *tagger; /* "tagging": {"model": …}: a competitor, "off"; NULL: the in-house one */
     int64_t tagging_quiet; /* "tagging": {"quiet_seconds": …}: before a question is asked */
+    const char *finder;    /* "personal_data": {"model": …}: an in-house competitor; NULL: off */
+    int64_t finder_quiet;  /* "personal_data": {"quiet_seconds": …}: as with tagging */
     /* "limits": {"same_prompt_votes": …}: of a voter on one prompt of their own only so many count,
      * and a hundred times as many of all voters; 0: all, as at home */
     int64_t same_prompt_votes;

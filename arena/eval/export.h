@@ -32,6 +32,7 @@ bool export_sieve(struct db *db, const struct export_options *options, struct si
 struct export_report {
     uint64_t rows, not_counted, self, without_consent, kept_private, may_not_train, ties,
         several_turns, no_text, held_back;
+    uint64_t unread; /* written, before the model that looks for personal data has seen it */
 };
 
 bool export_votes(struct db *db, const struct export_options *options, struct table *table,

@@ -212,7 +212,7 @@ static bool write_battle(struct export_walk *walk, bool texts)
 static bool on_battle(struct export_walk *walk)
 {
     const struct battle_row *row = walk->row;
-    unsigned personal = 0;
+    struct review_finds personal = {0};
     if (row->keep_private) {
         walk->report->kept_private++;
         return true;
@@ -222,8 +222,10 @@ static bool on_battle(struct export_walk *walk)
     walk->report->without_consent += stored && !texts;
     if (texts && !review_needed(walk->db, row, &personal, &walk->err))
         return false;
-    walk->report->held_back += personal != 0;
-    return write_battle(walk, texts && !personal);
+    bool held = personal.patterns || personal.model;
+    walk->report->held_back += held;
+    walk->report->unread += texts && !held && personal.unread;
+    return write_battle(walk, texts && !held);
 }
 
 bool export_battles(struct db *db, const struct export_options *options, struct table *table,

@@ -111,17 +111,18 @@ static uint64_t *reason_against(struct export_walk *walk, const struct battle_ro
 static bool on_battle(struct export_walk *walk)
 {
     uint64_t *reason = reason_against(walk, walk->row);
-    unsigned personal;
+    struct review_finds personal;
     if (reason) {
         ++*reason;
         return true;
     }
     if (!review_needed(walk->db, walk->row, &personal, &walk->err))
         return false;
-    if (personal) {
+    if (personal.patterns || personal.model) {
         walk->report->held_back++;
         return true;
     }
+    walk->report->unread += personal.unread;
     return export_walk_turns(walk, on_turn, walk) && walk->table->err.code == ERR_NONE;
 }
 

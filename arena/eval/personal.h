@@ -17,7 +17,13 @@
     X(PERSONAL_CARD, "card number")                                                                \
     X(PERSONAL_IP, "IP address")                                                                   \
     X(PERSONAL_SECRET, "key or token")                                                             \
-    X(PERSONAL_LOGIN, "URL with a password")
+    X(PERSONAL_LOGIN, "URL with a password")                                                       \
+    X(PERSONAL_NAME, "name")                                                                       \
+    X(PERSONAL_ADDRESS, "postal address")                                                          \
+    X(PERSONAL_NUMBER, "identity or account number")                                               \
+    X(PERSONAL_BIRTH, "date of birth")                                                             \
+    X(PERSONAL_HEALTH, "health")                                                                   \
+    X(PERSONAL_OTHER, "other")
 enum personal_kind {
 #define X(name, words) name,
     PERSONAL_MAP(X)

@@ -74,6 +74,10 @@ static bool empty_battles(struct db *tx, struct erasure_report *out, struct err 
 {
     return empty_answers(tx, &out->answers, err) && hide_prompts(tx, err) &&
            forget_salts(tx, &out->votes, err) &&
+           db_run(tx,
+                  "DELETE FROM finds WHERE search IN"
+                  " (SELECT id FROM searches WHERE battle IN temp.erased)",
+                  DB_NONE, err) &&
            db_run(tx, "DELETE FROM temp.erased", DB_NONE, err);
 }
 

@@ -1,7 +1,7 @@
 // Battles that somebody should look at: an answer that named its model, a vote that was not counted, a comment.
 import { el } from "./dom.js";
 import { get, post } from "./api.js";
-import { badge, button, card, nothing, section, tick, time } from "./admin_kit.js";
+import { badge, button, card, count, nothing, section, tick, time } from "./admin_kit.js";
 
 const WHY = {
   self_identified: "an answer named its model", not_blind: "names were known", daily_cap: "over the day’s number",
@@ -44,7 +44,16 @@ function show(battle) {
 
 // ---- what exports hold back until somebody has looked ----
 
-const FOUND = { email: "e-mail", phone: "telephone number", iban: "IBAN", card: "card number", ip: "IP address" };
+const PART = {
+  prompt: "prompt", model_a: "answer A", model_b: "answer B", refusal_a: "answer A", refusal_b: "answer B",
+  comment: "comment", guess: "guess",
+};
+
+// What a model found, with its words: patterns tell kinds alone.
+function finds(row) {
+  return row.finds.map(({ kind, turn, part, text }) => el("p", { class: "said" },
+    `${kind}: “${text}” (${PART[part]}${turn > 1 ? `, turn ${turn}` : ""})`));
+}
 
 function held(frame, row, changed) {
   const place = el("div");
@@ -59,16 +68,39 @@ function held(frame, row, changed) {
       : [nothing("It is not over, was kept private, or nothing of it is left.")]));
   }));
   return card({
-    title: time(row.created_ms), badges: row.found.map((kind) => badge(FOUND[kind] ?? kind, true)),
+    title: time(row.created_ms), badges: row.found.map((kind) => badge(kind, true)),
+    about: `found ${row.by.map((who) => BY[who]).join(" and ")}`,
     acts: [look, decide("Release", true), decide("Keep back", false)],
-  }, place);
+  }, ...finds(row), place);
+}
+
+const BY = { patterns: "by patterns", model: "by the model" };
+
+function share({ refused, released, precision }) {
+  return precision === null ? "nothing was decided yet"
+    : `${count.format(refused)} of ${count.format(refused + released)} were kept back `
+      + `(${Math.round(100 * precision)} %)`;
+}
+
+// Whether the model is worth anything: what became of its finds.
+function worth(search) {
+  const lost = [[search.invented, "finds that do not stand in the text, dropped"],
+    [search.malformed, "answers in no form that counts"], [search.unread_bytes, "bytes too long to be shown"]]
+    .filter(([number]) => number).map(([number, words]) => `${count.format(number)} ${words}`);
+  return el("p", { class: "lead" }, `${search.model} has looked at ${count.format(search.searched)} battles and `
+    + `found something in ${count.format(search.with_finds)}, in ${count.format(search.alone)} of them where no `
+    + `pattern did${lost.length ? ` (${lost.join("; ")})` : ""}. Where it found something, ${share(search.decided)}; `
+    + `where it alone did, ${share(search.decided_alone)}.`);
 }
 
 async function review(frame, place) {
-  const { battles } = await get("/api/review");
-  place.replaceChildren(...(battles.length ? [section("Held back from exports",
+  const { search, battles } = await get("/api/review");
+  const parts = [search && worth(search),
+    battles.length && el("div", { class: "cards wide" }, ...battles.map((row) => held(frame, row,
+      () => review(frame, place))))].filter(Boolean);
+  place.replaceChildren(...(parts.length ? [section("Held back from exports",
     "Something looks like personal data. Released ones may leave with an export, as their voters agreed.",
-    el("div", { class: "cards wide" }, ...battles.map((row) => held(frame, row, () => review(frame, place)))))] : []));
+    ...parts)] : []));
 }
 
 export async function open(frame) {
