@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "board/agreement.h"
+#include "board/page.h"
 #include "board/publication.h"
 #include "store/battle_tags.h"
 
@@ -148,12 +149,11 @@ bool aside_append(struct buf *json, const struct aside *aside, const struct stor
 bool aside_draw(struct buf *text, const struct aside *aside, size_t models,
                 enum render_format format)
 {
-    static const char END[] = "</body></html>\n";
     bool page = format == RENDER_HTML;
     if (format == RENDER_CSV || format == RENDER_JSON)
         return true;
-    if (page && text->length > sizeof END)
-        text->length -= sizeof END - 1;
+    if (page)
+        page_reopen(text);
     reliability_draw(&aside->reliability, text, format);
     blinding_draw(&aside->blinding, models, text, format);
     if (aside->tagger_line.length) {
@@ -162,6 +162,6 @@ bool aside_draw(struct buf *text, const struct aside *aside, size_t models,
         buf_add_string(text, page ? "</p>\n" : "\n");
     }
     if (page)
-        buf_add_string(text, END);
+        page_close(text);
     return !text->failed;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "board/page.h"
 #include "board/render_html.h"
 #include "board/render_json.h"
 #include "board/render_text.h"
@@ -55,7 +56,7 @@ bool render_boards(struct buf *out, const struct leaderboard *const *boards, siz
 void render_words(struct buf *out, const char *words, enum render_format format)
 {
     if (format == RENDER_HTML)
-        render_escaped(out, words);
+        page_escaped(out, words);
     else if (format == RENDER_MD)
         render_md_words(out, words);
     else

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "board/day.h"
-#include "board/render_html.h"
+#include "board/page.h"
 #include "board/render_json.h"
 
 #define HEAT_MOST 60  /* models in the heat map and the rank plot: more would be unreadable */
@@ -26,7 +26,7 @@ static void add_label(struct buf *out, const char *name)
         bytes++;
     }
     memcpy(label + bytes, name[bytes] ? "…" : "", name[bytes] ? sizeof "…" : 1);
-    render_escaped(out, label);
+    page_escaped(out, label);
 }
 
 /* --- ratings with their intervals --- */
@@ -145,9 +145,9 @@ static void add_heat_cell(struct buf *out, const struct leaderboard *board, size
                "fill-opacity=\"%.2f\"><title>",
                rate >= 0.5 ? "win" : "loss", PLOT_LEFT + cell * (double)j, cell * (double)i,
                cell - 1, cell - 1, 0.06 + 1.88 * fabs(rate - 0.5));
-    render_escaped(out, board->models[i].name);
+    page_escaped(out, board->models[i].name);
     buf_add_string(out, " – ");
-    render_escaped(out, board->models[j].name);
+    page_escaped(out, board->models[j].name);
     struct leaderboard_chance chance = leaderboard_chance(board, i, j);
     buf_printf(out, ": %.0f %% of %.0f vote%s; model: %.0f %% (%.0f–%.0f)</title></rect>\n",
                100 * rate, votes, render_plural((uint64_t)votes), 100 * chance.p,
@@ -264,7 +264,7 @@ static void add_time_line(struct buf *out, const struct leaderboard *board, cons
         pen = isfinite(rating);
     }
     buf_add_string(out, "\"><title>");
-    render_escaped(out, board->models[model].name);
+    page_escaped(out, board->models[model].name);
     buf_add_string(out, "</title></path>\n");
 }
 
@@ -333,7 +333,7 @@ void plot_coefficients(struct buf *out, const struct leaderboard *board)
         double reach = 1.96 * row->standard_error;
         buf_printf(out, "<text x=\"%.0f\" y=\"%zu\" text-anchor=\"end\">", PLOT_LEFT - 10,
                    24 * k + 18);
-        render_escaped(out, row->name);
+        page_escaped(out, row->name);
         buf_printf(out,
                    " %+.3f</text><line class=\"ci\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%zu\" "
                    "y2=\"%zu\"/><circle class=\"dot\" "

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "board/render.h"
-#include "board/render_html.h"
+#include "board/page.h"
 #include "board/render_plot.h"
 #include "rating/stats.h"
 
@@ -85,11 +85,9 @@ static void draw_boards(const struct report *report, enum report_format format, 
 
 static void open_page(const struct report *report, struct buf *out)
 {
-    buf_add_string(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
-                        "name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
-    render_escaped(out, report->results.plan.spec.name);
-    buf_printf(out, "</title><style>%s%s</style></head><body><h1>", RENDER_STYLE, SHEET_PAGE_STYLE);
-    render_escaped(out, report->results.plan.spec.name);
+    page_open(out, report->results.plan.spec.name);
+    buf_add_string(out, "<h1>");
+    page_escaped(out, report->results.plan.spec.name);
     buf_printf(out, "</h1><p>evaluation %s</p>\n", report->results.plan.id);
 }
 
@@ -113,7 +111,7 @@ static bool draw(const struct report *report, struct db *db, enum report_format 
     if (format != REPORT_HTML)
         return ok;
     ok = ok && report_pages(report, db, out, err);
-    buf_add_string(out, "</body></html>\n");
+    page_close(out);
     return ok;
 }
 

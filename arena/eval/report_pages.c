@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "board/render_html.h"
+#include "board/page.h"
 
 #define PAGES_MAX (REPORT_MAX / 2)
 
@@ -22,7 +22,7 @@ static bool add_side(const struct report *report, size_t prompt, size_t sample, 
     if (!conversation->turns)
         return true;
     buf_add_string(out, "<div><h3>");
-    render_escaped(out, results->plan.sides[side].name);
+    page_escaped(out, results->plan.sides[side].name);
     buf_add_string(out, "</h3>");
     for (size_t turn = 0; turn < conversation->turns; turn++) {
         if (conversation->turns > 1)
@@ -41,11 +41,11 @@ static void add_vote(const struct results *results, const struct eval_vote *vote
     const struct eval_pair *pair = &results->plan.pairs[vote->pair];
     bool person = vote->rater >= results->plan.spec.judge_count, turned = vote->winner == WINNER_B;
     buf_add_string(out, "<p>");
-    render_escaped(out, results->plan.sides[pair->side[turned]].name);
+    page_escaped(out, results->plan.sides[pair->side[turned]].name);
     buf_add_string(out, WORDS[vote->winner]);
-    render_escaped(out, results->plan.sides[pair->side[!turned]].name);
+    page_escaped(out, results->plan.sides[pair->side[!turned]].name);
     buf_add_string(out, " (");
-    render_escaped(out, person ? "a person" : results->plan.judges[vote->rater].name);
+    page_escaped(out, person ? "a person" : results->plan.judges[vote->rater].name);
     buf_add_string(out, ")</p>");
 }
 
@@ -73,9 +73,9 @@ static void add_question(const struct eval_prompt *prompt, size_t number, struct
     opening[length] = '\0';
     buf_printf(out, "<section class=\"p\" id=\"p%zu\"><h3><a href=\"#p%zu\">%zu. ", number + 1,
                number + 1, number + 1);
-    render_escaped(out, opening);
+    page_escaped(out, opening);
     buf_add_string(out, "</a> <small>");
-    render_escaped(out, prompt->category);
+    page_escaped(out, prompt->category);
     buf_add_string(out, "</small></h3><div class=\"b\">");
     json_array_foreach(prompt->turns, k, turn)
         sheet_preformatted(out, (struct text){json_string_value(turn), json_string_length(turn)});

@@ -8,21 +8,9 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
-#include "board/render_html.h"
+#include "board/page.h"
 
-const char SHEET_PAGE_STYLE[] =
-    ".l{overflow-wrap:anywhere;min-width:6rem}details{border-top:1px solid "
-    "var(--line);padding:.6rem "
-    "0}summary{cursor:pointer}"
-    ".sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}"
-    ".sides>div{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem;"
-    "min-width:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.25rem 0;"
-    "color:var(--ink)}h3{font-size:1rem;margin:.5rem 0 .25rem}.sides h3{color:var(--accent)}"
-    ".p{border-top:1px solid var(--line);padding:.3rem 0}.p>h3{font-weight:400}.p>h3 small{"
-    "margin-left:.5rem}.p>.b{display:none}.p:target>.b{display:block}.p:target>h3{font-weight:600}"
-    "@media print{.p>.b{display:block}}";
-
-/* render_escaped takes C strings and turns line ends into spaces. */
+/* page_escaped takes C strings and turns line ends into spaces. */
 void sheet_preformatted(struct buf *out, struct text text)
 {
     char line[512];
@@ -35,7 +23,7 @@ void sheet_preformatted(struct buf *out, struct text text)
             length++;
         }
         line[length] = '\0';
-        render_escaped(out, line);
+        page_escaped(out, line);
         from += length;
         if (from < text.length && text.data[from] == '\n') {
             buf_add_char(out, '\n');
@@ -243,7 +231,7 @@ static void draw_html_line(const struct sheet *sheet, const char *const *cells, 
         if (cells[k][0] == '#' && strncmp(cells[k], "#p", 2) == 0)
             buf_printf(out, "<a href=\"%s\">prompt %s</a>", cells[k], cells[k] + 2);
         else
-            render_escaped(out, cells[k]);
+            page_escaped(out, cells[k]);
         buf_printf(out, "</%s>", tag);
     }
     buf_add_string(out, "</tr>\n");
@@ -262,7 +250,7 @@ static void draw_html(const struct sheet *sheet, struct buf *out)
     }
     if (sheet->note) {
         buf_add_string(out, "<p>");
-        render_escaped(out, sheet->note);
+        page_escaped(out, sheet->note);
         buf_add_string(out, "</p>\n");
     }
 }

@@ -31,8 +31,6 @@ void sheet_done(struct sheet *sheet);
 __attribute__((format(printf, 2, 3))) void sheet_add(struct sheet *sheet, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void sheet_note(struct sheet *sheet, const char *format, ...);
 
-extern const char SHEET_PAGE_STYLE[]; /* CSS of a page of sheets, besides the board's */
-
 /* A cell with a competitor's settings: those that are set, after `before`. */
 void sheet_add_settings(struct sheet *sheet, const char *before, const char *effective);
 

@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "board/leaderboard.h"
-#include "board/render_html.h"
+#include "board/page.h"
 #include "board/select.h"
 #include "board/stored.h"
 
@@ -392,13 +392,9 @@ static bool draw_json(struct asking *asking, struct buf *out)
 
 static void open_page(const char *model, struct buf *out)
 {
-    buf_printf(
-        out,
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
-        "name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>Why?</title>"
-        "<style>%s%s</style></head><body><h1>Why does ",
-        RENDER_STYLE, SHEET_PAGE_STYLE);
-    render_escaped(out, model);
+    page_open(out, "Why?");
+    buf_add_string(out, "<h1>Why does ");
+    page_escaped(out, model);
     buf_add_string(out, " stand where it stands?</h1>\n");
 }
 
@@ -406,7 +402,7 @@ static bool draw_page(struct asking *asking, struct buf *out)
 {
     open_page(asking->model, out);
     bool ok = draw_tables(asking, SHEET_HTML, out) && why_lost_page(asking, out);
-    buf_add_string(out, "</body></html>\n");
+    page_close(out);
     return ok;
 }
 

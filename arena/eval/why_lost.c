@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "board/render_html.h"
+#include "board/page.h"
 #include "board/select.h"
 #include "board/stored.h"
 #include "store/turns.h"
@@ -109,7 +109,7 @@ static bool show_turn(void *user, const struct turn_record *turn)
     buf_add_string(showing->out, "<div class=\"sides\">");
     for (int k = 0; turn->answered && k < 2; k++) {
         buf_add_string(showing->out, "<div><h3>");
-        render_escaped(showing->out, showing->names[k]);
+        page_escaped(showing->out, showing->names[k]);
         buf_add_string(showing->out, "</h3>");
         sheet_preformatted(showing->out,
                            answers[k]->text.length ? answers[k]->text : answers[k]->refusal);
@@ -128,9 +128,9 @@ static bool show_battle(const struct asking *asking, const struct db_rows *rows,
                               {second ? rival : asking->model, second ? asking->model : rival}};
     db_copy(rows, ID, id, sizeof id);
     buf_add_string(out, "<details><summary>lost to ");
-    render_escaped(out, rival);
+    page_escaped(out, rival);
     buf_add_string(out, ": ");
-    render_escaped(out, db_string(rows, PROMPT) ? db_string(rows, PROMPT) : "");
+    page_escaped(out, db_string(rows, PROMPT) ? db_string(rows, PROMPT) : "");
     buf_add_string(out, "</summary>");
     bool ok = turns_each(asking->db, id, show_turn, &showing, asking->err);
     buf_add_string(out, "</details>\n");
