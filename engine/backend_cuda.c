@@ -99,6 +99,8 @@ static void cuda_unload(struct backend_model *base)
     if (!m)
         return;
     cuda_use(cuda_of(base->backend)->number);
+    if (m->stream)
+        cuda_stream_wait(m->stream); /* nothing of it is used any more */
     gpu_forward_free(m->forward);
     for (int i = 0; i < STEPS; i++)
         gpu_step_done(&m->steps[i]);
@@ -220,8 +222,9 @@ static const struct backend_ops CUDA_OPS = {cuda_load, cuda_unload, cuda_submit,
 
 int backend_cuda_count(const char **why)
 {
-    *why = cuda_count_text();
-    return cuda_count();
+    int count = cuda_count();
+    *why = !count && cuda_count_is_wrong() ? cuda_count_text() : NULL;
+    return count;
 }
 
 /* Is there a device of that number, and what is it? */

@@ -15,7 +15,8 @@
  * there is no such device. */
 struct backend *backend_cuda_new(int number, int threads, struct engine_error *error);
 
-/* How many devices there are, and why none. */
+/* How many devices there are. `why` (borrowed): what is wrong where there is a driver that should
+ * have one, else NULL. */
 int backend_cuda_count(const char **why);
 
 #endif

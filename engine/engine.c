@@ -8,6 +8,7 @@
 #include "engine/scheduler.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,22 @@ static bool open_cuda(struct engine *engine, const struct engine_options *option
 #endif
 }
 
-/* "auto" takes the first CUDA device where there is one, beside the CPU. */
+/* The first CUDA device, beside the CPU; where it cannot be had, why. */
+static void open_any(struct engine *engine, const struct engine_options *options)
+{
+#if ENGINE_HAVE_CUDA
+    struct engine_error error = {0};
+    const char *why;
+    if (backend_cuda_count(&why) && !open_cuda(engine, options, 0, &error))
+        why = error.message;
+    if (why)
+        snprintf(engine->backends.missing, sizeof engine->backends.missing, "%.199s", why);
+#else
+    (void)engine, (void)options;
+#endif
+}
+
+/* "auto" takes the first CUDA device where there is one. */
 static bool choose_backends(struct engine *engine, const struct engine_options *options,
                             struct engine_error *error)
 {
@@ -57,11 +73,8 @@ static bool choose_backends(struct engine *engine, const struct engine_options *
         return engine_fail(error, ENGINE_DEVICE,
                            "device \"%s\" is none of auto, cpu, cuda and cuda:N", device);
     engine->backends.host = backend_cpu_new(options->threads, options->kernels, error);
-#if ENGINE_HAVE_CUDA
-    const char *why;
-    if (any && engine->backends.host && backend_cuda_count(&why))
-        return open_cuda(engine, options, 0, error);
-#endif
+    if (any && engine->backends.host)
+        open_any(engine, options);
     return engine->backends.host;
 }
 

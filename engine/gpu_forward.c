@@ -139,10 +139,10 @@ static void count_tokens(struct gpu_forward *f, int first_chain, int chains)
 {
     const struct gpu_step *s = f->step;
     for (int i = 0; i < chains && s->has_penalties; i++) {
-        size_t at = s->counted_at[first_chain + i], pairs = s->counted_at[first_chain + i + 1] - at;
-        if (pairs)
-            RUN(f, cuda_count_tokens(f->b.counts, f->config->vocabulary, i,
-                                     s->counted_device + 2 * at, (int)pairs, f->stream));
+        size_t at = s->counted_at[first_chain + i], words = s->counted_at[first_chain + i + 1] - at;
+        if (words)
+            RUN(f, cuda_count_tokens(f->b.counts, f->config->vocabulary, i, s->counted.device + at,
+                                     (int)(words / 2), f->stream));
     }
 }
 

@@ -64,6 +64,35 @@ void gpu_places_done(struct gpu_places *p)
     *p = (struct gpu_places){0};
 }
 
+static void words_done(struct gpu_words *w)
+{
+    cuda_release_host(w->host);
+    cuda_release(w->device);
+    *w = (struct gpu_words){0};
+}
+
+/* Empties the list and makes room for so many words. */
+static int words_begin(struct gpu_words *w, size_t words)
+{
+    w->used = 0;
+    if (words <= w->room)
+        return 0;
+    words_done(w);
+    int failed = cuda_alloc_host((void **)&w->host, 2 * words * sizeof *w->host);
+    if (!failed)
+        failed = cuda_alloc((void **)&w->device, 2 * words * sizeof *w->device);
+    if (failed)
+        words_done(w);
+    else
+        w->room = 2 * words;
+    return failed;
+}
+
+static int words_copy(const struct gpu_words *w, struct cuda_stream *stream)
+{
+    return w->used ? cuda_copy_in(w->device, w->host, w->used * sizeof *w->host, stream) : 0;
+}
+
 int gpu_step_init(struct gpu_step *s, const struct gpu_places *places)
 {
     const size_t tops = (size_t)GPU_DRAWS * CUDA_MAX_TOPS * sizeof *s->tops;
@@ -95,8 +124,8 @@ void gpu_step_done(struct gpu_step *s)
     cuda_release_host(s->biases);
     cuda_release_host(s->drawn);
     cuda_release_host(s->tops);
-    cuda_release_host(s->counted);
-    cuda_release(s->counted_device);
+    words_done(&s->counted);
+    words_done(&s->allowed);
     free(s->chunks);
     free(s->wanted);
     free(s->counted_at);
@@ -204,44 +233,45 @@ static void fill_tiles(struct gpu_step *s, struct places *p)
 
 /* --- Draws --- */
 
-static int make_counted_room(struct gpu_step *s, size_t pairs)
+/* Room for all that penalties know of and all that masks allow. */
+static int begin_words(struct gpu_step *s)
 {
-    if (pairs <= s->counted_room)
-        return 0;
-    size_t room = 2 * pairs;
-    void *host, *device = NULL;
-    int failed = cuda_alloc_host(&host, room * 2 * sizeof *s->counted);
-    if (!failed)
-        failed = cuda_alloc(&device, room * 2 * sizeof *s->counted);
-    if (failed) {
-        cuda_release_host(host);
-        return failed;
+    size_t counted = 0, allowed = 0;
+    for (int i = 0; i < s->step->count; i++) {
+        const struct backend_slice *slice = &s->step->slices[i];
+        if (!slice->samples)
+            continue;
+        allowed += sampler_mask_words(slice->sampler);
+        if (sampler_has_penalties(slice->sampler))
+            counted += 2 * sampler_seen_count(slice->sampler);
     }
-    if (s->counted)
-        memcpy(host, s->counted, s->counted_used * 2 * sizeof *s->counted);
-    cuda_release_host(s->counted);
-    cuda_release(s->counted_device);
-    s->counted = host;
-    s->counted_device = device;
-    s->counted_room = room;
-    return 0;
+    int failed = words_begin(&s->counted, counted);
+    return failed ? failed : words_begin(&s->allowed, allowed);
 }
 
 /* What a chain's penalties know of, behind what the chains before it do. */
-static int count_tokens(struct gpu_step *s, const struct sampler *sampler)
+static void count_tokens(struct gpu_step *s, const struct sampler *sampler)
 {
     size_t count = sampler_has_penalties(sampler) ? sampler_seen_count(sampler) : 0;
-    int failed = make_counted_room(s, s->counted_used + count);
-    if (failed)
-        return failed;
     for (size_t i = 0; i < count; i++) {
         uint32_t drawn;
-        uint32_t *pair = s->counted + 2 * s->counted_used++;
+        uint32_t *pair = s->counted.host + s->counted.used;
         pair[0] = (uint32_t)sampler_seen_token(sampler, i, &drawn);
         pair[1] = drawn | SEEN;
+        s->counted.used += 2;
     }
-    s->counted_at[s->chain_count + 1] = s->counted_used;
-    return 0;
+    s->counted_at[s->chain_count + 1] = s->counted.used;
+}
+
+/* What may be drawn, on the device; NULL: anything. */
+static const uint32_t *put_allowed(struct gpu_step *s, struct sampler *sampler)
+{
+    size_t words = sampler_mask_words(sampler), at = s->allowed.used;
+    if (!words)
+        return NULL;
+    sampler_allowed(sampler, s->allowed.host + at);
+    s->allowed.used += words;
+    return s->allowed.device + at;
 }
 
 static int put_biases(struct gpu_step *s, const struct engine_sampling *sampling)
@@ -296,16 +326,15 @@ static void want(struct gpu_step *s, struct places *p, struct gpu_chunk *chunk,
 }
 
 /* A slice's draws: rows of one chunk, one chain. */
-static int want_draws(struct gpu_step *s, struct places *p, int number, int row)
+static void want_draws(struct gpu_step *s, struct places *p, int number, int row)
 {
     const struct backend_slice *slice = &s->step->slices[number];
     int first = slice->count - slice->samples;
     struct gpu_chunk *chunk = chunk_for(s, slice->samples);
     bool penalised = sampler_has_penalties(slice->sampler);
     int bias = put_biases(s, sampler_settings(slice->sampler));
-    int failed = count_tokens(s, slice->sampler);
-    if (failed)
-        return failed;
+    const uint32_t *allowed = put_allowed(s, slice->sampler);
+    count_tokens(s, slice->sampler);
     for (int i = 0; i < slice->samples; i++) {
         struct cuda_draw *draw = &p->draws[s->draw_count];
         *draw = draw_of(slice, i);
@@ -313,6 +342,7 @@ static int want_draws(struct gpu_step *s, struct places *p, int number, int row)
         draw->first_bias = bias;
         draw->penalties = penalised ? chunk->chains % GPU_CHAINS : -1;
         draw->unseen = slice->tokens ? 0 : row + 1;
+        draw->allowed = allowed;
         s->has_tops |= draw->tops > 0;
         want(s, p, chunk, (struct gpu_wanted){number, first + i, s->draw_count++}, row + first + i);
     }
@@ -320,15 +350,13 @@ static int want_draws(struct gpu_step *s, struct places *p, int number, int row)
     s->last_draw[number] = s->draw_count;
     chunk->chains++;
     p->chains[++s->chain_count] = s->draw_count;
-    return 0;
 }
 
 static int fill_wanted(struct gpu_step *s, struct places *p)
 {
-    int row = 0, failed = 0;
+    int row = 0, failed = begin_words(s);
     s->wanted_count = s->draw_count = s->chain_count = s->chunk_count = s->bias_count = 0;
     s->has_penalties = s->has_tops = false;
-    s->counted_used = 0;
     p->chains[0] = 0;
     for (int i = 0; i < s->step->count && !failed; row += s->step->slices[i++].count) {
         struct backend_slice *slice = &s->step->slices[i];
@@ -336,7 +364,7 @@ static int fill_wanted(struct gpu_step *s, struct places *p)
         for (int j = 0; slice->logits && j < slice->count - slice->samples; j++)
             want(s, p, chunk_for(s, 1), (struct gpu_wanted){i, j, -1}, row + j);
         if (slice->samples)
-            failed = want_draws(s, p, i, row);
+            want_draws(s, p, i, row);
     }
     return failed;
 }
@@ -363,6 +391,9 @@ static bool check_slice(const struct gpu_step *s, const struct gpu_step *before,
     bool known =
         slice->tokens || (before && slice->count == 1 && slice->follows < before->step->count &&
                           before->last_draw[slice->follows]);
+    /* What a mask allows is known for the first draw behind known tokens alone. */
+    bool masked = slice->samples && sampler_mask_words(slice->sampler);
+    known &= !masked || (slice->tokens && slice->samples == 1);
     return known && slice->samples <= GPU_HEAD_ROWS && pages_of(slice) <= s->places->max_pages;
 }
 
@@ -398,10 +429,9 @@ static int copy_in(struct gpu_step *s, struct cuda_stream *stream)
     if (!failed && s->bias_count)
         failed = cuda_copy_in(s->places->biases, s->biases,
                               (size_t)s->bias_count * sizeof *s->biases, stream);
-    if (!failed && s->counted_used)
-        failed = cuda_copy_in(s->counted_device, s->counted,
-                              s->counted_used * 2 * sizeof *s->counted, stream);
-    return failed;
+    if (!failed)
+        failed = words_copy(&s->counted, stream);
+    return failed ? failed : words_copy(&s->allowed, stream);
 }
 
 bool gpu_step_make(struct gpu_step *s, const struct gpu_step *before,

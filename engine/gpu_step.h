@@ -4,7 +4,8 @@
  * Two steps share these places (struct gpu_places): the stream copies the second one's lists in
  * when the first one's kernels have run. What the host packs and what comes back is each step's
  * own. One owner; a step is made, copied, and its results taken before it is made again. No
- * allocation after gpu_step_init but for the lists of penalised tokens, which grow with prompts. */
+ * allocation after gpu_step_init but for what penalties know of and what schemas allow, which grows
+ * with prompts and with the number of such requests. */
 #ifndef ENGINE_GPU_STEP_H
 #define ENGINE_GPU_STEP_H
 
@@ -48,6 +49,12 @@ struct gpu_wanted {
     int draw;         /* -1: none */
 };
 
+/* Words on the host, and where they go on the device. */
+struct gpu_words {
+    uint32_t *host, *device;
+    size_t room, used;
+};
+
 struct gpu_step {
     const struct backend_step *step;
     int rows, bucket; /* bucket: rows with padding */
@@ -69,10 +76,10 @@ struct gpu_step {
     size_t used; /* of the lists, by this step */
     struct cuda_bias *biases;
     int bias_count;
-    uint32_t *counted, *counted_device; /* pairs for cuda_count_tokens, chain after chain */
-    size_t counted_room, counted_used;
-    size_t *counted_at; /* (GPU_DRAWS + 1): where each chain's begin */
-    int *last_draw;     /* (GPU_SLICES): of each slice, 0 none, else 1 + its number */
+    struct gpu_words counted; /* pairs for cuda_count_tokens, chain after chain */
+    struct gpu_words allowed; /* of each draw that is held to a mask */
+    size_t *counted_at;       /* (GPU_DRAWS + 1): the word where each chain's pairs begin */
+    int *last_draw;           /* (GPU_SLICES): of each slice, 0 none, else 1 + its number */
 };
 
 /* `max_pages`: of the longest sequence. Returns a status. */

@@ -323,12 +323,17 @@ const uint64_t *mask_allowed(struct mask *mask)
     return mask->allowed;
 }
 
-void mask_apply(struct mask *mask, float *logits)
+int mask_size(const struct mask *mask)
+{
+    return mask->vocabulary->size;
+}
+
+void mask_apply(struct mask *mask, float *logits, int count)
 {
     const uint64_t *allowed = mask_allowed(mask);
-    for (int i = 0; i < mask->vocabulary->size; i += 64) {
-        uint64_t bits = allowed[i / 64];
-        int to = mask->vocabulary->size - i < 64 ? mask->vocabulary->size - i : 64;
+    for (int i = 0; i < count; i += 64) {
+        uint64_t bits = i < mask->vocabulary->size ? allowed[i / 64] : 0;
+        int to = count - i < 64 ? count - i : 64;
         for (int j = 0; j < to; j++)
             logits[i + j] = bits >> j & 1 ? logits[i + j] : -INFINITY;
     }

@@ -33,8 +33,12 @@ bool mask_start(struct mask *mask, const struct mask_vocabulary *vocabulary,
  * call. */
 const uint64_t *mask_allowed(struct mask *mask);
 
-/* Makes every logit of a token that may not come next minus infinity. */
-void mask_apply(struct mask *mask, float *logits);
+/* How many tokens that says something of: a model may have more logits, which are no tokens'. */
+int mask_size(const struct mask *mask);
+
+/* Makes every one of `count` logits minus infinity that is of a token that may not come next, or of
+ * none. */
+void mask_apply(struct mask *mask, float *logits, int count);
 
 /* The first token of those that may come next: where no logit chooses one. */
 int32_t mask_first(const struct mask *mask);

@@ -96,6 +96,9 @@ static struct backend_model *load_weights(struct engine_model *model,
     struct backend_model *made = NULL;
     if (backends->device && backends->host)
         made = load_checked(model, backends, file, load);
+    if (*backends->missing)
+        snprintf(model->warning, sizeof model->warning, "%.100s runs on the CPU: %s", model->name,
+                 backends->missing);
     return made ? made : only->ops->load(only, &model->config, file, load, error);
 }
 

@@ -31,9 +31,11 @@ struct engine_model {
 };
 
 /* Where a model may run. `device` NULL: on the host alone; `host` NULL: on the device alone; both:
- * on the device if it is sound there (selfcheck.h), else on the host, with a warning. */
+ * on the device if it is sound there (selfcheck.h), else on the host, with a warning.
+ * `missing`: why there is no device though there should be one, or empty. */
 struct model_backends {
     struct backend *device, *host;
+    char missing[200];
 };
 
 /* What a test may change; all zero for the real thing. */

@@ -117,12 +117,9 @@ static bool make_mask(struct request *r, const char *schema, struct engine_error
 {
     if (!schema)
         return true;
-    if (r->model->backend->on_device)
-        return engine_fail(error, ENGINE_UNSUPPORTED,
-                           "answers by a schema are served on the CPU only, not on %s",
-                           r->model->backend->backend->name);
     struct grammar *grammar = schema_compile(schema, strlen(schema), error);
     r->mask = grammar ? mask_new(grammar, error) : NULL;
+    r->no_guesses |= r->model->backend->on_device; /* each draw's mask must be there before it */
     return r->mask;
 }
 

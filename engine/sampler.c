@@ -195,6 +195,19 @@ int32_t sampler_seen_token(const struct sampler *sampler, size_t number, uint32_
     return token;
 }
 
+size_t sampler_mask_words(const struct sampler *sampler)
+{
+    return sampler->mask ? ((size_t)sampler->vocabulary + 31) / 32 : 0;
+}
+
+void sampler_allowed(struct sampler *sampler, uint32_t *words)
+{
+    const uint64_t *allowed = mask_allowed(sampler->mask);
+    size_t own = ((size_t)mask_size(sampler->mask) + 31) / 32;
+    for (size_t i = 0; i < sampler_mask_words(sampler); i++)
+        words[i] = i < own ? (uint32_t)(allowed[i / 2] >> i % 2 * 32) : 0;
+}
+
 /* --- Numbers --- */
 
 /* splitmix64's mixing of a counter: neighbouring counters and seeds give unrelated numbers. */
@@ -439,7 +452,7 @@ static const float *adjusted(struct sampler *sampler, const float *logits)
     for (size_t i = 0; i < sampler->sampling.logit_biases; i++)
         sampler->logits[sampler->biases[i].token] += (float)sampler->biases[i].bias;
     if (sampler->mask)
-        mask_apply(sampler->mask, sampler->logits);
+        mask_apply(sampler->mask, sampler->logits, sampler->vocabulary);
     return sampler->logits;
 }
 

@@ -57,6 +57,11 @@ bool sampler_has_penalties(const struct sampler *sampler);
 size_t sampler_seen_count(const struct sampler *sampler);
 int32_t sampler_seen_token(const struct sampler *sampler, size_t number, uint32_t *drawn);
 
+/* The same for a mask: how many words sampler_allowed writes (0: any token may come), and one bit a
+ * token of the vocabulary, lowest first: may it come next? */
+size_t sampler_mask_words(const struct sampler *sampler);
+void sampler_allowed(struct sampler *sampler, uint32_t *words);
+
 /* Draw `position` of `seed` as a number in [0, 1): what sampler_draw uses, so that another
  * device can do the same. */
 double sampler_uniform(uint64_t seed, uint64_t position);

@@ -368,10 +368,12 @@ static int plan_guesses(struct scheduler *s, const struct engine_model *model, i
 }
 
 /* May the request be in the next step? Not with logits of a step under way: they go straight to
- * where the caller wants them, who may leave when that one fails. */
+ * where the caller wants them, who may leave when that one fails. Nor, held to a schema, behind a
+ * token that nobody has seen: what may come next follows from it. */
 static bool is_ready(const struct scheduler *s, const struct request *r)
 {
-    return request_pending(r) > 0 && !gives_way(s, r) && !(r->logits && r->flights);
+    return request_pending(r) > 0 && !gives_way(s, r) && !(r->logits && r->flights) &&
+           !(r->mask && r->unknown);
 }
 
 /* How many tokens each running request of the model computes in this step: those with one token to

@@ -53,6 +53,15 @@ const char *cuda_count_text(void)
                   : "no NVIDIA driver is installed";
 }
 
+bool cuda_count_is_wrong(void)
+{
+    int count = 0, driver = 0;
+    cudaError_t error = cudaGetDeviceCount(&count);
+    status(error);
+    return error != cudaSuccess && error != cudaErrorNoDevice &&
+           !status(cudaDriverGetVersion(&driver)) && driver;
+}
+
 int cuda_describe(int number, struct cuda_info *info)
 {
     struct cudaDeviceProp p;

@@ -33,6 +33,9 @@ int cuda_count(void);
 /* Why there are none, in a few words. Returns borrowed. */
 const char *cuda_count_text(void);
 
+/* There is none, though there is a driver for one: it is too old, say, or has failed. */
+bool cuda_count_is_wrong(void);
+
 int cuda_describe(int number, struct cuda_info *info);
 
 /* The calling thread's device from now on. */

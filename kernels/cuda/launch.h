@@ -323,7 +323,8 @@ int cuda_add_rows(float *out, int out_stride, const float *x, int x_stride, cons
 /* --- Sampling: engine/sampler.h on the device --- */
 
 /* One draw. What engine/sampler.h says, in its order: log-probabilities of the logits as they
- * came; then penalties, biases, temperature, top_k, top_p, min_p, draw with `uniform`. */
+ * came; then penalties, biases, what is allowed, temperature, top_k, top_p, min_p, draw with
+ * `uniform`. */
 struct cuda_draw {
     int32_t row;       /* of the logits */
     int32_t penalties; /* row of `counts`, or -1 */
@@ -338,6 +339,7 @@ struct cuda_draw {
     float repetition, presence, frequency; /* repetition 1: off */
     double top_p, min_p;                   /* 1 and 0: off */
     double uniform;                        /* in [0, 1) */
+    const uint32_t *allowed; /* one bit a token, lowest first: those that may be drawn; NULL: all */
 };
 
 struct cuda_bias {

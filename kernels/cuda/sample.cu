@@ -408,9 +408,16 @@ static __device__ choice choose(const problem &p, const cuda_draw &d, float top)
     return c;
 }
 
+static __device__ __forceinline__ bool is_allowed(const cuda_draw &d, int token)
+{
+    return d.allowed[token / 32] >> token % 32 & 1;
+}
+
 static __device__ int draw_token(const problem &p, const cuda_draw &d)
 {
     float top = find_maxima(p);
+    if (d.allowed && top == -INFINITY) /* no logit chooses one */
+        return first_where(p, p.vocabulary - 1, [&](int i) { return is_allowed(d, i); });
     if (d.scale == 0 || !(top - top == 0))
         return argmax(p, top);
     bool filtered = d.top_k > 0 || (d.top_p > 0 && d.top_p < 1) || d.min_p > 0;
@@ -446,7 +453,7 @@ static __device__ double normalise(const problem &p, const cuda_draw &d, cuda_dr
     return norm;
 }
 
-/* The logits after penalties and biases, into the scratch. */
+/* The logits after penalties, biases and what is allowed, into the scratch. */
 static __device__ void adjust(const struct cuda_sample &a, const cuda_draw &d, const problem &p)
 {
     const uint32_t *counts =
@@ -467,6 +474,10 @@ static __device__ void adjust(const struct cuda_sample &a, const cuda_draw &d, c
             cuda_bias bias = a.biases[d.first_bias + i];
             p.s.work[bias.token] = __fadd_rn(p.s.work[bias.token], bias.bias);
         }
+    __syncthreads();
+    for (int i = (int)threadIdx.x; d.allowed && i < a.vocabulary; i += THREADS)
+        if (!is_allowed(d, i))
+            p.s.work[i] = -INFINITY;
     __syncthreads();
 }
 
@@ -490,7 +501,7 @@ static __device__ int draw(const struct cuda_sample &a, int index, problem p)
     double norm = 0;
     if (d.want_logprob || d.tops > 0)
         norm = normalise(p, d, tops);
-    if (d.penalties >= 0 || d.biases > 0) {
+    if (d.penalties >= 0 || d.biases > 0 || d.allowed) {
         adjust(a, d, p);
         p.logits = p.s.work;
     }

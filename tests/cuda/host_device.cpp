@@ -34,7 +34,7 @@ struct cuda_event {
 static int failure; /* what calls that reach the device answer, once a test says so */
 static std::vector<struct cuda_stream *> streams;
 
-static int fails_after, fails_with, devices = 1;
+static int fails_after, fails_with, devices = 1, should_be_one;
 static const char *why_none = "the host stands in for a device";
 static size_t said_free = MEMORY, really_free = SIZE_MAX;
 
@@ -50,8 +50,9 @@ extern "C" void host_fail_after(int pieces, int status)
     fails_with = status;
 }
 
-extern "C" void host_set_devices(int count, const char *why)
+extern "C" void host_set_devices(int count, const char *why, int is_wrong)
 {
+    should_be_one = is_wrong;
     devices = count;
     why_none = why;
 }
@@ -115,6 +116,11 @@ int cuda_count(void)
 const char *cuda_count_text(void)
 {
     return why_none;
+}
+
+bool cuda_count_is_wrong(void)
+{
+    return should_be_one;
 }
 
 int cuda_describe(int number, struct cuda_info *info)

@@ -23,8 +23,8 @@ void host_fail(int status);
 /* The same, but after so many more pieces of work have been given to streams. */
 void host_fail_after(int pieces, int status);
 
-/* How many devices there are and, where none, why. */
-void host_set_devices(int count, const char *why);
+/* How many devices there are and, where none, why, and whether there should be one. */
+void host_set_devices(int count, const char *why, int is_wrong);
 
 /* Bytes of memory that are said to be free, and bytes that may really be taken from here on. */
 void host_set_memory(size_t said, size_t real);

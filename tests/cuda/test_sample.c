@@ -12,6 +12,7 @@ struct one {
     double repetition, presence, frequency;
     bool logprobs;
     int draws, biases;
+    int allowed; /* one token in so many; 0: all */
 };
 
 /* Logits as a model's: a bell with some that stand out, some equal, some that are no numbers. */
@@ -42,7 +43,7 @@ struct world {
     struct engine_bias biases[MOST_BIASES];
     struct cuda_bias device_biases[MOST_BIASES];
     struct sampler *sampler;
-    uint32_t *counts;
+    uint32_t *counts, *allowed;
     int stride;
 };
 
@@ -75,6 +76,19 @@ static void make_world(struct world *w, const struct one *c, uint64_t seed)
         sampler_see(w->sampler, token, i >= 25);
         w->counts[token] = (w->counts[token] | 1u << 31) + (i >= 25);
     }
+    w->allowed = host_new((size_t)(c->vocabulary + 31) / 32 * sizeof *w->allowed);
+    for (int i = 0; i < c->vocabulary; i++)
+        if (!c->allowed || random_below(c->allowed) == 0 || i == c->vocabulary - 1)
+            w->allowed[i / 32] |= 1u << i % 32;
+}
+
+/* What the sampler must see to draw as if no other token could come. */
+static float *masked_row(const struct world *w, const float *row)
+{
+    float *masked = host_new((size_t)w->c->vocabulary * sizeof *masked);
+    for (int i = 0; i < w->c->vocabulary; i++)
+        masked[i] = w->allowed[i / 32] >> i % 32 & 1 ? row[i] : -INFINITY;
+    return masked;
 }
 
 static bool has_penalties(const struct one *c)
@@ -125,11 +139,16 @@ static void check_one(const struct one *c, uint64_t seed)
     struct engine_logprob tops[MOST_DRAWS][SAMPLER_MAX_TOP];
     int32_t tokens[MOST_DRAWS], chains[3] = {0, c->draws, c->draws}, chain_count = 1;
     float logprobs[MOST_DRAWS];
+    const uint32_t *allowed =
+        to_device(w.allowed, (size_t)(c->vocabulary + 31) / 32 * sizeof *allowed);
     int right = c->draws > 2 ? c->draws - 1 : c->draws; /* draws that count */
     for (int i = 0; i < c->draws; i++) {
         const float *row = logits + i * w.stride;
         draws[i] = make_draw(&w, i, i);
-        tokens[i] = sampler_draw(w.sampler, row, (uint64_t)i);
+        float *masked = masked_row(&w, row);
+        draws[i].allowed = c->allowed ? allowed : NULL;
+        tokens[i] = sampler_draw(w.sampler, masked, (uint64_t)i);
+        free(masked);
         logprobs[i] = sampler_logprobs(w.sampler, row, tokens[i], tops[i], c->tops);
         if (i + 1 < c->draws)
             draws[i].guess = i + 1 < right ? tokens[i] : tokens[i] + 1;
@@ -164,7 +183,7 @@ static void check_one(const struct one *c, uint64_t seed)
                   "logarithm %g, not %g", drawn[i].logprob, logprobs[i]);
         check_tops(c, tops[i], likeliest + i * CUDA_MAX_TOPS);
     }
-    void *made[] = {logits, w.counts, drawn, likeliest};
+    void *made[] = {logits, w.counts, w.allowed, drawn, likeliest};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
         free(made[i]);
     sampler_free(w.sampler);
@@ -195,6 +214,16 @@ static void test_draws(void)
         {.vocabulary = 900, .repetition = 1.2, .draws = 3},
         {.vocabulary = 2, .temperature = 1, .draws = 2, .logprobs = true, .tops = 4},
         {.vocabulary = 67, .temperature = 0.01, .draws = 2},
+        {.vocabulary = 1000, .allowed = 30, .draws = 2, .logprobs = true, .tops = 3},
+        {.vocabulary = 1000, .allowed = 300, .temperature = 1, .draws = 2},
+        {.vocabulary = 999, .allowed = 20, .temperature = 1, .top_k = 40, .draws = 2},
+        {.vocabulary = 500,
+         .allowed = 5,
+         .temperature = 0.8,
+         .top_p = 0.7,
+         .repetition = 1.3,
+         .draws = 3,
+         .biases = 3},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         for (uint64_t seed = 0; seed < 3; seed++)
@@ -227,6 +256,32 @@ static void test_nothing(void)
     }
 }
 
+/* What is allowed has no logit: the first of it. */
+static void test_nothing_that_is_allowed(void)
+{
+    float logits[70];
+    uint32_t allowed[3] = {0, 1u << 9 | 1u << 20, 1};
+    int32_t chains[2] = {0, 1}, one = 1;
+    for (int i = 0; i < 70; i++)
+        logits[i] = i == 41 || i == 52 ? -INFINITY : i == 64 ? NAN : (float)i;
+    struct cuda_draw draw = {.penalties = -1, .guess = -1, .scale = 1, .top_p = 1, .uniform = 0.5};
+    draw.allowed = to_device(allowed, sizeof allowed);
+    struct cuda_sample a = {.logits = to_device(logits, sizeof logits),
+                            .vocabulary = 70,
+                            .stride = 70,
+                            .most = 1,
+                            .chain_count = to_device(&one, sizeof one),
+                            .chains = to_device(chains, sizeof chains),
+                            .draws = to_device(&draw, sizeof draw),
+                            .drawn = device_room(sizeof(struct cuda_drawn)),
+                            .scratch = device_room(cuda_sample_scratch(70))};
+    must(cuda_sample(&a, stream), "cuda_sample");
+    struct cuda_drawn *drawn = from_device(a.drawn, sizeof *drawn);
+    CHECK(drawn->token == 41, "%d", drawn->token);
+    free(drawn);
+    release_all();
+}
+
 static void test_count_tokens(void)
 {
     static const uint32_t LIST[] = {5, 1u << 31 | 2, 299, 1u << 31};
@@ -241,4 +296,4 @@ static void test_count_tokens(void)
     free(got);
 }
 
-RUN(test_draws, test_nothing, test_count_tokens)
+RUN(test_draws, test_nothing, test_nothing_that_is_allowed, test_count_tokens)

@@ -239,6 +239,52 @@ static void test_the_same_request_gets_the_same_tokens(void **state)
     answer_free(answers[1]);
 }
 
+/* --- Answers by a schema --- */
+
+static const char *const SCHEMA =
+    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":6},"
+    "\"good\":{\"type\":\"boolean\"}},\"required\":[\"name\",\"good\"]}";
+
+static struct answer *start_schema(struct engine_model *model, int number)
+{
+    static const int32_t PROMPT_TOKENS[] = {1, 403, 407, 261};
+    return answer_start(model, (struct engine_request){.tokens = PROMPT_TOKENS,
+                                                       .token_count = 4,
+                                                       .max_tokens = 60,
+                                                       .json_schema = SCHEMA,
+                                                       .sampling = {.temperature = number ? 1 : 0,
+                                                                    .seed = (uint64_t)number}});
+}
+
+static void check_schema(const struct answer *a)
+{
+    if (a->result.finish != ENGINE_STOP)
+        fail_msg("%d: %s", (int)a->result.finish, a->result.error.message);
+    assert_memory_equal(a->text, "{", 1);
+    assert_non_null(strstr(a->text, "\"name\""));
+    assert_true(strstr(a->text, "true") || strstr(a->text, "false"));
+}
+
+/* Alone, and beside requests whose steps run ahead. */
+static void test_an_answer_by_a_schema(void **state)
+{
+    struct engine *engine =
+        engine_of((struct engine_options){.device = "cuda", .threads = 1, .kv_bytes = 1 << 20});
+    struct engine_model *model = load(engine, story_path());
+    (void)state;
+    for (int number = 0; number < 2; number++) {
+        struct answer *alone = answer_wait(start_schema(model, number));
+        struct answer *beside = start(model, 1, 30), *again = start_schema(model, number);
+        check_schema(alone);
+        check_schema(answer_wait(again));
+        assert_int_equal(answer_wait(beside)->count, 30);
+        answer_free(alone);
+        answer_free(again);
+        answer_free(beside);
+    }
+    engine_free(engine);
+}
+
 /* --- Refusals --- */
 
 static void test_a_model_that_does_not_fit_is_refused(void **state)
@@ -352,16 +398,20 @@ static void test_no_device_is_told(void **state)
     struct engine_model_info info;
     (void)state;
     for (int i = 0; i < 2; i++) {
-        host_set_devices(0, WHY[i]);
+        host_set_devices(0, WHY[i], i);
         assert_null(engine_new(&(struct engine_options){.device = "cuda:0"}, &error));
         assert_int_equal(error.code, ENGINE_DEVICE);
         assert_non_null(strstr(error.message, WHY[i]));
     }
-    struct engine *engine = engine_of((struct engine_options){.threads = 1});
-    engine_model_info(load(engine, model_path), &info);
-    assert_memory_equal(info.device, "cpu", 3);
-    engine_free(engine);
-    host_set_devices(1, "");
+    for (int i = 0; i < 2; i++) { /* no driver is no news, an old one is */
+        host_set_devices(0, WHY[i], i);
+        struct engine *engine = engine_of((struct engine_options){.threads = 1});
+        engine_model_info(load(engine, model_path), &info);
+        assert_memory_equal(info.device, "cpu", 3);
+        assert_true(i ? strstr(info.warning, WHY[1]) != NULL : !info.warning);
+        engine_free(engine);
+    }
+    host_set_devices(1, "", 0);
     assert_null(engine_new(&(struct engine_options){.device = "cuda:9"}, &error));
     assert_non_null(strstr(error.message, "cuda:9: this machine has 1, the last one is cuda:0"));
 }
@@ -390,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_two_models_on_one_device),
         cmocka_unit_test(test_mixed_requests_end),
         cmocka_unit_test(test_the_same_request_gets_the_same_tokens),
+        cmocka_unit_test(test_an_answer_by_a_schema),
         cmocka_unit_test(test_a_model_that_does_not_fit_is_refused),
         cmocka_unit_test(test_devices_are_named),
 #ifndef ARENA_ON_DEVICE

@@ -9,6 +9,7 @@
 
 #include "engine/model.h"
 
+#include <math.h>
 #include <time.h>
 
 static struct engine *engine;
@@ -90,6 +91,25 @@ static void check_vocabulary(const struct tokenizer *tokenizer, int answers)
     }
     free(walk);
     grammar_free(grammar);
+    mask_vocabulary_free(vocabulary);
+}
+
+/* A model may have more logits than tokens. */
+static void test_what_is_no_token_may_not_come(void **state)
+{
+    (void)state;
+    struct engine_error error = {0};
+    int size = tokenizer_size(model->tokenizer), count = size + 70, open = 0;
+    struct mask_vocabulary *vocabulary = mask_vocabulary_new(model->tokenizer, &error);
+    struct mask *mask = new_mask(vocabulary);
+    float *logits = calloc((size_t)count, sizeof *logits);
+    assert_int_equal(mask_size(mask), size);
+    mask_apply(mask, logits, count);
+    for (int i = 0; i < count; i++)
+        open += i < size ? logits[i] == 0 : 2 * (logits[i] != -INFINITY) * size;
+    assert_in_range(open, 1, size - 1);
+    free(logits);
+    mask_free(mask);
     mask_vocabulary_free(vocabulary);
 }
 
@@ -240,7 +260,7 @@ static void test_speed(void **state)
         mask_take(mask, token);
         start = microseconds();
         for (int turn = 0; turn < 20; turn++)
-            mask_apply(mask, logits);
+            mask_apply(mask, logits, tokenizer_size(tokenizer));
         print_message("after %-6s %7.1f us\n", PARTS[i], (microseconds() - start) / 20);
     }
     mask_free(mask);
@@ -269,6 +289,7 @@ static int close_engine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_no_token_may_not_come),
         cmocka_unit_test(test_a_mask_is_what_the_grammar_says_of_each_token),
         cmocka_unit_test(test_masks_of_real_vocabularies),
         cmocka_unit_test(test_answers_are_what_the_schema_allows),
