@@ -126,8 +126,10 @@ static bool cpu_submit(struct backend_model *base, const struct backend_step *st
 static bool cpu_wait(struct backend_model *base, struct engine_error *error)
 {
     struct cpu_model *m = (struct cpu_model *)base;
-    (void)error;
-    forward_layers(m->forward, m->step);
+    if (!forward_layers(m->forward, m->step, error)) {
+        m->step = NULL;
+        return false;
+    }
     int *rows = (int *)(m->wanted + m->capacity);
     list_wanted(m, rows);
     for (int at = 0; at < m->wanted_count; at += FORWARD_HEAD_ROWS) {

@@ -24,14 +24,22 @@ static const struct architecture ARCHITECTURES[] = {
      .routing = ROUTING_PLAIN,
      .experts = REQUIRED,
      .shared_expert = true},
-    {.name = "qwen3", .pairing = KERNEL_ROPE_NEOX, .qk_norm = QK_NORM_HEAD},
+    {.name = "qwen3",
+     .pairing = KERNEL_ROPE_NEOX,
+     .qkv_bias = OPTIONAL,
+     .output_bias = OPTIONAL,
+     .qk_norm = QK_NORM_HEAD},
     {.name = "qwen3moe",
      .pairing = KERNEL_ROPE_NEOX,
+     .qkv_bias = OPTIONAL,
+     .output_bias = OPTIONAL,
      .qk_norm = QK_NORM_HEAD,
      .routing = ROUTING_RENORMALISED,
      .experts = REQUIRED},
     {.name = "olmoe",
      .pairing = KERNEL_ROPE_NEOX,
+     .qkv_bias = OPTIONAL,
+     .output_bias = OPTIONAL,
      .qk_norm = QK_NORM_FULL,
      .routing = ROUTING_PLAIN,
      .experts = REQUIRED},
@@ -47,6 +55,8 @@ static const struct architecture ARCHITECTURES[] = {
      .wide_scale_layers = 46},
     {.name = "gemma3",
      .pairing = KERNEL_ROPE_NEOX,
+     .qkv_bias = OPTIONAL,
+     .output_bias = OPTIONAL,
      .qk_norm = QK_NORM_HEAD,
      .post_norms = true,
      .activation = ACTIVATION_GELU,
@@ -54,8 +64,12 @@ static const struct architecture ARCHITECTURES[] = {
      .window_period = 6,
      .local_rope_base = 10000,
      .wide_scale_layers = 62},
-    {.name = "phi3", .pairing = KERNEL_ROPE_NEOX, .fused_qkv = true, .fused_gate_up = true},
-    {.name = "smollm3", .pairing = KERNEL_ROPE_NORM, .no_rope_period = 4},
+    {.name = "phi3", .pairing = KERNEL_ROPE_NEOX, .fused_gate_up = true},
+    {.name = "smollm3",
+     .pairing = KERNEL_ROPE_NORM,
+     .qkv_bias = OPTIONAL,
+     .output_bias = OPTIONAL,
+     .no_rope_period = 4},
 };
 enum { ARCHITECTURE_COUNT = sizeof ARCHITECTURES / sizeof *ARCHITECTURES };
 
@@ -87,6 +101,20 @@ static bool bad_key(const struct reader *r, const char *key, const char *problem
                        r->prefix, key, problem);
 }
 
+/* The integer that an array holds in every place: some converters write a size for each layer. */
+static bool same_everywhere(const struct gguf *file, const char *name, int64_t *value)
+{
+    struct gguf_array array;
+    if (!gguf_array(file, name, &array) || !array.count || array.kind == GGUF_STRING ||
+        array.kind == GGUF_ARRAY)
+        return false;
+    *value = gguf_array_integer(&array, 0);
+    for (size_t i = 1; i < array.count; i++)
+        if (gguf_array_integer(&array, i) != *value)
+            return false;
+    return true;
+}
+
 /* An integer of 1 to `most`; `fallback` (not 0) stands in where the key is absent. */
 static bool read_size(const struct reader *r, const char *key, int64_t most, int fallback,
                       int *value)
@@ -94,8 +122,9 @@ static bool read_size(const struct reader *r, const char *key, int64_t most, int
     char name[128];
     int64_t integer = fallback;
     full_key(r, key, name);
-    if (gguf_has(r->file, name) && !gguf_integer(r->file, name, &integer))
-        return bad_key(r, key, "is not one integer (a size for every layer is not supported)");
+    if (gguf_has(r->file, name) && !gguf_integer(r->file, name, &integer) &&
+        !same_everywhere(r->file, name, &integer))
+        return bad_key(r, key, "is not one integer (sizes that differ by layer are not supported)");
     if (!integer)
         return bad_key(r, key, gguf_has(r->file, name) ? "is 0" : "is missing");
     if (integer < 1 || integer > most)
@@ -173,6 +202,13 @@ static int rows_of(const struct gguf *file, const char *name)
     return tensor && tensor->size[1] <= CONFIG_MAX_WIDTH ? (int)tensor->size[1] : 0;
 }
 
+/* Gate and up may be one tensor. */
+static int expert_rows(const struct gguf *file)
+{
+    int rows = rows_of(file, "blk.0.ffn_gate_exps.weight");
+    return rows ? rows : rows_of(file, "blk.0.ffn_gate_up_exps.weight") / 2;
+}
+
 static bool read_experts(const struct reader *r)
 {
     struct config *c = r->config;
@@ -188,7 +224,11 @@ static bool read_experts(const struct reader *r)
         return false;
     if (c->experts_used > c->experts)
         return bad_key(r, "expert_used_count", "is more than expert_count");
-    c->expert_feed_forward = rows_of(r->file, "blk.0.ffn_gate_exps.weight");
+    c->renormalised = a->routing == ROUTING_RENORMALISED;
+    full_key(r, "expert_weights_norm", key);
+    if (gguf_has(r->file, key) && !gguf_boolean(r->file, key, &c->renormalised))
+        return bad_key(r, "expert_weights_norm", "is not a boolean");
+    c->expert_feed_forward = expert_rows(r->file);
     c->shared_feed_forward = a->shared_expert ? rows_of(r->file, "blk.0.ffn_gate_shexp.weight") : 0;
     if (!c->expert_feed_forward || (a->shared_expert && !c->shared_feed_forward))
         return engine_fail(r->error, ENGINE_FORMAT,
@@ -199,19 +239,41 @@ static bool read_experts(const struct reader *r)
 
 /* --- Attention --- */
 
+/* Which layers see a window: an entry for each, or a period. */
+static bool read_pattern(const struct reader *r)
+{
+    struct config *c = r->config;
+    struct gguf_array array;
+    char key[128];
+    int64_t period = c->architecture->window_period;
+    full_key(r, "attention.sliding_window_pattern", key);
+    bool each = gguf_array(r->file, key, &array);
+    if (each &&
+        (array.kind == GGUF_STRING || array.kind == GGUF_ARRAY || array.count < (size_t)c->layers))
+        return bad_key(r, "attention.sliding_window_pattern",
+                       "does not have a number for each layer");
+    if (!each && period && gguf_has(r->file, key) &&
+        (!gguf_integer(r->file, key, &period) || period < 0 || period > CONFIG_MAX_LAYERS))
+        return bad_key(r, "attention.sliding_window_pattern", "is not a sensible integer");
+    bool any =
+        each || c->architecture->window_period; /* a family of its own says that it has none */
+    for (int i = 0; any && i < c->layers; i++)
+        c->windowed[i] =
+            each ? gguf_array_integer(&array, (size_t)i) != 0 : !period || i % period != period - 1;
+    return true;
+}
+
 static bool read_window(const struct reader *r)
 {
     struct config *c = r->config;
     char key[128];
     int64_t window = c->architecture->default_window;
-    if (!c->architecture->window_period)
-        return true;
     full_key(r, "attention.sliding_window", key);
     if (gguf_has(r->file, key) &&
         (!gguf_integer(r->file, key, &window) || window < 0 || window > 1 << 30))
         return bad_key(r, "attention.sliding_window", "is not a sensible integer");
     c->window = (int)window;
-    return true;
+    return read_pattern(r);
 }
 
 static bool read_scales(const struct reader *r)
@@ -269,12 +331,19 @@ static double yarn_dimension(const struct config *c, double turns, double origin
 static bool yarn_factors(const struct reader *r, double factor, struct config_rope *rope)
 {
     struct config *c = r->config;
-    double original;
-    if (!read_number(r, "rope.scaling.original_context_length", c->context, &original))
+    double original, fast, slow, magnitude, extrapolation;
+    if (!read_number(r, "rope.scaling.original_context_length", c->context, &original) ||
+        !read_number(r, "rope.scaling.yarn_beta_fast", 32, &fast) ||
+        !read_number(r, "rope.scaling.yarn_beta_slow", 1, &slow) ||
+        !read_number(r, "rope.scaling.yarn_ext_factor", 1, &extrapolation) ||
+        !read_number(r, "rope.scaling.yarn_attn_factor", 1 + 0.1 * log(fmax(factor, 1)),
+                     &magnitude))
         return false;
+    if (!(original >= 1 && slow > 0 && fast > slow) || extrapolation != 1)
+        return bad_key(r, "rope.scaling.type", "is yarn, with settings that make no sense here");
     int count = c->rotary / 2;
-    double low = fmax(0, floor(yarn_dimension(c, 32, original, rope->base)));
-    double high = fmin(c->rotary - 1, ceil(yarn_dimension(c, 1, original, rope->base)));
+    double low = fmax(0, floor(yarn_dimension(c, fast, original, rope->base)));
+    double high = fmin(c->rotary - 1, ceil(yarn_dimension(c, slow, original, rope->base)));
     rope->factors = malloc((size_t)count * sizeof *rope->factors);
     if (!rope->factors)
         return engine_no_memory(r->error, "rotary factors");
@@ -282,7 +351,7 @@ static bool yarn_factors(const struct reader *r, double factor, struct config_ro
         double ramp = fmin(1, fmax(0, (i - low) / fmax(0.001, high - low)));
         rope->factors[i] = (float)(1 / (ramp / factor + (1 - ramp)));
     }
-    rope->magnitude *= 1 + 0.1 * log(factor);
+    rope->magnitude *= magnitude;
     return true;
 }
 
@@ -349,6 +418,40 @@ static bool read_rope(const struct reader *r)
     return local->base > 1 || bad_key(r, "rope.freq_base_swa", "must be above 1");
 }
 
+/* --- What is not computed here --- */
+
+/* Keys of other families, and the values with which they change nothing. */
+static const struct {
+    const char *key;
+    double neutral[2];
+} NEUTRAL[] = {
+    {"logit_scale", {1, 0}},          {"embedding_scale", {1, 0}},
+    {"residual_scale", {1, 0}},       {"attention.clamp_kqv", {0, 0}},
+    {"expert_weights_scale", {1, 0}}, {"expert_gating_func", {1, 0}}, /* 1: softmax */
+    {"expert_group_count", {1, 0}},   {"leading_dense_block_count", {0, 0}},
+    {"nextn_predict_layers", {0, 0}}, {"pooling_type", {0, 0}}, /* a model for embeddings has one */
+    {"rope.scaling.alpha", {1, 0}},   {"rope.scaling.yarn_log_multiplier", {0, 0}},
+};
+
+static bool check_neutral(const struct reader *r)
+{
+    char key[128];
+    bool causal = true;
+    full_key(r, "attention.causal", key);
+    gguf_boolean(r->file, key, &causal);
+    if (!causal)
+        return bad_key(r, "attention.causal", "is false: this is not a model that writes text");
+    for (size_t i = 0; i < sizeof NEUTRAL / sizeof *NEUTRAL; i++) {
+        double value;
+        if (!read_number(r, NEUTRAL[i].key, NEUTRAL[i].neutral[0], &value))
+            return false;
+        if (value != NEUTRAL[i].neutral[0] && value != NEUTRAL[i].neutral[1])
+            return bad_key(r, NEUTRAL[i].key,
+                           "has a value that this engine does not compute with for this family");
+    }
+    return true;
+}
+
 /* --- The whole --- */
 
 static bool unknown_architecture(const struct gguf *file, const char *name,
@@ -377,29 +480,18 @@ static bool read_architecture(const struct gguf *file, char name[64],
     return *found || unknown_architecture(file, name, error);
 }
 
-static bool check_whole(const struct gguf *file, struct engine_error *error)
-{
-    int64_t parts = 0;
-    if (gguf_integer(file, "split.count", &parts) && parts > 1)
-        return engine_fail(error, ENGINE_UNSUPPORTED,
-                           "%s: one of %lld parts of a split model: join them with "
-                           "llama-gguf-split --merge",
-                           gguf_name(file), (long long)parts);
-    return true;
-}
-
 bool config_read(struct config *config, const struct gguf *file, const struct architecture *facts,
                  struct engine_error *error)
 {
     char name[64];
     memset(config, 0, sizeof *config);
-    if (!check_whole(file, error) || !read_architecture(file, name, &config->architecture, error))
+    if (!read_architecture(file, name, &config->architecture, error))
         return false;
     if (facts)
         config->architecture = facts;
     struct reader reader = {config, file, name, error};
-    return read_sizes(&reader) && read_experts(&reader) && read_window(&reader) &&
-           read_scales(&reader) && read_rope(&reader);
+    return check_neutral(&reader) && read_sizes(&reader) && read_experts(&reader) &&
+           read_window(&reader) && read_scales(&reader) && read_rope(&reader);
 }
 
 void config_done(struct config *config)
@@ -412,8 +504,7 @@ void config_done(struct config *config)
 
 bool config_layer_has_window(const struct config *config, int layer)
 {
-    int period = config->architecture->window_period;
-    return config->window && period && layer % period != period - 1;
+    return config->window && config->windowed[layer];
 }
 
 enum rope_kind config_layer_rope(const struct config *config, int layer, bool is_long)

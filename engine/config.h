@@ -38,7 +38,6 @@ struct architecture {
     enum kernel_rope pairing;
     enum presence qkv_bias, output_bias;
     enum qk_norm qk_norm;
-    bool fused_qkv;     /* one attn_qkv tensor: queries, keys, values */
     bool fused_gate_up; /* ffn_up holds gate, then up */
     bool post_norms; /* norms after attention and feed-forward too, before the residual is added */
     enum activation activation;
@@ -46,10 +45,10 @@ struct architecture {
     float attention_softcap, final_softcap; /* where the file does not say; 0: none */
     enum routing routing;
     enum presence experts;
-    bool shared_expert; /* one more expert for every token, behind a gate of its own */
-    int window_period;  /* the last of every so many layers sees everything, the others a window; 0:
-                           all see all */
-    int default_window; /* where the file does not say */
+    bool shared_expert;     /* one more expert for every token, behind a gate of its own */
+    int window_period;      /* where the file does not say: the last of every so many layers sees
+                               everything, the others a window; 0: all see all */
+    int default_window;     /* where the file does not say */
     double local_rope_base; /* of the layers with a window; 0: as the others */
     int no_rope_period;     /* the last of every so many layers has no rotary positions; 0: none */
     int wide_scale_layers;  /* a model of so many layers scales attention by width / heads, not by
@@ -79,6 +78,8 @@ struct config {
     int original_context; /* a request that may grow past it uses ROPE_GLOBAL_LONG; 0: there is none
                            */
     int window;
+    bool windowed[CONFIG_MAX_LAYERS]; /* the layers that see only the window */
+    bool renormalised;                /* the chosen experts' shares are scaled to sum to 1 */
     float attention_scale, attention_softcap, final_softcap, embedding_scale;
     int experts, experts_used, expert_feed_forward, shared_feed_forward;
 };

@@ -134,6 +134,11 @@ struct engine_model *engine_load(struct engine *engine, const char *path,
     return engine_load_with(engine, path, options, NULL, error);
 }
 
+void engine_unload(struct engine_model *model)
+{
+    scheduler_remove_model(model->scheduler, model);
+}
+
 void engine_model_info(const struct engine_model *model, struct engine_model_info *info)
 {
     *info = (struct engine_model_info){

@@ -3,10 +3,10 @@
  *
  * Public boundary of engine/ and kernels/; it knows nothing of arena/. An engine owns one
  * scheduler thread and its compute threads; several models may be loaded into it, share both,
- * and stay until engine_free. A request is a conversation (or token ids) and sampling settings;
- * its text comes back in whole UTF-8 characters through callbacks on the scheduler's thread,
- * then exactly one end, after a cancel too. Callbacks must be short and must not call
- * engine_free or engine_logits.
+ * and stay until engine_unload or engine_free. A request is a conversation (or token ids) and
+ * sampling settings; its text comes back in whole UTF-8 characters through callbacks on the
+ * scheduler's thread, then exactly one end, after a cancel too. Callbacks must be short and must
+ * not call engine_free or engine_logits.
  *
  *     struct engine *engine = engine_new(&(struct engine_options){0}, &error);
  *     struct engine_model *model = engine_load(engine, "model.gguf", NULL, &error);
@@ -71,10 +71,14 @@ struct engine_load_options {
 
 /* Reads, checks and repacks a model: `path` is a GGUF file, or a folder with config.json,
  * tokenizer.json and safetensors. Blocking (call it before serving, or on a worker). Returns
- * borrowed: the engine owns it and keeps it for its own life. NULL on failure. */
+ * borrowed: the engine owns it and keeps it until engine_unload or engine_free. NULL on failure. */
 struct engine_model *engine_load(struct engine *engine, const char *path,
                                  const struct engine_load_options *options,
                                  struct engine_error *error);
+
+/* The model's requests go on to their ends; then its memory is given back. The caller must not use
+ * it again. */
+void engine_unload(struct engine_model *model);
 
 struct engine_model_info {
     const char

@@ -151,7 +151,7 @@ static void route_rows(void *context, int first, int last, int thread)
         struct choice *choices = e->choices + (size_t)t * (size_t)e->used;
         e->k->softmax(scores, e->config->experts);
         choose(e, scores, choices);
-        if (e->config->architecture->routing != ROUTING_RENORMALISED)
+        if (!e->config->renormalised)
             continue;
         float sum = 0;
         for (int n = 0; n < e->used; n++)
@@ -312,8 +312,8 @@ static void sum_rows(void *context, int first, int last, int thread)
     }
 }
 
-void experts_run(struct experts *e, const struct weights_layer *layer,
-                 const struct kernel_activations *input, float *out)
+bool experts_run(struct experts *e, const struct weights_layer *layer,
+                 const struct kernel_activations *input, float *out, struct engine_error *error)
 {
     e->layer = layer;
     e->input = input;
@@ -321,10 +321,11 @@ void experts_run(struct experts *e, const struct weights_layer *layer,
     route(e);
     place_pairs(e);
     for (int x = 0; x < e->config->experts; x++)
-        if (e->counts[x])
-            weights_pack_expert(e->weights, &layer->experts[x], e->threads);
+        if (e->counts[x] && !weights_pack_expert(e->weights, &layer->experts[x], e->threads, error))
+            return false;
     threads_for(e->threads, e->pairs, ROW_GRAIN, gather_rows, e);
     run_gate_up(e);
     run_down(e);
     threads_for(e->threads, input->tokens, ROW_GRAIN, sum_rows, e);
+    return true;
 }

@@ -19,7 +19,7 @@ void experts_free(struct experts *experts);
 
 /* out[t] (width floats each) = the layer's feed-forward output for each token of `input`, whose
  * int8 form is there if the shared expert wants it. */
-void experts_run(struct experts *experts, const struct weights_layer *layer,
-                 const struct kernel_activations *input, float *out);
+bool experts_run(struct experts *experts, const struct weights_layer *layer,
+                 const struct kernel_activations *input, float *out, struct engine_error *error);
 
 #endif

@@ -461,25 +461,30 @@ static void end_layer_rows(void *context, int first, int last, int thread)
         add_residual(f, i, NULL, f->layer->feed_forward_post_norm);
 }
 
-static void run_feed_forward(struct forward *f)
+static bool run_feed_forward(struct forward *f, struct engine_error *error)
 {
+    bool ok = true;
     threads_for(f->threads, f->count, ROW_GRAIN, feed_forward_norm_rows, f);
     if (f->experts)
-        experts_run(f->experts, f->layer, &f->normed, f->y);
+        ok = experts_run(f->experts, f->layer, &f->normed, f->y, error);
     else
         run_dense(f);
-    threads_for(f->threads, f->count, ROW_GRAIN, end_layer_rows, f);
+    if (ok)
+        threads_for(f->threads, f->count, ROW_GRAIN, end_layer_rows, f);
+    return ok;
 }
 
-void forward_layers(struct forward *f, const struct backend_step *step)
+bool forward_layers(struct forward *f, const struct backend_step *step, struct engine_error *error)
 {
+    bool ok = true;
     begin_step(f, step);
-    for (int i = 0; i < f->config->layers; i++) {
+    for (int i = 0; ok && i < f->config->layers; i++) {
         f->layer_number = i;
         f->layer = &f->weights->layers[i];
         run_attention(f);
-        run_feed_forward(f);
+        ok = run_feed_forward(f, error);
     }
+    return ok;
 }
 
 /* --- Logits --- */

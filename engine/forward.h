@@ -26,7 +26,8 @@ size_t forward_page_bytes(const struct config *config, enum kernel_kv kv);
 
 /* Runs all layers over the step's tokens, slice after slice, and stores their keys and values. A
  * slice's row r of forward_logits is its first token's place in that order, plus r. */
-void forward_layers(struct forward *forward, const struct backend_step *step);
+bool forward_layers(struct forward *forward, const struct backend_step *step,
+                    struct engine_error *error);
 
 /* The logits of `count` (at most FORWARD_HEAD_ROWS) rows of the last forward_layers. Returns
  * borrowed: count rows of the vocabulary's size, until the next call. */

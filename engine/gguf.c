@@ -20,6 +20,8 @@ enum {
     GGUF_MAX_DIMS = 4,
     GGUF_MAX_NAME = 63,
     GGUF_MAX_KEY = 65535,
+    GGUF_MAX_DEPTH = 3,    /* arrays that an array may stand in */
+    GGUF_MAX_PARTS = 1000, /* files of one model */
     GGUF_DEFAULT_ALIGNMENT = 32,
     GGUF_MIN_KEY_BYTES = 8 + 1 + 4 + 1, /* length, a letter, kind, one byte of value */
     GGUF_MIN_TENSOR_BYTES = 8 + 4 + 4 + 8,
@@ -41,6 +43,10 @@ struct gguf {
     const unsigned char *bytes;
     size_t length;
     bool mapped;
+    int fd; /* of a mapped file, else -1 */
+    struct gguf *
+        *parts; /* the other files of a split model, whose tensors stand in this one's table */
+    int part_count;
     void (*release)(void *owner); /* of an assembled file, which also owns its bytes; else NULL */
     void *owner;
     char *name;
@@ -66,7 +72,8 @@ static const struct {
     [23] = {"IQ4_XS", 256, 136}, [24] = {"I8", 1, 1},         [25] = {"I16", 1, 2},
     [26] = {"I32", 1, 4},        [27] = {"I64", 1, 8},        [28] = {"F64", 1, 8},
     [29] = {"IQ1_M", 256, 56},   [30] = {"BF16", 1, 2},       [34] = {"TQ1_0", 256, 54},
-    [35] = {"TQ2_0", 256, 66},   [39] = {"MXFP4", 32, 17},
+    [35] = {"TQ2_0", 256, 66},   [39] = {"MXFP4", 32, 17},    [40] = {"NVFP4", 64, 36},
+    [41] = {"Q1_0", 128, 18},    [42] = {"Q2_0", 64, 18},
 };
 
 static const unsigned char KIND_BYTES[GGUF_KINDS] = {
@@ -150,7 +157,8 @@ static int text_compare(struct gguf_text a, struct gguf_text b)
     return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
-static bool read_array(struct cursor *c, struct gguf_array *array)
+/* `depth`: how many arrays this one stands in. */
+static bool read_array(struct cursor *c, int depth, struct gguf_array *array)
 {
     uint32_t kind;
     uint64_t count;
@@ -158,17 +166,19 @@ static bool read_array(struct cursor *c, struct gguf_array *array)
         return false;
     if (kind >= GGUF_KINDS)
         return cursor_fail(c, "an array of an unknown kind of value");
-    if (kind == GGUF_ARRAY)
-        return cursor_fail(c, "an array of arrays, which no model needs");
+    if (kind == GGUF_ARRAY && depth == GGUF_MAX_DEPTH)
+        return cursor_fail(c, "arrays of arrays too deep");
     if (count > GGUF_MAX_ARRAY)
         return cursor_fail(c, "an array of more than 2^30 elements");
     *array = (struct gguf_array){kind, count, c->file->bytes + c->at, 0};
     const unsigned char *data;
-    if (kind != GGUF_STRING && !cursor_take(c, count * KIND_BYTES[kind], &data))
+    bool plain = kind != GGUF_STRING && kind != GGUF_ARRAY;
+    if (plain && !cursor_take(c, count * KIND_BYTES[kind], &data))
         return false;
     struct gguf_text text;
-    for (uint64_t i = 0; kind == GGUF_STRING && i < count; i++)
-        if (!cursor_text(c, &text))
+    struct gguf_array inner;
+    for (uint64_t i = 0; !plain && i < count; i++)
+        if (!(kind == GGUF_STRING ? cursor_text(c, &text) : read_array(c, depth + 1, &inner)))
             return false;
     array->bytes = (size_t)(c->file->bytes + c->at - array->data);
     return true;
@@ -177,7 +187,7 @@ static bool read_array(struct cursor *c, struct gguf_array *array)
 static bool read_value(struct cursor *c, struct entry *entry)
 {
     if (entry->kind == GGUF_ARRAY)
-        return read_array(c, &entry->array);
+        return read_array(c, 0, &entry->array);
     if (entry->kind == GGUF_STRING) {
         struct gguf_text text;
         if (!cursor_text(c, &text))
@@ -409,17 +419,20 @@ static bool read_header(struct cursor *c)
            engine_no_memory(c->error, file->name);
 }
 
-static struct gguf *gguf_read(const void *bytes, size_t length, bool mapped, const char *name,
+/* `fd`: of the file that is mapped, which the result owns then; -1: the bytes are borrowed. */
+static struct gguf *gguf_read(const void *bytes, size_t length, int fd, const char *name,
                               struct engine_error *error)
 {
     struct gguf *file = calloc(1, sizeof *file);
     if (file)
-        *file =
-            (struct gguf){.bytes = bytes, .length = length, .mapped = mapped, .name = strdup(name)};
+        *file = (struct gguf){
+            .bytes = bytes, .length = length, .mapped = fd >= 0, .fd = fd, .name = strdup(name)};
     if (!file || !file->name) {
         engine_no_memory(error, name);
-        if (mapped)
+        if (fd >= 0) {
             munmap((void *)(uintptr_t)bytes, length);
+            close(fd);
+        }
         free(file);
         return NULL;
     }
@@ -435,10 +448,10 @@ static struct gguf *gguf_read(const void *bytes, size_t length, bool mapped, con
 struct gguf *gguf_open_memory(const void *bytes, size_t length, const char *name,
                               struct engine_error *error)
 {
-    return gguf_read(bytes, length, false, name, error);
+    return gguf_read(bytes, length, -1, name, error);
 }
 
-struct gguf *gguf_open(const char *path, struct engine_error *error)
+static struct gguf *open_one(const char *path, struct engine_error *error)
 {
     struct stat status;
     void *bytes = MAP_FAILED;
@@ -454,16 +467,101 @@ struct gguf *gguf_open(const char *path, struct engine_error *error)
         if (bytes == MAP_FAILED)
             engine_fail(error, ENGINE_IO, "%s: cannot map the model: %s", path, strerror(errno));
     }
+    if (bytes != MAP_FAILED)
+        return gguf_read(bytes, (size_t)status.st_size, fd, path, error);
     if (fd >= 0)
         close(fd);
-    return bytes == MAP_FAILED ? NULL : gguf_read(bytes, (size_t)status.st_size, true, path, error);
+    return NULL;
+}
+
+/* --- Several files --- */
+
+/* The file's place among `count`, from 0; -1 where it does not say. */
+static int64_t part_number(const struct gguf *file, int64_t count)
+{
+    int64_t number, of;
+    bool sound = gguf_integer(file, "split.no", &number) &&
+                 gguf_integer(file, "split.count", &of) && of == count && number >= 0;
+    return sound ? number : -1;
+}
+
+/* Adds the tensors of one more file, which is taken. */
+static bool take_part(struct gguf *file, struct gguf *part, struct engine_error *error)
+{
+    size_t count = file->tensor_count + part->tensor_count;
+    struct gguf_tensor *tensors = realloc(file->tensors, (count + 1) * sizeof *tensors);
+    file->parts[file->part_count++] = part;
+    if (!tensors)
+        return engine_no_memory(error, file->name);
+    memcpy(tensors + file->tensor_count, part->tensors, part->tensor_count * sizeof *tensors);
+    file->tensors = tensors;
+    file->tensor_count = count;
+    return true;
+}
+
+static bool index_all(struct gguf *file, struct engine_error *error)
+{
+    const struct gguf_tensor **by_name =
+        realloc(file->by_name, (file->tensor_count + 1) * sizeof *by_name);
+    int64_t wanted = (int64_t)file->tensor_count;
+    if (!by_name)
+        return engine_no_memory(error, file->name);
+    file->by_name = by_name;
+    for (size_t i = 0; i < file->tensor_count; i++)
+        by_name[i] = &file->tensors[i];
+    if (gguf_integer(file, "split.tensors.count", &wanted) && wanted != (int64_t)file->tensor_count)
+        return engine_fail(error, ENGINE_FORMAT, "%s: its parts hold %zu tensors of %lld",
+                           file->name, file->tensor_count, (long long)wanted);
+    struct cursor cursor = {.file = file, .error = error};
+    return index_tensors(&cursor);
+}
+
+/* The other files stand beside the first, under its name. */
+static bool open_parts(struct gguf *file, int64_t count, struct engine_error *error)
+{
+    char first[32], path[4096];
+    size_t length = strlen(file->name);
+    int tail = snprintf(first, sizeof first, "-00001-of-%05d.gguf", (int)count);
+    if (count > GGUF_MAX_PARTS || part_number(file, count) != 0 || length < (size_t)tail ||
+        length >= sizeof path || strcmp(file->name + length - (size_t)tail, first) != 0)
+        return engine_fail(
+            error, ENGINE_UNSUPPORTED,
+            "%s: one of %lld parts of a split model: give the first, whose name ends "
+            "in %s, with the others beside it",
+            file->name, (long long)count, first);
+    file->parts = calloc((size_t)count, sizeof *file->parts);
+    if (!file->parts)
+        return engine_no_memory(error, file->name);
+    for (int i = 1; i < count; i++) {
+        snprintf(path, sizeof path, "%.*s-%05d-of-%05d.gguf", (int)length - tail, file->name, i + 1,
+                 (int)count);
+        struct gguf *part = open_one(path, error);
+        if (!part || !take_part(file, part, error))
+            return false;
+        if (part_number(part, count) != i)
+            return engine_fail(error, ENGINE_FORMAT,
+                               "%s: not part %d of %d (split.no, split.count)", path, i + 1,
+                               (int)count);
+    }
+    return index_all(file, error);
+}
+
+struct gguf *gguf_open(const char *path, struct engine_error *error)
+{
+    struct gguf *file = open_one(path, error);
+    int64_t count = 0;
+    if (!file || !gguf_integer(file, "split.count", &count) || count <= 1 ||
+        open_parts(file, count, error))
+        return file;
+    gguf_close(file);
+    return NULL;
 }
 
 struct gguf *gguf_assemble(void *bytes, size_t length, const char *name,
                            struct gguf_tensor *tensors, size_t count, void (*release)(void *owner),
                            void *owner, struct engine_error *error)
 {
-    struct gguf *file = gguf_read(bytes, length, false, name, error);
+    struct gguf *file = gguf_read(bytes, length, -1, name, error);
     const struct gguf_tensor **by_name = calloc(count + 1, sizeof *by_name);
     if (!file || !by_name) {
         if (file)
@@ -500,11 +598,46 @@ struct gguf *gguf_share(const struct gguf *file)
     return mine;
 }
 
+/* Of the files, the one that has these bytes mapped, or NULL. */
+static const struct gguf *holder(const struct gguf *file, const void *data, size_t bytes)
+{
+    for (int i = -1; i < file->part_count; i++) {
+        const struct gguf *f = i < 0 ? file : file->parts[i];
+        uintptr_t base = (uintptr_t)f->bytes, from = (uintptr_t)data;
+        if (f->mapped && from >= base && from - base <= f->length &&
+            bytes <= f->length - (from - base))
+            return f;
+    }
+    return NULL;
+}
+
+bool gguf_copy(const struct gguf *file, const void *data, size_t bytes, void *out,
+               struct engine_error *error)
+{
+    const struct gguf *f = holder(file, data, bytes);
+    size_t done = 0;
+    ssize_t got = 1;
+    if (!f) {
+        memcpy(out, data, bytes);
+        return true;
+    }
+    off_t from = (off_t)((uintptr_t)data - (uintptr_t)f->bytes);
+    while (done < bytes && got > 0) {
+        got = pread(f->fd, (char *)out + done, bytes - done, from + (off_t)done);
+        if (got > 0)
+            done += (size_t)got;
+        else if (got < 0 && errno == EINTR)
+            got = 1;
+    }
+    return done == bytes ||
+           engine_fail(error, ENGINE_IO, "%s: cannot read %zu bytes at %lld: %s", f->name, bytes,
+                       (long long)from, got ? strerror(errno) : "the file has become shorter");
+}
+
 void gguf_forget(const struct gguf *file, const void *data, size_t bytes)
 {
-    uintptr_t base = (uintptr_t)file->bytes, from = (uintptr_t)data, page = 4096;
-    if (!file->mapped || from < base || from - base > file->length ||
-        bytes > file->length - (from - base))
+    uintptr_t from = (uintptr_t)data, page = 4096;
+    if (!holder(file, data, bytes))
         return;
     uintptr_t first = (from + page - 1) & ~(page - 1), last = (from + bytes) & ~(page - 1);
     if (first < last)
@@ -519,8 +652,13 @@ void gguf_close(struct gguf *file)
         file->release(file->owner);
         free((void *)(uintptr_t)file->bytes);
     }
-    if (file->mapped)
+    if (file->mapped) {
         munmap((void *)(uintptr_t)file->bytes, file->length);
+        close(file->fd);
+    }
+    for (int i = 0; i < file->part_count; i++)
+        gguf_close(file->parts[i]);
+    free(file->parts);
     free(file->entries);
     free(file->tensors);
     free(file->by_name);

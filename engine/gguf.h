@@ -7,9 +7,12 @@
  * outlive it (a model is packed, then its file is closed). Strings are bytes and a length: they
  * have no terminating NUL, and may hold anything.
  *
+ * A model split over files (NAME-00001-of-0000N.gguf) is opened by its first and looks like one:
+ * metadata is the first file's, tensors are those of all.
+ *
  * Immutable after gguf_open: any thread may read. Limits: 2^30 elements an array, 4 dimensions,
- * names of 64 bytes (63 for the last, as the format's reader has it), arrays of arrays are refused.
- */
+ * names of 64 bytes (63 for the last, as the format's reader has it), arrays of arrays 4 deep (no
+ * model needs them: they are passed over), 1,000 files. */
 #ifndef ENGINE_GGUF_H
 #define ENGINE_GGUF_H
 
@@ -74,6 +77,11 @@ struct gguf *gguf_assemble(void *bytes, size_t length, const char *name,
 /* Another owner of the file, which lasts until gguf_close was called for each. NULL if its bytes
  * are borrowed (gguf_open_memory). */
 struct gguf *gguf_share(const struct gguf *file);
+
+/* Copies `bytes` of a tensor's data. A mapped file is read anew for it: one that was cut short
+ * since it was opened is an error then, where to touch its mapping would end the process. */
+bool gguf_copy(const struct gguf *file, const void *data, size_t bytes, void *out,
+               struct engine_error *error);
 
 /* `bytes` of a tensor's data were read for now: a mapped file gives the memory back. They can be
  * read again. */

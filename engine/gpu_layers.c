@@ -160,7 +160,7 @@ static void route(struct gpu_forward *f, const struct input *in)
                            .in = in->raw,
                            .rows = f->rows,
                            .used = c->experts_used,
-                           .renormalise = c->architecture->routing == ROUTING_RENORMALISED,
+                           .renormalise = c->renormalised,
                            .shared_gate = f->layer->shared_gate,
                            .scores = f->b.scores,
                            .weights = f->b.route_weights,

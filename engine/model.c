@@ -27,7 +27,8 @@ static bool read_name(struct engine_model *model, const struct gguf *file, const
 }
 
 /* A model without a template that can be used is still good for token ids; a template asked for by
- * name is not optional. */
+ * name is not optional. The table for answers by a schema is made here, where it holds up no other
+ * request; not every vocabulary has one. */
 static bool read_text(struct engine_model *model, const struct gguf *file, const char *template,
                       struct engine_error *error)
 {
@@ -38,6 +39,7 @@ static bool read_text(struct engine_model *model, const struct gguf *file, const
         return engine_fail(
             error, ENGINE_FORMAT, "%s: %d tokens in the vocabulary, %d rows in the embedding",
             gguf_name(file), tokenizer_size(model->tokenizer), model->config.vocabulary);
+    model->vocabulary = mask_vocabulary_new(model->tokenizer, &model->vocabulary_error);
     model->template = template_new(file, model->tokenizer, template, &model->template_error);
     if (model->template || !template)
         return true;

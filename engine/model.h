@@ -1,8 +1,8 @@
 /* A loaded model: its tokenizer and template, its sizes, the tables of its KV cache and its handle
  * in the backend.
  *
- * Made and freed by the engine; immutable from then on but for `cache`, `vocabulary` and the
- * flights, which are the scheduler's. */
+ * Made and freed by the engine; immutable from then on but for `cache` and the flights, which are
+ * the scheduler's, and for what its lock guards. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
@@ -22,11 +22,14 @@ struct engine_model {
     struct engine_error template_error; /* this says why */
     struct backend_model *backend;
     struct cache *cache;
-    struct mask_vocabulary *vocabulary; /* NULL until a request needs it */
-    int context;                        /* prompt and answer at most */
+    struct mask_vocabulary *vocabulary;   /* NULL: answers cannot follow a schema, and */
+    struct engine_error vocabulary_error; /* this says why */
+    int context;                          /* prompt and answer at most */
     char *name;
     char warning[384]; /* why it does not run where it was meant to; empty: it does */
     struct flight *under_way, *ahead; /* steps given to the backend, the older one first */
+    int requests; /* that are not freed yet; under the scheduler's lock, as is */
+    bool leaving; /* no more will come: freed when the last has ended */
     struct engine_model *next;
 };
 

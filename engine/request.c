@@ -112,11 +112,16 @@ static bool copy_request(struct request *r, const struct engine_request *wanted)
            (wanted->token_count ? copy_tokens(r, wanted) : copy_messages(r, wanted));
 }
 
-/* The schema's grammar; its places are found once the vocabulary is there (request_prepare). */
+/* The schema's grammar; its places in the vocabulary are found by the scheduler
+ * (request_prepare). */
 static bool make_mask(struct request *r, const char *schema, struct engine_error *error)
 {
     if (!schema)
         return true;
+    if (!r->model->vocabulary) {
+        *error = r->model->vocabulary_error;
+        return false;
+    }
     struct grammar *grammar = schema_compile(schema, strlen(schema), error);
     r->mask = grammar ? mask_new(grammar, error) : NULL;
     r->no_guesses |= r->model->backend->on_device; /* each draw's mask must be there before it */
@@ -195,13 +200,9 @@ static bool reserve(struct request *r)
     return true;
 }
 
-/* The model's vocabulary is made for the first request that needs it, and kept. */
 static bool start_mask(struct request *r, struct engine_error *error)
 {
-    struct engine_model *model = r->model;
-    if (r->mask && !model->vocabulary)
-        model->vocabulary = mask_vocabulary_new(model->tokenizer, error);
-    return !r->mask || (model->vocabulary && mask_start(r->mask, model->vocabulary, error) &&
+    return !r->mask || (mask_start(r->mask, r->model->vocabulary, error) &&
                         sampler_constrain(r->sampler, r->mask, error));
 }
 

@@ -150,10 +150,14 @@ static void count_end(struct scheduler *s, const struct request *r, enum engine_
 }
 
 /* Neither a list nor a step has the request any more. */
-static void forget(struct request *r)
+static void forget(struct scheduler *s, struct request *r)
 {
-    cache_release(r->model->cache, &r->sequence);
+    struct engine_model *model = r->model;
+    cache_release(model->cache, &r->sequence);
     request_free(r);
+    pthread_mutex_lock(&s->lock);
+    model->requests--;
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* The request, which is in none of the thread's lists any more, is over. */
@@ -175,7 +179,7 @@ static void end_request(struct scheduler *s, struct request *r, enum engine_fini
     r->over = true;
     s->lingering += r->flights > 0;
     if (!r->flights)
-        forget(r);
+        forget(s, r);
 }
 
 /* --- Arrivals and cancels --- */
@@ -481,7 +485,7 @@ static void hand_out(struct scheduler *s, const struct flight *flight, bool ok)
             if (r->flights)
                 continue;
             s->lingering--;
-            forget(r);
+            forget(s, r);
         } else if (ok) {
             take_result(s, r, &flight->step.slices[i]);
         } else {
@@ -642,6 +646,27 @@ static void run_steps(struct scheduler *s, struct engine_model *models)
             land(s, model);
 }
 
+/* Takes the first model that may go out of the list; NULL: there is none. */
+static struct engine_model *take_leaver(struct scheduler *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct engine_model **link = &s->models;
+    while (*link && !((*link)->leaving && !(*link)->requests))
+        link = &(*link)->next;
+    struct engine_model *model = *link;
+    if (model)
+        *link = model->next;
+    pthread_mutex_unlock(&s->lock);
+    return model;
+}
+
+static void free_leavers(struct scheduler *s)
+{
+    struct engine_model *model;
+    while ((model = take_leaver(s)))
+        model_free(model);
+}
+
 static void *scheduler_main(void *argument)
 {
     struct scheduler *s = argument;
@@ -654,6 +679,7 @@ static void *scheduler_main(void *argument)
         s->settle = false;
         admit_waiting(s);
         run_steps(s, models);
+        free_leavers(s);
     }
     end_all(s, arrivals, models);
     return NULL;
@@ -714,6 +740,15 @@ void scheduler_add_model(struct scheduler *s, struct engine_model *model)
     pthread_mutex_unlock(&s->lock);
 }
 
+void scheduler_remove_model(struct scheduler *s, struct engine_model *model)
+{
+    pthread_mutex_lock(&s->lock);
+    model->leaving = true;
+    s->look = true;
+    pthread_cond_signal(&s->news);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static bool has_room(struct scheduler *s, struct engine_error *error)
 {
     if (s->stop)
@@ -736,6 +771,7 @@ uint64_t scheduler_submit(struct scheduler *s, struct request *r, struct engine_
         s->alive = r;
         s->alive_count++;
         s->metrics.requests++;
+        r->model->requests++;
         queue_append(&s->inbox, r);
         pthread_cond_signal(&s->news);
     }

@@ -27,8 +27,12 @@ struct scheduler *scheduler_new(int max_running, int max_queue, struct engine_er
  * the caller's. */
 struct engine_model *scheduler_free(struct scheduler *scheduler);
 
-/* Takes the model until scheduler_free. */
+/* Takes the model until scheduler_free or scheduler_remove_model. */
 void scheduler_add_model(struct scheduler *scheduler, struct engine_model *model);
+
+/* The model, to which nothing is submitted any more, is freed by the scheduler's thread when its
+ * last request has ended. */
+void scheduler_remove_model(struct scheduler *scheduler, struct engine_model *model);
 
 /* Takes the request; returns its id, or 0 with `error` filled when the queue is full (the request
  * is freed then). */

@@ -31,10 +31,13 @@
 #define QWEN2 "(?:" SUFFIX ")|" WORD "|\\p{N}|" OTHER "[\\r\\n]*|" TAIL
 #define CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"
 #define BLOOM " ?[^(" WS "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{0964}\\x{06D4}\\x{060C})]+"
-#define DEEPSEEK3                                                                                  \
+#define SYMBOL_WORD                                                                                \
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"                                       \
-    "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"                                                 \
-    " ?[\\p{P}\\p{S}]+[\\r\\n]*|" TAIL
+    "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+#define DEEPSEEK3 SYMBOL_WORD " ?[\\p{P}\\p{S}]+[\\r\\n]*|" TAIL
+#define LINES "[^\\n]+|[\\n]+"
+#define NO_HAN "(?!\\p{Han})"
+#define RUN(COUNT) SPACE "{" COUNT "}(?![^" WS "])|"
 
 /* The letters that DeepSeek's first models take for words: Latin, Greek, Cyrillic, Armenian,
  * Georgian, Cherokee. */
@@ -105,7 +108,37 @@ static const char *const minicpm5[] = {
 static const char *const tiny_aya[] = {
     "\\p{Nd}{1,3}(?=(?:\\p{Nd}{3})*\\b)",
     CASED("(?:" SUFFIX ")?") "|\\p{N}{1,3}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
-static const char *const lines[] = {"[^\\n]+|[\\n]+", NULL};
+static const char *const lines[] = {LINES, NULL};
+static const char *const laguna[] = {LINES, QWEN2, NULL};
+static const char *const jais2[] = {
+    "(?:" SUFFIX ")|" WORD "|\\p{N}{1,3}|" OTHER "[\\r\\n]*|" LINE_SPACES "|" RUN("512") RUN("256")
+        RUN("128") RUN("64") RUN("32") RUN("16") RUN("8") RUN("4") RUN("1,2") SPACE,
+    NULL};
+static const char *const ufakzeka[] = {WORD "|\\p{N}|" OTHER "[\\r\\n]*|" TAIL, NULL};
+static const char *const youtu[] = {
+    "[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|"
+    "[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}\\x{2014}\\x{FF1A}\\x{FF1B}\\x{FF0C}"
+    "\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|" CJK,
+    CASED("(?:" SUFFIX ")?") "|\\p{N}|" OTHER "[\\r\\n/]*|" TAIL, NULL};
+static const char *const exaone_moe[] = {
+    "(?:" SUFFIX ")|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|" OTHER
+    "[\\r\\n/]?|" SPACE "*[\\r\\n]|" END_SPACES "|" SPACE "+",
+    NULL};
+static const char *const spark[] = {
+    "\\p{N}{1,3}", CJK, SYMBOL_WORD " ?[\\p{P}\\p{S}]+|[\\r\\n]|" END_SPACES "|" SPACE "+",
+    "\\p{N}", NULL};
+static const char *const afmoe[] = {
+    "\\p{N}{1,2}(?=(?:\\p{N}{3})+(?!\\p{N}))|\\p{N}{3}(?=(?:\\p{N}{3})*(?!\\p{N}))|\\p{N}{1,2}",
+    "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{F900}-\\x{FAFF}\\x{3040}-\\x{309F}"
+    "\\x{30A0}-\\x{30FF}\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{0E00}-\\x{0E7F}"
+    "\\x{0E80}-\\x{0EFF}\\x{1780}-\\x{17FF}\\x{1000}-\\x{109F}\\x{AA60}-\\x{AA7F}"
+    "\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+",
+    DEEPSEEK3, NULL};
+static const char *const kimi[] = {"\\p{Han}+|[^\\r\\n\\p{L}\\p{N}]?(?:" NO_HAN UPPER
+                                   ")*(?:" NO_HAN LOWER ")+(?:" SUFFIX
+                                   ")?|[^\\r\\n\\p{L}\\p{N}]?(?:" NO_HAN UPPER ")+(?:" NO_HAN LOWER
+                                   ")*(?:" SUFFIX ")?|\\p{N}{1,3}|" OTHER "[\\r\\n]*|" TAIL,
+                                   NULL};
 
 static const struct split_rule rules[] = {
     {"default", default_bpe, false, false},
@@ -140,7 +173,8 @@ static const struct split_rule rules[] = {
     {"lfm2", llama3, true, true},
     {"dbrx", llama3, false, false},
     {"smaug-bpe", llama3, false, false},
-    {"glm4", llama3, false, false},
+    {"glm4", llama3, true, false},
+    {"glm5", llama3, true, false},
     {"chatglm-bpe", llama3, false, false},
     {"qwen2", qwen2, false, false},
     {"deepseek-r1-qwen", qwen2, false, false},
@@ -155,15 +189,26 @@ static const struct split_rule rules[] = {
     {"tekken", tekken, true, true},
     {"gpt-4o", gpt4o, false, false},
     {"llama4", gpt4o, false, false},
+    {"talkie", gpt4o, false, false},
     {"kanana2", gpt4o, false, false},
     {"minimax-m2", gpt4o, false, false},
     {"tiny_aya", tiny_aya, false, false},
+    {"cohere2moe", tiny_aya, false, false},
     {"falcon", falcon, false, false},
     {"deepseek-llm", deepseek_llm, false, false},
     {"deepseek-coder", deepseek_coder, false, false},
     {"deepseek-v3", deepseek3, false, false},
     {"hunyuan-dense", deepseek3, false, false},
     {"joyai-llm", deepseek3, false, false},
+    {"hy_v4", deepseek3, false, false},
+    {"spark2_5", spark, false, false},
+    {"afmoe", afmoe, false, false},
+    {"kimi-k2", kimi, false, false},
+    {"youtu", youtu, true, false},
+    {"jais-2", jais2, false, false},
+    {"exaone-moe", exaone_moe, false, false},
+    {"ufakzeka", ufakzeka, false, false},
+    {"laguna", laguna, false, false},
     {"bloom", bloom, false, false},
     {"poro-chat", bloom, false, false},
     {"gpt3-finnish", bloom, false, false},

@@ -130,15 +130,18 @@ static size_t undo_spaces(char *out, const char *text, size_t length)
     return used;
 }
 
-/* Writes what a person reads of a token; `out` has room for `length` bytes. Returns its length. */
+/* Writes what a person reads of a token; `out` has room for `length` bytes. Returns its length.
+ * `foreign`: the text is not written as this vocabulary writes what it merges. */
 static size_t readable(const struct vocab *vocab, enum token_type type, char *out, const char *text,
-                       size_t length)
+                       size_t length, bool *foreign)
 {
     bool plain = type == TOKEN_NORMAL || type == TOKEN_UNUSED || type == TOKEN_UNDEFINED;
+    *foreign = false;
     if (plain && vocab->kind == VOCAB_BPE) {
         size_t used = undo_alphabet(out, text, length);
         if (used != SIZE_MAX)
             return used;
+        *foreign = true;
     } else if (plain) {
         return undo_spaces(out, text, length);
     }
@@ -180,6 +183,9 @@ static bool looks_like_control(const char *text, size_t length)
         "<bos>",           "<eos>",         "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "<<SYS>>"};
     if (length > 4 && memcmp(text, "<|", 2) == 0 && memcmp(text + length - 2, "|>", 2) == 0)
         return true;
+    if (length > 8 && memcmp(text, "<\xEF\xBD\x9C", 4) == 0 && /* the same with U+FF5C */
+        memcmp(text + length - 4, "\xEF\xBD\x9C>", 4) == 0)
+        return true;
     for (size_t i = 0; i < sizeof markers / sizeof *markers; i++)
         if (strlen(markers[i]) == length && memcmp(markers[i], text, length) == 0)
             return true;
@@ -204,7 +210,7 @@ bool vocab_add(struct vocab *vocab, const char *text, size_t length, enum token_
         if (vocab->byte_ids[byte] < 0)
             vocab->byte_ids[byte] = vocab->size;
     } else {
-        token->length = (uint32_t)readable(vocab, type, out, text, length);
+        token->length = (uint32_t)readable(vocab, type, out, text, length, &token->foreign);
     }
     token->offset = (uint32_t)vocab->bytes_used;
     token->type = (unsigned char)type;
@@ -253,11 +259,29 @@ static void note_word(struct vocab *vocab, int32_t id)
  * token. */
 static void find_ends(struct vocab *vocab)
 {
-    static const char *const ends[] = {
-        "<|im_end|>", "<|eot_id|>",        "<|eom_id|>",      "<end_of_turn>",
-        "<|end|>",    "<|endoftext|>",     "<|end_of_text|>", "</s>",
-        "<eos>",      "<|eot|>",           "<EOT>",           "<|return|>",
-        "<|call|>",   "<end_of_utterance>"};
+    static const char *const ends[] = {"<|im_end|>",
+                                       "<|eot_id|>",
+                                       "<|eom_id|>",
+                                       "<end_of_turn>",
+                                       "<|end|>",
+                                       "<|endoftext|>",
+                                       "<|end_of_text|>",
+                                       "</s>",
+                                       "<eos>",
+                                       "<|eot|>",
+                                       "<EOT>",
+                                       "<|return|>",
+                                       "<|call|>",
+                                       "<|calls|>",
+                                       "<|flush|>",
+                                       "<end_of_utterance>",
+                                       "_<EOT>",
+                                       "[EOT]",
+                                       "[EOS]",
+                                       "<turn|>",
+                                       "[e~[",
+                                       "<\xEF\xBD\x9C"
+                                       "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         int32_t id = vocab_special(vocab, ends[i], strlen(ends[i]));
         if (id >= 0 && vocab_is_control(vocab, id))
@@ -279,7 +303,7 @@ bool vocab_settle(struct vocab *vocab, struct engine_error *error)
         unsigned char type = vocab->tokens[id].type;
         if (vocab_is_control(vocab, id) || type == TOKEN_USER_DEFINED)
             note_special(vocab, id);
-        if (!vocab_is_control(vocab, id) && type != TOKEN_BYTE)
+        if (!vocab_is_control(vocab, id) && type != TOKEN_BYTE && !vocab->tokens[id].foreign)
             note_word(vocab, id);
     }
     for (int byte = 0; byte < 256; byte++) {
@@ -345,12 +369,14 @@ void vocab_merge(struct vocab *vocab, const char *left, size_t left_length, cons
     char text[1024];
     if (left_length + right_length > sizeof text)
         return;
-    size_t first = readable(vocab, TOKEN_NORMAL, text, left, left_length);
-    size_t second = readable(vocab, TOKEN_NORMAL, text + first, right, right_length);
+    bool foreign_left, foreign_right;
+    size_t first = readable(vocab, TOKEN_NORMAL, text, left, left_length, &foreign_left);
+    size_t second =
+        readable(vocab, TOKEN_NORMAL, text + first, right, right_length, &foreign_right);
     int32_t left_id = vocab_word(vocab, text, first),
             right_id = vocab_word(vocab, text + first, second);
     int32_t result = vocab_word(vocab, text, first + second);
-    if (left_id < 0 || right_id < 0 || result < 0)
+    if (left_id < 0 || right_id < 0 || result < 0 || foreign_left || foreign_right)
         return;
     struct vocab_pair *pair = pair_slot(vocab, left_id, right_id);
     if (pair->left < 0)

@@ -35,6 +35,7 @@ struct vocab_token {
     unsigned char type;
     bool strip_before, strip_after; /* a special token that takes the white space beside it */
     bool end;                       /* ends an answer */
+    bool foreign;                   /* not written in the byte-level alphabet: no text becomes it */
 };
 
 /* Token ids by text: open addressing, -1 is free. */

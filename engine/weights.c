@@ -110,13 +110,11 @@ static size_t raw_bytes(const struct kernel_matrix *matrix)
            (size_t)matrix->rows;
 }
 
-static void pack_now(const struct kernel_matrix *matrix, const void *data, const struct gguf *file,
-                     struct threads *threads)
+static void pack_now(const struct kernel_matrix *matrix, const void *data, struct threads *threads)
 {
     struct packing packing = {matrix, data};
     int panels = kernel_matrix_panels(matrix), pieces = 4 * threads_count(threads);
     threads_for(threads, panels, (panels + pieces - 1) / pieces, pack_work, &packing);
-    gguf_forget(file, data, raw_bytes(matrix));
 }
 
 /* `waiting`: NULL, or where to leave the data for later. */
@@ -128,10 +126,12 @@ static bool pack_matrix(struct loader *l, struct kernel_matrix *matrix, const vo
         matrix->data = (uint8_t *)(uintptr_t)data;
     else if (!(matrix->data = slab_take(&l->weights->slab, bytes)))
         return engine_no_memory(l->error, name);
-    if (!l->raw && waiting && l->weights->file)
+    if (!l->raw && waiting && l->weights->file) {
         *waiting = data;
-    else if (!l->raw)
-        pack_now(matrix, data, l->file, l->threads);
+    } else if (!l->raw) {
+        pack_now(matrix, data, l->threads);
+        gguf_forget(l->file, data, raw_bytes(matrix));
+    }
     l->weights->bytes += bytes;
     l->weights->bytes_a_token += bytes;
     l->weights->layer_parameters += (uint64_t)matrix->rows * (uint64_t)matrix->columns;
@@ -227,7 +227,7 @@ static bool load_qkv(struct loader *l, int number, struct weights_layer *layer)
     const struct config *c = l->config;
     int query = c->heads * c->head_dim, key = c->kv_heads * c->head_dim;
     struct name fused = layer_name(number, "attn_qkv.weight");
-    if (c->architecture->fused_qkv && gguf_tensor(l->file, fused.text))
+    if (gguf_tensor(l->file, fused.text))
         return load_to_group(l, fused.text, &layer->qkv, c->width, query + 2 * key);
     return load_to_group(l, layer_name(number, "attn_q.weight").text, &layer->qkv, c->width,
                          query) &&
@@ -240,8 +240,11 @@ static bool load_qkv_bias(struct loader *l, int number, struct weights_layer *la
     static const char *const NAMES[] = {"attn_q.bias", "attn_k.bias", "attn_v.bias"};
     const struct config *c = l->config;
     enum presence presence = c->architecture->qkv_bias;
+    struct name fused = layer_name(number, "attn_qkv.bias");
     int sizes[] = {c->heads * c->head_dim, c->kv_heads * c->head_dim, c->kv_heads * c->head_dim};
     bool any = presence == REQUIRED;
+    if (presence != ABSENT && gguf_tensor(l->file, fused.text))
+        return load_vector(l, fused.text, &layer->qkv_bias, sizes[0] + sizes[1] + sizes[2]);
     for (int i = 0; i < 3; i++)
         any |= presence == OPTIONAL && gguf_tensor(l->file, layer_name(number, NAMES[i]).text);
     if (!any)
@@ -332,37 +335,64 @@ static bool load_shared(struct loader *l, int number, struct weights_layer *laye
                        c->width);
 }
 
-/* The three tensors of a layer's experts, a plane each. */
-static bool load_experts(struct loader *l, int number, struct weights_layer *layer)
+/* Finds the tensors of a layer's experts: gate, up and down; where gate and up are one, up is the
+ * same tensor again. */
+static bool take_experts(struct loader *l, int number, const struct gguf_tensor *out[EXPERT_PARTS])
 {
     const struct config *c = l->config;
     int inner = c->expert_feed_forward;
-    struct name names[] = {layer_name(number, "ffn_gate_exps.weight"),
-                           layer_name(number, "ffn_up_exps.weight"),
-                           layer_name(number, "ffn_down_exps.weight")};
-    const struct gguf_tensor *gate = take_tensor(l, names[0].text, c->width, inner, c->experts);
-    const struct gguf_tensor *up =
-        gate ? take_tensor(l, names[1].text, c->width, inner, c->experts) : NULL;
-    const struct gguf_tensor *down =
-        up ? take_tensor(l, names[2].text, inner, c->width, c->experts) : NULL;
-    if (!down)
+    struct name both = layer_name(number, "ffn_gate_up_exps.weight");
+    if (gguf_tensor(l->file, both.text)) {
+        out[EXPERT_GATE] = out[EXPERT_UP] =
+            take_tensor(l, both.text, c->width, 2 * inner, c->experts);
+    } else {
+        out[EXPERT_GATE] = take_tensor(l, layer_name(number, "ffn_gate_exps.weight").text, c->width,
+                                       inner, c->experts);
+        out[EXPERT_UP] = out[EXPERT_GATE]
+                             ? take_tensor(l, layer_name(number, "ffn_up_exps.weight").text,
+                                           c->width, inner, c->experts)
+                             : NULL;
+    }
+    out[EXPERT_DOWN] = out[EXPERT_UP]
+                           ? take_tensor(l, layer_name(number, "ffn_down_exps.weight").text, inner,
+                                         c->width, c->experts)
+                           : NULL;
+    return out[EXPERT_DOWN];
+}
+
+static bool load_expert(struct loader *l, const struct gguf_tensor *const tensors[EXPERT_PARTS],
+                        int i, struct weights_expert *expert)
+{
+    struct kernel_matrix *const matrices[] = {[EXPERT_GATE] = &expert->gate_up.matrices[0],
+                                              [EXPERT_UP] = &expert->gate_up.matrices[1],
+                                              [EXPERT_DOWN] = &expert->down};
+    bool both = tensors[EXPERT_GATE] == tensors[EXPERT_UP];
+    expert->gate_up.count = 2;
+    for (int part = 0; part < EXPERT_PARTS; part++) {
+        bool halved = both && part != EXPERT_DOWN;
+        int planes = l->config->experts, at = halved ? 2 * i + part : i;
+        if (!load_part(l, tensors[part], at, halved ? 2 * planes : planes, matrices[part],
+                       &expert->waiting[part], "an expert"))
+            return false;
+    }
+    return true;
+}
+
+static bool load_experts(struct loader *l, int number, struct weights_layer *layer)
+{
+    const struct config *c = l->config;
+    const struct gguf_tensor *tensors[EXPERT_PARTS];
+    int inner = c->expert_feed_forward;
+    if (!take_experts(l, number, tensors))
         return false;
     layer->experts = calloc((size_t)c->experts, sizeof *layer->experts);
     if (!layer->experts)
         return engine_no_memory(l->error, "experts");
     size_t before = l->weights->bytes_a_token;
     uint64_t parameters = l->weights->layer_parameters;
-    for (int i = 0; i < c->experts; i++) {
-        struct weights_expert *expert = &layer->experts[i];
-        expert->gate_up.count = 2;
-        const void **waiting = expert->waiting;
-        if (!load_part(l, gate, i, c->experts, &expert->gate_up.matrices[0], &waiting[EXPERT_GATE],
-                       names[0].text) ||
-            !load_part(l, up, i, c->experts, &expert->gate_up.matrices[1], &waiting[EXPERT_UP],
-                       names[1].text) ||
-            !load_part(l, down, i, c->experts, &expert->down, &waiting[EXPERT_DOWN], names[2].text))
+    for (int i = 0; i < c->experts; i++)
+        if (!load_expert(l, tensors, i, &layer->experts[i]))
             return false;
-    }
     size_t all = l->weights->bytes_a_token - before;
     l->weights->bytes_a_token = before + all / (size_t)c->experts * (size_t)c->experts_used;
     l->weights->layer_parameters =
@@ -523,17 +553,33 @@ void weights_done(struct weights *weights)
     *weights = (struct weights){0};
 }
 
-void weights_pack_expert(const struct weights *weights, struct weights_expert *expert,
-                         struct threads *threads)
+/* The file may have been cut short since it was opened, so its mapping is not touched. */
+static bool pack_waiting(const struct weights *weights, const struct kernel_matrix *matrix,
+                         const void *data, struct threads *threads, struct engine_error *error)
+{
+    size_t bytes = raw_bytes(matrix);
+    void *copy = malloc(bytes);
+    bool ok = copy ? gguf_copy(weights->file, data, bytes, copy, error)
+                   : engine_no_memory(error, "an expert");
+    if (ok)
+        pack_now(matrix, copy, threads);
+    free(copy);
+    return ok;
+}
+
+bool weights_pack_expert(const struct weights *weights, struct weights_expert *expert,
+                         struct threads *threads, struct engine_error *error)
 {
     const struct kernel_matrix *const parts[] = {[EXPERT_GATE] = &expert->gate_up.matrices[0],
                                                  [EXPERT_UP] = &expert->gate_up.matrices[1],
                                                  [EXPERT_DOWN] = &expert->down};
     for (int i = 0; i < EXPERT_PARTS; i++) {
-        if (expert->waiting[i])
-            pack_now(parts[i], expert->waiting[i], weights->file, threads);
+        if (expert->waiting[i] &&
+            !pack_waiting(weights, parts[i], expert->waiting[i], threads, error))
+            return false;
         expert->waiting[i] = NULL;
     }
+    return true;
 }
 
 int weights_group_rows(const struct weights_group *group)

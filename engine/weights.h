@@ -75,9 +75,10 @@ bool weights_load(struct weights *weights, const struct config *config, const st
                   struct engine_error *error);
 void weights_done(struct weights *weights);
 
-/* Packs what of an expert still waits. One thread at a time, while nobody reads the expert. */
-void weights_pack_expert(const struct weights *weights, struct weights_expert *expert,
-                         struct threads *threads);
+/* Packs what of an expert still waits. One thread at a time, while nobody reads the expert. Fails
+ * where the file can no longer be read (it was cut short); what is packed stays. */
+bool weights_pack_expert(const struct weights *weights, struct weights_expert *expert,
+                         struct threads *threads, struct engine_error *error);
 
 int weights_group_rows(const struct weights_group *group);
 int weights_group_panels(const struct weights_group *group);

@@ -24,7 +24,8 @@
 struct member {
     struct competitor competitor; /* first: its address is the member's */
     json_t *row;
-    const struct weights_model *model; /* engine only */
+    const struct weights_model *model; /* engine only; closed with the member */
+    struct weights *weights;
 };
 
 struct crew {
@@ -102,6 +103,8 @@ static void member_free(struct member *member)
     struct competitor *competitor = &member->competitor;
     if (competitor->adapter && competitor->state)
         competitor->adapter->close(competitor);
+    if (member->model)
+        weights_close(member->weights, member->model);
     free(competitor->effective);
     competitor_config_done(&competitor->config);
     json_decref(member->row);
@@ -245,7 +248,8 @@ bool roster_plan_load(struct roster_plan *plan, struct err *err)
         struct member *member = plan->crew.list[i];
         if (!is_wanted(plan, &member->competitor) || !is_engine(&member->competitor))
             continue;
-        member->model = weights_open(plan->roster->weights, &member->competitor.config,
+        member->weights = plan->roster->weights;
+        member->model = weights_open(member->weights, &member->competitor.config,
                                      plan->options.folder, plan->preset ? MISSING_PRESET : "", err);
         if (!member->model)
             return in_row(&member->competitor, err);
@@ -442,13 +446,14 @@ void roster_free(struct roster *roster)
         return;
     if (roster->loop)
         loop_timer_stop(roster->loop, &roster->burial);
-    weights_free(roster->weights);
+    weights_stop(roster->weights);
     crew_free(&roster->crew);
     while (roster->departed) {
         struct competitor *competitor = roster->departed;
         roster->departed = competitor->next;
         member_free((struct member *)competitor);
     }
+    weights_free(roster->weights);
     remote_hub_free(roster->hub);
     health_book_done(&roster->health);
     free(roster);

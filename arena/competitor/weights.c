@@ -1,8 +1,11 @@
-/* A short list: an arena has a handful of checkpoints. A failed load leaves nothing behind. */
+/* A short list: an arena has a handful of checkpoints. A failed load leaves nothing behind. The
+ * lock guards the list and its counts, never a load: whoever opens is alone in adding. */
 #include "competitor/weights.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +18,7 @@ struct loaded {
     char *weights;  /* as configured, or NULL */
     char *kv;       /* likewise */
     char *template; /* likewise */
-    int context;
+    int context, users;
     struct weights_model model;
     struct loaded *next;
 };
@@ -24,6 +27,7 @@ struct weights {
     char *device;
     int threads;
     struct engine *engine;
+    pthread_mutex_t lock;
     struct loaded *first;
 };
 
@@ -43,6 +47,7 @@ struct weights *weights_new(const char *device, int threads, struct err *err)
     struct weights *weights = calloc(1, sizeof *weights);
     if (weights && copy_or_null(&weights->device, device)) {
         weights->threads = threads;
+        pthread_mutex_init(&weights->lock, NULL);
         return weights;
     }
     free(weights);
@@ -59,16 +64,25 @@ static void loaded_free(struct loaded *loaded)
     free(loaded);
 }
 
-void weights_free(struct weights *weights)
+void weights_stop(struct weights *weights)
 {
     if (!weights)
         return;
     engine_free(weights->engine); /* the ends of its requests reach the loop as messages */
+    weights->engine = NULL;
+}
+
+void weights_free(struct weights *weights)
+{
+    if (!weights)
+        return;
+    weights_stop(weights);
     while (weights->first) {
         struct loaded *loaded = weights->first;
         weights->first = loaded->next;
         loaded_free(loaded);
     }
+    pthread_mutex_destroy(&weights->lock);
     free(weights->device);
     free(weights);
 }
@@ -82,15 +96,20 @@ static bool start_engine(struct weights *weights, struct err *err)
     return weights->engine || err_set(err, ERR_UNSUPPORTED, "engine: %s", error.message);
 }
 
-static const struct loaded *find(const struct weights *weights, const struct loaded *wanted)
+/* One more user for what is there already, or NULL. */
+static struct loaded *find(struct weights *weights, const struct loaded *wanted)
 {
-    const struct loaded *have = weights->first;
+    pthread_mutex_lock(&weights->lock);
+    struct loaded *have = weights->first;
     while (have &&
            (strcmp(have->path, wanted->path) != 0 ||
             strcmp(have->model.fingerprint, wanted->model.fingerprint) != 0 ||
             !same_text(have->weights, wanted->weights) || !same_text(have->kv, wanted->kv) ||
             !same_text(have->template, wanted->template) || have->context != wanted->context))
         have = have->next;
+    if (have)
+        have->users++;
+    pthread_mutex_unlock(&weights->lock);
     return have;
 }
 
@@ -144,15 +163,36 @@ const struct weights_model *weights_open(struct weights *weights,
     }
     free(path);
     struct loaded *wanted = describe(config, real, err);
-    const struct loaded *have = wanted ? find(weights, wanted) : NULL;
+    struct loaded *have = wanted ? find(weights, wanted) : NULL;
     if (have || !wanted || !load(weights, wanted, err)) {
         if (wanted)
             loaded_free(wanted);
         return have ? &have->model : NULL;
     }
+    wanted->users = 1;
+    pthread_mutex_lock(&weights->lock);
     wanted->next = weights->first;
     weights->first = wanted;
+    pthread_mutex_unlock(&weights->lock);
     return &wanted->model;
+}
+
+void weights_close(struct weights *weights, const struct weights_model *model)
+{
+    pthread_mutex_lock(&weights->lock);
+    struct loaded **link = &weights->first, *gone = NULL;
+    while (*link && &(*link)->model != model)
+        link = &(*link)->next;
+    if (*link && --(*link)->users == 0) {
+        gone = *link;
+        *link = gone->next;
+    }
+    pthread_mutex_unlock(&weights->lock);
+    if (!gone)
+        return;
+    if (weights->engine)
+        engine_unload(gone->model.model);
+    loaded_free(gone);
 }
 
 struct engine *weights_engine(const struct weights *weights)

@@ -80,8 +80,20 @@ static void test_bad_keys_are_named(void **state)
     made_string(&made, "llama.rope.scaling.type", "dynamic");
     check_bad(made, "none of none, linear, yarn, longrope");
     made = keys_of("llama", NULL);
-    made_integer(&made, "split.count", 3);
-    check_bad(made, "one of 3 parts");
+    made_boolean(&made, "llama.attention.causal", false);
+    check_bad(made, "\"llama.attention.causal\" is false");
+    made = keys_of("olmoe", NULL);
+    made_integer(&made, "olmoe.expert_gating_func", 2);
+    check_bad(made, "\"olmoe.expert_gating_func\" has a value");
+    made = keys_of("llama", "attention.head_count_kv");
+    made_array(&made, "llama.attention.head_count_kv", GGUF_U32, 2);
+    made_u32(&made, 4);
+    made_u32(&made, 2);
+    check_bad(made, "sizes that differ by layer");
+    made = keys_of("gemma3", NULL);
+    made_array(&made, "gemma3.attention.sliding_window_pattern", GGUF_BOOL, 1);
+    made_put(&made, "\1", 1);
+    check_bad(made, "a number for each layer");
     made = keys_of("qwen3moe", NULL);
     check_bad(made, "\"qwen3moe.expert_count\" is missing");
 }
@@ -134,11 +146,40 @@ static void test_yarn_stretches_slow_dimensions_only(void **state)
     config_done(&c);
 }
 
+/* As converters write them: an entry for each layer, or a period; sizes as arrays. */
+static void test_windows_and_sizes_by_layer(void **state)
+{
+    (void)state;
+    static const char pattern[] = {1, 0, 0, 1, 1, 0};
+    struct config c;
+    struct engine_error error = {0};
+    struct made_gguf made = keys_of("llama", "attention.head_count_kv");
+    made_integer(&made, "llama.attention.sliding_window", 16);
+    made_array(&made, "llama.attention.sliding_window_pattern", GGUF_BOOL, 6);
+    made_put(&made, pattern, sizeof pattern);
+    made_array(&made, "llama.attention.head_count_kv", GGUF_I32, 2);
+    made_u32(&made, 2);
+    made_u32(&made, 2);
+    assert_true(read_made(&made, &c, &error));
+    assert_int_equal(c.kv_heads, 2);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(config_layer_has_window(&c, i), pattern[i]);
+    config_done(&c);
+    made = keys_of("gemma3", NULL);
+    made_integer(&made, "gemma3.attention.sliding_window", 16);
+    made_integer(&made, "gemma3.attention.sliding_window_pattern", 3);
+    assert_true(read_made(&made, &c, &error));
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(config_layer_has_window(&c, i), i % 3 != 2);
+    config_done(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_keys_are_named),
         cmocka_unit_test(test_defaults_are_the_familys),
+        cmocka_unit_test(test_windows_and_sizes_by_layer),
         cmocka_unit_test(test_yarn_stretches_slow_dimensions_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

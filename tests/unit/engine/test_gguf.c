@@ -101,7 +101,14 @@ static void test_damaged_arrays_and_alignments_are_refused(void **state)
     struct made_gguf made;
     made_init(&made);
     made_array(&made, "nested", GGUF_ARRAY, 1);
-    check_refused(&made, 0, "array of arrays");
+    check_refused(&made, 0, "the file ends inside it");
+    made_init(&made);
+    made_array(&made, "deep", GGUF_ARRAY, 1);
+    for (int depth = 0; depth < 3; depth++) {
+        made_u32(&made, GGUF_ARRAY);
+        made_u64(&made, 1);
+    }
+    check_refused(&made, 0, "too deep");
     made_init(&made);
     made_array(&made, "odd", 99, 1);
     check_refused(&made, 0, "unknown kind");
@@ -175,6 +182,13 @@ static void test_values_are_found_by_type(void **state)
     made_array(&made, "numbers", GGUF_I32, 2);
     made_u32(&made, 7);
     made_u32(&made, (uint32_t)-3);
+    made_array(&made, "pairs", GGUF_ARRAY, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        made_u32(&made, GGUF_U32);
+        made_u64(&made, i);
+        if (i)
+            made_u32(&made, 7);
+    }
     struct gguf *file = made_open(&made, &error);
     assert_non_null(file);
     int64_t integer = 5;
@@ -193,6 +207,7 @@ static void test_values_are_found_by_type(void **state)
                 gguf_text_is(text, "one"));
     assert_true(gguf_next_text(&array, &text) && !text.length && !gguf_next_text(&array, &text));
     assert_true(gguf_array(file, "numbers", &array) && gguf_array_integer(&array, 1) == -3);
+    assert_true(gguf_array(file, "pairs", &array) && array.kind == GGUF_ARRAY && array.count == 2);
     gguf_close(file);
     free(made.bytes);
 }

@@ -231,6 +231,36 @@ static void test_merges_and_specials(void **state)
 }
 
 /* Trust byte by byte: a marker with one untrusted byte is text; words do reach over the border. */
+/* Some vocabularies hold the same text twice, once not in the alphabet of bytes: no text becomes
+ * that one. */
+static void test_tokens_outside_the_alphabet_are_never_made(void **state)
+{
+    (void)state;
+    static const char *const words[] = {" he", "he", "\xC4\xA0he", NULL};
+    static const char *const specials[] = {"<\xEF\xBD\x9C"
+                                           "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+                                           NULL};
+    static const char *const merges[] = {"h e", "\xC4\xA0 he", NULL};
+    struct made_gguf made;
+    struct engine_error error = {0};
+    made_init(&made);
+    made_bpe(&made, "kimi-k2", words, specials);
+    made_merges(&made, merges);
+    struct gguf *file = made_open(&made, &error);
+    struct tokenizer *tokenizer = file ? tokenizer_new(file, &error) : NULL;
+    if (!tokenizer)
+        fail_msg("%s", error.message);
+    const int32_t ids[] = {258, '!'};
+    assert_ids(encode(tokenizer, " he!", 4, TOKENIZER_PLAIN), ids, 2);
+    size_t length;
+    assert_int_equal(tokenizer_piece(tokenizer, 256, false, &length)[0], ' ');
+    assert_int_equal(length, 3);
+    assert_true(tokenizer_is_end(tokenizer, 259));
+    gguf_close(file);
+    tokenizer_free(tokenizer);
+    free(made.bytes);
+}
+
 static void test_trusted_bytes(void **state)
 {
     (void)state;
@@ -461,6 +491,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merges_and_specials),
+        cmocka_unit_test(test_tokens_outside_the_alphabet_are_never_made),
         cmocka_unit_test(test_trusted_bytes),
         cmocka_unit_test(test_invalid_bytes_are_replaced),
         cmocka_unit_test(test_refusals),

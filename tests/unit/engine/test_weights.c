@@ -67,8 +67,9 @@ static void test_an_expert_waits_until_it_is_asked_for(void **state)
     struct weights_layer *layer = &l.weights.layers[1];
     for (int i = 0; i < EXPERTS; i++)
         check_parts(&layer->experts[i], true);
-    weights_pack_expert(&l.weights, &layer->experts[2], l.threads);
-    weights_pack_expert(&l.weights, &layer->experts[2], l.threads);
+    struct engine_error none = {0};
+    assert_true(weights_pack_expert(&l.weights, &layer->experts[2], l.threads, &none));
+    assert_true(weights_pack_expert(&l.weights, &layer->experts[2], l.threads, &none));
     for (int i = 0; i < EXPERTS; i++)
         check_parts(&layer->experts[i], i != 2);
     unload(&l);

@@ -66,7 +66,7 @@ static inline void tiny_attention(const struct tiny_model *m, const struct archi
 {
     int head = m->width / m->heads, kv = head * m->kv_heads;
     tiny_vector(list, i, "attn_norm", m->width);
-    if (facts->fused_qkv) {
+    if (facts->fused_gate_up) { /* who fuses one fuses the other */
         tiny_add(list, i, "attn_qkv", m->width, m->width + 2 * kv, 0, m->type);
     } else {
         tiny_add(list, i, "attn_q", m->width, m->width, 0, m->type);
