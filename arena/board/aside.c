@@ -17,6 +17,7 @@
 void aside_init(struct aside *aside)
 {
     *aside = (struct aside){.reliability = {.list = NULL}};
+    buf_init(&aside->influence, RENDER_MAX);
     buf_init(&aside->tagger, TAGGER_BYTES);
     buf_init(&aside->tagger_line, TAGGER_BYTES);
 }
@@ -25,6 +26,7 @@ void aside_done(struct aside *aside)
 {
     reliability_done(&aside->reliability);
     trail_done(&aside->trail);
+    buf_done(&aside->influence);
     buf_done(&aside->tagger);
     buf_done(&aside->tagger_line);
 }
@@ -120,6 +122,8 @@ static void write_members(struct json_out *out, const struct aside *aside,
         write_then(out, aside->publication, votes->models);
     else
         write_now(out, aside, votes->models);
+    if (aside->influence.length)
+        json_put_raw(out, "influence", buf_text(&aside->influence));
     if (board)
         trail_write(&aside->trail, board, out);
 }

@@ -29,8 +29,9 @@ struct aside {
     struct reliability reliability;
     struct blinding blinding;
     struct trail trail;
-    struct buf tagger;           /* JSON object of the current tagger; empty: there is none */
-    struct buf tagger_line;      /* the same as a sentence */
+    struct buf influence;   /* influence.h's object, of the board it stands beside; empty: none */
+    struct buf tagger;      /* JSON object of the current tagger; empty: there is none */
+    struct buf tagger_line; /* the same as a sentence */
     int64_t told_ns, telling_ns; /* when that was read, how long it took; 0: never */
     bool late;                   /* it was too soon to read it again */
 };
@@ -44,9 +45,9 @@ bool aside_refresh(struct aside *aside, struct db *db, struct err *err);
 bool aside_is_due(const struct aside *aside);
 
 /* Puts its members at the end of the board's JSON object: "filter" (published.h), "categories",
- * "reliability", "blinding", "tagger", and "history" where the trail was refreshed; before them
- * "live": true or "published" (publication.h), by its view. False only
- * when `json` failed. */
+ * "reliability", "blinding", "tagger", "influence" where it was found, and "history" where the
+ * trail was refreshed; before them "live": true or "published" (publication.h), by its view. False
+ * only when `json` failed. */
 bool aside_append(struct buf *json, const struct aside *aside, const struct stored_votes *votes,
                   const struct leaderboard *board, struct text filter);
 

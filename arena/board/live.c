@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "board/influence.h"
 #include "board/publication.h"
 #include "board/published.h"
 #include "board/render.h"
@@ -37,10 +38,13 @@ struct waiter {
     struct waiter *next;
 };
 
+enum influence_asked { INFLUENCE_NONE, INFLUENCE_OF_MODELS, INFLUENCE_WITH_VOTERS };
+
 struct board {
     struct live *live;
     struct published published; /* what it is of */
     bool people; /* the kind of judge was not asked for: people's, or whose votes there are */
+    enum influence_asked influence;
     struct live_snapshot *snapshot; /* NULL: never made */
     bool fitting, kept;             /* kept: the snapshot stands in the history */
     struct waiter *waiters;
@@ -83,9 +87,9 @@ struct live {
 static bool drop_stale(struct board *board, struct err *err)
 {
     int judge = board->published.judge;
-    bool stale = board->votes && board->published.without_recognised; /* said after the vote */
+    bool stale = false;
     if ((board->people && !stored_judge(board->db, board->votes, &judge, err)) ||
-        (board->votes && !stale && !stored_votes_stale(board->votes, board->db, &stale, err)))
+        (board->votes && !stored_votes_stale(board->votes, board->db, &stale, err)))
         return false;
     if (stale || judge != board->published.judge) {
         stored_votes_free(board->votes);
@@ -136,6 +140,14 @@ static bool is_published(const struct live *live)
     return live->options.view == LIVE_PUBLISHED;
 }
 
+/* Are its votes worth their memory? Those of a board that is looked at now and then are not, and
+ * who is left out may have changed. */
+static bool keeps_votes(const struct board *board)
+{
+    return !is_published(board->live) && board->influence == INFLUENCE_NONE &&
+           published_is_whole(&board->published);
+}
+
 /* A category that no vote has, and that is none of LMArena's, is a mistake. */
 static bool is_known(const struct board *board, struct err *err)
 {
@@ -162,6 +174,22 @@ static bool read_votes(struct board *board, struct err *err)
     return true;
 }
 
+static bool add_influence(struct board *board, const struct leaderboard *fitted, struct err *err)
+{
+    struct influence influence;
+    struct leaderboard_votes votes = stored_votes_input(board->votes);
+    if (board->influence == INFLUENCE_NONE)
+        return true;
+    if (!influence_find(&influence, fitted, &votes, err))
+        return false;
+    const struct stored_votes *named =
+        board->influence == INFLUENCE_WITH_VOTERS ? board->votes : NULL;
+    buf_clear(&board->aside.influence);
+    bool good = influence_write(&influence, fitted, named, &board->aside.influence, err);
+    influence_done(&influence);
+    return good;
+}
+
 static bool seal(struct board *board, struct leaderboard *fitted, struct err *err)
 {
     struct buf json, filter;
@@ -169,7 +197,8 @@ static bool seal(struct board *board, struct leaderboard *fitted, struct err *er
     buf_init(&json, RENDER_MAX);
     buf_init(&filter, LIMIT_BODY_BYTES);
     render(&json, fitted, RENDER_JSON, 0);
-    if (trail_refresh(&board->aside.trail, fitted, &votes, err) &&
+    if (add_influence(board, fitted, err) &&
+        trail_refresh(&board->aside.trail, fitted, &votes, err) &&
         (published_write(&board->published, &filter) ||
          err_set(err, ERR_MEMORY, "out of memory"))) {
         struct live_making making = {board->votes, &board->aside, fitted, buf_text(&filter),
@@ -188,7 +217,7 @@ static bool make(struct board *board, struct err *err)
     struct leaderboard *fitted = published_fit(&board->published, board->votes, err);
     bool good = fitted && seal(board, fitted, err);
     leaderboard_free(fitted);
-    if (is_published(board->live)) {
+    if (!keeps_votes(board)) {
         stored_votes_free(board->votes);
         board->votes = NULL;
     }
@@ -257,7 +286,7 @@ static void keep(struct board *board)
 {
     struct err err = ERR_INIT;
     if (board->kept || !board->snapshot || !board->snapshot->seq ||
-        board->published.without_recognised)
+        board->influence != INFLUENCE_NONE || !published_is_whole(&board->published))
         return;
     struct history *history = calloc(1, sizeof *history);
     if (!history)
@@ -416,30 +445,41 @@ static bool read_query(const struct live_query *query, struct published *out, bo
                        method);
     if (!out->losses && strcmp(voids, "none") != 0)
         return err_set(err, ERR_BAD_REQUEST, "voids is \"%.20s\": it is none or losses", voids);
-    out->without_recognised = query->without && strcmp(query->without, "recognised") == 0;
-    if (query->without && !out->without_recognised)
-        return err_set(err, ERR_BAD_REQUEST, "without is \"%.20s\": it is recognised",
-                       query->without);
+    if (!published_without_from(query->without, out, err))
+        return false;
+    if (query->voter)
+        out->voter[out->voters++] = query->voter;
     if (query->judge && !published_judge_from(query->judge, &out->judge))
         return err_set(err, ERR_BAD_REQUEST, "judge is \"%.20s\": it is human, model or any",
                        query->judge);
     if (out->elo && (out->style || out->losses))
         return err_set(err, ERR_BAD_REQUEST,
                        "elo goes vote by vote: leave style and voids=losses to method=bt");
+    if (query->influence && (out->elo || out->style || out->losses))
+        return err_set(err, ERR_BAD_REQUEST,
+                       "influence is of the plain board: leave method, style and voids out");
     if (strlen(category) > LIMIT_NAME_BYTES)
         return select_unknown("so long a name", err);
     snprintf(out->category, sizeof out->category, "%s", category);
     return true;
 }
 
-static struct board *find_board(const struct live *live, const struct published *wish, bool people)
+static bool same_votes(const struct published *one, const struct published *other)
+{
+    return strcmp(one->category, other->category) == 0 && one->losses == other->losses &&
+           one->without_recognised == other->without_recognised &&
+           one->without_staff == other->without_staff && one->fast_ms == other->fast_ms &&
+           one->voters == other->voters && (!one->voters || one->voter[0] == other->voter[0]);
+}
+
+static struct board *find_board(const struct live *live, const struct published *wish, bool people,
+                                enum influence_asked influence)
 {
     for (size_t i = 0; i < live->count; i++) {
         const struct board *board = live->board[i];
         const struct published *its = &board->published;
-        if (strcmp(its->category, wish->category) == 0 && its->elo == wish->elo &&
-            its->style == wish->style && its->losses == wish->losses &&
-            its->without_recognised == wish->without_recognised && board->people == people &&
+        if (same_votes(its, wish) && its->elo == wish->elo && its->style == wish->style &&
+            board->influence == influence && board->people == people &&
             (people || its->judge == wish->judge))
             return live->board[i];
     }
@@ -463,7 +503,7 @@ static size_t free_place(struct live *live)
 }
 
 static struct board *add_board(struct live *live, const struct published *wish, bool people,
-                               struct err *err)
+                               enum influence_asked influence, struct err *err)
 {
     struct board *board = calloc(1, sizeof *board);
     size_t place = board ? free_place(live) : LIMIT_BOARDS;
@@ -477,6 +517,7 @@ static struct board *add_board(struct live *live, const struct published *wish, 
     board->published.min_votes = (int64_t)live->options.min_votes;
     board->published.daily_votes = live->options.daily_votes;
     board->people = people;
+    board->influence = influence;
     board->published.seed = LIVE_SEED;
     aside_init(&board->aside);
     static const enum aside_view VIEWS[] = {
@@ -498,7 +539,7 @@ struct live *live_new(const struct live_options *options, struct err *err)
     }
     live->options = *options;
     live->keeper = (struct loop_timer){.expired = keep_all, .user = live};
-    if (add_board(live, &standard, true, err))
+    if (add_board(live, &standard, true, INFLUENCE_NONE, err))
         return live;
     free(live);
     return NULL;
@@ -577,6 +618,11 @@ void live_excluded(struct live *live)
     fit(live->board[0]);
 }
 
+void live_staffed(struct live *live)
+{
+    live->exclusions++;
+}
+
 void live_remarked(struct live *live)
 {
     live->remarks++;
@@ -591,8 +637,12 @@ void live_ask(struct live *live, const struct live_query *query,
     struct published wish;
     bool people;
     struct board *board = NULL;
-    if (read_query(query, &wish, &people, &err) && !(board = find_board(live, &wish, people)))
-        board = add_board(live, &wish, people, &err);
+    enum influence_asked influence = !query->influence ? INFLUENCE_NONE
+                                     : query->named    ? INFLUENCE_WITH_VOTERS
+                                                       : INFLUENCE_OF_MODELS;
+    if (read_query(query, &wish, &people, &err) &&
+        !(board = find_board(live, &wish, people, influence)))
+        board = add_board(live, &wish, people, influence, &err);
     if (!board) {
         reply(user, NULL, &err);
         return;

@@ -13,7 +13,8 @@
  * boards are empty.
  *
  * Loop's thread only, snapshots too; a fit under way belongs to its worker. Limit: LIMIT_BOARDS
- * boards; past it the one that was not asked for the longest goes. */
+ * boards; past it the one that was not asked for the longest goes. A board that leaves votes out,
+ * or says what one voter moves, reads them anew for each fit and keeps none. */
 #ifndef ARENA_BOARD_LIVE_H
 #define ARENA_BOARD_LIVE_H
 
@@ -70,6 +71,8 @@ void live_publish(struct live *live, struct publication *publication);
 void live_excluded(struct live *live);
 /* The tagger has tagged battles: categories follow when they are asked for. */
 void live_tagged(struct live *live);
+/* Somebody is staff now, or is no longer: boards without staff follow. */
+void live_staffed(struct live *live);
 /* A voter answered whether a model was recognised: every board says how blind it is. */
 void live_remarked(struct live *live);
 
@@ -79,8 +82,11 @@ struct live_query {
     const char *method;  /* "bt" or "elo" */
     const char *judge;   /* "human", "model" or "any" */
     const char *voids;   /* "none", or "losses": who failed to answer lost */
-    const char *without; /* "recognised": votes whose voters recognised a model */
+    const char *without; /* published_without_from's words */
+    int64_t voter;       /* left out; 0: nobody */
     bool style;
+    bool influence; /* with how far it would move without any one voter: plain Bradley-Terry's */
+    bool named;     /* and whose votes do: for administrators */
 };
 
 /* Hands out a board with every vote that was told of before this call. `reply` is called exactly

@@ -24,6 +24,10 @@ static const struct {
 };
 #define NUMBER_COUNT (sizeof NUMBERS / sizeof *NUMBERS)
 
+/* What can be left out by a word, as it is written. */
+enum without { WITHOUT_FAST, WITHOUT_RECOGNISED, WITHOUT_STAFF, WITHOUTS };
+static const char *const WITHOUT_WORDS[WITHOUTS] = {"fast", "recognised", "staff"};
+
 const char *published_judge_word(int judge)
 {
     return judge == PUBLISHED_JUDGE_ANY ? "any" : judge_kind_word((enum judge_kind)judge);
@@ -37,6 +41,57 @@ bool published_judge_from(const char *word, int *judge)
     return false;
 }
 
+bool published_without_from(const char *words, struct published *published, struct err *err)
+{
+    bool left_out[WITHOUTS] = {false};
+    while (words) {
+        const char *comma = strchr(words, ',');
+        size_t length = comma ? (size_t)(comma - words) : strlen(words);
+        int k = 0;
+        while (k < WITHOUTS && !text_equal((struct text){words, length}, text_of(WITHOUT_WORDS[k])))
+            k++;
+        if (k == WITHOUTS)
+            return err_set(err, ERR_BAD_REQUEST,
+                           "without is \"%.20s\": it is recognised, staff, fast, or several of "
+                           "them with commas between",
+                           words);
+        left_out[k] = true;
+        words = comma ? comma + 1 : NULL;
+    }
+    published->fast_ms = left_out[WITHOUT_FAST] ? PUBLISHED_FAST_MS : 0;
+    published->without_recognised = left_out[WITHOUT_RECOGNISED];
+    published->without_staff = left_out[WITHOUT_STAFF];
+    return true;
+}
+
+bool published_is_whole(const struct published *published)
+{
+    return !published->fast_ms && !published->without_recognised && !published->without_staff &&
+           !published->voters;
+}
+
+static void write_without(const struct published *published, struct json_out *json)
+{
+    const bool left_out[WITHOUTS] = {[WITHOUT_FAST] = published->fast_ms > 0,
+                                     [WITHOUT_RECOGNISED] = published->without_recognised,
+                                     [WITHOUT_STAFF] = published->without_staff};
+    char words[40] = "";
+    for (int k = 0; k < WITHOUTS; k++)
+        if (left_out[k])
+            snprintf(words + strlen(words), sizeof words - strlen(words), "%s%s", *words ? "," : "",
+                     WITHOUT_WORDS[k]);
+    if (*words)
+        json_put_cstring(json, "without", words);
+    if (published->fast_ms)
+        json_put_int(json, "fast_ms", published->fast_ms);
+    if (!published->voters)
+        return;
+    json_put_open(json, "without_voters", '[');
+    for (size_t i = 0; i < published->voters; i++)
+        json_put_int(json, NULL, published->voter[i]);
+    json_put_close(json, ']');
+}
+
 bool published_write(const struct published *published, struct buf *out)
 {
     struct json_out json = json_out_to(out);
@@ -45,8 +100,7 @@ bool published_write(const struct published *published, struct buf *out)
     json_put_bool(&json, "style", published->style);
     json_put_cstring(&json, "judge", published_judge_word(published->judge));
     json_put_cstring(&json, "voids", published->losses ? "losses" : "none");
-    if (published->without_recognised)
-        json_put_cstring(&json, "without", "recognised");
+    write_without(published, &json);
     for (size_t k = 0; k < NUMBER_COUNT; k++) {
         int64_t number;
         memcpy(&number, (const char *)published + NUMBERS[k].offset, sizeof number);
@@ -84,6 +138,10 @@ void published_filter(const struct published *published, struct stored_filter *o
                                   .style = published->style,
                                   .losses = published->losses,
                                   .without_recognised = published->without_recognised,
+                                  .without_staff = published->without_staff,
+                                  .fast_ms = published->fast_ms,
+                                  .without = published->voter,
+                                  .without_count = published->voters,
                                   .daily_votes = published->daily_votes,
                                   .versions = published->versions,
                                   .marks = published->marks};

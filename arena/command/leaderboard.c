@@ -24,13 +24,9 @@ static const char *const METHODS[] = {"bt", "elo", NULL};
 static const char *const JUDGES[] = {"human", "model", "any", NULL};
 static const char *const VOIDS[] = {"none", "losses", NULL};
 
-#define WITHOUT_MAX 64 /* voters left out on one command line; a list that stays: arena voters */
-
 struct wish {
     const char *data, *config, *category, *output, *note;
-    const char *without; /* voters, commas between them; NULL: none */
-    int64_t without_number[WITHOUT_MAX];
-    size_t without_count;
+    const char *without;              /* voters, commas between them; NULL: none */
     int format, method, voids, judge; /* judge -1: not said */
     int64_t min_votes;                /* -1: as configured */
     int64_t daily_votes, without_fast;
@@ -121,12 +117,12 @@ static bool find_voter(struct db *db, const char *voter, struct wish *wish, stru
 {
     char *end;
     int64_t number = strtoll(voter, &end, 10);
-    if (wish->without_count == WITHOUT_MAX)
+    if (wish->published.voters == PUBLISHED_VOTERS_MAX)
         return err_set(err, ERR_BAD_REQUEST, "--without-voter takes at most %d voters",
-                       WITHOUT_MAX);
+                       PUBLISHED_VOTERS_MAX);
     if ((*end || number <= 0) && !exclusions_voter(db, voter, &number, err))
         return false;
-    wish->without_number[wish->without_count++] = number;
+    wish->published.voter[wish->published.voters++] = number;
     return true;
 }
 
@@ -149,6 +145,8 @@ static bool make_filter(struct db *db, struct wish *wish, struct stored_filter *
                                     .style = wish->style,
                                     .losses = wish->voids != 0,
                                     .without_recognised = wish->without_recognised,
+                                    .without_staff = wish->without_staff,
+                                    .fast_ms = wish->without_fast,
                                     .min_votes = wish->min_votes,
                                     .daily_votes = wish->daily_votes};
     const char *category = wish->category ? wish->category : "overall";
@@ -161,10 +159,6 @@ static bool make_filter(struct db *db, struct wish *wish, struct stored_filter *
     filter->marks = STORED_MARKS_NOW;
     filter->weighted = wish->weighted;
     filter->catalogue = wish->format == RENDER_JSON;
-    filter->without = wish->without_number;
-    filter->without_count = wish->without_count;
-    filter->fast_ms = wish->without_fast;
-    filter->without_staff = wish->without_staff;
     if (wish->voters)
         filter->marks.exclusions = 0;
     return true;

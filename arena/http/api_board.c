@@ -68,6 +68,23 @@ static void on_board(void *user, struct live_snapshot *snapshot, const struct er
     http_request_release(request);
 }
 
+static bool administers(const struct http_request *request, struct err *err)
+{
+    return request->context->auth == AUTH_LOCAL || request->peer->administers ||
+           voter_may(request->has_voter ? &request->voter : NULL, ACT_ADMINISTER, err);
+}
+
+/* Single voters are an administrator's business: what one person voted could be read off. */
+static bool read_voters(const struct http_request *request, struct live_query *query,
+                        struct err *err)
+{
+    if (!read_flag(request, "influence", &query->influence, err) ||
+        !http_request_query_int(request, "voter", &query->voter, err))
+        return false;
+    query->named = query->influence && administers(request, NULL);
+    return !query->voter || administers(request, err);
+}
+
 void api_leaderboard(struct http_request *request)
 {
     struct err err = ERR_INIT;
@@ -82,7 +99,8 @@ void api_leaderboard(struct http_request *request)
                                .voids = voids.length ? voids.data : NULL,
                                .without = without.length ? without.data : NULL};
     struct live *live;
-    if (!read_flag(request, "style", &query.style, &err) || !choose(request, &live, &err)) {
+    if (!read_flag(request, "style", &query.style, &err) || !read_voters(request, &query, &err) ||
+        !choose(request, &live, &err)) {
         response_error(request, &err);
         return;
     }

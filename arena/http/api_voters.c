@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "board/live.h"
 #include "http/errand.h"
 #include "http/response.h"
 #include "people/sessions.h"
@@ -147,6 +148,15 @@ static bool store_change(struct errand *errand, struct db *tx, struct err *err)
     return voters_change(tx, &changing->record, err) && audit_add(tx, &audit, err);
 }
 
+/* Boards without staff follow whoever is staff now. */
+static void tell_boards(const struct http_context *context)
+{
+    if (context->live)
+        live_staffed(context->live);
+    if (context->published)
+        live_staffed(context->published);
+}
+
 static bool tell_change(struct errand *errand, struct err *err)
 {
     (void)err;
@@ -154,6 +164,7 @@ static bool tell_change(struct errand *errand, struct err *err)
     struct voter voter = voter_from_record(&changing->record);
     if (errand->request->context->sessions)
         sessions_change(errand->request->context->sessions, changing->id, &voter);
+    tell_boards(errand->request->context);
     struct json_out out = json_out_to(&errand->out);
     json_put_open(&out, NULL, '{');
     json_put_cstring(&out, "id", changing->id);

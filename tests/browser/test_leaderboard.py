@@ -1,8 +1,11 @@
 """The leaderboard: empty, with its first vote, and with enough of them to rank."""
 
+import json
+import subprocess
+
 import pytest
 
-from arena_server import ArenaServer
+from arena_server import ArenaServer, binary
 from pages import NAMES, ORGANISATIONS, RATE
 
 
@@ -91,3 +94,63 @@ def test_a_vote_in_another_tab_shows_at_once(visit, fresh):
     other.wait_for_selector(RATE)
     page.wait_for_selector("#unranked:not([hidden])")
     assert "1 vote" in page.inner_text("#summary")
+
+
+def two_voters(server, tmp_path):
+    """One voter alone puts "south" before "north"."""
+    rows = [("north", "south", "model_a", "one")] * 6 + [("north", "south", "model_b", "one")] * 2
+    rows += [("north", "south", "model_a", "two")] + [("north", "south", "model_b", "two")] * 9
+    path = tmp_path / "votes.jsonl"
+    path.write_text("".join(json.dumps({"model_a": a, "model_b": b, "winner": winner, "voter": voter}) + "\n"
+                            for a, b, winner, voter in rows))
+    done = subprocess.run([binary(), "import", path, "--data", server.data], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def names(page):
+    return [text.split("@")[0] for text in page.locator(".ranked tbody .name b").all_inner_texts()]
+
+
+def test_without_any_one_voter(visit, fresh, size, axe, tmp_path_factory):
+    two_voters(fresh, tmp_path_factory.mktemp("votes"))
+    voter = visit(size, server=fresh)
+    page = board(voter)
+    page.wait_for_selector("#ranked:not([hidden])")
+    assert names(page) == ["south", "north"] and page.locator(".moved").count() == 0
+    page.click("#voters summary")
+    page.wait_for_selector("#voters table")
+    assert "1 up" in page.inner_text("#voters") and "Of 2 voters" in page.inner_text("#voters")
+    page.evaluate(axe)
+    assert page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"] == []
+    page.locator("#voters td a").first.click()
+    page.wait_for_selector(".moves")
+    assert names(page) == ["north", "south"] and "10 of 18 votes are left out" in page.inner_text(".moves")
+    assert page.locator(".moved").count() == 2 and page.is_hidden("#voters")
+    assert "voter" in page.inner_text(".without summary") and voter.overflow() == 0
+    page.click(".without summary")
+    page.click(".without .one")
+    page.wait_for_selector(".moves", state="detached")
+    assert names(page) == ["south", "north"] and page.inner_text(".without summary b") == "nothing"
+
+
+def test_kinds_of_votes_are_left_out_together(visit, fresh, size, axe, tmp_path_factory):
+    two_voters(fresh, tmp_path_factory.mktemp("votes"))
+    cast(fresh, "tie")  # read for no two seconds
+    voter = visit(size, server=fresh)
+    page = board(voter)
+    page.wait_for_selector("#ranked:not([hidden])")
+    page.click(".without summary")
+    page.check("[name=without][value=fast]")
+    page.wait_for_selector(".moves")
+    assert "1 of 19 votes are left out: no rank moves." in page.inner_text(".moves")
+    page.check("[name=without][value=staff]")
+    page.wait_for_url("**/leaderboard?without=fast%2Cstaff")
+    page.wait_for_selector(".without summary b:text-is('quick votes, staff')")
+    assert page.locator(".without fieldset").is_visible() and voter.overflow() == 0
+    page.evaluate(axe)
+    assert page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"] == []
+    page.keyboard.press("Escape")
+    assert page.locator(".without fieldset").is_hidden()
+    page.go_back()
+    page.wait_for_url("**/leaderboard?without=fast")
+    assert page.is_checked("[name=without][value=fast]")

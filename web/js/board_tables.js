@@ -33,13 +33,22 @@ function rangeText(model) {
   return model.rank_lower === model.rank_upper ? `${model.rank}` : `${model.rank_lower}–${model.rank_upper}`;
 }
 
-function rankedRow(model, details, scale) {
+// Against the board of all votes; `moves` null: this is it.
+function moved(by) {
+  if (!by) return null;
+  const words = `${Math.abs(by)} ${by > 0 ? "up" : "down"} from the board of all votes`;
+  return el("span", { class: "moved", title: words },
+    el("span", { "aria-hidden": "true" }, `${by > 0 ? "↑" : "↓"}${Math.abs(by)}`),
+    el("span", { class: "sr-only" }, words));
+}
+
+function rankedRow(model, details, scale, moves) {
   const [low, high] = bounds(model);
   const range = rangeText(model);
   const phoneLine = `${count.format(model.votes)} votes · wins ${percent(model.win_rate)} · ${record(model)}`;
   return el("tr", {},
     el("td", { class: "rank" }, el("b", {}, String(model.rank)),
-      range !== String(model.rank) && el("span", { class: "range" }, range)),
+      range !== String(model.rank) && el("span", { class: "range" }, range), moved(moves?.get(model.model))),
     nameCell(model, details, el("span", { class: "narrow" }, phoneLine)),
     el("td", { class: "chart" }, intervalBar(model, scale)),
     el("td", { class: "rating" }, el("b", {}, whole(model.rating)),
@@ -49,7 +58,7 @@ function rankedRow(model, details, scale) {
     el("td", { class: "wide number" }, record(model)));
 }
 
-export function rankedTable(models, details, scale, axis) {
+export function rankedTable(models, details, scale, axis, moves) {
   return el("table", { class: "ranked" },
     el("caption", { class: "sr-only" }, "Ranked models, best first, each with its rating and 95 % interval"),
     el("thead", {}, el("tr", {},
@@ -61,7 +70,7 @@ export function rankedTable(models, details, scale, axis) {
       el("th", { scope: "col", class: "wide number" }, "Votes"),
       el("th", { scope: "col", class: "wide number" }, "Win rate"),
       el("th", { scope: "col", class: "wide number", title: "Wins, losses and ties" }, "W–L–T"))),
-    el("tbody", {}, ...models.map((model) => rankedRow(model, details, scale))));
+    el("tbody", {}, ...models.map((model) => rankedRow(model, details, scale, moves))));
 }
 
 export function unrankedTable(models, details) {

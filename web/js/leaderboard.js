@@ -8,6 +8,7 @@ import { rankedTable, unrankedTable } from "./board_tables.js";
 import { pairMatrix } from "./matrix.js";
 import { ratesTable, taggerSentence } from "./rates.js";
 import { ratingTrail } from "./trail.js";
+import { boardOfAll, movesAgainst, movesSentence, voterInfluence } from "./without.js";
 import { readControls, showControls } from "./controls.js";
 
 const POLL_MS = 30000;
@@ -16,6 +17,10 @@ const date = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: 
 const plural = (n, one, many) => `${count.format(n)} ${n === 1 ? one : many}`;
 
 const METHODS = { bt: "Bradley–Terry, fitted to all votes at once", elo: "Elo, vote by vote" };
+const WITHOUT = {
+  fast: "without votes after less than 2 s of reading", recognised: "without recognised battles",
+  staff: "without staff’s votes",
+};
 const INTERVALS = {
   sandwich: "95 % sandwich intervals", clustered: "95 % intervals, clustered by voter",
   bootstrap: "95 % bootstrap intervals", none: "no intervals",
@@ -39,7 +44,8 @@ function method(board) {
   const which = [
     board.category !== "overall" && `category ${board.category}`,
     board.style && "controlled for style",
-    board.filter?.without === "recognised" && "without recognised battles",
+    ...(board.filter?.without?.split(",") ?? []).map((word) => WITHOUT[word]),
+    board.filter?.without_voters && `without voter ${board.filter.without_voters.join(", ")}`,
     board.filter?.judge === "model" && "models’ votes",
     board.filter?.judge === "any" && "people’s and models’ votes",
     board.filter?.voids === "losses" && "failures to answer count as losses",
@@ -56,12 +62,13 @@ function blinding({ blinding: its }) {
     + `recognised, ${count.format(its.wrong)} by the wrong name. `;
 }
 
-function showRanked(board, details) {
+function showRanked(board, details, all) {
   const node = byId("ranked");
   node.hidden = board.models.length === 0;
   if (node.hidden) return;
   const scale = scaleOf(board.models);
-  node.replaceChildren(rankedTable(board.models, details, scale, axis(scale)));
+  node.replaceChildren(rankedTable(board.models, details, scale, axis(scale), all ? movesAgainst(all, board) : null));
+  if (all) node.append(el("p", { class: "note moves" }, movesSentence(all, board)));
 }
 
 function showUnranked(board, details) {
@@ -99,15 +106,16 @@ function showEmpty(board) {
   byId("empty-link").href = unpublished ? "/account" : "/";
 }
 
-function show(board, details) {
+function show(board, details, all, query) {
   showEmpty(board);
   byId("summary").textContent = board.votes ? summary(board)
     : board.published === null ? "It appears with the first publication."
       : `${board.published ? "No votes" : "Nobody has voted yet."}${published(board)}`;
   showWarnings(board);
-  showRanked(board, details);
+  showRanked(board, details, all);
   showUnranked(board.votes ? board : { ...board, unranked: [] }, details);
   showSection("pairs", pairMatrix(board));
+  showSection("voters", voterInfluence(board, query, byId("voters").querySelector("details")?.open));
   showSection("trail", ratingTrail(board));
   showSection("rates", ratesTable(board));
   byId("method").textContent = method(board);
@@ -133,14 +141,16 @@ let reading = null;
 async function read(silent) {
   const query = readControls(location.search);
   try {
-    const [board, details] = await Promise.all([get(`/api/leaderboard${query}`), modelDetails()]);
-    const text = JSON.stringify([board, query]);
+    const whole = boardOfAll(query);
+    const [board, details, all] = await Promise.all([get(`/api/leaderboard${query}`), modelDetails(),
+      whole === null ? null : get(`/api/leaderboard${whole}`)]);
+    const text = JSON.stringify([board, query, all]);
     if (text === shown) return;
     const first = shown === "";
     shown = text;
     for (const its of board.reliability ?? [])
       details.set(its.model, { ...details.get(its.model), reliability: its });
-    show(board, details);
+    show(board, details, all, query);
     showControls(board, () => refresh());
     if (!first && !silent) announce(byId("summary").textContent);
   } catch (error) {
