@@ -103,10 +103,10 @@ static int run(int argc, char **argv)
 const struct command command_review = {
     "review", "look at what export holds back for personal data",
     "Usage: arena review [list|release BATTLE|refuse BATTLE] [--data DIR]\n\n"
-    "`arena export` leaves out the texts of battles in which personal data was found (e-mail "
-    "addresses, telephone\nnumbers, IBANs, card numbers, IP addresses, keys and tokens, URLs with "
-    "passwords; and what an in-house\nmodel finds where one is configured), whatever their voters "
-    "agreed to, until somebody has looked at them. Lists those "
-    "not decided yet, with what was found; releases one,\nor refuses it for good. Both stand in "
-    "the audit log.\n",
+    "`arena export` leaves out the texts of battles in which personal data was found by patterns "
+    "(e-mail addresses,\ntelephone numbers, IBANs, cards, keys, names behind \"my name is\" and "
+    "more: docs/operations.md) or by the in-house\nmodel that is configured to look, whatever "
+    "their "
+    "voters agreed to, until somebody has looked at them. Lists those not\ndecided yet, with what "
+    "was found; releases one, or refuses it for good. Both stand in the audit log.\n",
     run};

@@ -1,9 +1,12 @@
 /* Personal data in a text, by patterns: what keeps a battle from being exported before somebody
  * has looked at it.
  *
- * Found are e-mail addresses, telephone numbers, IBANs, card numbers, public IP addresses, keys
- * and tokens, and URLs that carry a password. Names of people, streets and the like are no
- * patterns and are not found. What is reserved for examples and private networks is nobody's.
+ * Found are e-mail addresses, telephone numbers (international ones anywhere, others behind "tel",
+ * "call me at" and the like), IBANs, card numbers, public IP addresses, keys, tokens and passwords,
+ * URLs that carry a password, identity numbers with a form or a label, a name behind "my name is",
+ * a date of birth behind its label, a street with house number and postcode. Other names, health
+ * and the like have no pattern: finder.h. What is reserved for examples and private networks is
+ * nobody's.
  * Pure, linear in the text; any bytes; any thread. */
 #ifndef ARENA_EVAL_PERSONAL_H
 #define ARENA_EVAL_PERSONAL_H
