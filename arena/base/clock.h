@@ -7,6 +7,7 @@
 
 int64_t clock_mono_ns(void); /* never goes back; for durations and deadlines */
 int64_t clock_wall_ms(void); /* Unix time in milliseconds; for records only: it may jump */
+int64_t clock_cpu_ns(void);  /* what this thread has computed; for how much work something was */
 
 /* For tests: from now on both clocks stand still at these values (until set again). Negative
  * values give real time. */

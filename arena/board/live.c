@@ -26,9 +26,6 @@
 #include "store/store.h"
 #include "store/votes.h"
 
-#define SLOW_FIT_NS                                                                                \
-    (50 * CLOCK_MS) /* a page need not wait for more: the board it has is seconds old at most */
-
 #define LIVE_SEED 42 /* of what is drawn at random; stored with every board */
 
 struct waiter {
@@ -58,9 +55,9 @@ struct board {
     struct stored_votes *votes;
     struct aside aside;
     struct live_snapshot *made;
-    struct sampling *sampling; /* of the default board; NULL: none */
-    int64_t worked_ns;
-    uint8_t hash[DIGEST_SIZE]; /* of the last vote in `made` */
+    struct sampling *sampling;      /* of the default board; NULL: none */
+    int64_t worked_ns, computed_ns; /* with the waiting, and without */
+    uint8_t hash[DIGEST_SIZE];      /* of the last vote in `made` */
     struct err err;
 };
 
@@ -239,10 +236,11 @@ static void choose_pairs(struct board *board)
 static void work(void *data)
 {
     struct board *board = data;
-    int64_t start = clock_mono_ns();
+    int64_t start = clock_mono_ns(), computed = clock_cpu_ns();
     board->err.code = ERR_NONE;
     bool made = make(board, &board->err);
     board->worked_ns = clock_mono_ns() - start;
+    board->computed_ns = clock_cpu_ns() - computed;
     if (made && board == board->live->board[0] && !is_published(board->live))
         choose_pairs(board);
 }
@@ -384,7 +382,8 @@ static void fitted(void *data, bool cancelled)
         board->kept = false;
         take_sampling(live, board);
         live->fits++;
-        live->last_fit_ns = board->fit_ns = board->worked_ns;
+        live->last_fit_ns = board->worked_ns;
+        board->fit_ns = board->computed_ns;
         if (board->snapshot->seq > live->seq)
             live->seq = board->snapshot->seq;
         keep_history(board);
@@ -648,7 +647,8 @@ void live_ask(struct live *live, const struct live_query *query,
         return;
     }
     board->asked_ns = clock_mono_ns();
-    bool current = is_current(board), waits = board->fit_ns <= SLOW_FIT_NS || is_published(live);
+    int64_t slow_ns = live->options.slow_fit_ns ? live->options.slow_fit_ns : LIVE_SLOW_FIT_NS;
+    bool current = is_current(board), waits = board->fit_ns <= slow_ns || is_published(live);
     if (board->snapshot && (current || !waits)) {
         live_hold(board->snapshot);
         struct live_snapshot *snapshot = board->snapshot;

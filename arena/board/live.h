@@ -23,11 +23,13 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "board/sampling.h"
 #include "board/snapshot.h"
 
 #define LIVE_HISTORY_SECONDS 600
+#define LIVE_SLOW_FIT_NS (50 * CLOCK_MS) /* of computing; a busy machine makes no board slow */
 
 struct live;
 struct loop;
@@ -48,6 +50,7 @@ struct live_options {
     struct store *store;
     uint64_t min_votes;  /* a model with fewer is listed as unranked */
     int64_t daily_votes; /* stored.h's: of a voter on a day only so many count; 0: all */
+    int64_t slow_fit_ns; /* a board whose fits take longer is not waited for; 0: LIVE_SLOW_FIT_NS */
     struct sampling_options sampling;
 };
 
@@ -91,7 +94,7 @@ struct live_query {
 
 /* Hands out a board with every vote that was told of before this call. `reply` is called exactly
  * once: at once when the board is current (the rule), else after the fit under way; a board
- * whose fits take longer than a moment is handed out as it stands. The snapshot is borrowed for
+ * whose fits are slow is handed out as it stands, seconds old at most. The snapshot is borrowed for
  * the call (live_hold keeps it); NULL with `err` for a category or method that does not exist,
  * or when the board could not be made. */
 void live_ask(struct live *live, const struct live_query *query,

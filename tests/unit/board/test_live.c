@@ -63,8 +63,10 @@ static void on_ready(void *user, const struct err *err)
 
 static void open_live(struct world *world)
 {
-    struct live_options options = {
-        .loop = world->base.loop, .workers = world->workers, .store = world->base.store};
+    struct live_options options = {.loop = world->base.loop,
+                                   .workers = world->workers,
+                                   .store = world->base.store,
+                                   .slow_fit_ns = INT64_MAX}; /* whatever the machine */
     struct err err = ERR_INIT;
     world->live = live_new(&options, &err);
     need(world->live != NULL, &err);
@@ -130,6 +132,22 @@ static struct asked ask(struct world *world, struct live_query query)
     return asked;
 }
 
+/* The default board when nothing is new any more: handed out twice without a fit between, and none
+ * is under way. (What stands beside the ratings may be due a moment after the votes.) */
+static struct asked settle(struct world *world)
+{
+    struct asked last = ask(world, (struct live_query){0});
+    struct asked same = ask(world, (struct live_query){0});
+    for (int i = 0; i < 1000 && same.snapshot != last.snapshot; i++) {
+        live_release(last.snapshot);
+        last = same;
+        same = ask(world, (struct live_query){0});
+    }
+    assert_ptr_equal(same.snapshot, last.snapshot);
+    live_release(last.snapshot);
+    return same;
+}
+
 static json_t *board_of(const struct live_snapshot *snapshot)
 {
     struct err err = ERR_INIT;
@@ -168,8 +186,8 @@ static void test_a_vote_is_on_the_board_at_once(void **state)
         before = asked;
         json_decref(json);
     }
-    struct asked same = ask(world, (struct live_query){0});
-    assert_ptr_equal(same.snapshot, before.snapshot); /* nothing new: the same bytes, no fit */
+    struct asked same = settle(world);
+    assert_string_equal(same.snapshot->etag, before.snapshot->etag); /* nothing new */
     live_release(same.snapshot);
     live_release(before.snapshot);
 }
@@ -189,7 +207,7 @@ static void test_following_gives_what_reading_gives(void **state)
     for (size_t i = 0; i < sizeof QUERIES / sizeof QUERIES[0]; i++) {
         struct asked followed = ask(world, QUERIES[i]);
         assert_int_equal(followed.code, ERR_NONE);
-        live_release(ask(world, (struct live_query){0}).snapshot); /* nothing is under way */
+        live_release(settle(world).snapshot); /* nothing is under way */
         live_free(world->live);
         open_live(world);
         struct asked read = ask(world, QUERIES[i]);
@@ -335,6 +353,7 @@ static void test_history(void **state)
         cast(world, "left", "right", WINNER_TIE);
         live_release(ask(world, (struct live_query){0}).snapshot);
     }
+    live_release(settle(world).snapshot);
     live_stop(world->live);         /* the last one is kept too */
     store_close(world->base.store); /* what is under way is committed */
     loop_turn(world->base.loop, 0);
