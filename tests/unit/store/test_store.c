@@ -338,10 +338,11 @@ static void the_log_is_cut(void **state)
     assert_true(wal_size(fixture) > LIMIT_WAL_BYTES);
     store_read_end(reader);
     db_close(reader);
-    usleep(1100000); /* a checkpoint that a reader held up is tried again after a second */
-    fixture_apply(fixture, insert_blob, &size);
-    for (int i = 0; i < 100 && wal_size(fixture) > LIMIT_WAL_BYTES; i++)
-        usleep(20000);
+    size = 1; /* a checkpoint that a reader held up is tried again after a second */
+    for (int i = 0; i < 2000 && wal_size(fixture) > LIMIT_WAL_BYTES; i++) {
+        usleep(50000);
+        fixture_apply(fixture, insert_blob, &size);
+    }
     assert_true(wal_size(fixture) <= LIMIT_WAL_BYTES);
 }
 
