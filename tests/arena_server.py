@@ -22,8 +22,9 @@ import time
 
 READY = re.compile(r"arena is ready: (https?://(\S+):(\d+)/)")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# Sanitizers make everything several times slower; so does a machine that builds at the same time.
-PATIENCE = 60
+# How long a test waits for what must come, before it fails. Sanitizers make everything several times slower; so does a
+# machine that does other things at the same time. Nobody waits so long for what does come.
+PATIENCE = 120
 
 
 def binary():
@@ -31,6 +32,35 @@ def binary():
     if not os.access(path, os.X_OK):
         raise FileNotFoundError(f"{path} is not there: build it, or set ARENA_BINARY")
     return path
+
+
+def wait_until(look, what="it did not come to pass"):
+    """The first true answer of look(): for whatever another thread or process brings about in its own time."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, what() if callable(what) else what
+        time.sleep(0.01)
+
+
+def within_a_day(play):
+    """What play() gave when it began and ended on one day (UTC): once more where midnight fell between."""
+    while True:
+        day = time.gmtime().tm_yday
+        found = play()
+        if time.gmtime().tm_yday == day:
+            return found
+
+
+def own_port():
+    """A port that is nobody else's as long as this socket is open: bound, never listening, so that who connects is
+    refused, and that a server of the test's own may still listen on it, as often as it likes."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 class Response:
@@ -53,8 +83,9 @@ class Response:
 
 
 class Event:
-    def __init__(self, kind, data, number, when):
+    def __init__(self, kind, data, number, when, read):
         self.kind, self.id, self.when = kind, number, when
+        self.read = read  # which of the stream's reads brought its end
         self.data = json.loads(data) if data else None
 
     def __repr__(self):
@@ -62,12 +93,12 @@ class Event:
 
 
 class Events:
-    """An open event stream; iterate over it. `raw` keeps every byte, `chunks` every read with its time."""
+    """An open event stream; iterate over it. `raw` keeps every byte, `reads` counts the pieces that they came in."""
 
     def __init__(self, connection, response):
         self.connection, self.response = connection, response
         self.status, self.headers = response.status, response.headers
-        self.raw, self.chunks, self.comments = bytearray(), [], 0
+        self.raw, self.reads, self.comments = bytearray(), 0, 0
         self.last_id = None
 
     def __iter__(self):
@@ -77,7 +108,7 @@ class Events:
             if not piece:
                 return
             self.raw += piece
-            self.chunks.append((time.monotonic(), len(piece)))
+            self.reads += 1
             pending += piece
             while b"\n\n" in pending:
                 block, pending = pending.split(b"\n\n", 1)
@@ -98,7 +129,7 @@ class Events:
         if "id" in fields:
             self.last_id = int(fields["id"])
         return Event(fields["event"], fields.get("data"), int(fields["id"]) if "id" in fields else None,
-                     time.monotonic())
+                     time.monotonic(), self.reads)
 
     def until(self, *kinds):
         """Everything up to the first event of one of these kinds, which is the last of the list."""
@@ -196,6 +227,14 @@ class Voter:
         assert seen[-1].kind == "ready", seen
         return battle, seen
 
+    def board(self, votes, query=""):
+        """The leaderboard once it has so many votes: on a busy machine the one before is shown for a moment."""
+        def look():
+            response = self.get(f"/api/leaderboard{query}")
+            assert response.status == 200, response
+            return response.json if response.json["votes"] == votes else None
+        return wait_until(look, lambda: self.get(f"/api/leaderboard{query}"))
+
     def vote(self, battle, winner="model_a", key=None, **more):
         return self.post(f"/api/battles/{battle}/vote", {"winner": winner, **more}, key)
 
@@ -265,16 +304,20 @@ class ArenaServer:
                 return int(line.split()[1]) * 1024
         raise KeyError(name)
 
+    def cpu_seconds(self):
+        """What it has computed so far: work, however busy the machine is."""
+        user, kernel = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(kernel)) / os.sysconf("SC_CLK_TCK")
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def terminate(self):
-        """SIGTERM; gives the exit code and how long it took."""
-        begun = time.monotonic()
+        """SIGTERM; gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(PATIENCE)
         self.process = None
-        return code, time.monotonic() - begun
+        return code
 
     def kill(self):
         """SIGKILL: nothing is said to anyone."""
@@ -289,7 +332,7 @@ class ArenaServer:
         if self.process.poll() is not None:
             code, self.process = self.process.returncode, None
             raise AssertionError(f"the server had died with {code}:\n{self.log()[-8000:]}")
-        code, _ = self.terminate()
+        code = self.terminate()
         assert code == 0, f"exit code {code}:\n{self.log()[-8000:]}"
 
     def __enter__(self):

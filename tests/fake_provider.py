@@ -4,7 +4,8 @@
         provider.scripts["one"] = Script(text="…", gap=0.01)
         config = provider.config("one", "two")       # two competitors for ArenaServer(config=…)
 
-Scripts may be slow, chunked in any way, or fail: everything that must not show in a blind battle."""
+Scripts may be slow, chunked in any way, held until the test lets go, or fail: everything that must not show in a blind
+battle."""
 import contextlib
 import dataclasses
 import http.server
@@ -14,6 +15,8 @@ import struct
 import threading
 import time
 
+from arena_server import wait_until
+
 
 @dataclasses.dataclass
 class Script:
@@ -21,6 +24,8 @@ class Script:
     chunk: int = 8           # characters a chunk
     first: float = 0.0       # seconds before the first chunk
     gap: float = 0.0         # and between two
+    hold: threading.Event | None = None  # the answer waits for it, after so many chunks
+    hold_after: int = 0
     finish: str = "stop"
     fault: str = ""          # "status", "reset", "hang", "truncated", "" for none
     fault_after: int = 0     # chunks before the fault
@@ -61,6 +66,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def answer_whole(self, body, script):
+        self.wait_for(script)
         data = json.dumps({"id": "chatcmpl-planted", "object": "chat.completion", "model": body["model"], "choices": [
             {"index": 0, "message": {"role": "assistant", "content": script.text}, "finish_reason": script.finish}],
             "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}}).encode()
@@ -69,6 +75,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def wait_for(self, script):
+        """Until the test lets go, or ends."""
+        while script.hold and not script.hold.wait(0.05) and not self.server.provider.released.is_set():
+            pass
 
     def event(self, data):
         piece = f"data: {data}\n\n".encode()
@@ -89,6 +100,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for number, piece in enumerate(pieces):
             if script.fault and number == script.fault_after:
                 return self.fail(script)
+            if number == script.hold_after:
+                self.wait_for(script)
             self.delta(body, {"content": piece})
             time.sleep(script.gap)
         if script.fault:
@@ -116,6 +129,17 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def process_request(self, request, address):
+        with self.provider.lock:
+            self.provider.newest = address
+            self.provider.open += 1
+        super().process_request(request, address)
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        with self.provider.lock:
+            self.provider.open -= 1
+
     def handle_error(self, request, address):
         pass
 
@@ -125,6 +149,7 @@ class FakeProvider:
         self.scripts, self.calls, self.lock = {}, [], threading.Lock()
         self.released = threading.Event()
         self.active = 0  # answers under way
+        self.open, self.newest = 0, None  # connections, and whose was the last
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.provider = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
@@ -147,6 +172,13 @@ class FakeProvider:
         finally:
             with self.lock:
                 self.active -= 1
+
+    def settle(self):
+        """Once whoever called is gone: every call that was made has been counted, and none is under way. Connections
+        are taken in their order, so that after one of our own nothing waits to be taken."""
+        with socket.create_connection(self.server.server_address) as probe:
+            wait_until(lambda: self.newest == probe.getsockname())
+        wait_until(lambda: not self.open)
 
     def competitor(self, name, model=None, **more):
         return {"name": name, "provider": "openai-compatible", "base_url": self.url, "model": model or name,

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from arena_server import binary
+from arena_server import PATIENCE, binary
 
 
 @dataclasses.dataclass
@@ -88,7 +88,7 @@ class ReplayProvider:
 
     def answer(self, peer, reply):
         if reply.hang == "headers":
-            self.stopping.wait(60)
+            self.stopping.wait(2 * PATIENCE)
             return
         headers = {"Content-Type": "text/event-stream", **reply.headers}
         if not reply.close:
@@ -96,7 +96,7 @@ class ReplayProvider:
         head = f"HTTP/1.1 {reply.status} X\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n"
         if reply.hang == "middle":
             peer.sendall(head[:20].encode())
-            self.stopping.wait(60)
+            self.stopping.wait(2 * PATIENCE)
             return
         if not reply.raw:
             peer.sendall(head.encode())
@@ -107,11 +107,11 @@ class ReplayProvider:
                 time.sleep(reply.gap)
         if reply.half_close:
             peer.shutdown(socket.SHUT_WR)
-            peer.settimeout(10)
+            peer.settimeout(PATIENCE)
             while peer.recv(65536):
                 pass
         if reply.hang == "body":
-            self.stopping.wait(60)
+            self.stopping.wait(2 * PATIENCE)
         if reply.reset:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
@@ -125,7 +125,7 @@ class ReplayProvider:
 KEY = "sk-planted-0123456789abcdef"
 
 
-def chat(config, prompt="hello", key=KEY, timeout=60):
+def chat(config, prompt="hello", key=KEY, timeout=PATIENCE):
     """Runs `arena chat it PROMPT --format json`: (the object, exit code, everything it printed)."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "arena.json")

@@ -1,6 +1,8 @@
 """A voter's own page: signing in again, taking home what is stored, erasing it; administrators are asked again."""
 import json
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -64,8 +66,10 @@ def test_a_wrong_password_tells_nothing(house):
     _, unknown = login(house, "mallory", "not that one at all")
     refused(wrong, "unauthorized", "name and password")
     assert wrong.body == unknown.body and "Set-Cookie" not in wrong.headers
-    replies = [login(house, "eve", f"guess number {i}")[1].status for i in range(12)]
-    assert 429 in replies, "tries are counted"
+    begun = time.monotonic()
+    replies = [login(house, "eve", f"guess number {i}")[1].status for i in range(15)]
+    allowed = 10 + 5 * (time.monotonic() - begun) / 60  # ten at once, five a minute
+    assert 15 - replies.count(429) <= allowed + 1, "tries are counted"
 
 
 def test_names_and_passwords_are_checked(house):
@@ -131,15 +135,14 @@ def test_erasing_everything(house):
     battle, _ = voter.ready("my secret recipe")
     voter.vote(battle)
     arena(house, "leaderboard", "publish")
-    standing = voter.get("/api/leaderboard").json["votes"]
-    assert standing == 1
+    standing = voter.board(1)["votes"]
     refused(voter.post("/api/account/erase"), "bad_request", "everything")
     assert voter.post("/api/account/erase", {"erase": "everything"}).json == {"battles": 1, "votes": 1}
     refused(voter.get("/api/account"), "unauthorized")
     refused(login(house, "eve")[1], "unauthorized")
     other, analyst = newcomer(house), newcomer(house, "--role", "analyst")
     for reader in (other, analyst):
-        assert reader.get("/api/leaderboard").json["votes"] == standing, "what was counted stays counted"
+        assert reader.board(standing), "what was counted stays counted"
     refused(other.get(f"/api/battles/{battle}"), "not_found")
     assert any("1 of them erased" in line for line in arena(house, "verify")), "the ledger still verifies"
     house.stop()
@@ -151,7 +154,7 @@ def test_erasing_everything(house):
 
 def test_nothing_is_erased_under_a_running_battle(provider, house):
     voter = newcomer(house)
-    provider.scripts["left"] = provider.scripts["right"] = Script(text="slowly " * 200, gap=0.05)
+    provider.scripts["left"] = provider.scripts["right"] = Script(hold=threading.Event())
     battle = voter.start("wait")
     refused(voter.post("/api/account/erase", {"erase": "everything"}), "wrong_state", "stop it")
     voter.post(f"/api/battles/{battle}/skip")

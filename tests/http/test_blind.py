@@ -1,7 +1,6 @@
 """Blindness (the design's second invariant): before the vote no byte but the answers' own text tells who answers."""
 import gzip
-import json
-import statistics
+import sqlite3
 
 import pytest
 
@@ -138,8 +137,8 @@ def test_frames_of_both_lanes_are_alike(arena, scripts):
         a = [event for event in deltas if event.data["lane"] == "a"]
         b = [event for event in deltas if event.data["lane"] == "b"]
         assert [len(event.data["text"]) for event in a] == [len(event.data["text"]) for event in b]
-        gaps = [second.when - first.when for first, second in zip(a, b)]
-        assert statistics.median(gaps) < 0.005  # parsed from the same piece, one right after the other
+        together = [first.read == second.read for first, second in zip(a, b)]
+        assert sum(together) > len(together) / 2  # one right after the other, out of the same piece
 
 
 def test_headers_and_sizes_do_not_depend_on_who_answers(arena, scripts):
@@ -170,6 +169,9 @@ def figures(voter):
 def test_figures_stand_still_while_a_battle_runs(arena, scripts):
     """Nothing on /metrics, the board or the roster moves with one competitor before the battle is over."""
     voter = arena.voter()
+    with sqlite3.connect(f"file:{arena.data}/arena.db?mode=ro", uri=True) as db:
+        [[votes]] = db.execute("SELECT count(*) FROM votes WHERE counted = 0")
+    voter.board(votes)  # what was voted before is on it
     before = voter.get("/api/leaderboard").body, voter.get("/api/models").body
     counted = figures(voter)
     battle, _ = voter.ready()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from arena_server import PATIENCE, ArenaServer
+from arena_server import PATIENCE, ArenaServer, wait_until
 from contract import ok, refused
 from fake_provider import Script
 
@@ -79,14 +79,14 @@ def test_kill_9_loses_no_acknowledged_vote(provider, tmp_path):
         for _ in range(20 if RELEASE else 6):
             server.start()
             with Crowd(server) as crowd:
-                time.sleep(random.uniform(0.3, 1.2) if RELEASE else random.uniform(2, 4))
+                wait_until(lambda: len(crowd.acknowledged) > 2, "nobody votes")
+                time.sleep(random.uniform(0, 0.6))
                 server.kill()
             everything.update(crowd.acknowledged)
             asked.update(crowd.asked)
             total += len(crowd.acknowledged)
-        begun = time.monotonic()
         server.start()
-        assert not RELEASE or time.monotonic() - begun < 5
+        assert not RELEASE or server.cpu_seconds() < 5, "what was killed is soon back"
         assert total > 20, "too few votes were cast to prove anything"
         stored = stored_votes(server.data)
         for battle, (_, winner, _) in everything.items():
@@ -104,7 +104,7 @@ def test_kill_9_loses_no_acknowledged_vote(provider, tmp_path):
             assert reply.status == 200 and reply.json["winner"] == winner, reply
         stored = stored_votes(server.data)
         assert all(len(votes) == 1 for votes in stored.values()) and set(asked) <= set(stored)
-        assert ok(server.voter().get("/api/leaderboard"), "leaderboard")["votes"] == len(stored)
+        assert server.voter().board(len(stored))
         server.stop()
     finally:
         server.kill()
@@ -237,13 +237,7 @@ def test_a_full_disk(provider, small_disk):
         assert voter.get("/api/leaderboard").status == 200 and voter.get("/").status == 200
         assert server.process.poll() is None
         filler.unlink()
-        deadline = time.monotonic() + 10
-        while True:
-            reply = voter.vote(battles[1], "model_b")
-            if reply.status == 200:
-                break
-            assert time.monotonic() < deadline, reply
-            time.sleep(0.2)
+        wait_until(lambda: voter.vote(battles[1], "model_b").status == 200)
         if battles[0] not in acknowledged:
             ok(voter.vote(battles[0], "model_a"), "vote_answer")
         server.stop()

@@ -3,11 +3,12 @@ an answer, and `--retry-failed` heals it when the fault is gone; the money is ke
 
 import dataclasses
 import json
-import socket
 
+from arena_server import own_port
 from replay_provider import ReplayProvider, Reply
 from test_eval_run import Lab
 
+# Short ones for those that never answer; a busy machine may take its time over the others' answers.
 PROMPTS, TIMEOUTS = 3, {"first_byte": 0.5, "first_content": 0.7, "idle": 0.4, "total": 1.2}
 
 
@@ -84,8 +85,10 @@ class Faulty(ReplayProvider):
 
     def config(self, *names, **more):
         row = {"provider": "openai-compatible", "base_url": f"http://127.0.0.1:{self.port}/v1", "retries": 0}
-        row |= {"timeouts": TIMEOUTS, "params": {"max_tokens": 100}, **more}
-        return {"competitors": [{"name": name, "model": name, **row} for name in names]}
+        row |= {"params": {"max_tokens": 100}, **more}
+        late = {fault.name for fault in FAULTS if fault.cause == "timeout"}
+        return {"competitors": [{"name": name, "model": name, **({"timeouts": TIMEOUTS} if name in late else {}), **row}
+                                for name in names]}
 
 
 def answers(lab, what="count(*)"):
@@ -115,23 +118,24 @@ def test_faults_are_counted_and_healed(tmp_path):
         lab.run("resume", lab.id(), code=1)
         assert len(provider.requests) == asked, "nothing again unasked"
         provider.faults.clear()
+        (tmp_path / "config.json").write_text(json.dumps(provider.config(*names, timeouts={})))
         lab.run("resume", lab.id(), "--retry-failed")
         assert answers(lab) == dict.fromkeys(names, PROMPTS)
         assert len(provider.requests) == asked + PROMPTS * (len(names) - len(answered)), "no answer again"
 
 
 def test_nobody_is_there_then_somebody(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = Faulty(port).config("good", "better")
-    nowhere = {"name": "nowhere", "base_url": "https://nobody.invalid/v1"}
-    config["competitors"].append(config["competitors"][0] | nowhere)
-    lab = Lab(tmp_path, config)
-    lab.run("run", lab.spec(PROMPTS, competitors=["good", "better", "nowhere"]), code=1)
-    assert failures(lab) == [(name, "network", PROMPTS) for name in ("better", "good", "nowhere")]
-    assert answers(lab) == {}
-    with Faulty(port):
-        lab.run("resume", lab.id(), "--retry-failed", code=1)
+    with own_port() as held:
+        port = held.getsockname()[1]
+        config = Faulty(port).config("good", "better")
+        nowhere = {"name": "nowhere", "base_url": "https://nobody.invalid/v1"}
+        config["competitors"].append(config["competitors"][0] | nowhere)
+        lab = Lab(tmp_path, config)
+        lab.run("run", lab.spec(PROMPTS, competitors=["good", "better", "nowhere"]), code=1)
+        assert failures(lab) == [(name, "network", PROMPTS) for name in ("better", "good", "nowhere")]
+        assert answers(lab) == {}
+        with Faulty(port):
+            lab.run("resume", lab.id(), "--retry-failed", code=1)
     assert answers(lab) == {"good": PROMPTS, "better": PROMPTS}
 
 

@@ -24,15 +24,9 @@ def answer(model, messages):
 
 
 def stored(lab):
-    if not (lab.data / "arena.db").exists() or not lab.ask("SELECT 1 FROM sqlite_schema WHERE name = 'answers'"):
+    if not lab.has("answers"):
         return set()
     return {text.split()[0] for (text,) in lab.ask("SELECT text FROM answers")}
-
-
-def started(lab):
-    return (lab.data / "arena.db").exists() and bool(
-        lab.ask("SELECT 1 FROM sqlite_schema WHERE name = 'eval_runs'") and lab.ask("SELECT 1 FROM eval_runs")
-    )
 
 
 class Killer:
@@ -64,7 +58,7 @@ class Killer:
             while self.kills:
                 killed = self.kill_one(lab, words)
                 self.known.append((len(models.calls), stored(lab)))
-                if started(lab):
+                if lab.has("eval_runs"):
                     words = ["resume", lab.id()]
                 if not killed:
                     break

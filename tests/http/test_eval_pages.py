@@ -2,11 +2,13 @@
 import json
 import re
 import subprocess
+import threading
 
 import pytest
 
 import contract
-from arena_server import ArenaServer
+from arena_server import PATIENCE, ArenaServer, wait_until
+from fake_provider import Script
 from test_eval_run import Lab, Models, judging
 
 SAID = {"ours": "Ours: apples are red.", "rival": "Rivers are **long**.", "third": "Thirds are few."}
@@ -156,12 +158,12 @@ def test_any_word_may_be_a_category(tmp_path):
 
 
 def test_a_run_that_was_killed_is_told_apart(tmp_path):
-    with Models(lambda model, messages: "an answer", gap=0.3) as models:
+    go_on = threading.Event()
+    with Models(lambda model, messages: Script("an answer", hold=go_on)) as models:
         config = models.config("x", "y")
         lab = Lab(tmp_path, config)
         process = lab.start("run", lab.spec(60, competitors=["x", "y"]))
-        while len(models.calls) < 5:
-            assert process.poll() is None
+        wait_until(lambda: len(models.calls) >= 2)
         process.kill()
         process.communicate()
         with ArenaServer(config=config, data=lab.data) as server:
@@ -170,7 +172,7 @@ def test_a_run_that_was_killed_is_told_apart(tmp_path):
             process = subprocess.Popen(lab.command("resume", run["id"]), stderr=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL)
             voter = server.voter()
-            while voter.get("/api/evals").json["runs"][0]["state"] != "running":
-                assert process.poll() is None
-            assert process.wait(60) == 0
+            wait_until(lambda: voter.get("/api/evals").json["runs"][0]["state"] == "running")
+            go_on.set()
+            assert process.wait(PATIENCE) == 0
             assert voter.get("/api/evals").json["runs"][0]["state"] == "done"

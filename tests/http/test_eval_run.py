@@ -14,7 +14,7 @@ import time
 import jsonschema
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary, wait_until
 from fake_provider import FakeProvider, Script
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -72,7 +72,7 @@ class Lab:
         return [binary(), "eval", *words, "--data", str(self.data), *config]
 
     def run(self, *words, code=0):
-        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=120)
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=4 * PATIENCE)
         assert done.returncode == code, (done.stdout, done.stderr)
         return done
 
@@ -89,6 +89,11 @@ class Lab:
             return database.execute(sql).fetchall()
         finally:
             database.close()
+
+    def has(self, table):
+        """Is there such a table, with a row in it? Whoever was killed may not have made any."""
+        return (self.data / "arena.db").exists() and bool(
+            self.ask(f"SELECT 1 FROM sqlite_schema WHERE name = '{table}'") and self.ask(f"SELECT 1 FROM {table}"))
 
     def id(self):
         return self.ask("SELECT id FROM eval_runs ORDER BY number DESC LIMIT 1")[0][0]
@@ -233,11 +238,11 @@ def test_kill_and_resume(tmp_path):
             time.sleep(0.05 + random.random() * 0.5)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            if (lab.data / "arena.db").exists() and lab.ask("SELECT count(*) FROM eval_runs")[0][0]:
+            if lab.has("eval_runs"):
                 words = ["resume", lab.id()]
-        while models.active:
-            time.sleep(0.01)
-        stored, before = lab.ask("SELECT count(*) FROM answers")[0][0], len(models.calls)
+        models.settle()
+        stored = lab.ask("SELECT count(*) FROM answers")[0][0] if lab.has("answers") else 0
+        before = len(models.calls)
         lab.run(*words)
         assert len(models.calls) - before == total - stored
         assert len(models.asked()) == total
@@ -293,14 +298,19 @@ def test_budgets_hold(tmp_path):
 
 
 def test_ctrl_c_leaves_a_run_to_resume(tmp_path):
-    with Models(plain, gap=0.3) as models:
+    go_on = threading.Event()
+
+    def answer(model, messages):
+        return Script(plain(model, messages), hold=None if len(models.calls) < 25 else go_on)
+
+    with Models(answer) as models:
         lab = Lab(tmp_path, models.config("x", "y"))
         process = lab.start("run", lab.spec(60, competitors=["x", "y"]))
-        while len(models.calls) < 25:
-            time.sleep(0.01)
+        wait_until(lambda: len(models.calls) >= 25)
         assert "running" in lab.run("status").stdout  # from another process
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
+        go_on.set()
         assert process.returncode == 1 and "resume" in err, err
         assert "stopped by hand" in lab.run("status").stdout
         lab.run("resume", out.split()[0])

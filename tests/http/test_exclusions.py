@@ -2,12 +2,11 @@
 import json
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
 from arena_server import ArenaServer, binary
-from contract import ok, refused
+from contract import check, ok, refused
 from fake_provider import Script
 
 
@@ -17,12 +16,8 @@ def arena(*arguments):
 
 def board(voter, query="", votes=None):
     """The board; with `votes` once it has so many: on a busy machine the one before is shown for a moment."""
-    for _ in range(200):
-        found = ok(voter.get(f"/api/leaderboard{query}"), "leaderboard")
-        if votes is None or found["votes"] == votes:
-            break
-        time.sleep(0.05)
-    return found
+    return check("leaderboard", voter.board(votes, query)) if votes is not None else ok(
+        voter.get(f"/api/leaderboard{query}"), "leaderboard")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Clients that do not behave, by raw sockets. Whatever they send, they get a clear refusal or lose their connection,
 and the next client is served as if nothing had been."""
+import contextlib
 import json
 import os
 import re
@@ -10,16 +11,17 @@ import time
 
 import pytest
 
+from arena_server import PATIENCE, wait_until
 from contract import check
 
 HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"
 
 
-def speak(server, *pieces, pause=0.0, timeout=20, half_close=False):
-    """Sends the pieces, then reads until the server closes or falls silent; gives everything it said."""
+def speak(server, *pieces, pause=0.0, silence=PATIENCE, half_close=False):
+    """Sends the pieces, then reads until the server closes or is silent for so long; gives everything it said."""
     said = b""
-    with server.connect(timeout) as client:
+    with server.connect() as client:
         try:
             for piece in pieces:
                 client.sendall(piece)
@@ -28,7 +30,7 @@ def speak(server, *pieces, pause=0.0, timeout=20, half_close=False):
                 client.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        client.settimeout(3)
+        client.settimeout(silence)
         try:
             while piece := client.recv(65536):
                 said += piece
@@ -56,13 +58,8 @@ def still_well(server):
     before = server.descriptors()
     yield
     assert server.process.poll() is None, server.log()[-3000:]
-    begun = time.monotonic()
     assert server.voter().get("/healthz").status == 200
-    assert time.monotonic() - begun < 10
-    deadline = time.monotonic() + 10
-    while server.descriptors() > before + 4 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert server.descriptors() <= before + 4
+    wait_until(lambda: server.descriptors() <= before + 4)
 
 
 # name, request, the statuses it may get, the error's word where we write the page (None: the parser's own)
@@ -144,7 +141,7 @@ CASES = [
 
 @pytest.mark.parametrize("request_bytes,statuses,word", [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_one_bad_request(server, request_bytes, statuses, word):
-    said = speak(server, request_bytes)
+    said = speak(server, request_bytes, silence=3 if None in statuses else PATIENCE)
     assert status(said) in statuses, said[:500]
     if word:
         assert code(said) == word
@@ -178,7 +175,7 @@ def test_a_refusal_reaches_who_sends_too_much(server):
     head = b"POST /api/battles HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 5000000\r\n\r\n"
     said = speak(server, head, b"x" * 5_000_000)
     assert status(said) == 413 and code(said) == "too_large"
-    with server.connect(5) as client:
+    with server.connect() as client:
         client.sendall(head.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
         assert status(client.recv(65536)) == 413
 
@@ -189,14 +186,15 @@ def test_a_chunked_body_is_counted(server):
                  piece * 8, b"0\r\n\r\n")
     assert status(said) == 413
     said = speak(server, b"POST /api/battles HTTP/1.1\r\n" + HOST + JSON + b"Transfer-Encoding: chunked\r\n\r\n",
-                 *[piece] * 200)
+                 *[piece] * 200, silence=3)
     assert status(said) in (413, None)  # past what is worth dropping the connection goes
 
 
 def test_half_closed_clients_get_their_answer(server):
-    assert status(speak(server, b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n", half_close=True)) in (200, None)
-    assert speak(server, b"GET /heal", half_close=True).startswith((b"", b"HTTP/1.1 400"))
-    assert speak(server, half_close=True) == b""
+    request = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+    assert status(speak(server, request, half_close=True, silence=3)) in (200, None)
+    assert speak(server, b"GET /heal", half_close=True, silence=3).startswith((b"", b"HTTP/1.1 400"))
+    assert speak(server, half_close=True, silence=3) == b""
 
 
 def test_reset_in_the_middle(server):
@@ -242,7 +240,8 @@ def test_a_crowd_that_says_nothing(server):
 
 
 def test_slow_clients_are_cut_and_others_served(server):
-    """Slow headers, slow bodies and silence: each is cut within its total time (30 s), however active it is."""
+    """Slow headers, slow bodies and silence: each is cut when its total time (30 s) is over, however active it is; the
+    others do not wait for that."""
     begun = time.monotonic()
     pieces = {
         "header": (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X-Slow: ", b"a"),
@@ -253,33 +252,32 @@ def test_slow_clients_are_cut_and_others_served(server):
     ended, lock = {}, threading.Lock()
 
     def drip(name, first, each):
-        with server.connect(60) as client:
+        with server.connect() as client:
             client.settimeout(1)
+            cut = False
             try:
                 client.sendall(first)
-                while time.monotonic() < begun + 45:
+                while not cut and time.monotonic() < begun + PATIENCE:
                     client.sendall(each)
-                    try:
-                        if client.recv(4096) == b"":
-                            break
-                    except TimeoutError:
-                        pass
+                    with contextlib.suppress(TimeoutError):
+                        cut = client.recv(4096) == b""
             except (BrokenPipeError, ConnectionResetError):
-                pass
-            with lock:
-                ended[name] = time.monotonic() - begun
+                cut = True
+            if cut:
+                with lock:
+                    ended[name] = time.monotonic() - begun
 
     threads = [threading.Thread(target=drip, args=(f"{name}{i}", *rest)) for name,
                rest in pieces.items() for i in range(5)]
     for thread in threads:
         thread.start()
-    honest = server.voter()
+    honest, served = server.voter(), 0  # meanwhile
     while any(thread.is_alive() for thread in threads):
-        asked = time.monotonic()
         assert honest.get("/healthz").status == 200
-        assert time.monotonic() - asked < 2
+        served += not ended
         time.sleep(0.5)
-    assert all(25 < seconds < 40 for seconds in ended.values()), ended
+    assert len(ended) == len(threads) and min(ended.values()) > 25, ended
+    assert served > 5
 
 
 def test_a_slow_reader_of_a_large_file(server):

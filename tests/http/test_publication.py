@@ -4,12 +4,11 @@ import pathlib
 import re
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
 from arena_server import ArenaServer, binary
-from contract import ok, refused
+from contract import check, ok, refused
 from fake_provider import Script
 
 SECRET = "a good long password"
@@ -56,12 +55,7 @@ def cast(voter, prompt="hello", winner="model_a", recognised=None):
 
 def live(analyst, votes, query=""):
     """Once it has heard of them: on a busy machine the one before is shown for a moment."""
-    for _ in range(200):
-        board = ok(analyst.get(f"/api/leaderboard{query}"), "leaderboard")
-        if board["votes"] == votes:
-            return board
-        time.sleep(0.05)
-    raise AssertionError(board)
+    return check("leaderboard", analyst.board(votes, query))
 
 
 @pytest.fixture(scope="module")

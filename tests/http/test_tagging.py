@@ -1,11 +1,12 @@
 """Categories by a model: asked in the background, in one form, never in front of a battle, resumed after a restart."""
 import json
 import subprocess
+import threading
 import time
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary, wait_until
 from contract import ok
 from fake_provider import FakeProvider, Script
 
@@ -48,13 +49,6 @@ def config(fake, **more):
     return fake.config("left", "right", "labeller", limits={"min_votes": 1}, tagging=tagging)
 
 
-def wait(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def board(voter, query=""):
     return ok(voter.get(f"/api/leaderboard{query}"), "leaderboard")
 
@@ -72,8 +66,8 @@ def test_a_model_tags_what_was_voted_on(labeller, tmp_path):
             battle, _ = voter.ready(prompt)
             assert labeller.asked(prompt) == 0  # a battle is tagged after its vote
             assert voter.vote(battle).status == 200
-        wait(lambda: board(voter, "?category=creative_writing")["tagger"]["tagged"] == 2)
-        wait(lambda: board(voter, "?category=hard_prompts")["tagger"]["malformed"] == 3)
+        wait_until(lambda: board(voter, "?category=creative_writing")["tagger"]["tagged"] == 2)
+        wait_until(lambda: board(voter, "?category=hard_prompts")["tagger"]["malformed"] == 3)
         assert [board(voter, f"?category={name}")["votes"] for name in
                 ("creative_writing", "hard_prompts", "instruction_following")] == [1, 2, 0]
         found = board(voter, "?category=hard_prompts")
@@ -93,7 +87,7 @@ def test_a_model_tags_what_was_voted_on(labeller, tmp_path):
         voter = server.voter()
         battle, _ = voter.ready("Another poem, please.")
         assert voter.vote(battle).status == 200
-        wait(lambda: board(voter, "?category=creative_writing")["votes"] == 2)
+        wait_until(lambda: board(voter, "?category=creative_writing")["votes"] == 2)
         assert [labeller.asked(prompt) for prompt in (POEM, PLAIN, ODD)] == [3, 3, 3]
 
 
@@ -103,15 +97,21 @@ def test_a_battle_comes_first(labeller, tmp_path):
         voter = server.voter()
         battle, _ = voter.ready(PLAIN)
         assert voter.vote(battle).status == 200
-        wait(lambda: labeller.questions() > 5)  # the sample is under way
+        wait_until(lambda: labeller.questions() > 5)  # the sample is under way
+        answer = threading.Event()
         for name in ("left", "right", "labeller"):
-            labeller.scripts[name] = Script(text="slow " * 40, gap=0.05, first=0.3)
+            labeller.scripts[name] = Script(hold=answer)
         battle = voter.start("hold it up")
-        time.sleep(0.3)  # a question under way is let go of
+
+        def silent():  # a question under way is let go of, then there is none for a while
+            before = labeller.questions()
+            time.sleep(1)
+            return labeller.questions() == before
+        wait_until(silent, "a question is asked beside the battle")
         before = labeller.questions()
+        answer.set()
         voter.events(battle).until("ready")
-        assert labeller.questions() == before
-        wait(lambda: labeller.questions() > before + 3)  # and goes on afterwards
+        wait_until(lambda: labeller.questions() > before + 3)  # and goes on afterwards
 
 
 def test_off_is_off_and_nobody_is_refused(labeller, tmp_path):
@@ -122,5 +122,5 @@ def test_off_is_off_and_nobody_is_refused(labeller, tmp_path):
         assert "tagger" not in board(voter)
     (tmp_path / "arena.json").write_text(json.dumps(config(labeller, model="nobody")))
     done = subprocess.run([binary(), "serve", "--config", tmp_path / "arena.json", "--data", tmp_path / "d"],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2 and "nobody" in done.stderr and '"off"' in done.stderr

@@ -1,11 +1,12 @@
 """The in-house model in the OpenAI dialect: the official client, keys, refusals, and clients that leave."""
 import json
+import threading
 import time
 
 import openai
 import pytest
 
-from arena_server import ArenaServer
+from arena_server import PATIENCE, ArenaServer, wait_until
 from contract import check, ok
 from fake_provider import Script
 
@@ -31,7 +32,7 @@ def key(admin):
 @pytest.fixture
 def client(arena, key, provider):
     provider.scripts["ours"] = Script("An answer in ünicode, with a ☃.", chunk=4)
-    return openai.OpenAI(base_url=arena.origin + "/v1", api_key=key["key"], max_retries=0, timeout=30)
+    return openai.OpenAI(base_url=arena.origin + "/v1", api_key=key["key"], max_retries=0, timeout=PATIENCE)
 
 
 def say(client, text="hi", **more):
@@ -102,7 +103,7 @@ def test_a_key_with_limits(admin, client):
     made = ok(admin.post("/api/keys", {"name": "slow", "requests_per_minute": 2}), "key_created", 201)
     mine = client.with_options(api_key=made["key"])
     with pytest.raises(openai.RateLimitError) as caught:
-        for _ in range(4):
+        for _ in range(40):
             say(mine)
     assert int(caught.value.response.headers["Retry-After"]) >= 1 and caught.value.code == "rate_limit_exceeded"
 
@@ -166,14 +167,16 @@ def test_choices(client, provider, stream):
 
 
 def test_where_one_choice_fails_all_do(client, provider):
-    provider.scripts["ours"] = Script("word " * 200, gap=0.05, fault="status", times=1)
-    begun = time.monotonic()
+    """The others, which never end by themselves, are not waited for."""
+    never = threading.Event()
+    provider.scripts["ours"] = Script(hold=never, fault="status", times=1)
     with pytest.raises(openai.InternalServerError):
         say(client, n=3)
-    assert time.monotonic() - begun < 5
-    provider.scripts["ours"] = Script("word " * 200, gap=0.05, fault="status", times=1)
-    with pytest.raises(openai.APIError):
+    provider.scripts["ours"] = Script("word " * 200, hold=never, hold_after=3, fault="status", times=1)
+    with pytest.raises(openai.APIError) as caught:
         list(say(client, n=3, stream=True))
+    assert not isinstance(caught.value, openai.APITimeoutError)
+    never.set()
 
 
 @pytest.mark.parametrize("name", ["rival", "nobody", ""])
@@ -205,14 +208,11 @@ def test_failures_have_their_status(client, provider):
 
 
 def wait_for_silence(provider):
-    deadline = time.monotonic() + 15
-    while provider.active and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert provider.active == 0
+    wait_until(lambda: not provider.active)
 
 
 def test_a_client_that_leaves_frees_the_model(client, provider):
-    provider.scripts["ours"] = Script("word " * 2000, gap=0.02)
+    provider.scripts["ours"] = Script("word " * 20000, gap=0.02)
     for _ in range(5):
         stream = say(client, stream=True, n=2)
         next(iter(stream))
@@ -231,16 +231,13 @@ def send(arena, secret, **more):
 
 
 def wait_for_a_call(provider):
-    deadline = time.monotonic() + 10
-    while not provider.active and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert provider.active
+    wait_until(lambda: provider.active)
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_before_a_word(arena, key, provider, stream):
     """Nothing is written to it that could fail: the arena looks whether it is still there."""
-    provider.scripts["ours"] = Script("word " * 500, first=3 if stream else 0, gap=0.05)
+    provider.scripts["ours"] = Script("word " * 5000, first=3 if stream else 0, gap=0.05)
     for _ in range(3):
         connection = send(arena, key["key"], stream=stream, n=2)
         wait_for_a_call(provider)
@@ -262,9 +259,8 @@ def test_a_client_that_leaves_as_its_answer_begins(provider):
             connection.close()
             time.sleep(0.2)
         wait_for_silence(provider)
-        time.sleep(0.5)
-        code, seconds = server.terminate()
-        assert code == 0 and seconds < 2
+        wait_until(lambda: b"\narena_http_connections 1\n" in server.voter().get("/metrics").body)  # who asks
+        assert server.terminate() == 0
 
 
 def test_twenty_at_once(client):
@@ -283,8 +279,7 @@ def test_stopping_under_an_open_completion(provider):
         client = openai.OpenAI(base_url=server.origin + "/v1", api_key=made["key"], max_retries=0)
         stream = iter(say(client, stream=True))
         next(stream)
-        code, seconds = server.terminate()
-        assert code == 0 and seconds < 5
+        assert server.terminate() == 0
         with pytest.raises(openai.APIError):
             list(stream)
     finally:

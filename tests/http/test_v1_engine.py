@@ -13,7 +13,7 @@ import jsonschema
 import openai
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary, wait_until
 from contract import check
 
 MODEL = pathlib.Path(os.environ.get("ARENA_MODELS") or pathlib.Path.home() / ".cache" / "arena",
@@ -42,7 +42,7 @@ def key(arena):
 
 @pytest.fixture
 def client(arena):
-    return openai.OpenAI(base_url=arena.origin + "/v1", api_key="none", max_retries=0, timeout=120)
+    return openai.OpenAI(base_url=arena.origin + "/v1", api_key="none", max_retries=0, timeout=5 * PATIENCE)
 
 
 def say(client, **more):
@@ -236,14 +236,14 @@ def test_too_long_a_prompt(client):
 
 
 def post(arena, body):
-    connection = http.client.HTTPConnection(arena.host, arena.port, timeout=60)
+    connection = http.client.HTTPConnection(arena.host, arena.port, timeout=PATIENCE)
     connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
     return connection
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_frees_the_engine(arena, client, stream):
-    """Sixteen answers of thousands of tokens are left; the next one does not wait for them."""
+    """Sixteen answers of thousands of tokens are left: nothing is computed for them any more."""
     body = {"model": "ours", "messages": ASK, "n": 16, "max_tokens": 4000, "temperature": 1.5, "stream": stream,
             "logit_bias": {"2": -100, "0": -100}}
     connection = post(arena, body)
@@ -252,9 +252,13 @@ def test_a_client_that_leaves_frees_the_engine(arena, client, stream):
         connection.getresponse().read1(10)
     connection.sock.shutdown(socket.SHUT_RDWR)
     connection.close()
-    begun = time.monotonic()
+
+    def idle():
+        before = arena.cpu_seconds()
+        time.sleep(0.5)
+        return arena.cpu_seconds() - before < 0.2
+    wait_until(idle, "the engine goes on")
     assert text(say(client, max_tokens=2))
-    assert time.monotonic() - begun < 20
     assert arena.voter().get("/healthz").status == 200
 
 
@@ -306,7 +310,7 @@ def test_another_arena_understands_its_errors(key, tmp_path, change, secret, pro
     config = tmp_path / "arena.json"
     config.write_text(json.dumps({"competitors": [{"name": "far", **rival(server), **change}]}))
     done = subprocess.run([binary(), "chat", "far", prompt, "--config", str(config), "--format", "json"],
-                          capture_output=True, text=True, timeout=60,
+                          capture_output=True, text=True, timeout=PATIENCE,
                           env={**os.environ, "THEIR_KEY": secret or right})
     assert done.returncode == 1 and json.loads(done.stdout)["error"]["class"] == expected, done
 
@@ -393,7 +397,7 @@ def test_a_competitor_whose_every_answer_is_json(arena, tmp_path):
     path = tmp_path / "arena.json"
     path.write_text(json.dumps(config))
     done = subprocess.run([binary(), "chat", "judge", "Which is better?", "--config", path, "--format", "json"],
-                          capture_output=True, text=True, timeout=120, check=True)
+                          capture_output=True, text=True, timeout=PATIENCE, check=True)
     jsonschema.validate(json.loads(json.loads(done.stdout)["text"]), verdict)
     config["competitors"][0]["params"]["json_schema"] = {"type": "string", "format": "date"}
     path.write_text(json.dumps(config))
