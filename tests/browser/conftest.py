@@ -5,6 +5,7 @@
 import os
 import pathlib
 import shutil
+import threading
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -45,6 +46,20 @@ def arena(models):
 def plain_answers(models):
     models.scripts.clear()
     models.scripts.update({name: script(name) for name in NAMES})
+
+
+@pytest.fixture
+def hold(models):
+    """hold(chunks) has both models stop after so many, until hold.go(): whatever is looked at while they stream."""
+    lock = threading.Event()
+
+    def stop(chunks=0):
+        for name in NAMES:
+            models.scripts[name].hold, models.scripts[name].hold_after = lock, chunks
+
+    stop.go = lock.set
+    yield stop
+    lock.set()
 
 
 @pytest.fixture

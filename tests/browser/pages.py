@@ -2,12 +2,13 @@
 
 import re
 
+from arena_server import PATIENCE
 from fake_provider import Script
 
 READY, RATE, OVER = "#vote:not([hidden])", "#rate:not([hidden])", "#outcome:not([hidden])"
 STREAMING = "#progress:not([hidden])"
 ANSWER = ".answer:visible"  # on a phone one of the two is out of view
-PATIENCE_MS = 20000
+PATIENCE_MS = 1000 * PATIENCE
 
 NAMES = ("zephyr-quill", "obsidian-larch")
 ORGANISATIONS = ("Zephyr Works", "Larch Institute")

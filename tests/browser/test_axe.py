@@ -29,11 +29,12 @@ def small_targets(voter):
     )
 
 
-def test_the_states_of_a_battle(visit, axe, size, theme, models):
+def test_the_states_of_a_battle(visit, axe, size, theme, models, hold):
     for name in NAMES:
         models.scripts[name] = script(
-            name, text=models.scripts[name].text + "\n\n```sh\nls # all\n```\n\n|a|\n|-|\n|1|\n\n$x^2$", gap=0.05
+            name, text=models.scripts[name].text + "\n\n```sh\nls # all\n```\n\n|a|\n|-|\n|1|\n\n$x^2$"
         )
+    hold(12)
     voter = visit(size, theme).open()
     check(voter, axe, "empty")
     if size == "desktop":  # where there are keys
@@ -44,6 +45,7 @@ def test_the_states_of_a_battle(visit, axe, size, theme, models):
     voter.page.wait_for_selector(STREAMING)
     voter.page.wait_for_selector(ANSWER)
     check(voter, axe, "streaming")
+    hold.go()
     voter.page.wait_for_selector(READY)
     check(voter, axe, "ready")
     if size == "phone":

@@ -135,12 +135,14 @@ def test_a_follow_up_goes_to_the_same_pair(visit, size):
     assert sorted(voter.names()) == sorted(NAMES)
 
 
-def test_answer_again(visit, models):
+def test_answer_again(visit, models, hold):
     voter = visit().open().ready()
     for name in NAMES:
         models.scripts[name] = script(name, text="Quite another answer.")
+    hold()
     voter.page.keyboard.press("r")
     voter.page.wait_for_selector(STREAMING)
+    hold.go()
     voter.page.wait_for_selector(READY)
     assert voter.answer("a") == voter.answer("b") == "Quite another answer."
     voter.vote()

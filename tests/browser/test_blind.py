@@ -9,7 +9,7 @@ def told(text):
     return [word for word in NAMES + ORGANISATIONS if word.lower() in text.lower()]
 
 
-def test_no_name_before_the_vote(visit, size):
+def test_no_name_before_the_vote(visit, size, hold):
     voter = visit(size)
     received = []
 
@@ -19,9 +19,11 @@ def test_no_name_before_the_vote(visit, size):
         route.fulfill(response=answer)
 
     voter.page.route(re.compile("/api/(?!.*events)"), keep)
+    hold(8)
     voter.open().ask()
     voter.page.wait_for_selector(STREAMING)
     assert told(voter.everything()) == []
+    hold.go()
     voter.page.wait_for_selector(READY)
     voter.read_both()
     assert told(voter.everything()) == []

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import ArenaServer, binary, wait_until
 from pages import NAMES, ORGANISATIONS, OVER, RATE, READY
 
 PROMPTS = [f"Question {number}: why is the sky blue?" for number in range(10)]
@@ -44,11 +44,8 @@ def wait_for_queue(server, pairs):
     """Until the answers are made; a voter could begin before."""
     voter = server.voter()
     voter.start("hello")  # who has no session yet has no queue
-    for _ in range(400):
-        if voter.get("/api/queue").json["left"] >= pairs:
-            return
-        voter.get("/healthz")
-    raise AssertionError(arena_command(server, "campaign", "list"))
+    wait_until(lambda: voter.get("/api/queue").json["left"] >= pairs,
+               lambda: arena_command(server, "campaign", "list"))  # fmt: skip
 
 
 def told(visit):
@@ -92,13 +89,23 @@ def test_five_voters_from_the_command_to_the_signed_report(served, visit, axe, t
     voters = [visit(server=served).open("/") for _ in range(5)]
     for voter in voters:
         voter.page.click("#queue-start")
-    for _ in range(12):
-        for number, voter in enumerate(voters):
-            voter.page.wait_for_selector(f"{READY}, #welcome:not([hidden])")
-            if voter.shown(READY):
-                judge(voter, "air" if number else "crayons")  # one of them likes the other
-    ended = json.loads(arena_command(served, "campaign", "status", campaign, "--format", "json"))
-    assert ended["state"] == "ended" and ended["reason"] == "15 votes were cast"
+    looks_on = served.voter()
+
+    def counted():
+        return looks_on.get(f"/api/campaigns/{campaign}").json["progress"]["votes"]
+
+    for turn in range(60):
+        number, voter = turn % 5, voters[turn % 5]
+        voter.page.wait_for_selector(f"{READY}, #welcome:not([hidden])")
+        if voter.shown(READY) and counted() < 15:
+            judge(voter, "air" if number else "crayons")  # one of them likes the other
+
+    def status():
+        return json.loads(arena_command(served, "campaign", "status", campaign, "--format", "json"))
+
+    wait_until(lambda: status()["state"] == "ended")
+    ended = status()
+    assert ended["reason"] == "15 votes were cast"
     report = ended["report"]
     assert report["question"]["model"]["name"] == NAMES[0] and report["results"][0]["votes"] == 15
     assert report["votes"]["voters"] >= 3 and report["raters"]["shared_items"] > 0

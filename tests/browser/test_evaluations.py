@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from fake_provider import FakeProvider, Script
 from pages import NAMES, ORGANISATIONS
 from test_axe import check
@@ -205,4 +205,4 @@ def test_an_evaluation_as_it_runs(enter, lab):
     run.send_signal(signal.SIGINT)
     page.wait_for_selector("[aria-label=slow] .badge:has-text('Stopped')")
     assert "stopped by hand" in page.inner_text("[aria-label=slow]")
-    assert run.wait(30) == 1
+    assert run.wait(PATIENCE) == 1

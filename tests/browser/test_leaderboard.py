@@ -25,6 +25,7 @@ def cast(server, winner):
     a = NAMES[1] if "crayons" in text else NAMES[0]
     word = winner if winner == "tie" else "model_a" if winner == a else "model_b"
     assert voter.vote(battle, word).status == 200
+    return voter
 
 
 def board(voter):
@@ -38,7 +39,7 @@ def test_empty_then_first_vote_then_ranked(visit, fresh, size, axe):
     page = board(voter)
     assert "No votes yet" in page.inner_text("main") and page.is_visible("text=Start the first battle")
 
-    cast(fresh, NAMES[0])
+    cast(fresh, NAMES[0]).board(1)
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     page.wait_for_selector("#unranked:not([hidden])")
     assert "1 vote" in page.inner_text("#summary")
@@ -46,7 +47,8 @@ def test_empty_then_first_vote_then_ranked(visit, fresh, size, axe):
     assert voter.overflow() == 0
 
     for winner in (NAMES[0], NAMES[0], NAMES[1], "tie"):
-        cast(fresh, winner)
+        last = cast(fresh, winner)
+    last.board(5)
     page = board(voter)
     page.wait_for_selector("#ranked:not([hidden])")
     rows = page.locator(".ranked tbody tr")
@@ -62,7 +64,8 @@ def test_empty_then_first_vote_then_ranked(visit, fresh, size, axe):
 
 def test_intervals_are_drawn_to_scale(visit, fresh):
     for winner in (NAMES[0], NAMES[0], NAMES[1], NAMES[0]):
-        cast(fresh, winner)
+        last = cast(fresh, winner)
+    last.board(4)
     page = board(visit(server=fresh))
     page.wait_for_selector("#ranked:not([hidden])")
     models = fresh.voter().get("/api/leaderboard").json["models"]

@@ -1,9 +1,8 @@
 """A battle outlives its page and its connection: everything comes back from the server."""
 
-import re
 import urllib.request
 
-from arena_server import ArenaServer
+from arena_server import ArenaServer, own_port
 from pages import ANSWER, NAMES, ORGANISATIONS, OVER, READY, STREAMING, script
 
 LONG = "".join(f"Sentence number {i} of a long answer. " for i in range(60))
@@ -14,13 +13,15 @@ def slow(models):
         models.scripts[name] = script(name, text=LONG, chunk=20, gap=0.03)
 
 
-def test_a_reload_in_mid_stream_loses_nothing(visit, models, size):
+def test_a_reload_in_mid_stream_loses_nothing(visit, models, size, hold):
     slow(models)
+    hold(20)
     voter = visit(size).open().ask()
     voter.page.wait_for_selector(ANSWER)
     voter.page.wait_for_timeout(500)
     voter.page.reload()
     voter.page.wait_for_selector(STREAMING)
+    hold.go()
     voter.page.wait_for_selector(READY)
     for lane in "ab":
         assert voter.page.locator(f".lane.{lane} .answer").text_content().strip() == LONG.strip()
@@ -47,16 +48,18 @@ def test_a_follow_up_after_a_reload_leaves_the_first_answers_alone(visit):
     assert voter.answer("a", 1) == voter.answer("a", 2)
 
 
-def test_answers_asked_for_again_after_a_reload_are_the_new_ones(visit, models):
+def test_answers_asked_for_again_after_a_reload_are_the_new_ones(visit, models, hold):
     voter = visit().open().ready()
     voter.page.reload()
     voter.page.wait_for_selector(READY)
     slow(models)
+    hold(20)
     voter.page.keyboard.press("r")
     voter.page.wait_for_selector(STREAMING)
     voter.page.wait_for_selector(ANSWER)
     voter.page.wait_for_timeout(400)
     assert voter.shown("#progress"), "the end of the first answers is not the end of the second"
+    hold.go()
     voter.page.wait_for_selector(READY)
     assert voter.page.locator(".lane.a .answer").text_content().strip() == LONG.strip()
     voter.vote()
@@ -138,21 +141,22 @@ def test_an_arena_that_is_gone_is_said_and_the_prompt_is_kept(visit):
     assert not voter.shown("#banner")
 
 
-def test_a_restart_voids_what_streams_and_keeps_what_waits(chromium, models, visit, tmp_path):
+def test_a_restart_voids_what_streams_and_keeps_what_waits(chromium, models, visit, hold, tmp_path):
     competitors = [models.competitor(name, organisation=maker) for name, maker in zip(NAMES, ORGANISATIONS)]
     config = {"competitors": competitors, "limits": {"min_votes": 3}}
-    with ArenaServer(config=config, data=tmp_path) as server:
+    with own_port() as held, ArenaServer(
+            config=config, data=tmp_path, listen=f"127.0.0.1:{held.getsockname()[1]}") as server:
         voter = visit(server=server)
         voter.allowed += ["Failed to load", "ERR_", "5\\d\\d"]
         voter.open().ready("this one waits")
         waiting = voter.page.url
         slow(models)
+        hold(20)
         voter.open().ask("this one streams")
         voter.page.wait_for_selector(ANSWER)
         server.terminate()
         voter.page.wait_for_selector(OVER)
         assert "cancelled" in voter.page.inner_text("#outcome-title")
-        server.listen = re.sub(r"^http://", "", server.origin)
         server.start()
         voter.page.goto(waiting)
         voter.page.wait_for_selector(READY)
