@@ -164,7 +164,7 @@ static struct tiny_tensor fused(const struct tiny_tensor *t)
     struct tiny_tensor out = *t;
     bool query = is_named(t, "attn_q.");
     int last = query ? 2 : 1;
-    snprintf(out.name, sizeof out.name, "blk.%d.%s.weight", atoi(t->name + 4),
+    snprintf(out.name, sizeof out.name, "blk.%d.%s.weight", (int)strtol(t->name + 4, NULL, 10),
              query ? "attn_qkv" : "ffn_gate_up_exps");
     for (int i = 1; i <= last; i++)
         out.rows += t[i].rows;
