@@ -3,7 +3,7 @@ scripted voter goes through both flows with the same time for reading.
 
     build/venv/bin/python tests/bench/queue_rate_bench.py [--reading 5,15] [--votes 3] [--words 40]
 
-A live vote: the first page; a prompt of 60 characters, key by key at --words words a minute (of five characters; without
+A live vote: the first page; a prompt of 60 characters, key by key at --words words a minute (of five letters; without
 a thought for what to ask) or, as "suggested", a click on one of the page's suggestions; reading from the first words
 that show, while the rest still comes, for the reading time or until both answers are there; the choice, Enter past the
 reasons to the names. A queued vote: reading for that time from the moment the pair shows, and the choice. The models
@@ -102,7 +102,7 @@ def main():
             queue = mean(queued(page, seconds) for _ in range(options.votes))
             for words, key_seconds in (("written", 12 / options.words), ("suggested", 0)):
                 alone = mean(live(page, arena.origin, n, seconds, key_seconds) for n in range(options.votes))
-                print(f"reading {seconds:4.1f} s, prompt {words:9}: {alone:5.1f} s a live vote, {queue:5.2f} s a queued "
+                print(f"reading {seconds:4.1f} s, prompt {words:9}:{alone:5.1f} s a live vote, {queue:5.2f} s a queued "
                       f"one: {3600 / alone:4.0f} and {3600 / queue:4.0f} an hour, {alone / queue:.2f} times "
                       f"(load {os.getloadavg()[0]:.1f})", flush=True)
 

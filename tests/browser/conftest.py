@@ -62,6 +62,13 @@ def hold(models):
     lock.set()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item):
+    """Browsers close before the servers whose pages they show: what such a page asks for then is no complaint."""
+    for opened in getattr(item.funcargs.get("visit"), "open", []):
+        opened.close()
+
+
 @pytest.fixture
 def visit(chromium, arena):
     """visit(size="desktop", theme="light") opens a browser of its own: another voter."""
@@ -79,9 +86,8 @@ def visit(chromium, arena):
         open_visits.append(Visit(context, (server or arena).origin, size))
         return open_visits[-1]
 
+    start.open = open_visits
     yield start
-    for opened in open_visits:
-        opened.close()
     for opened in open_visits:
         opened.complain()
 
