@@ -25,6 +25,7 @@ struct db {
     sqlite3 *handle;
     char *path;
     size_t used;
+    bool cut_log;               /* as soon as possible */
     const struct db_feed *feed; /* while db_run_feed runs */
     struct cached cache[LIMIT_STATEMENTS];
 };
@@ -222,7 +223,7 @@ static int configure(sqlite3 *handle, enum db_mode mode)
         handle,
         "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16000; PRAGMA threads = 1;"
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-        "PRAGMA journal_size_limit = 33554432",
+        "PRAGMA journal_size_limit = 33554432; PRAGMA secure_delete = ON", /* text goes for good */
         NULL, NULL, NULL);
 }
 
@@ -260,6 +261,21 @@ void db_close(struct db *db)
     sqlite3_close_v2(db->handle);
     free(db->path);
     free(db);
+}
+
+bool db_cut_log(struct db *tx)
+{
+    return tx->cut_log = true;
+}
+
+bool db_log_is_to_be_cut(const struct db *db)
+{
+    return db->cut_log;
+}
+
+void db_log_was_cut(struct db *db)
+{
+    db->cut_log = false;
 }
 
 bool db_in_transaction(const struct db *db)

@@ -113,6 +113,12 @@ bool db_bytes(const struct db_rows *rows, int column, void *out,
 bool db_one_int(struct db *db, const char *sql, const struct db_value *values, size_t count,
                 int64_t otherwise, int64_t *out, struct err *err);
 
+/* Text was let go in this transaction: once it is committed, the write-ahead log, which still has
+ * it, is to be moved into the database and emptied as soon as no reader needs it. Gives true. */
+bool db_cut_log(struct db *tx);
+bool db_log_is_to_be_cut(const struct db *db);
+void db_log_was_cut(struct db *db);
+
 /* For store.c: the writer's transaction and checkpoints. */
 bool db_in_transaction(const struct db *db);
 struct sqlite3 *db_handle(struct db *db);

@@ -1,6 +1,7 @@
 /* Which battles are meant is put into a temporary table first; the steps then are the same for a
  * person and for retention. An answer is emptied only when no battle outside the table and no
  * pair of the queue shows it.
+ * What was written before stands in the write-ahead log, too, until that is cut.
  * The prompt's value is a digest of the prompt, so it goes too, unless others asked the same:
  * then it is a fresh random value, equal for what was equal. */
 #include "store/erasure.h"
@@ -27,10 +28,12 @@ static bool empty_answers(struct db *tx, int64_t *count, struct err *err)
         "= NULL"
         " WHERE id IN (SELECT answer_a FROM turns WHERE battle IN temp.erased"
         " UNION SELECT answer_b FROM turns WHERE battle IN temp.erased)"
-        " AND id NOT IN (SELECT answer_a FROM turns WHERE battle NOT IN temp.erased AND answer_a "
-        "NOTNULL"
-        " UNION SELECT answer_b FROM turns WHERE battle NOT IN temp.erased AND answer_b NOTNULL"
-        " UNION SELECT answer_a FROM queue_turns UNION SELECT answer_b FROM queue_turns)",
+        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.answer_a = answers.id AND t.battle NOT IN"
+        " temp.erased)"
+        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.answer_b = answers.id AND t.battle NOT IN"
+        " temp.erased)"
+        " AND NOT EXISTS (SELECT 1 FROM queue_turns q WHERE q.answer_a = answers.id)"
+        " AND NOT EXISTS (SELECT 1 FROM queue_turns q WHERE q.answer_b = answers.id)",
         DB_NONE, err);
     return count_changes(tx, ran, count);
 }
@@ -78,7 +81,7 @@ static bool empty_battles(struct db *tx, struct erasure_report *out, struct err 
                   "DELETE FROM finds WHERE search IN"
                   " (SELECT id FROM searches WHERE battle IN temp.erased)",
                   DB_NONE, err) &&
-           db_run(tx, "DELETE FROM temp.erased", DB_NONE, err);
+           db_run(tx, "DELETE FROM temp.erased", DB_NONE, err) && db_cut_log(tx);
 }
 
 static bool choose_of_voter(struct db *tx, int64_t voter, int64_t now_ms, int64_t *battles,

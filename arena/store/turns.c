@@ -37,9 +37,43 @@ bool turns_insert(struct db *tx, const char *battle, int turn, struct text promp
                   DB_VALUES(DB_INT(turn), DB_TEXT(prompt), DB_INT(now_ms), DB_STRING(battle)), err);
 }
 
+/* Nothing shows it any more, so nothing would find it when its text is to go. */
+static bool forget_answer(struct db *tx, int64_t answer, struct err *err)
+{
+    return !answer || db_run(tx,
+                             "UPDATE answers SET text = NULL, reasoning = NULL, refusal = NULL,"
+                             " request_id = NULL, sent = NULL WHERE id = ?1"
+                             " AND NOT EXISTS (SELECT 1 FROM turns WHERE answer_a = ?1)"
+                             " AND NOT EXISTS (SELECT 1 FROM turns WHERE answer_b = ?1)"
+                             " AND NOT EXISTS (SELECT 1 FROM queue_turns WHERE answer_a = ?1)"
+                             " AND NOT EXISTS (SELECT 1 FROM queue_turns WHERE answer_b = ?1)"
+                             " AND NOT EXISTS (SELECT 1 FROM eval_calls WHERE answer = ?1)",
+                             DB_VALUES(DB_INT(answer)), err);
+}
+
+static bool find_answers(struct db *tx, const char *battle, int turn, int64_t answers[2],
+                         struct err *err)
+{
+    struct db_rows rows;
+    answers[0] = answers[1] = 0;
+    if (!db_select(tx, &rows,
+                   "SELECT answer_a, answer_b FROM turns WHERE turn = ? AND battle ="
+                   " (SELECT number FROM battles WHERE id = ? AND state < 2)",
+                   DB_VALUES(DB_INT(turn), DB_STRING(battle)), err))
+        return false;
+    if (db_next(&rows)) {
+        answers[0] = db_int(&rows, 0);
+        answers[1] = db_int(&rows, 1);
+    }
+    return db_end(&rows, err);
+}
+
 bool turns_answer(struct db *tx, const char *battle, int turn, int64_t answer_a, int64_t answer_b,
                   const struct turn_timing *timing, int64_t now_ms, struct err *err)
 {
+    int64_t before[2];
+    if (!find_answers(tx, battle, turn, before, err))
+        return false;
     if (!db_run(
             tx,
             "UPDATE turns SET answer_a = ?, answer_b = ?, first_ms_a = ?, first_ms_b = ?, "
@@ -52,7 +86,9 @@ bool turns_answer(struct db *tx, const char *battle, int turn, int64_t answer_a,
                       DB_KNOWN(timing->shown_ms), DB_INT(now_ms), DB_INT(turn), DB_STRING(battle)),
             err))
         return false;
-    return db_changes(tx) == 1 || refuse_turn(tx, battle, turn, err);
+    if (db_changes(tx) != 1)
+        return refuse_turn(tx, battle, turn, err);
+    return forget_answer(tx, before[0], err) && forget_answer(tx, before[1], err);
 }
 
 static struct turn_record turn_from_row(const struct db_rows *rows)

@@ -11,8 +11,8 @@
 bool turns_insert(struct db *tx, const char *battle, int turn, struct text prompt, int64_t now_ms,
                   struct err *err);
 
-/* The turn's two answers (ids); regenerating replaces them. Pacing: what the voter really saw,
- * see below. */
+/* The turn's two answers (ids); regenerating replaces them, and those before lose their text.
+ * Pacing: what the voter really saw, see below. */
 struct turn_timing {
     int64_t first_ms_a,
         first_ms_b; /* from the turn's start to the lane's first content; -1: none */

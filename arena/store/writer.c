@@ -197,6 +197,11 @@ static int on_commit(void *user, sqlite3 *handle, const char *name, int pages)
     return SQLITE_OK;
 }
 
+static bool is_too_long(const struct writer *writer)
+{
+    return (int64_t)writer->wal_pages * WAL_FRAME > LIMIT_WAL_BYTES;
+}
+
 static void checkpoint(struct writer *writer, int mode)
 {
     int pages = 0, done = 0;
@@ -206,19 +211,22 @@ static void checkpoint(struct writer *writer, int mode)
     sqlite3_busy_timeout(handle, 5000);
     writer->next_truncate_ns = clock_mono_ns() + RETRY_MS * CLOCK_MS;
     writer->checkpointed = result == SQLITE_OK && done == pages;
-    if (result == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+    if (result == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
         writer->wal_pages = 0;
+        db_log_was_cut(writer->db);
+    }
     if (result != SQLITE_OK && result != SQLITE_BUSY)
         log_error("store", "the write-ahead log could not be moved into the database: %s",
                   sqlite3_errmsg(handle));
-    else if (mode == SQLITE_CHECKPOINT_TRUNCATE && result == SQLITE_BUSY)
+    else if (result == SQLITE_BUSY && is_too_long(writer))
         log_warning("store", "a long read keeps the write-ahead log at %d MiB",
                     (int)((int64_t)writer->wal_pages * WAL_FRAME >> 20));
 }
 
-static bool log_is_too_long(const struct writer *writer)
+/* It is too long, or holds text that was let go. */
+static bool log_is_to_be_cut(const struct writer *writer)
 {
-    return (int64_t)writer->wal_pages * WAL_FRAME > LIMIT_WAL_BYTES &&
+    return (is_too_long(writer) || db_log_is_to_be_cut(writer->db)) &&
            clock_mono_ns() >= writer->next_truncate_ns;
 }
 
@@ -281,7 +289,7 @@ static void *writer_main(void *data)
             checkpoint_when_idle(writer);
         else
             break;
-        if (log_is_too_long(writer))
+        if (log_is_to_be_cut(writer))
             checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
     }
     checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);

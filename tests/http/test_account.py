@@ -152,6 +152,39 @@ def test_erasing_everything(house):
     house.start()
 
 
+def traces(house, *marks):
+    """In which of the directory's files which of the marks stand."""
+    files = [(path.name, path.read_bytes()) for path in sorted(house.data.iterdir()) if path.is_file()]
+    return [(name, mark) for name, content in files for mark in marks if mark.encode() in content]
+
+
+def test_no_file_keeps_a_byte_of_what_was_erased(provider, house):
+    """Not the log beside the database either, and while the server goes on."""
+    voter = newcomer(house)
+    password(voter, "markname")
+    provider.scripts["left"].text = provider.scripts["right"].text = "markfirst, as you said"
+    battle, _ = voter.ready("markprompt " + "long " * 3000)
+    provider.scripts["left"].text = provider.scripts["right"].text = "marksecond, as you said"
+    stream = voter.events(battle)
+    assert voter.post(f"/api/battles/{battle}/regenerate").status == 200
+    stream.until("reset")
+    stream.until("ready")
+    stream.close()
+    voter.vote(battle, reveal=False, key="markkey")
+    voter.post(f"/api/battles/{battle}/feedback", {"comment": "markcomment", "recognised": {"a": "markguess"}})
+    skipped, _ = voter.ready("markskipped")
+    voter.post(f"/api/battles/{skipped}/skip")
+    voter.ready("markopen")
+    marks = ["markname", "markprompt", "markfirst", "marksecond", "markcomment", "markguess", "markskipped", "markopen",
+             "markkey", voter.get("/api/account").json["id"]]
+    assert {mark for _, mark in traces(house, *marks)} >= set(marks) - {"markfirst"}
+    assert voter.post("/api/account/erase", {"erase": "everything"}, key="markerase").json == {"battles": 3, "votes": 1}
+    end = time.monotonic() + 60
+    while traces(house, *marks, "markerase") and time.monotonic() < end:
+        time.sleep(0.05)
+    assert traces(house, *marks, "markerase") == []
+
+
 def test_nothing_is_erased_under_a_running_battle(provider, house):
     voter = newcomer(house)
     provider.scripts["left"] = provider.scripts["right"] = Script(hold=threading.Event())

@@ -4,6 +4,7 @@
 
 #include "store/erasure.h"
 #include "store/ledger.h"
+#include "store/turns.h"
 #include "store/vote_rows.h"
 
 static void cast(struct fixture *fixture, char id[STORE_ID_SIZE])
@@ -181,6 +182,36 @@ static void old_text_goes(void **state)
     expect_whole(fixture, 1, 1);
 }
 
+static bool answer_again(struct db *tx, void *data, struct err *err)
+{
+    static const struct turn_timing TIMING = {-1, -1, -1, -1, -1, -1};
+    int64_t ids[2];
+    for (int side = 0; side < 2; side++) {
+        struct answer_record record = {.key = {(uint8_t)(7 + side)},
+                                       .version = 1,
+                                       .text = TEXT("another answer"),
+                                       .finish = "stop",
+                                       .created_ms = NOW};
+        if (!answers_insert(tx, &record, &ids[side], err))
+            return false;
+    }
+    return turns_answer(tx, data, 1, ids[0], ids[1], &TIMING, NOW, err);
+}
+
+/* Its text would be out of reach of whoever erases later. */
+static void an_answer_that_was_replaced_goes_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    char id[STORE_ID_SIZE];
+    fixture_battle(fixture, BATTLE_READY, id);
+    assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text NOTNULL"), 2);
+    fixture_apply(fixture, answer_again, id);
+    assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text NOTNULL"), 2);
+    assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text IS NULL"), 2);
+    fixture_apply(fixture, erase, &(struct erasing){.voter = fixture->voter});
+    assert_int_equal(number(fixture, "SELECT count(*) FROM answers WHERE text NOTNULL"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +220,7 @@ int main(void)
         TEST(a_prompt_that_nobody_else_asked_is_hidden),
         TEST(what_others_were_shown_too_stays),
         TEST(old_text_goes),
+        TEST(an_answer_that_was_replaced_goes_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
