@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary, wait_until
+from arena_server import PATIENCE, ArenaServer, binary, wait_until
 from pages import NAMES, ORGANISATIONS, OVER, RATE, READY
 
 PROMPTS = [f"Question {number}: why is the sky blue?" for number in range(10)]
@@ -16,7 +16,7 @@ GOLD = {"prompt": "What is two and two?", "chosen": "It is four.", "rejected": "
 
 def arena_command(server, *arguments, code=0):
     done = subprocess.run([binary(), *arguments, "--data", str(server.data)],
-                          capture_output=True, text=True, timeout=60)  # fmt: skip
+                          capture_output=True, text=True, timeout=PATIENCE)  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

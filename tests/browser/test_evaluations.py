@@ -54,7 +54,7 @@ def evaluate(server):
     spec = {"name": "nightly", "prompts": PROMPTS, "competitors": [*NAMES, "third"], "judge": ["judge", "human"]}
     (server.data / "spec.json").write_text(json.dumps(spec))
     done = subprocess.run([binary(), "eval", "run", str(server.data / "spec.json"), "--data", str(server.data)],
-                          capture_output=True, text=True, timeout=60)  # fmt: skip
+                          capture_output=True, text=True, timeout=PATIENCE)  # fmt: skip
     assert done.returncode == 0, done.stderr
     voter = server.voter()
     voter.post("/api/join", {"token": invite(server, "voter").rsplit("/", 1)[1]})

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary
-from pages import NAMES, ORGANISATIONS, RATE
+from arena_server import PATIENCE, ArenaServer, binary
+from pages import NAMES, ORGANISATIONS, PATIENCE_MS, RATE
 
 
 @pytest.fixture
@@ -17,14 +17,14 @@ def fresh(models, tmp_path):
         yield server
 
 
-def cast(server, winner):
+def cast(server, winner, **more):
     """A vote for the competitor of that name, or 'tie', by a voter of its own."""
     voter = server.voter()
     battle, events = voter.ready()
     text = "".join(event.data["text"] for event in events if event.kind == "delta" and event.data["lane"] == "a")
     a = NAMES[1] if "crayons" in text else NAMES[0]
     word = winner if winner == "tie" else "model_a" if winner == a else "model_b"
-    assert voter.vote(battle, word).status == 200
+    assert voter.vote(battle, word, **more).status == 200
     return voter
 
 
@@ -92,7 +92,7 @@ def test_a_vote_in_another_tab_shows_at_once(visit, fresh):
     other.goto(fresh.origin + "/")
     other.fill("#prompt", "Why?")
     other.press("#prompt", "Enter")
-    other.wait_for_selector("#vote:not([hidden])", timeout=60000)
+    other.wait_for_selector("#vote:not([hidden])", timeout=PATIENCE_MS)
     other.click("[data-winner=tie]")
     other.wait_for_selector(RATE)
     page.wait_for_selector("#unranked:not([hidden])")
@@ -106,7 +106,8 @@ def two_voters(server, tmp_path):
     path = tmp_path / "votes.jsonl"
     path.write_text("".join(json.dumps({"model_a": a, "model_b": b, "winner": winner, "voter": voter}) + "\n"
                             for a, b, winner, voter in rows))
-    done = subprocess.run([binary(), "import", path, "--data", server.data], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary(), "import", path, "--data", server.data], capture_output=True, text=True,
+                          timeout=PATIENCE)  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 
@@ -116,6 +117,7 @@ def names(page):
 
 def test_without_any_one_voter(visit, fresh, size, axe, tmp_path_factory):
     two_voters(fresh, tmp_path_factory.mktemp("votes"))
+    fresh.voter().board(18)
     voter = visit(size, server=fresh)
     page = board(voter)
     page.wait_for_selector("#ranked:not([hidden])")
@@ -138,7 +140,7 @@ def test_without_any_one_voter(visit, fresh, size, axe, tmp_path_factory):
 
 def test_kinds_of_votes_are_left_out_together(visit, fresh, size, axe, tmp_path_factory):
     two_voters(fresh, tmp_path_factory.mktemp("votes"))
-    cast(fresh, "tie")  # read for no two seconds
+    cast(fresh, "tie", read_ms=5).board(19)  # read for no two seconds
     voter = visit(size, server=fresh)
     page = board(voter)
     page.wait_for_selector("#ranked:not([hidden])")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from contract import refused
 from fake_provider import Script
 
@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 
 def arena(server, *arguments):
     done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True,
-                          timeout=60, check=True)
+                          timeout=PATIENCE, check=True)
     return done.stdout.splitlines()
 
 

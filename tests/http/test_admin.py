@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from contract import ok, refused
 from fake_provider import Script
 
@@ -14,7 +14,7 @@ SECRET = "typed just now"
 
 def arena(server, *arguments):
     done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True,
-                          timeout=60, check=True)
+                          timeout=PATIENCE, check=True)
     return done.stdout.splitlines()
 
 

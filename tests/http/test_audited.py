@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 
 
 def rows(data):
@@ -15,7 +15,7 @@ def rows(data):
 
 
 def arena(data, *arguments):
-    done = subprocess.run([binary(), *arguments, "--data", str(data)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary(), *arguments, "--data", str(data)], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

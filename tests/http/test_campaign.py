@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import contract
-from arena_server import ArenaServer, binary, wait_until, within_a_day
+from arena_server import PATIENCE, ArenaServer, binary, wait_until, within_a_day
 from fake_provider import Script
 
 MODELS = ("ours", "rival", "third")
@@ -18,7 +18,7 @@ MODELS = ("ours", "rival", "third")
 
 def command(server, *arguments, code=0):
     done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True,
-                          timeout=60)
+                          timeout=PATIENCE)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -179,7 +179,7 @@ def test_a_question_is_registered_once_and_for_all(arena):
 ])
 def test_what_makes_no_sense_is_said(arena, arguments, says):
     done = subprocess.run([binary(), "campaign", "create", *arguments, "--data", str(arena.data)], capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=PATIENCE)
     assert done.returncode in (1, 2) and says in done.stderr, done
 
 

@@ -10,14 +10,14 @@ import subprocess
 
 import pytest
 
-from arena_server import binary
+from arena_server import PATIENCE, binary
 
 FIXTURES = os.environ.get("ARENA_FIXTURES", "")
 
 
 def arena(*arguments, stdin=None, code=0):
     done = subprocess.run(
-        [binary(), *map(str, arguments)], capture_output=True, text=True, timeout=120, input=stdin
+        [binary(), *map(str, arguments)], capture_output=True, text=True, timeout=4 * PATIENCE, input=stdin
     )
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done

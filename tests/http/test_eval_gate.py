@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from fake_provider import Script
 from test_data_import import arena, lines, load
 
@@ -31,7 +31,7 @@ def gate(data, *more, model="x", versus="y"):
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     found = json.loads(done.stdout) if done.stdout else {}
     assert not found or found["exit_code"] == done.returncode
@@ -139,7 +139,7 @@ def test_for_pipelines(tmp_path):
         [binary(), "gate", "--data", data, "--model", "x", "--versus", "y", "--format", form],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     suite = xml.etree.ElementTree.fromstring(ask("junit").stdout).find("testsuite")
     assert suite.get("failures") == "1" and suite.find("testcase/failure").get("message").startswith(

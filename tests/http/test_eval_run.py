@@ -470,7 +470,7 @@ def test_lost_prompts_are_asked_again(tmp_path):
         (tmp_path / "config.json").write_text(json.dumps(config))
         command = lab.command("run", "x")[:2] + ["from-losses", "--model", "ours", "--judge", "judge", "--data",
                                                  str(lab.data), "--config", str(tmp_path / "config.json")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         chosen = {(row["model"], row["chosen"]): row["prompts"] for row in lab.report()["chosen"]}
         assert chosen == {("ours", "lost"): 3, ("rival", "lost"): 3, ("ours", "control"): 2, ("rival", "control"): 2}

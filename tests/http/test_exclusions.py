@@ -5,13 +5,13 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from contract import check, ok, refused
 from fake_provider import Script
 
 
 def arena(*arguments):
-    return subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    return subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE)
 
 
 def board(voter, query="", votes=None):

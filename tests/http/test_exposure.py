@@ -56,7 +56,7 @@ def secure(provider, tmp_path):
 def test_a_battle_over_tls(secure):
     assert secure.url.startswith("https://0.0.0.0:")
     command = [binary(), "invite", "--data", str(secure.data)]
-    link = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    link = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.strip()
     assert link.startswith(f"https://arena.example:{secure.port}/join/"), "the inner socket needs no TLS"
     voter = secure.voter(origin=None)
     host = {"Host": "arena.example"}

@@ -4,11 +4,10 @@ import os
 import pathlib
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary, wait_until
 from contract import ok
 from fake_provider import FakeProvider, Script
 
@@ -52,19 +51,12 @@ def finder():
         yield fake
 
 
-def wait(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def queue(voter):
     return ok(voter.get("/api/review"), "review_list")
 
 
 def searched(voter, count):
-    wait(lambda: queue(voter)["search"]["searched"] == count)
+    wait_until(lambda: queue(voter)["search"]["searched"] == count)
     return queue(voter)["search"]
 
 
@@ -110,7 +102,7 @@ def test_what_the_model_finds_joins_the_queue(finder, tmp_path):
 
         assert finder.asked("2 + 2") == 1
         assert voter.post(f"/api/battles/{plain}/feedback", {"comment": "Tell Zygmunt Okrasa."}).status == 200
-        wait(lambda: queue(voter)["battles"])  # what is said later is looked at too
+        wait_until(lambda: queue(voter)["battles"])  # what is said later is looked at too
         assert [find["part"] for row in queue(voter)["battles"] for find in row["finds"]] == ["comment"]
 
     asked = finder.asked("")
@@ -142,7 +134,7 @@ def test_a_model_that_fails_holds_nothing_up(finder, tmp_path):
     with ArenaServer(config=finder.setup(), data=tmp_path) as server:
         voter = server.voter()
         mailed, plain = battle_of(voter, MAILED), battle_of(voter, PLAIN)
-        wait(lambda: finder.asked("") > 0)
+        wait_until(lambda: finder.asked("") > 0)
         texts, told = export(tmp_path)
         assert "zoe@" not in texts[mailed] and "2 + 2" in texts[plain]
         assert "1 written before the model that looks for personal data has seen them" in told
@@ -160,9 +152,9 @@ def test_only_what_may_be_exported_is_shown_to_the_model(finder, tmp_path):
         assert hidden.post(f"/api/battles/{battle}/private", {"private": True}).status == 200
         assert hidden.vote(battle).status == 200
         battle_of(agreed, NAMED)
-        wait(lambda: queue(agreed)["battles"])
+        wait_until(lambda: queue(agreed)["battles"])
         inside.agree("export")  # changes their mind
-        wait(lambda: finder.asked("my inside words"))
+        wait_until(lambda: finder.asked("my inside words"))
         assert finder.asked("my hidden words") == 0
 
         assert agreed.post("/api/account/erase", {"erase": "everything"}).status == 200
@@ -173,7 +165,7 @@ def test_only_what_may_be_exported_is_shown_to_the_model(finder, tmp_path):
 def test_who_may_not_look(finder, tmp_path, model, in_house, said):
     (tmp_path / "arena.json").write_text(json.dumps(finder.setup(model, in_house)))
     done = subprocess.run([binary(), "serve", "--data", tmp_path, "--listen", "127.0.0.1:0"], capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=PATIENCE)
     assert done.returncode == 2 and said in done.stderr and "personal_data" in done.stderr
 
 

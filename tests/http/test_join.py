@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from contract import check, ok, refused
 
 AUTH = {"mode": "invite"}
@@ -14,7 +14,7 @@ AUTH = {"mode": "invite"}
 def arena(server, *arguments, code=0):
     """A command on this server's data directory; gives its output lines."""
     command = [binary(), *arguments, "--data", str(server.data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == code, done
     return done.stdout.splitlines() if code == 0 else done.stderr
 

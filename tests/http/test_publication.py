@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from contract import check, ok, refused
 from fake_provider import Script
 
@@ -30,7 +30,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent / "arena" / "http
 
 def arena(server, *arguments):
     done = subprocess.run([binary(), *arguments, "--data", str(server.data)], capture_output=True, text=True,
-                          timeout=60)
+                          timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -170,5 +170,6 @@ def test_local_mode_is_live_and_verify_checks_what_was_published(provider, tmp_p
     with sqlite3.connect(tmp_path / "arena.db") as db:
         assert db.execute("SELECT actor, act FROM audit").fetchall() == [("command line", "publish leaderboards")]
         db.execute("UPDATE publications SET hash = zeroblob(32)")
-    done = subprocess.run([binary(), "verify", "--data", str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary(), "verify", "--data", str(tmp_path)], capture_output=True, text=True,
+                          timeout=PATIENCE)
     assert done.returncode == 1 and "publication" in done.stdout + done.stderr

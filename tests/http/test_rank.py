@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from arena_server import PATIENCE
+
 ARENA = os.environ["ARENA_BINARY"]
 VOTES = "model_a,model_b,winner,judge\n" + "".join(
     f"{a},{b},{w},v{k % 7}\n" for k, (a, b, w) in enumerate(
@@ -16,7 +18,7 @@ VOTES = "model_a,model_b,winner,judge\n" + "".join(
 
 
 def rank(*args, data=None):
-    return subprocess.run([ARENA, "rank", *map(str, args)], input=data, capture_output=True, timeout=60)
+    return subprocess.run([ARENA, "rank", *map(str, args)], input=data, capture_output=True, timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from arena_server import binary
+from arena_server import PATIENCE, binary
 from replay_provider import KEY, ReplayProvider, Reply
 from test_remote import GOOD
 
@@ -20,7 +20,8 @@ def models(folder, *arguments, config=None, key=KEY):
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY") and k != "ARENA_TEST_KEY"}
     if key:
         environment["ARENA_TEST_KEY"] = key
-    done = subprocess.run([binary(), "models", *arguments], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run([binary(), "models", *arguments], capture_output=True, text=True, env=environment,
+                          timeout=PATIENCE)
     assert KEY not in done.stdout + done.stderr
     return done
 

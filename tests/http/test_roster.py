@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from arena_server import ArenaServer, binary, wait_until, within_a_day
+from arena_server import PATIENCE, ArenaServer, binary, wait_until, within_a_day
 from contract import ok, refused
 from fake_provider import FakeProvider, Script
 
@@ -23,7 +23,7 @@ TINY = pathlib.Path(os.environ.get("ARENA_FIXTURES") or "/nonexistent") / "model
 def models(data, *arguments, code=0, stdin=subprocess.DEVNULL):
     """arena models …; gives its output, or its complaint."""
     done = subprocess.run([binary(), "models", *arguments, "--data", str(data)], capture_output=True, text=True,
-                          timeout=60, stdin=stdin)
+                          timeout=PATIENCE, stdin=stdin)
     assert done.returncode == code, done
     return done.stdout if code == 0 else done.stderr
 
@@ -87,7 +87,7 @@ def test_a_terminal_is_asked_for_the_budget(provider, tmp_path, line, budget):
     terminal, stdin = os.openpty()
     os.write(terminal, line.encode())
     done = subprocess.run([binary(), "models", "add", "third", *rival(provider), "--model", "third", "--price", "1/2",
-                           "--data", str(tmp_path)], stdin=stdin, capture_output=True, text=True, timeout=60)
+                           "--data", str(tmp_path)], stdin=stdin, capture_output=True, text=True, timeout=PATIENCE)
     os.close(terminal)
     os.close(stdin)
     assert done.stderr.index("receive the prompts") < done.stderr.index("Daily budget in USD")

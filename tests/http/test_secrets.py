@@ -69,7 +69,7 @@ def test_what_a_provider_repeats_is_masked(reply, stream, tmp_path):
         (tmp_path / "arena.json").write_text(json.dumps(endpoint.config(stream=stream)))
         for command in ("test", "discover"):
             done = subprocess.run([binary(), "models", command, "it", "--config", str(tmp_path / "arena.json")],
-                                  capture_output=True, env={**os.environ, "ARENA_TEST_KEY": KEY}, timeout=60)
+                                  capture_output=True, env={**os.environ, "ARENA_TEST_KEY": KEY}, timeout=PATIENCE)
             everything += done.stdout + done.stderr
     for start in range(len(KEY) - 8):
         assert KEY[start:start + 9].encode() not in everything, everything

@@ -54,7 +54,8 @@ def board(voter, query=""):
 
 
 def leaderboard(data, *more):
-    done = subprocess.run([binary(), "leaderboard", "--data", data, *more], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary(), "leaderboard", "--data", data, *more], capture_output=True, text=True,
+                          timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -77,7 +78,8 @@ def test_a_model_tags_what_was_voted_on(labeller, tmp_path):
 
     table = leaderboard(tmp_path, "--category", "creative_writing")
     assert "as labeller says" in table and "of 36 prompts labelled by people" in table
-    verified = subprocess.run([binary(), "verify", "--data", tmp_path], capture_output=True, text=True, timeout=60)
+    verified = subprocess.run([binary(), "verify", "--data", tmp_path], capture_output=True, text=True,
+                              timeout=PATIENCE)
     assert verified.returncode == 0 and "WRONG" not in verified.stdout, verified.stdout
     exported = subprocess.run([binary(), "export", "votes", "--data", tmp_path], capture_output=True, text=True)
     tags = [json.loads(line)["category_tag"] for line in exported.stdout.splitlines()]

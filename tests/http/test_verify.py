@@ -3,7 +3,7 @@ import contextlib
 import sqlite3
 import subprocess
 
-from arena_server import ArenaServer, binary
+from arena_server import PATIENCE, ArenaServer, binary
 from contract import ok
 from fake_provider import Script
 
@@ -21,7 +21,7 @@ TAMPERINGS = [
 
 
 def verify(folder):
-    return subprocess.run([binary(), "verify", "--data", str(folder)], capture_output=True, text=True, timeout=60)
+    return subprocess.run([binary(), "verify", "--data", str(folder)], capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_what_was_touched_is_named(provider, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from arena_server import ArenaServer
+from arena_server import PATIENCE, ArenaServer
 from fake_provider import FakeProvider, Script
 from test_rank import arena_rank_board, assert_same_board, rank
 
@@ -21,7 +21,7 @@ HOSTILE = '=1+1,"quoted"\r\nand more\tü 漢 \u2028 \U0001f600 \\n'
 
 
 def arena(*words):
-    done = subprocess.run([ARENA, *map(str, words)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([ARENA, *map(str, words)], capture_output=True, text=True, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stderr
     return done
 

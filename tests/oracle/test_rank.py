@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from arena_server import PATIENCE
+
 ARENA = os.environ["ARENA_BINARY"]
 FIXTURES = os.environ.get("ARENA_FIXTURES") or None
 LLMFAO = ["--columns", "left,right,winner"]
@@ -20,7 +22,7 @@ LLMFAO = ["--columns", "left,right,winner"]
 
 def rank(path, *options):
     run = subprocess.run([ARENA, "rank", str(path), "--format", "json", *options],
-                         capture_output=True, text=True, timeout=120)
+                         capture_output=True, text=True, timeout=2 * PATIENCE)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 
