@@ -16,14 +16,68 @@
 enum { MAX_PATH = 4096, MAX_ROTARY = 4096 };
 
 static const struct checkpoint_family families[] = {
-    {"llama", "llama", true, false, false, -1},   {"mistral", "llama", true, false, false, -1},
-    {"mixtral", "llama", true, false, false, -1}, {"smollm3", "smollm3", true, false, false, -1},
-    {"qwen2", "qwen2", false, false, false, -1},  {"qwen2_moe", "qwen2moe", false, false, false, 0},
-    {"qwen3", "qwen3", false, false, false, -1},  {"qwen3_moe", "qwen3moe", false, false, false, 1},
-    {"olmoe", "olmoe", false, false, false, 0},   {"gemma2", "gemma2", false, true, true, -1},
-    {"gemma3", "gemma3", false, true, true, -1},  {"gemma3_text", "gemma3", false, true, true, -1},
-    {"phi3", "phi3", false, false, false, -1},
+    {"llama", "llama", true, false, false, false, WINDOWS_NONE},
+    {"mistral", "llama", true, false, false, false, WINDOWS_ALL},
+    {"mixtral", "llama", true, false, false, false, WINDOWS_ALL},
+    {"smollm3", "smollm3", true, false, false, false, WINDOWS_LATE},
+    {"qwen2", "qwen2", false, false, false, false, WINDOWS_LATE},
+    {"qwen2_moe", "qwen2moe", false, false, false, true, WINDOWS_LATE},
+    {"qwen3", "qwen3", false, false, false, false, WINDOWS_LATE},
+    {"qwen3_moe", "qwen3moe", false, false, false, true, WINDOWS_LATE},
+    {"olmoe", "olmoe", false, false, false, true, WINDOWS_NONE},
+    {"gemma2", "gemma2", false, true, true, false, WINDOWS_PATTERN},
+    {"gemma3", "gemma3", false, true, true, false, WINDOWS_PATTERN},
+    {"gemma3_text", "gemma3", false, true, true, false, WINDOWS_PATTERN},
+    {"phi3", "phi3", false, false, false, false, WINDOWS_ALL},
 };
+
+/* What the family's own code takes where config.json says nothing, if GGUF's readers would take
+ * something else. Gemma 3's larger models are published without these. */
+static const struct {
+    const char *architecture, *key;
+    double value;
+} defaults[] = {
+    {"gemma3", "num_attention_heads", 8},
+    {"gemma3", "num_key_value_heads", 4},
+    {"gemma3", "head_dim", 256},
+    {"gemma3", "max_position_embeddings", 131072},
+    {"gemma3", "rms_norm_eps", 1e-6},
+    {"gemma3", "rope_theta", 1e6},
+    {"gemma3", "query_pre_attn_scalar", 256},
+    {"gemma3", "sliding_window", 4096},
+    {"gemma2", "num_attention_heads", 8},
+    {"gemma2", "num_key_value_heads", 4},
+    {"gemma2", "head_dim", 256},
+    {"gemma2", "max_position_embeddings", 8192},
+    {"gemma2", "rms_norm_eps", 1e-6},
+    {"gemma2", "query_pre_attn_scalar", 256},
+    {"qwen3", "head_dim", 128},
+};
+
+/* A number of config.json, or the family's own. */
+static bool fact(const struct checkpoint *checkpoint, const char *key, double *number)
+{
+    const struct json_tree_value *value = json_tree_get(checkpoint->facts, key);
+    if (value && value->kind == JSON_TREE_NUMBER) {
+        *number = value->number;
+        return true;
+    }
+    for (size_t i = 0; !value && i < sizeof defaults / sizeof *defaults; i++)
+        if (!strcmp(defaults[i].architecture, checkpoint->family->architecture) &&
+            !strcmp(defaults[i].key, key)) {
+            *number = defaults[i].value;
+            return true;
+        }
+    return false;
+}
+
+static int64_t integer_fact(const struct checkpoint *checkpoint, const char *key, int64_t otherwise)
+{
+    double number;
+    if (!fact(checkpoint, key, &number))
+        return otherwise;
+    return number >= 0 && number < 0x1p53 && number == floor(number) ? (int64_t)number : -1;
+}
 
 bool checkpoint_is(const char *path)
 {
@@ -92,13 +146,13 @@ static const struct {
 static void put_plain(struct checkpoint *checkpoint)
 {
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
-        const struct json_tree_value *value = json_tree_get(checkpoint->facts, plain[i].from);
-        if (!value || value->kind != JSON_TREE_NUMBER)
+        double number;
+        if (!fact(checkpoint, plain[i].from, &number))
             continue;
         if (plain[i].integer)
-            put_integer(checkpoint, plain[i].to, json_tree_integer(value, -1));
+            put_integer(checkpoint, plain[i].to, integer_fact(checkpoint, plain[i].from, -1));
         else
-            put_number(checkpoint, plain[i].to, value->number);
+            put_number(checkpoint, plain[i].to, number);
     }
 }
 
@@ -106,16 +160,14 @@ static void put_plain(struct checkpoint *checkpoint)
 static bool read_sizes(struct checkpoint *checkpoint)
 {
     const struct json_tree_value *facts = checkpoint->facts;
-    int64_t width = json_tree_integer(json_tree_get(facts, "hidden_size"), 0);
-    checkpoint->layers = json_tree_integer(json_tree_get(facts, "num_hidden_layers"), 0);
-    checkpoint->heads = json_tree_integer(json_tree_get(facts, "num_attention_heads"), 0);
-    checkpoint->kv_heads =
-        json_tree_integer(json_tree_get(facts, "num_key_value_heads"), checkpoint->heads);
+    int64_t width = integer_fact(checkpoint, "hidden_size", 0);
+    checkpoint->layers = integer_fact(checkpoint, "num_hidden_layers", 0);
+    checkpoint->heads = integer_fact(checkpoint, "num_attention_heads", 0);
+    checkpoint->kv_heads = integer_fact(checkpoint, "num_key_value_heads", checkpoint->heads);
     if (checkpoint->layers < 1 || checkpoint->heads < 1 || checkpoint->kv_heads < 1 || width < 1)
         return refuse(checkpoint,
                       "num_hidden_layers, num_attention_heads or hidden_size is missing");
-    checkpoint->head_dim =
-        json_tree_integer(json_tree_get(facts, "head_dim"), width / checkpoint->heads);
+    checkpoint->head_dim = integer_fact(checkpoint, "head_dim", width / checkpoint->heads);
     if (checkpoint->head_dim < 2 || checkpoint->head_dim > MAX_ROTARY)
         return refuse(checkpoint, "the heads' size makes no sense");
     checkpoint->experts = json_tree_integer(json_tree_get(facts, "num_local_experts"), 0);
@@ -151,25 +203,34 @@ static bool is_readable_quantization(const struct json_tree_value *facts)
     return !facts;
 }
 
+/* SmolLM3's list has a 1 for each layer that has rotary positions. */
+static bool check_rope_layers(const struct checkpoint *checkpoint)
+{
+    const struct json_tree_value *list = json_tree_get(checkpoint->facts, "no_rope_layers");
+    const struct json_tree_value *interval =
+        json_tree_get(checkpoint->facts, "no_rope_layer_interval");
+    int64_t layer = 0;
+    if (!list || list->kind != JSON_TREE_ARRAY)
+        return json_tree_integer(interval, 4) == 4;
+    for (const struct json_tree_value *item = list->first; item; item = item->next, layer++)
+        if (json_tree_integer(item, -1) != (layer % 4 != 3))
+            return false;
+    return layer == checkpoint->layers;
+}
+
 /* Settings that the engine's form of a family does not have. */
 static bool check_settings(const struct checkpoint *checkpoint)
 {
     const struct json_tree_value *facts = checkpoint->facts;
-    const struct checkpoint_family *family = checkpoint->family;
-    const struct json_tree_value *dense = json_tree_get(facts, "mlp_only_layers");
-    if (family->topk_normalised >= 0 &&
-        json_tree_bool(json_tree_get(facts, "norm_topk_prob"), family->topk_normalised) !=
-            (family->topk_normalised != 0))
-        return refuse(checkpoint, "norm_topk_prob is not what this family has here");
+    const struct json_tree_value *dense = json_tree_get(facts, "mlp_only_layers"),
+                                 *clip = json_tree_get(facts, "clip_qkv");
     if (json_tree_integer(json_tree_get(facts, "decoder_sparse_step"), 1) != 1 ||
         (dense && dense->length > 0))
         return refuse(checkpoint, "some of its layers have no experts, which is not supported");
-    if (json_tree_bool(json_tree_get(facts, "use_sliding_window"), false))
-        return refuse(checkpoint, "use_sliding_window is not supported for this family");
-    if (json_tree_integer(json_tree_get(facts, "sliding_window_pattern"), 6) != 6)
-        return refuse(checkpoint, "sliding_window_pattern is not 6");
-    if (json_tree_integer(json_tree_get(facts, "no_rope_layer_interval"), 4) != 4)
-        return refuse(checkpoint, "no_rope_layer_interval is not 4");
+    if (clip && clip->kind != JSON_TREE_NULL)
+        return refuse(checkpoint, "clip_qkv is not supported");
+    if (!check_rope_layers(checkpoint))
+        return refuse(checkpoint, "its layers without rotary positions are not every fourth");
     if (!is_readable_quantization(
             json_tree_get(json_tree_root(checkpoint->config), "quantization_config")))
         return refuse(checkpoint,
@@ -247,6 +308,26 @@ static bool long_factors(struct checkpoint *checkpoint, const struct json_tree_v
                     extra);
 }
 
+/* YaRN's borders and its correction of size, which DeepSeek's configurations give as two scales. */
+static bool put_yarn(struct checkpoint *checkpoint, const struct json_tree_value *scaling)
+{
+    double factor = fmax(1, json_tree_number(json_tree_get(scaling, "factor"), 1));
+    double scale = json_tree_number(json_tree_get(scaling, "mscale"), 0),
+           all = json_tree_number(json_tree_get(scaling, "mscale_all_dim"), 0);
+    double size = 1 + 0.1 * log(factor);
+    if (scale != 0 && all != 0)
+        size = (1 + 0.1 * scale * log(factor)) / (1 + 0.1 * all * log(factor));
+    if (!json_tree_bool(json_tree_get(scaling, "truncate"), true))
+        return refuse(checkpoint, "its rope_scaling's truncate is false, which is not supported");
+    put_number(checkpoint, "rope.scaling.yarn_attn_factor",
+               json_tree_number(json_tree_get(scaling, "attention_factor"), size));
+    put_number(checkpoint, "rope.scaling.yarn_beta_fast",
+               json_tree_number(json_tree_get(scaling, "beta_fast"), 32));
+    put_number(checkpoint, "rope.scaling.yarn_beta_slow",
+               json_tree_number(json_tree_get(scaling, "beta_slow"), 1));
+    return true;
+}
+
 static bool put_scaling(struct checkpoint *checkpoint, const struct json_tree_value *scaling,
                         double base, struct extra *extra)
 {
@@ -266,6 +347,8 @@ static bool put_scaling(struct checkpoint *checkpoint, const struct json_tree_va
     put_string(checkpoint, "rope.scaling.type", json_tree_is(type, "yarn") ? "yarn" : "linear");
     put_number(checkpoint, "rope.scaling.factor",
                json_tree_number(json_tree_get(scaling, "factor"), 1));
+    if (json_tree_is(type, "yarn") && !put_yarn(checkpoint, scaling))
+        return false;
     const struct json_tree_value *original =
         json_tree_get(scaling, "original_max_position_embeddings");
     if (original)
@@ -283,8 +366,9 @@ static bool put_rope(struct checkpoint *checkpoint, struct extra *extra)
     const struct json_tree_value *wide = json_tree_get(both, "full_attention"),
                                  *local = json_tree_get(both, "sliding_attention");
     both = wide ? wide : both;
-    double base = json_tree_number(json_tree_get(both, "rope_theta"),
-                                   json_tree_number(json_tree_get(facts, "rope_theta"), 10000));
+    double base = 10000;
+    fact(checkpoint, "rope_theta", &base);
+    base = json_tree_number(json_tree_get(both, "rope_theta"), base);
     double part =
         json_tree_number(json_tree_get(both, "partial_rotary_factor"),
                          json_tree_number(json_tree_get(facts, "partial_rotary_factor"), 1));
@@ -299,6 +383,71 @@ static bool put_rope(struct checkpoint *checkpoint, struct extra *extra)
     return put_scaling(checkpoint, both ? both : scaling, base, extra);
 }
 
+/* --- Windows --- */
+
+/* A cap that is null is none, where a file without the key would have the family's. */
+static void put_caps(struct checkpoint *checkpoint)
+{
+    static const char *const names[] = {"attn_logit_softcapping", "final_logit_softcapping"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct json_tree_value *value = json_tree_get(checkpoint->facts, names[i]);
+        if (value && value->kind == JSON_TREE_NULL)
+            put_number(checkpoint, names[i], 0);
+    }
+}
+
+/* An entry for each layer: from layer_types, or those from `first` on. */
+static void put_layers(struct checkpoint *checkpoint, const struct json_tree_value *types,
+                       int64_t first)
+{
+    char name[128];
+    const struct json_tree_value *type = types ? types->first : NULL;
+    full_key(checkpoint, "attention.sliding_window_pattern", name);
+    gguf_build_array(&checkpoint->metadata, name, GGUF_BOOL, (size_t)checkpoint->layers);
+    for (int64_t i = 0; i < checkpoint->layers; i++, type = type ? type->next : NULL)
+        gguf_build_byte(&checkpoint->metadata,
+                        types ? json_tree_is(type, "sliding_attention") : i >= first);
+}
+
+/* Does config.json mean its sliding_window? */
+static bool has_windows(const struct checkpoint *checkpoint)
+{
+    const struct json_tree_value *use = json_tree_get(checkpoint->facts, "use_sliding_window");
+    enum checkpoint_windows windows = checkpoint->family->windows;
+    return windows != WINDOWS_NONE && json_tree_bool(use, windows != WINDOWS_LATE);
+}
+
+static void put_windows(struct checkpoint *checkpoint)
+{
+    const struct json_tree_value *types = json_tree_get(checkpoint->facts, "layer_types");
+    int64_t window = integer_fact(checkpoint, "sliding_window", 0);
+    int64_t period = integer_fact(checkpoint, "sliding_window_pattern",
+                                  integer_fact(checkpoint, "_sliding_window_pattern", 0));
+    bool listed =
+        types && types->kind == JSON_TREE_ARRAY && types->length == (uint32_t)checkpoint->layers;
+    if (window < 1 || !has_windows(checkpoint))
+        return;
+    put_integer(checkpoint, "attention.sliding_window", window);
+    if (listed || checkpoint->family->windows != WINDOWS_PATTERN)
+        put_layers(checkpoint, listed ? types : NULL,
+                   checkpoint->family->windows == WINDOWS_LATE
+                       ? integer_fact(checkpoint, "max_window_layers", 28)
+                       : 0);
+    else if (period > 0)
+        put_integer(checkpoint, "attention.sliding_window_pattern", period);
+}
+
+/* --- The keys --- */
+
+static void put_routing(struct checkpoint *checkpoint)
+{
+    const struct json_tree_value *norm = json_tree_get(checkpoint->facts, "norm_topk_prob");
+    char name[128];
+    full_key(checkpoint, "expert_weights_norm", name);
+    if (checkpoint->experts > 0 && checkpoint->family->topk)
+        gguf_build_boolean(&checkpoint->metadata, name, json_tree_bool(norm, false));
+}
+
 static bool put_metadata(struct checkpoint *checkpoint, struct extra *extra)
 {
     const char *slash = strrchr(checkpoint->folder, '/'),
@@ -311,11 +460,11 @@ static bool put_metadata(struct checkpoint *checkpoint, struct extra *extra)
     put_plain(checkpoint);
     if (checkpoint->experts > 0)
         put_integer(checkpoint, "expert_count", checkpoint->experts);
-    const struct json_tree_value *window = json_tree_get(checkpoint->facts, "sliding_window");
-    if (checkpoint->family->four_norms && window && window->kind == JSON_TREE_NUMBER)
-        put_integer(checkpoint, "attention.sliding_window", json_tree_integer(window, 0));
-    double scalar = json_tree_number(json_tree_get(checkpoint->facts, "query_pre_attn_scalar"), 0);
-    if (scalar > 0)
+    put_routing(checkpoint);
+    put_windows(checkpoint);
+    put_caps(checkpoint);
+    double scalar = 0;
+    if (fact(checkpoint, "query_pre_attn_scalar", &scalar) && scalar > 0)
         put_number(checkpoint, "attention.scale", 1 / sqrt(scalar));
     return put_rope(checkpoint, extra) && checkpoint_tokenizer(checkpoint);
 }
@@ -361,8 +510,11 @@ static struct gguf *assemble(struct checkpoint *checkpoint, struct checkpoint_st
     struct extra extra = {.store = store};
     size_t length;
     unsigned char *bytes = NULL;
-    bool ok = checkpoint_tensors(checkpoint, store, &extra.tensors, &extra.count) &&
-              put_metadata(checkpoint, &extra);
+    bool ok = checkpoint_tensors(checkpoint, store, &extra.tensors, &extra.count);
+    for (size_t i = 0; ok && i < extra.count; i++)
+        if (gguf_text_is(extra.tensors[i].name, "token_embd.weight"))
+            checkpoint->rows = extra.tensors[i].size[1];
+    ok = ok && put_metadata(checkpoint, &extra);
     if (ok) {
         bytes = gguf_build_take(&checkpoint->metadata, &length);
         ok = bytes || engine_no_memory(checkpoint->error, path);

@@ -8,14 +8,23 @@
 #include "engine/json_tree.h"
 #include "engine/safetensors.h"
 
+/* Which layers see only a window, where config.json has no layer_types. */
+enum checkpoint_windows {
+    WINDOWS_NONE,   /* sliding_window means nothing */
+    WINDOWS_ALL,    /* every layer */
+    WINDOWS_LATE,   /* those from max_window_layers on, if use_sliding_window says so */
+    WINDOWS_PATTERN /* all but the last of every so many */
+};
+
 /* How a family's checkpoint differs from its GGUF form. */
 struct checkpoint_family {
     const char *type;         /* model_type in config.json */
     const char *architecture; /* the engine's name */
     bool permuted;            /* GGUF keeps rotary pairs side by side, the checkpoint apart */
     bool norm_less_one;       /* norms are kept as what is added to 1 */
-    bool four_norms;     /* post_attention_layernorm is a norm of its own, not the feed-forward's */
-    int topk_normalised; /* what norm_topk_prob must be: 0, 1, or -1 for no experts */
+    bool four_norms; /* post_attention_layernorm is a norm of its own, not the feed-forward's */
+    bool topk;       /* norm_topk_prob says whether experts' shares are made to sum to 1 */
+    enum checkpoint_windows windows;
 };
 
 struct checkpoint {
@@ -24,6 +33,7 @@ struct checkpoint {
     struct json_tree *config;
     const struct json_tree_value *facts; /* config.json, or its text_config */
     int64_t layers, heads, kv_heads, experts, head_dim;
+    int64_t rows; /* of the embedding; 0 where there is none */
     struct gguf_build metadata;
     struct engine_error *error;
 };

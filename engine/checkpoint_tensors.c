@@ -30,6 +30,7 @@ static const struct rule globals[] = {
     {"embed_tokens.weight", "token_embd.weight", AS_IS},
     {"norm.weight", "output_norm.weight", NORM},
     {"lm_head.weight", "output.weight", AS_IS},
+    {"rotary_emb.inv_freq", NULL, IGNORED},
 };
 
 static const struct rule in_layer[] = {
@@ -52,6 +53,8 @@ static const struct rule in_layer[] = {
     {"mlp.up_proj.weight", "ffn_up.weight", AS_IS},
     {"mlp.down_proj.weight", "ffn_down.weight", AS_IS},
     {"mlp.gate_up_proj.weight", "ffn_up.weight", AS_IS},
+    {"mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight", AS_IS},
+    {"mlp.experts.down_proj", "ffn_down_exps.weight", AS_IS},
     {"mlp.gate.weight", "ffn_gate_inp.weight", AS_IS},
     {"block_sparse_moe.gate.weight", "ffn_gate_inp.weight", AS_IS},
     {"mlp.shared_expert.gate_proj.weight", "ffn_gate_shexp.weight", AS_IS},
@@ -367,9 +370,9 @@ static bool convert_layer(struct converter *converter, const struct safetensor *
         return refuse(converter, source, "belongs to a layer that config.json does not have");
     const struct rule second = second_norm(converter->checkpoint), *rule = &second;
     const char *at = rest;
-    if (skip(&at, "mlp.experts.") || skip(&at, "block_sparse_moe.experts.")) {
-        expert = skip_number(&at);
-        rule = expert < 0 ? NULL : find_rule(in_expert, sizeof in_expert / sizeof *in_expert, at);
+    if ((skip(&at, "mlp.experts.") || skip(&at, "block_sparse_moe.experts.")) &&
+        (expert = skip_number(&at)) >= 0) {
+        rule = find_rule(in_expert, sizeof in_expert / sizeof *in_expert, at);
     } else if (strcmp(rest, "post_attention_layernorm.weight") != 0) {
         rule = find_rule(in_layer, sizeof in_layer / sizeof *in_layer, rest);
     }
@@ -391,6 +394,8 @@ static bool convert(struct converter *converter, const struct safetensor *source
     memcpy(name, source->name, source->name_length);
     name[source->name_length] = '\0';
     const char *rest = name;
+    while (skip(&rest, "language_model.") || skip(&rest, "model.")) {
+    }
     if (skip(&rest, "vision_tower.") || skip(&rest, "multi_modal_projector."))
         return true; /* the text half alone is run */
     if (checkpoint_is_scale(source))
@@ -401,20 +406,21 @@ static bool convert(struct converter *converter, const struct safetensor *source
             return false;
         source = &widened;
     }
-    skip(&rest, "language_model.");
-    skip(&rest, "model.");
     if (skip(&rest, "layers."))
         return convert_layer(converter, source, rest);
     const struct rule *rule = find_rule(globals, sizeof globals / sizeof *globals, rest);
     if (!rule)
         return refuse(converter, source, "has no place in an architecture that this engine runs");
+    if (rule->form == IGNORED)
+        return true;
     return take(converter, source, rule->to, rule->form);
 }
 
 /* A tied model may keep its embedding twice: the second is the first again. */
 static void drop_tied_output(struct converter *converter)
 {
-    if (!json_tree_bool(json_tree_get(converter->checkpoint->facts, "tie_word_embeddings"), false))
+    bool gemma = converter->checkpoint->family->norm_less_one; /* tied where nothing is said */
+    if (!json_tree_bool(json_tree_get(converter->checkpoint->facts, "tie_word_embeddings"), gemma))
         return;
     for (size_t i = 0; i < converter->count; i++) {
         if (!gguf_text_is(converter->tensors[i].name, "output.weight"))

@@ -1,8 +1,8 @@
-/* tokenizer.json to tokenizer.ggml.*, plus four keys of our own for what GGUF has no place for:
- * a model that merges characters, the pre-tokenizer's expressions themselves, which special
- * tokens take the white space beside them, and a space that goes in front of the text's start
- * only. Normalisers that rewrite text (NFC) are passed over, as they are when such a model is
- * converted to GGUF. */
+/* tokenizer.json to tokenizer.ggml.*, plus keys of our own for what GGUF has no place for: a model
+ * that merges characters, the pre-tokenizer's expressions themselves, which special tokens take
+ * the white space beside them, a space that goes in front of the text's start only, and all tokens
+ * that end an answer. NFC is passed over, as it is when such a model is converted to GGUF; every
+ * other step that would rewrite text in a way of its own is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #define KEY(name) "tokenizer.ggml." name
 #define OWN(name) "arena.tokenizer." name
 
-enum { MAX_PATH = 4096, STRIP_BEFORE = 1, STRIP_AFTER = 2 };
+enum { MAX_PATH = 4096, MAX_ENDS = 64, STRIP_BEFORE = 1, STRIP_AFTER = 2 };
 
 struct entry {
     const char *text;
@@ -31,8 +31,12 @@ struct reading {
     struct entry *entries;
     size_t count;
     bool byte_level, space_prefix, prefix_first;
+    bool replaces_spaces; /* by U+2581 */
+    bool prefix_missing;  /* a space in front only where there is none */
     struct json_tree_value patterns[SPLIT_MAX_PATTERNS]; /* as strings */
     size_t pattern_count;
+    char *made[SPLIT_MAX_PATTERNS]; /* patterns put together here */
+    size_t made_count;
 };
 
 static bool refuse(const struct reading *reading, const char *what)
@@ -72,6 +76,8 @@ static bool count_tokens(struct reading *reading)
             return refuse(reading, "an added token has no sensible id");
         last = id > last ? id : last;
     }
+    if (reading->checkpoint->rows && last >= reading->checkpoint->rows)
+        last = reading->checkpoint->rows - 1; /* the model has no such token (Gemma 3's images) */
     reading->count = (size_t)last + 1;
     reading->entries = calloc(reading->count, sizeof *reading->entries);
     return reading->entries || engine_no_memory(reading->checkpoint->error, "tokenizer.json");
@@ -88,7 +94,10 @@ static void read_tokens(struct reading *reading)
     struct gguf_text unknown = text_of(json_tree_get(reading->model, "unk_token"));
     for (const struct json_tree_value *item = json_tree_get(reading->model, "vocab")->first; item;
          item = item->next) {
-        struct entry *entry = &reading->entries[json_tree_integer(item, 0)];
+        size_t id = (size_t)json_tree_integer(item, 0);
+        if (id >= reading->count)
+            continue;
+        struct entry *entry = &reading->entries[id];
         bool is_unknown = unknown.length > 0 && unknown.length == item->key_length &&
                           memcmp(unknown.bytes, item->key, unknown.length) == 0;
         entry->text = item->key;
@@ -105,10 +114,16 @@ static bool read_added(struct reading *reading)
     for (const struct json_tree_value *item = added && added->kind == JSON_TREE_ARRAY ? added->first
                                                                                       : NULL;
          item; item = item->next) {
-        struct entry *entry = &reading->entries[json_tree_integer(json_tree_get(item, "id"), 0)];
+        size_t id = (size_t)json_tree_integer(json_tree_get(item, "id"), 0);
         struct gguf_text text = text_of(json_tree_get(item, "content"));
+        if (id >= reading->count)
+            continue;
+        struct entry *entry = &reading->entries[id];
         if (text.length == 0)
             return refuse(reading, "an added token has no content");
+        if (json_tree_bool(json_tree_get(item, "single_word"), false))
+            return refuse(reading, "an added token is a word of its own only (single_word), which "
+                                   "is not supported");
         entry->text = text.bytes;
         entry->length = (uint32_t)text.length;
         if (entry->type != TOKEN_UNKNOWN)
@@ -172,6 +187,17 @@ static bool put_merges(struct reading *reading)
 
 /* --- How text is cut --- */
 
+/* Takes a text that was made for a pattern. */
+static bool keep_pattern(struct reading *reading, char *text)
+{
+    if (reading->made_count < SPLIT_MAX_PATTERNS) {
+        reading->made[reading->made_count++] = text;
+        return true;
+    }
+    free(text);
+    return refuse(reading, "its pre-tokenizer has too many steps");
+}
+
 static bool add_pattern(struct reading *reading, const char *text, size_t length)
 {
     if (reading->pattern_count == SPLIT_MAX_PATTERNS)
@@ -181,21 +207,38 @@ static bool add_pattern(struct reading *reading, const char *text, size_t length
     return true;
 }
 
+/* What a Split step looks for, as an expression: its own, or a text taken literally. */
+static bool add_searched(struct reading *reading, const struct json_tree_value *step, bool runs)
+{
+    const struct json_tree_value *pattern = json_tree_get(step, "pattern");
+    struct gguf_text regex = text_of(json_tree_get(pattern, "Regex")),
+                     text = text_of(json_tree_get(pattern, "String"));
+    bool literal = !regex.length;
+    struct gguf_text found = literal ? text : regex;
+    char *joined = found.length ? malloc(found.length + 16) : NULL;
+    if (!joined)
+        return refuse(reading, "its Split step has no expression");
+    int used =
+        snprintf(joined, found.length + 16, "%s%s%.*s%s%s", runs ? "(?:" : "", literal ? "\\Q" : "",
+                 (int)found.length, found.bytes, literal ? "\\E" : "", runs ? ")+" : "");
+    return keep_pattern(reading, joined) && add_pattern(reading, joined, (size_t)used);
+}
+
 static bool read_split(struct reading *reading, const struct json_tree_value *step)
 {
-    const struct json_tree_value *pattern = json_tree_get(step, "pattern"),
-                                 *regex = json_tree_get(pattern, "Regex");
     const struct json_tree_value *behavior = json_tree_get(step, "behavior");
-    if (!json_tree_is(behavior, "Isolated") && !json_tree_is(behavior, "Removed") &&
-        !json_tree_is(behavior, "isolated"))
-        return refuse(reading,
-                      "its Split step behaves in a way that is not supported (Isolated is)");
-    bool removed =
-        json_tree_is(behavior, "Removed"); /* of what lies between matches, as GPT-4's do */
-    if ((removed && !json_tree_bool(json_tree_get(step, "invert"), false)) || !regex ||
-        regex->kind != JSON_TREE_STRING)
-        return refuse(reading, "its Split step has no expression, or removes what it finds");
-    return add_pattern(reading, regex->text, regex->length);
+    struct gguf_text text = text_of(json_tree_get(json_tree_get(step, "pattern"), "String"));
+    if (reading->replaces_spaces && gguf_text_is(text, " "))
+        return true; /* there are none left: Gemma's */
+    if (json_tree_is(behavior, "Isolated") || json_tree_is(behavior, "isolated"))
+        return add_searched(reading, step, false);
+    if (json_tree_is(behavior, "Contiguous"))
+        return add_searched(reading, step, true);
+    /* Of what lies between matches, as GPT-4's do. */
+    if (json_tree_is(behavior, "Removed") && json_tree_bool(json_tree_get(step, "invert"), false))
+        return add_searched(reading, step, false);
+    return refuse(reading, "its Split step behaves in a way that is not supported (Isolated and "
+                           "Contiguous are)");
 }
 
 /* One step of the pre-tokenizer. The expressions are in Hugging Face's spelling. */
@@ -204,8 +247,12 @@ static bool read_step(struct reading *reading, const struct json_tree_value *ste
     static const char gpt2[] =
         "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
     static const char digit[] = "\\p{N}", digits[] = "\\p{N}+",
-                      punctuation[] = "[\\p{P}$+<=>^`|~]+";
-    const struct json_tree_value *type = json_tree_get(step, "type");
+                      punctuation[] = "[\\p{P}$+<=>^`|~]+", words[] = " [^ ]*|[^ ]+";
+    const struct json_tree_value *type = json_tree_get(step, "type"),
+                                 *behavior = json_tree_get(step, "behavior");
+    if (reading->byte_level)
+        return refuse(reading, "its pre-tokenizer has steps behind ByteLevel, which would see its "
+                               "alphabet and not the text: not supported");
     if (json_tree_is(type, "ByteLevel")) {
         reading->byte_level = true;
         if (json_tree_bool(json_tree_get(step, "add_prefix_space"), false))
@@ -220,17 +267,20 @@ static bool read_step(struct reading *reading, const struct json_tree_value *ste
         return json_tree_bool(json_tree_get(step, "individual_digits"), false)
                    ? add_pattern(reading, digit, sizeof digit - 1)
                    : add_pattern(reading, digits, sizeof digits - 1);
-    if (json_tree_is(type, "Punctuation") &&
-        json_tree_is(json_tree_get(step, "behavior"), "Contiguous"))
+    if (json_tree_is(type, "Punctuation") && json_tree_is(behavior, "Contiguous"))
         return add_pattern(reading, punctuation, sizeof punctuation - 1);
+    if (json_tree_is(type, "Punctuation") && json_tree_is(behavior, "Isolated"))
+        return add_pattern(reading, punctuation, sizeof punctuation - 2);
     if (json_tree_is(type, "Metaspace")) {
         const struct json_tree_value *scheme = json_tree_get(step, "prepend_scheme");
         reading->prefix_first = json_tree_is(scheme, "first");
+        reading->prefix_missing = true;
         reading->space_prefix = scheme
                                     ? !json_tree_is(scheme, "never")
                                     : json_tree_bool(json_tree_get(step, "add_prefix_space"), true);
-        return !json_tree_bool(json_tree_get(step, "split"), false) ||
-               refuse(reading, "its Metaspace step cuts text into words, which is not supported");
+        reading->replaces_spaces = true;
+        return !json_tree_bool(json_tree_get(step, "split"), true) ||
+               add_pattern(reading, words, sizeof words - 1);
     }
     return refuse(reading, "its pre-tokenizer has a step that is not supported");
 }
@@ -252,19 +302,37 @@ static bool read_pre_tokenizer(struct reading *reading)
     return true;
 }
 
-/* Llama 2's normaliser puts U+2581 in front; Gemma's split on spaces means nothing where there
- * are none left. / */
-static void read_normalizer(struct reading *reading)
+/* Llama 2's steps put U+2581 in front and in the place of spaces. */
+static bool read_normalizer_step(struct reading *reading, const struct json_tree_value *step)
+{
+    const struct json_tree_value *type = json_tree_get(step, "type");
+    struct gguf_text from = text_of(json_tree_get(json_tree_get(step, "pattern"), "String")),
+                     to = text_of(json_tree_get(step, "content"));
+    if (json_tree_is(type, "Prepend") &&
+        json_tree_is(json_tree_get(step, "prepend"), "\xE2\x96\x81"))
+        reading->space_prefix = true;
+    else if (json_tree_is(type, "Replace") && gguf_text_is(from, " ") &&
+             gguf_text_is(to, "\xE2\x96\x81"))
+        reading->replaces_spaces = true;
+    else if (!json_tree_is(type, "NFC"))
+        return refuse(reading, "its normalizer has a step that is not supported");
+    return true;
+}
+
+static bool read_normalizer(struct reading *reading)
 {
     const struct json_tree_value *normalizer = json_tree_get(reading->root, "normalizer");
     const struct json_tree_value *steps = json_tree_get(normalizer, "normalizers");
-    if (json_tree_is(json_tree_get(normalizer, "type"), "Prepend"))
-        reading->space_prefix = true;
+    if (!normalizer || normalizer->kind == JSON_TREE_NULL)
+        return true;
+    if (!json_tree_is(json_tree_get(normalizer, "type"), "Sequence"))
+        return read_normalizer_step(reading, normalizer);
     for (const struct json_tree_value *step = steps && steps->kind == JSON_TREE_ARRAY ? steps->first
                                                                                       : NULL;
          step; step = step->next)
-        if (json_tree_is(json_tree_get(step, "type"), "Prepend"))
-            reading->space_prefix = true;
+        if (!read_normalizer_step(reading, step))
+            return false;
+    return true;
 }
 
 static bool has_byte_level_decoder(const struct reading *reading)
@@ -281,14 +349,15 @@ static bool put_kind(struct reading *reading)
     gguf_build_string(out, KEY("model"), (struct gguf_text){kind, strlen(kind)});
     gguf_build_boolean(out, OWN("ignore_merges"),
                        json_tree_bool(json_tree_get(reading->model, "ignore_merges"), false));
-    if (reading->byte_level) {
+    if (reading->byte_level || reading->pattern_count)
         gguf_build_array(out, OWN("patterns"), GGUF_STRING, reading->pattern_count);
-        for (size_t i = 0; i < reading->pattern_count; i++)
-            gguf_build_text(out, text_of(&reading->patterns[i]));
+    for (size_t i = 0; i < reading->pattern_count; i++)
+        gguf_build_text(out, text_of(&reading->patterns[i]));
+    if (reading->byte_level)
         return true;
-    }
     gguf_build_boolean(out, KEY("add_space_prefix"), reading->space_prefix);
     gguf_build_boolean(out, OWN("prefix_first"), reading->prefix_first);
+    gguf_build_boolean(out, OWN("prefix_missing"), reading->prefix_missing);
     return true;
 }
 
@@ -316,33 +385,67 @@ static int64_t find_special(const struct reading *reading, const char *token, co
     return found >= 0 ? found : json_tree_integer(number, -1);
 }
 
-/* Does the post-processor put this token in front? */
-static bool starts_with(const struct reading *reading, int64_t bos)
+/* Does the post-processor put this token in front, or behind? */
+static bool is_put(const struct reading *reading, int64_t token, bool behind)
 {
     const struct json_tree_value *post = json_tree_get(reading->root, "post_processor"),
                                  *list = json_tree_get(post, "processors");
     const struct json_tree_value *step = list && list->kind == JSON_TREE_ARRAY ? list->first : post;
     for (; step; step = list ? step->next : NULL) {
         const struct json_tree_value *single = json_tree_get(step, "single");
-        const struct json_tree_value *first =
+        const struct json_tree_value *item =
             single && single->kind == JSON_TREE_ARRAY ? single->first : NULL;
-        const struct json_tree_value *id =
-            json_tree_get(json_tree_get(first, "SpecialToken"), "id");
-        if (id && find_id(reading, id) == bos)
+        while (item && behind && item->next)
+            item = item->next;
+        const struct json_tree_value *id = json_tree_get(json_tree_get(item, "SpecialToken"), "id");
+        if (id && find_id(reading, id) == token)
             return true;
     }
     return false;
 }
 
-static void put_specials(struct reading *reading)
+static size_t list_ends(const struct json_tree_value *value, uint32_t *ends, size_t count)
+{
+    bool list = value && value->kind == JSON_TREE_ARRAY;
+    for (const struct json_tree_value *id = list ? value->first : value; id;
+         id = list ? id->next : NULL) {
+        int64_t number = json_tree_integer(id, -1);
+        if (number >= 0 && number < VOCAB_MAX_TOKENS && count < MAX_ENDS)
+            ends[count++] = (uint32_t)number;
+    }
+    return count;
+}
+
+/* All that config.json and generation_config.json call an end. */
+static bool put_ends(struct reading *reading)
+{
+    struct checkpoint *checkpoint = reading->checkpoint;
+    char path[MAX_PATH];
+    uint32_t ends[MAX_ENDS];
+    size_t count =
+        list_ends(json_tree_get(json_tree_root(checkpoint->config), "eos_token_id"), ends, 0);
+    snprintf(path, sizeof path, "%s/generation_config.json", checkpoint->folder);
+    if (access(path, F_OK) == 0) {
+        struct json_tree *generation = json_tree_read(path, checkpoint->error);
+        if (!generation)
+            return false;
+        count = list_ends(json_tree_get(json_tree_root(generation), "eos_token_id"), ends, count);
+        json_tree_free(generation);
+    }
+    gguf_build_array(&checkpoint->metadata, OWN("ends"), GGUF_U32, count);
+    for (size_t i = 0; i < count; i++)
+        gguf_build_word(&checkpoint->metadata, ends[i]);
+    return true;
+}
+
+static bool put_specials(struct reading *reading)
 {
     struct gguf_build *out = &reading->checkpoint->metadata;
     int64_t bos = find_special(reading, "bos_token", "bos_token_id");
     int64_t eos = find_special(reading, "eos_token", "eos_token_id");
     int64_t unknown = find_id(reading, json_tree_get(reading->model, "unk_token"));
-    const struct json_tree_value *ids =
-        json_tree_get(json_tree_root(reading->checkpoint->config), "eos_token_id");
-    const struct json_tree_value *add = json_tree_get(reading->settings, "add_bos_token");
+    const struct json_tree_value *add = json_tree_get(reading->settings, "add_bos_token"),
+                                 *add_end = json_tree_get(reading->settings, "add_eos_token");
     if (bos >= 0)
         gguf_build_integer(out, KEY("bos_token_id"), bos);
     if (eos >= 0)
@@ -350,13 +453,10 @@ static void put_specials(struct reading *reading)
     if (unknown >= 0)
         gguf_build_integer(out, KEY("unknown_token_id"), unknown);
     gguf_build_boolean(out, KEY("add_bos_token"),
-                       bos >= 0 && json_tree_bool(add, starts_with(reading, bos)));
-    int64_t other = eos;
-    for (const struct json_tree_value *id = ids && ids->kind == JSON_TREE_ARRAY ? ids->first : NULL;
-         id; id = id->next)
-        other = json_tree_integer(id, eos) != eos ? json_tree_integer(id, eos) : other;
-    if (other >= 0 && other != eos)
-        gguf_build_integer(out, KEY("eot_token_id"), other);
+                       bos >= 0 && json_tree_bool(add, is_put(reading, bos, false)));
+    gguf_build_boolean(out, KEY("add_eos_token"),
+                       eos >= 0 && json_tree_bool(add_end, is_put(reading, eos, true)));
+    return put_ends(reading);
 }
 
 static void put_template_file(struct reading *reading)
@@ -402,16 +502,19 @@ static bool convert(struct reading *reading)
     const struct json_tree_value *type = json_tree_get(reading->model, "type");
     if (!reading->model || (type && !json_tree_is(type, "BPE")))
         return refuse(reading, "its model is not BPE");
+    if (text_of(json_tree_get(reading->model, "continuing_subword_prefix")).length ||
+        text_of(json_tree_get(reading->model, "end_of_word_suffix")).length)
+        return refuse(reading, "its tokens are marked inside or at the end of words, which is not "
+                               "supported");
     if (!count_tokens(reading))
         return false;
     read_tokens(reading);
-    if (!read_added(reading) || !read_pre_tokenizer(reading))
-        return false;
-    read_normalizer(reading);
-    if (!put_kind(reading) || !put_merges(reading))
+    if (!read_added(reading) || !read_normalizer(reading) || !read_pre_tokenizer(reading) ||
+        !put_kind(reading) || !put_merges(reading))
         return false;
     put_tokens(reading);
-    put_specials(reading);
+    if (!put_specials(reading))
+        return false;
     put_template(reading);
     return true;
 }
@@ -431,6 +534,8 @@ bool checkpoint_tokenizer(struct checkpoint *checkpoint)
                               .model = json_tree_get(json_tree_root(json), "model"),
                               .settings = settings ? json_tree_root(settings) : NULL};
     bool ok = (!has_settings || settings) && convert(&reading);
+    for (size_t i = 0; i < reading.made_count; i++)
+        free(reading.made[i]);
     free(reading.entries);
     json_tree_free(settings);
     json_tree_free(json);

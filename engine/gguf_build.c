@@ -101,6 +101,11 @@ void gguf_build_byte(struct gguf_build *build, unsigned char byte)
     put(build, &byte, 1);
 }
 
+void gguf_build_word(struct gguf_build *build, uint32_t word)
+{
+    put_u32(build, word);
+}
+
 unsigned char *gguf_build_take(struct gguf_build *build, size_t *length)
 {
     if (build->failed)

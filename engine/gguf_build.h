@@ -22,10 +22,11 @@ void gguf_build_integer(struct gguf_build *build, const char *key, int64_t value
 void gguf_build_number(struct gguf_build *build, const char *key, double value);
 void gguf_build_boolean(struct gguf_build *build, const char *key, bool value);
 
-/* An array's head; then `count` elements by gguf_build_text or gguf_build_byte. */
+/* An array's head; then `count` elements by gguf_build_text, gguf_build_byte or gguf_build_word. */
 void gguf_build_array(struct gguf_build *build, const char *key, enum gguf_kind kind, size_t count);
 void gguf_build_text(struct gguf_build *build, struct gguf_text text);
 void gguf_build_byte(struct gguf_build *build, unsigned char byte);
+void gguf_build_word(struct gguf_build *build, uint32_t word);
 
 /* Writes the count of keys. Returns the bytes, which the caller now owns (malloc'd); NULL if
  * anything failed. / */

@@ -137,6 +137,12 @@ static bool encode_words(struct encoding *encoding, const char *text, size_t len
     return true;
 }
 
+/* Does the text begin with U+2581? */
+static bool is_marker(const char *text, size_t length)
+{
+    return length >= 3 && memcmp(text, "\xE2\x96\x81", 3) == 0;
+}
+
 /* SentencePiece: the stretch as a whole, a space in front of it if the model wants one, U+2581
  * read as a space. */
 static bool encode_characters(struct encoding *encoding, const char *text, size_t length)
@@ -147,10 +153,12 @@ static bool encode_characters(struct encoding *encoding, const char *text, size_
     if (!spaced)
         return engine_no_memory(encoding->error, "a text");
     size_t used = 0;
-    if (vocab->add_space_prefix && (vocab->prefix_first ? first : encoding->after_special))
+    bool has_space = vocab->prefix_missing && (text[0] == ' ' || is_marker(text, length));
+    if (vocab->add_space_prefix && !has_space &&
+        (vocab->prefix_first ? first : encoding->after_special))
         spaced[used++] = ' ';
     for (size_t at = 0; at < length;) {
-        bool space = length - at >= 3 && memcmp(text + at, "\xE2\x96\x81", 3) == 0;
+        bool space = is_marker(text + at, length - at);
         spaced[used++] = space ? ' ' : text[at];
         at += space ? 3 : 1;
     }
@@ -195,9 +203,39 @@ static int32_t special_at(const struct encoding *encoding, size_t at)
     return id;
 }
 
-static bool is_blank(char byte)
+/* Unicode's White_Space. */
+static bool is_blank(uint32_t point)
 {
-    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+    return point == ' ' || (point >= '\t' && point <= '\r') || point == 0x85 || point == 0xA0 ||
+           point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 ||
+           point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x3000;
+}
+
+/* Where the white space at the end of text[from, to) begins. */
+static size_t blanks_before(const char *text, size_t from, size_t to)
+{
+    while (to > from) {
+        size_t at = to - 1;
+        while (at > from && ((unsigned char)text[at] & 0xC0) == 0x80)
+            at--;
+        struct utf8_step step = utf8_next(text + at, to - at);
+        if (!step.valid || at + step.length != to || !is_blank(step.point))
+            break;
+        to = at;
+    }
+    return to;
+}
+
+/* Where the white space at `at` ends. */
+static size_t blanks_after(const char *text, size_t at, size_t length)
+{
+    while (at < length) {
+        struct utf8_step step = utf8_next(text + at, length - at);
+        if (!step.valid || !is_blank(step.point))
+            break;
+        at += step.length;
+    }
+    return at;
 }
 
 static bool encode_all(struct encoding *encoding)
@@ -212,16 +250,15 @@ static bool encode_all(struct encoding *encoding)
             continue;
         }
         size_t to = at;
-        while (vocab->tokens[id].strip_before && to > from && is_blank(encoding->text[to - 1]))
-            to--;
+        if (vocab->tokens[id].strip_before)
+            to = blanks_before(encoding->text, from, at);
         if (!encode_stretch(encoding, from, to) ||
             !token_list_add(encoding->list, id, encoding->error))
             return false;
         encoding->after_special = true;
         at += vocab->tokens[id].length;
-        while (vocab->tokens[id].strip_after && at < encoding->length &&
-               is_blank(encoding->text[at]))
-            at++;
+        if (vocab->tokens[id].strip_after)
+            at = blanks_after(encoding->text, at, encoding->length);
         from = at;
     }
     return encode_stretch(encoding, from, encoding->length);

@@ -100,11 +100,19 @@ static void read_specials(struct vocab *vocab, const struct gguf *file,
         if (id >= 0)
             vocab->tokens[id].end = true;
     }
+    struct gguf_array more = {0};
+    gguf_array(file, OWN("ends"), &more);
+    for (size_t i = 0; more.kind == GGUF_U32 && i < more.count; i++) {
+        int64_t id = gguf_array_integer(&more, i);
+        if (id < vocab->size)
+            vocab->tokens[id].end = true;
+    }
     vocab->add_bos = spm || (rule && rule->add_bos);
     vocab->add_space_prefix = spm;
     vocab->ignore_merges = rule && rule->ignore_merges;
     gguf_boolean(file, OWN("ignore_merges"), &vocab->ignore_merges);
     gguf_boolean(file, OWN("prefix_first"), &vocab->prefix_first);
+    gguf_boolean(file, OWN("prefix_missing"), &vocab->prefix_missing);
     gguf_boolean(file, KEY("add_bos_token"), &vocab->add_bos);
     gguf_boolean(file, KEY("add_eos_token"), &vocab->add_eos);
     gguf_boolean(file, KEY("add_space_prefix"), &vocab->add_space_prefix);
@@ -189,7 +197,7 @@ static bool make_splitter(struct tokenizer *tokenizer, const struct gguf *file,
 {
 #if ENGINE_HAVE_PCRE2
     struct gguf_array own;
-    if (gguf_array(file, OWN("patterns"), &own) && tokenizer->vocab.kind == VOCAB_BPE)
+    if (gguf_array(file, OWN("patterns"), &own) && tokenizer->vocab.kind != VOCAB_SPM)
         tokenizer->splitter = own_splitter(own, error);
     else if (rule)
         tokenizer->splitter = splitter_new(rule->patterns, error);

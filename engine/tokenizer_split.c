@@ -231,6 +231,18 @@ const struct split_rule *split_rule_find(const char *name, size_t length)
     return NULL;
 }
 
+/* The bytes of a "{1,N}+" that the text begins with, or 0: for Hugging Face's library any number of
+ * them, so a plain "+"; for PCRE2 it would give nothing back. */
+static size_t repeated_interval(const char *regex, size_t length)
+{
+    size_t at = 3;
+    if (length < 6 || memcmp(regex, "{1,", 3) != 0)
+        return 0;
+    while (at < length && regex[at] >= '0' && regex[at] <= '9')
+        at++;
+    return at > 3 && at + 1 < length && regex[at] == '}' && regex[at + 1] == '+' ? at + 2 : 0;
+}
+
 char *split_pattern_new(const char *regex, size_t length, struct engine_error *error)
 {
     static const char suffixes[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)", spelled[] = "(?:" SUFFIX ")",
@@ -257,6 +269,12 @@ char *split_pattern_new(const char *regex, size_t length, struct engine_error *e
         }
         in_class =
             !put && !escape && (regex[i] == '[' || regex[i] == ']') ? regex[i] == '[' : in_class;
+        size_t repeat = !put && !escape && !in_class ? repeated_interval(regex + i, length - i) : 0;
+        if (repeat) {
+            out[used++] = '+';
+            i += repeat - 1;
+            continue;
+        }
         size_t size = put ? strlen(put) : escape ? 2 : 1;
         memcpy(out + used, put ? put : regex + i, size);
         i += !put && escape;

@@ -66,8 +66,9 @@ struct vocab {
     bool special_first[256]; /* bytes that a special token begins with */
     int32_t bos, eos, unknown;
     bool add_bos, add_eos, add_space_prefix, ignore_merges;
-    bool prefix_first; /* the space goes in front of the text's start only, not behind special
-                          tokens too */
+    bool prefix_missing; /* the space goes only where none stands already */
+    bool prefix_first;   /* the space goes in front of the text's start only, not behind special
+                            tokens too */
 };
 
 bool vocab_init(struct vocab *vocab, enum vocab_kind kind, int tokens, struct engine_error *error);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#include "engine/tokenizer.h"
 #include "engine/checkpoint.h"
 #include "engine/engine.h"
 #include "unit/engine/tiny_model.h"
@@ -448,7 +449,9 @@ static void test_settings_that_are_not_supported(void **state)
         {",\"rope_scaling\":{\"type\":\"longrope\"}", "original_max_position_embeddings"},
         {",\"hidden_activation\":\"relu\"", "activation"},
         {",\"quantization_config\":{}", "quantised"},
-        {",\"use_sliding_window\":true", "use_sliding_window"},
+        {",\"clip_qkv\":8", "clip_qkv"},
+        {",\"no_rope_layers\":[1,0]", "every fourth"},
+        {",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":2,\"truncate\":false}", "truncate"},
         {",\"head_dim\":1", "heads' size"},
         {",\"num_experts\":-1", "number of experts"},
         {",\"partial_rotary_factor\":2", "partial_rotary_factor"},
@@ -517,6 +520,16 @@ static void test_tokenizers_that_are_not_supported(void **state)
          "\"Split\","
          "\"behavior\":\"MergedWithNext\"}}",
          "Split step"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"normalizer\":{"
+         "\"type\":\"Lowercase\"}}",
+         "normalizer has a step"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{"
+         "\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}"
+         "}",
+         "behind ByteLevel"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{"
+         "\"id\":0,\"content\":\"a\",\"single_word\":true}]}",
+         "single_word"},
     };
     struct folder *folder = make_folder(&dense);
     write_shard(folder, "model.safetensors", 0, folder->count);
@@ -525,6 +538,153 @@ static void test_tokenizers_that_are_not_supported(void **state)
         expect_refused(folder, bad[i].part);
     }
     free_folder(folder);
+}
+
+/* --- Forms --- */
+
+/* A folder with these two files and no weights, opened. */
+static struct gguf *open_forms(const char *config, const char *tokenizer, struct folder *folder)
+{
+    struct engine_error error = {0};
+    *folder = (struct folder){0};
+    snprintf(folder->path, sizeof folder->path, "/tmp/arena-checkpoint-XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+    write_text(folder, "config.json", config);
+    write_text(folder, "tokenizer.json", tokenizer);
+    write_file(folder, "model.safetensors", (const unsigned char *)"\2\0\0\0\0\0\0\0{}", 10);
+    struct gguf *file = checkpoint_open(folder->path, &error);
+    if (!file)
+        fail_msg("%s", error.message);
+    for (int i = 0; i < 3; i++) {
+        static const char *const written[] = {"config.json", "tokenizer.json", "model.safetensors"};
+        char path[200];
+        snprintf(path, sizeof path, "%s/%s", folder->path, written[i]);
+        remove(path);
+    }
+    assert_int_equal(rmdir(folder->path), 0);
+    return file;
+}
+
+static double number_of(const struct gguf *file, const char *key)
+{
+    double number = -1;
+    if (!gguf_number(file, key, &number))
+        fail_msg("%s is missing", key);
+    return number;
+}
+
+static const char SMALL_TOKENIZER[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+                                      "\"merges\":[]}}";
+
+/* Gemma 3's larger models are published with little in their config.json; windows come as a list,
+ * a period, or by the layer they start at. */
+static void test_what_a_configuration_leaves_out(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct gguf_array layers;
+    struct gguf *file = open_forms(
+        "{\"model_type\":\"gemma3\",\"eos_token_id\":[1,106],\"text_config\":{\"hidden_size\":2560,"
+        "\"intermediate_size\":10240,\"num_hidden_layers\":34,\"rope_scaling\":{\"factor\":8.0,"
+        "\"rope_type\":\"linear\"},\"sliding_window\":1024}}",
+        SMALL_TOKENIZER, &folder);
+    assert_true(number_of(file, "gemma3.attention.head_count") == 8);
+    assert_true(number_of(file, "gemma3.attention.head_count_kv") == 4);
+    assert_true(number_of(file, "gemma3.attention.key_length") == 256);
+    assert_true(number_of(file, "gemma3.context_length") == 131072);
+    assert_true(number_of(file, "gemma3.rope.freq_base") == 1e6);
+    assert_true(number_of(file, "gemma3.rope.scaling.factor") == 8);
+    assert_true(number_of(file, "gemma3.attention.sliding_window") == 1024);
+    gguf_close(file);
+    file =
+        open_forms("{\"model_type\":\"qwen2\",\"hidden_size\":64,\"intermediate_size\":64,"
+                   "\"num_hidden_layers\":4,\"num_attention_heads\":4,\"use_sliding_window\":true,"
+                   "\"sliding_window\":16,\"max_window_layers\":3}",
+                   SMALL_TOKENIZER, &folder);
+    assert_true(gguf_array(file, "qwen2.attention.sliding_window_pattern", &layers));
+    assert_int_equal(layers.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(gguf_array_integer(&layers, i), i == 3);
+    gguf_close(file);
+    file =
+        open_forms("{\"model_type\":\"smollm3\",\"hidden_size\":64,\"intermediate_size\":64,"
+                   "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"use_sliding_window\":true,"
+                   "\"sliding_window\":16,\"layer_types\":[\"sliding_attention\","
+                   "\"full_attention\"],\"no_rope_layers\":[1,1]}",
+                   SMALL_TOKENIZER, &folder);
+    assert_true(gguf_array(file, "smollm3.attention.sliding_window_pattern", &layers));
+    assert_true(gguf_array_integer(&layers, 0) == 1 && gguf_array_integer(&layers, 1) == 0);
+    gguf_close(file);
+}
+
+static void check_ids(const struct tokenizer *tokenizer, const char *text, unsigned flags,
+                      const char *wanted)
+{
+    struct token_list list = {0};
+    struct engine_error error = {0};
+    char got[200] = "";
+    size_t used = 0;
+    assert_true(tokenizer_encode(tokenizer, text, strlen(text), flags, &list, &error));
+    for (size_t i = 0; i < list.count && used < sizeof got - 16; i++)
+        used += (size_t)snprintf(got + used, sizeof got - used, "%d ", list.ids[i]);
+    if (strcmp(got, wanted) != 0)
+        fail_msg("\"%s\" became %s, not %s", text, got, wanted);
+    token_list_done(&list);
+}
+
+/* As Hugging Face's library has them. */
+static void check_form(const char *steps, const char *const cases[][2], size_t count)
+{
+    static const char config[] =
+        "{\"model_type\":\"llama\",\"hidden_size\":64,\"intermediate_size\":"
+        "64,\"num_hidden_layers\":1,\"num_attention_heads\":4,"
+        "\"eos_token_id\":[8,9]}";
+    char text[2000];
+    struct folder folder;
+    struct engine_error error = {0};
+    snprintf(
+        text, sizeof text,
+        "{%s,\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"vocab\":{\"<unk>\":0,"
+        "\"\xE2\x96\x81\":1,\"a\":2,\"b\":3,\"\xE2\x96\x81"
+        "a\":4,\"ab\":5,\"\xE2\x96\x81"
+        "ab\":6,\"b\xE2\x96\x81\":7},\"merges\":[[\"b\",\"\xE2\x96\x81\"],[\"a\",\"b\"],"
+        "[\"\xE2\x96\x81\",\"ab\"]]},\"added_tokens\":[{\"id\":8,\"content\":\"<s>\","
+        "\"special\":true,\"rstrip\":true},{\"id\":9,\"content\":\"</s>\",\"special\":true}],"
+        "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":"
+        "\"A\"}},{\"SpecialToken\":{\"id\":\"<s>\"}}]}}",
+        steps);
+    struct gguf *file = open_forms(config, text, &folder);
+    struct tokenizer *tokenizer = tokenizer_new(file, &error);
+    if (!tokenizer)
+        fail_msg("%s", error.message);
+    for (size_t i = 0; i < count; i++)
+        check_ids(tokenizer, cases[i][0], TOKENIZER_SPECIAL, cases[i][1]);
+    assert_true(tokenizer_is_end(tokenizer, 8) && tokenizer_is_end(tokenizer, 9));
+    check_ids(tokenizer, "", TOKENIZER_BOS, "8 "); /* the post-processor puts it behind */
+    tokenizer_free(tokenizer);
+    gguf_close(file);
+}
+
+static void test_forms_of_a_tokenizer(void **state)
+{
+    (void)state;
+    static const char *const whole[][2] = {{"ab ab", "1 2 7 5 "}, {" ab", "6 "}};
+    static const char *const words[][2] = {{"ab ab", "6 6 "},
+                                           {" ab", "6 "},
+                                           {"ab<s>\xE3\x80\x80 \xC2\x85"
+                                            "ab",
+                                            "6 8 6 "}};
+    static const char *const gemma[][2] = {{"ab ab", "2 7 5 "}, {" ab", "6 "}};
+    check_form("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
+               "\"prepend_scheme\":\"always\",\"split\":false}",
+               whole, 2);
+    check_form("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
+               "\"prepend_scheme\":\"always\",\"split\":true}",
+               words, 3);
+    check_form("\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":"
+               "\"\xE2\x96\x81\"},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\" "
+               "\"},\"behavior\":\"MergedWithPrevious\",\"invert\":false}",
+               gemma, 2);
 }
 
 int main(void)
@@ -537,6 +697,8 @@ int main(void)
         cmocka_unit_test(test_settings_that_are_not_supported),
         cmocka_unit_test(test_files_that_are_missing_or_damaged),
         cmocka_unit_test(test_tokenizers_that_are_not_supported),
+        cmocka_unit_test(test_what_a_configuration_leaves_out),
+        cmocka_unit_test(test_forms_of_a_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
