@@ -1,5 +1,5 @@
 /* By the clock of the wall and without a mark of its own: what is too old is found by its date, so
- * a process that was off for a month catches up at its start. */
+ * a process that was off for a month catches up at its start, batch by batch between the votes. */
 #include "command/retention.h"
 
 #include <inttypes.h>
@@ -19,38 +19,55 @@ struct retention {
     struct loop_timer timer;
     int64_t days;
     bool under_way, stopped;
+    int64_t from_ms; /* what ended before has been let go of since the start */
+    int64_t before_ms, battles;
     struct erasure_report report;
 };
 
 static bool apply(struct db *tx, void *data, struct err *err)
 {
     struct retention *retention = data;
-    return erasure_before(tx, clock_wall_ms() - retention->days * DAY_MS, &retention->report, err);
+    return erasure_before(tx, &retention->from_ms, retention->before_ms, &retention->report, err);
+}
+
+static void applied(void *data, const struct err *err);
+
+static void go_on(struct retention *retention)
+{
+    struct store_job job = {apply, applied, retention};
+    struct err err = ERR_INIT;
+    if (!store_submit(retention->store, &job, &err))
+        applied(retention, &err);
 }
 
 static void applied(void *data, const struct err *err)
 {
     struct retention *retention = data;
+    if (err->code == ERR_NONE)
+        retention->battles += retention->report.battles;
+    if (err->code == ERR_NONE && retention->report.battles && !retention->stopped) {
+        go_on(retention);
+        return;
+    }
     retention->under_way = false;
     if (err->code != ERR_NONE)
         log_warning("retention", "old texts are still there: %s", err->message);
-    else if (retention->report.battles)
+    if (retention->battles)
         log_note("retention",
                  "let go of the texts of %" PRId64 " battles older than %" PRId64 " days",
-                 retention->report.battles, retention->days);
+                 retention->battles, retention->days);
 }
 
 static void begin(void *user)
 {
     struct retention *retention = user;
-    struct store_job job = {apply, applied, retention};
-    struct err err = ERR_INIT;
     if (retention->stopped)
         return;
     if (!retention->under_way) {
         retention->under_way = true;
-        if (!store_submit(retention->store, &job, &err))
-            applied(retention, &err);
+        retention->battles = 0;
+        retention->before_ms = clock_wall_ms() - retention->days * DAY_MS;
+        go_on(retention);
     }
     loop_timer_start(retention->loop, &retention->timer, clock_mono_ns() + PERIOD_NS);
 }

@@ -240,7 +240,8 @@ bool battles_of_voter(struct db *db, const char *voter, int64_t before, int limi
 bool battles_restart(struct db *tx, int64_t now_ms, int64_t *voided, struct err *err)
 {
     if (!db_run(tx,
-                "UPDATE battles SET state = 4, void_code = 'restart', ended_ms = ? WHERE state = 0",
+                "UPDATE battles SET state = 4, void_code = 'restart', ended_ms = ? WHERE state < 2 "
+                "AND state = 0",
                 DB_VALUES(DB_INT(now_ms)), err))
         return false;
     *voided = db_changes(tx);
@@ -252,7 +253,7 @@ bool battles_expire(struct db *tx, int64_t now_ms, int64_t *expired, struct err 
     int64_t oldest = now_ms - LIMIT_BATTLE_HOURS * INT64_C(3600000),
             reserved = now_ms - LIMIT_RESERVATION_MINUTES * INT64_C(60000);
     if (!db_run(tx,
-                "UPDATE battles SET state = 5, ended_ms = ? WHERE state = 1 AND"
+                "UPDATE battles SET state = 5, ended_ms = ? WHERE state < 2 AND state = 1 AND"
                 " created_ms <= iif(source = 1, ?, ?)",
                 DB_VALUES(DB_INT(now_ms), DB_INT(reserved), DB_INT(oldest)), err))
         return false;

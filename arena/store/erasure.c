@@ -38,18 +38,36 @@ static bool empty_answers(struct db *tx, int64_t *count, struct err *err)
     return count_changes(tx, ran, count);
 }
 
+/* Values that only erased battles have (CROSS: those first, not every battle). Battles that were
+ * imported have no index by prompt: they are read through, where there are any. */
+static bool choose_values(struct db *tx, struct err *err)
+{
+    int64_t imported;
+    return db_run(tx,
+                  "INSERT INTO temp.fresh SELECT e.prompt_value, random() FROM temp.erased x CROSS"
+                  " JOIN battles e ON e.number = x.battle WHERE e.prompt_value NOTNULL"
+                  " AND NOT EXISTS (SELECT 1 FROM battles o WHERE o.prompt_value = e.prompt_value"
+                  " AND o.source = 0 AND o.number NOT IN temp.erased) GROUP BY e.prompt_value",
+                  DB_NONE, err) &&
+           db_run(tx,
+                  "DELETE FROM temp.fresh WHERE old IN (SELECT prompt_value FROM battles"
+                  " WHERE item IS NOT NULL AND number NOT IN temp.erased)",
+                  DB_NONE, err) &&
+           db_one_int(tx, "SELECT EXISTS (SELECT 1 FROM battles WHERE import_key IS NOT NULL)",
+                      DB_NONE, 0, &imported, err) &&
+           (!imported ||
+            db_run(tx,
+                   "DELETE FROM temp.fresh WHERE old IN (SELECT prompt_value FROM battles"
+                   " WHERE source = 2 AND prompt_value IN (SELECT old FROM temp.fresh))",
+                   DB_NONE, err));
+}
+
 /* Equal prompts of the erased battles stay equal to each other; what others asked as well stays
  * as it is. */
 static bool hide_prompts(struct db *tx, struct err *err)
 {
     return db_run(tx, "UPDATE turns SET prompt = NULL WHERE battle IN temp.erased", DB_NONE, err) &&
-           db_run(tx,
-                  "INSERT INTO temp.fresh SELECT prompt_value, random() FROM battles"
-                  " WHERE number IN temp.erased AND prompt_value NOTNULL AND prompt_value NOT IN"
-                  " (SELECT prompt_value FROM battles WHERE number NOT IN temp.erased AND "
-                  "prompt_value NOTNULL)"
-                  " GROUP BY prompt_value",
-                  DB_NONE, err) &&
+           choose_values(tx, err) &&
            db_run(tx,
                   "UPDATE battles SET prompt_value = (SELECT value FROM temp.fresh f WHERE f.old = "
                   "prompt_value)"
@@ -91,7 +109,8 @@ static bool choose_of_voter(struct db *tx, int64_t voter, int64_t now_ms, int64_
         db_script(tx, TABLES, err) &&
         db_run(tx, "UPDATE battles SET state = 3, ended_ms = ? WHERE voter = ? AND state < 2",
                DB_VALUES(DB_INT(now_ms), DB_INT(voter)), err) &&
-        db_run(tx, "INSERT INTO temp.erased SELECT number FROM battles WHERE voter = ?",
+        db_run(tx,
+               "INSERT INTO temp.erased SELECT number FROM battles WHERE voter = ? AND source <> 2",
                DB_VALUES(DB_INT(voter)), err);
     return count_changes(tx, ran, battles);
 }
@@ -129,15 +148,25 @@ bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct eras
            unname(tx, number, voter, err);
 }
 
-bool erasure_before(struct db *tx, int64_t before_ms, struct erasure_report *out, struct err *err)
+bool erasure_before(struct db *tx, int64_t *from_ms, int64_t before_ms, struct erasure_report *out,
+                    struct err *err)
 {
+    int64_t last = before_ms;
     *out = (struct erasure_report){0};
-    bool ran =
-        db_script(tx, TABLES, err) &&
-        db_run(tx,
-               "INSERT INTO temp.erased SELECT number FROM battles b WHERE ended_ms < ? AND source "
-               "<> 2"
-               " AND EXISTS (SELECT 1 FROM turns WHERE battle = b.number AND prompt NOTNULL)",
-               DB_VALUES(DB_INT(before_ms)), err);
-    return count_changes(tx, ran, &out->battles) && empty_battles(tx, out, err);
+    bool ran = db_script(tx, TABLES, err) &&
+               db_run(tx,
+                      "INSERT INTO temp.erased SELECT number FROM battles b WHERE ended_ms >= ?"
+                      " AND ended_ms < ? AND source <> 2"
+                      " AND EXISTS (SELECT 1 FROM turns WHERE battle = b.number AND prompt NOTNULL)"
+                      " ORDER BY ended_ms LIMIT ?",
+                      DB_VALUES(DB_INT(*from_ms), DB_INT(before_ms), DB_INT(ERASURE_BATCH)), err);
+    if (!count_changes(tx, ran, &out->battles) ||
+        (out->battles == ERASURE_BATCH &&
+         !db_one_int(
+             tx, "SELECT max(ended_ms) FROM temp.erased e JOIN battles b ON b.number = e.battle",
+             DB_NONE, before_ms, &last, err)) ||
+        (out->battles && !empty_battles(tx, out, err)))
+        return false;
+    *from_ms = last;
+    return true;
 }

@@ -17,7 +17,11 @@ struct erasure_report {
 bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct erasure_report *out,
                    struct err *err);
 
-/* Retention: the text (not the voters) of battles that ended before `before_ms`. */
-bool erasure_before(struct db *tx, int64_t before_ms, struct erasure_report *out, struct err *err);
+/* Retention: the text (not the voters) of battles that ended from `*from_ms` on and before
+ * `before_ms`, at most ERASURE_BATCH of them, the oldest first, so that no vote waits long. Moves
+ * `*from_ms` to where the next call goes on; it is the caller's memory, 0 at the start. */
+#define ERASURE_BATCH 500
+bool erasure_before(struct db *tx, int64_t *from_ms, int64_t before_ms, struct erasure_report *out,
+                    struct err *err);
 
 #endif

@@ -24,10 +24,11 @@ bool queue_open(struct db *db, const char *voter, char battle[STORE_ID_SIZE], st
 {
     struct db_rows rows;
     battle[0] = '\0';
-    if (!db_select(db, &rows,
-                   "SELECT b.id FROM battles b WHERE b.voter = (SELECT number FROM voters WHERE "
-                   "id = ?) AND b.source = 1 AND b.state = 1 ORDER BY b.number LIMIT 1",
-                   DB_VALUES(DB_STRING(voter)), err))
+    if (!db_select(
+            db, &rows,
+            "SELECT b.id FROM battles b WHERE b.voter = (SELECT number FROM voters WHERE "
+            "id = ?) AND b.source <> 2 AND b.source = 1 AND b.state = 1 ORDER BY b.number LIMIT 1",
+            DB_VALUES(DB_STRING(voter)), err))
         return false;
     if (db_next(&rows))
         db_copy(&rows, 0, battle, STORE_ID_SIZE);

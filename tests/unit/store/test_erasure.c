@@ -32,7 +32,7 @@ static bool erase(struct db *tx, void *data, struct err *err)
     struct erasing *erasing = data;
     return erasing->voter != NULL
                ? erasure_voter(tx, erasing->voter, NOW + 9, &erasing->report, err)
-               : erasure_before(tx, NOW + 2, &erasing->report, err);
+               : erasure_before(tx, &(int64_t){0}, NOW + 2, &erasing->report, err);
 }
 
 static bool remark(struct db *tx, void *data, struct err *err)
