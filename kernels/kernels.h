@@ -138,14 +138,15 @@ void kernel_rope_table(float *table, int position, int rotary, double base, doub
 /* --- Paged attention --- */
 
 enum kernel_kv {
-    KERNEL_KV_F16,
-    KERNEL_KV_Q8, /* int8 under one scale a position and head: half the bytes */
+    KERNEL_KV_F16, /* 16 bits: F16 on a GPU, here int16 under one scale a position and head */
+    KERNEL_KV_Q8,  /* int8 under such scales: half the bytes */
 };
 
 /* A KV page holds 32 positions of one layer, all its KV heads: for each head the keys with
- * positions innermost ([head_dim][32]: 16 positions fill a register), then the values with the
- * head's dimension innermost ([32][head_dim rounded up to 16]); for Q8, each followed by the 32
- * positions' scales as floats. Only kv_store writes it; it needs no clearing before use. */
+ * positions innermost ([head_dim / 2][32][2]: pairs of 16 positions fill a register), then the
+ * values with the head's dimension innermost ([16][head_dim rounded up to 16][2], pairs of
+ * positions), each followed by the 32 positions' scales as floats. Only kv_store writes it; it
+ * needs no clearing before use. */
 size_t kernel_kv_page_bytes(enum kernel_kv type, int kv_heads, int head_dim);
 
 /* One sequence's attention in one layer. Query q stands at position `position + q` and sees

@@ -1,7 +1,8 @@
 /* The reference of paged attention. For one query and head, blocks of 32 positions in ascending
  * order, each folded into a running maximum, 16 lanes of weight and head_dim sums of values
- * (online softmax): the order depends on the query's position alone, so any cut of prefill over
- * steps, tiles and threads gives the same bits. Positions that the query does not see weigh
+ * (online softmax). Scores and a block's sums of values are exact sums of integers (tables.h), one
+ * scale for a whole sum. The order depends on the query's position alone, so any cut of prefill
+ * over steps, tiles and threads gives the same bits. Positions that the query does not see weigh
  * exactly 0; those past the last query of a call are never read as values, since they may be
  * unwritten. */
 #include "kernels/cpu/formats.h"
@@ -10,123 +11,163 @@
 
 #include <math.h>
 
-static uint16_t stored_half(float x)
-{
-    x = x > -HALF_MAX ? x : -HALF_MAX;
-    return float_half(x < HALF_MAX ? x : HALF_MAX);
-}
+/* --- Integers of a head --- */
 
-/* One head's keys and values as F16. */
-static void store_halves(uint8_t *keys_at, uint8_t *values_at, int slot, int head_dim,
-                         const float *keys, const float *values)
+static float length_of(const float *x, int head_dim)
 {
-    uint16_t *k = (uint16_t *)(void *)keys_at + slot;
-    uint16_t *v = (uint16_t *)(void *)values_at + slot * kv_padded(head_dim);
-    for (int d = 0; d < head_dim; d++) {
-        k[d * KERNEL_KV_BLOCK] = stored_half(keys[d]);
-        v[d] = stored_half(values[d]);
-    }
-    for (int d = head_dim; d < kv_padded(head_dim); d++)
-        v[d] = 0;
-}
-
-/* One head's keys or values as int8: element d at step * d. */
-static void store_quants(uint8_t *part, int lanes, int slot, size_t at, size_t step, int head_dim,
-                         const float *x)
-{
-    float largest = 0, scale;
+    float lanes[16] = {0};
     for (int d = 0; d < head_dim; d++)
-        largest = fabsf(x[d]) > largest ? fabsf(x[d]) : largest;
-    float inverse = kv_inverse(largest, &scale);
-    for (int d = 0; d < lanes; d++)
-        part[at + (size_t)d * step] =
-            (uint8_t)(int8_t)(d < head_dim && scale > 0 ? rintf(x[d] * inverse) : 0);
-    memcpy(part + (size_t)lanes * KERNEL_KV_BLOCK + (size_t)slot * sizeof(float), &scale,
-           sizeof(scale));
+        lanes[d % 16] = fmaf(x[d], x[d], lanes[d % 16]);
+    return sqrtf(scalar_fold(lanes));
+}
+
+static float largest_of(const float *x, int count)
+{
+    float largest = 0;
+    for (int i = 0; i < count; i++)
+        largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    return largest;
+}
+
+/* Zeros after head_dim, to a multiple of 16; a NaN becomes `most`. Returns the scale. */
+static float quantize_head(const float *x, int head_dim, float size, float most, int16_t *quants)
+{
+    float scale, inverse = attention_inverse(size, most, &scale);
+    for (int d = 0; d < kv_padded(head_dim); d++) {
+        float value = d < head_dim && scale > 0 ? x[d] * inverse : 0;
+        quants[d] = (int16_t)rintf(value < most ? value : most);
+    }
+    return scale;
+}
+
+static void put_scale(enum kernel_kv type, uint8_t *part, int lanes, int slot, float scale)
+{
+    memcpy(part + kv_part_bytes(type, lanes) - (size_t)(KERNEL_KV_BLOCK - slot) * sizeof(scale),
+           &scale, sizeof(scale));
+}
+
+static void store_head(enum kernel_kv type, uint8_t *keys_at, uint8_t *values_at, int slot,
+                       int head_dim, const float *keys, const float *values)
+{
+    bool wide = type == KERNEL_KV_F16;
+    int even = kv_even(head_dim), padded = kv_padded(head_dim);
+    int16_t quants[KERNEL_MAX_HEAD_DIM];
+    float size = wide ? length_of(keys, head_dim) : largest_of(keys, head_dim);
+    put_scale(
+        type, keys_at, even, slot,
+        quantize_head(keys, head_dim, size, wide ? ATTENTION_LENGTH : kv_largest(type), quants));
+    for (int d = 0; d < even; d++)
+        kv_put(type, keys_at, kv_key_at(d, slot), quants[d]);
+    put_scale(
+        type, values_at, padded, slot,
+        quantize_head(values, head_dim, largest_of(values, head_dim), kv_largest(type), quants));
+    for (int d = 0; d < padded; d++)
+        kv_put(type, values_at, kv_value_at(d, slot, padded), quants[d]);
 }
 
 void scalar_kv_store(enum kernel_kv type, uint8_t *page, int slot, int kv_heads, int head_dim,
                      const float *keys, const float *values)
 {
-    int padded = kv_padded(head_dim);
-    for (int h = 0; h < kv_heads; h++, page += kv_head_bytes(type, head_dim)) {
-        uint8_t *value = page + kv_key_bytes(type, head_dim);
-        const float *k = keys + h * head_dim, *v = values + h * head_dim;
-        if (type == KERNEL_KV_F16) {
-            store_halves(page, value, slot, head_dim, k, v);
-        } else {
-            store_quants(page, head_dim, slot, (size_t)slot, KERNEL_KV_BLOCK, head_dim, k);
-            store_quants(value, padded, slot, (size_t)(slot * padded), 1, head_dim, v);
-        }
-    }
+    for (int h = 0; h < kv_heads; h++, page += kv_head_bytes(type, head_dim))
+        store_head(type, page, page + kv_key_bytes(type, head_dim), slot, head_dim,
+                   keys + h * head_dim, values + h * head_dim);
 }
+
+/* --- A query's attention --- */
 
 struct running {
     float largest, lanes[16], sums[KERNEL_MAX_HEAD_DIM];
 };
 
-/* An element of a page's part as a float, without its scale. */
-static float stored(enum kernel_kv type, const uint8_t *part, int at)
+struct query {
+    int16_t quants[KERNEL_MAX_HEAD_DIM];
+    float scale;       /* of the quants and of the scores */
+    int position, low; /* sees low .. position */
+};
+
+static int32_t stored(enum kernel_kv type, const uint8_t *part, size_t at)
 {
-    return type == KERNEL_KV_F16 ? half_float(((const uint16_t *)(const void *)part)[at])
-                                 : (float)(int8_t)part[at];
+    return type == KERNEL_KV_F16 ? ((const int16_t *)(const void *)part)[at] : (int8_t)part[at];
 }
 
-/* Scores of the block's 32 positions; those outside [low, high] are minus infinity. */
-static void block_scores(const struct kernel_attention *a, const float *query, const uint8_t *keys,
-                         int base, int low, int high, float *scores)
+/* Scores of the block's 32 positions; those that the query does not see are minus infinity. */
+static void block_scores(const struct kernel_attention *a, const struct query *q,
+                         const uint8_t *keys, int base, float *scores)
 {
+    const float *scales = kv_scales(a->type, keys, kv_even(a->head_dim));
     for (int i = 0; i < KERNEL_KV_BLOCK; i++) {
-        float s = 0;
+        scores[i] = -INFINITY;
+        if (base + i < q->low || base + i > q->position)
+            continue;
+        int32_t sum = 0;
         for (int d = 0; d < a->head_dim; d++)
-            s = fmaf(query[d], stored(a->type, keys, d * KERNEL_KV_BLOCK + i), s);
-        if (a->type == KERNEL_KV_Q8)
-            s *= kv_scales(keys, a->head_dim)[i];
-        s *= a->scale;
-        if (a->softcap > 0)
-            s = a->softcap * scalar_tanh(s / a->softcap);
-        scores[i] = base + i >= low && base + i <= high ? s : -INFINITY;
+            sum += q->quants[d] * stored(a->type, keys, kv_key_at(d, i));
+        float s = (float)sum * scales[i] * q->scale;
+        scores[i] = a->softcap > 0 ? a->softcap * scalar_tanh(s / a->softcap) : s;
     }
+}
+
+/* The block's weights with the values' scales in them, as integers; returns their unit. */
+static float block_weights(const struct kernel_attention *a, const float *weights,
+                           const uint8_t *values, int used, int16_t *quants)
+{
+    const float *scales = kv_scales(a->type, values, kv_padded(a->head_dim));
+    float scaled[KERNEL_KV_BLOCK];
+    for (int i = 0; i < used; i++)
+        scaled[i] = weights[i] * scales[i];
+    float most = largest_of(scaled, used);
+    bool fit = most >= ATTENTION_TINY;
+    for (int i = 0; i < used; i++)
+        quants[i] = (int16_t)(fit ? rintf(scaled[i] * (ATTENTION_LARGEST / most)) : 0);
+    return fit ? most / ATTENTION_LARGEST : 0;
 }
 
 static void block_fold(const struct kernel_attention *a, struct running *r, const float *scores,
                        const uint8_t *values, int used)
 {
-    float largest = r->largest;
+    float largest = r->largest, weights[KERNEL_KV_BLOCK];
+    int16_t quants[KERNEL_KV_BLOCK];
     for (int i = 0; i < KERNEL_KV_BLOCK; i++)
         largest = scores[i] > largest ? scores[i] : largest;
     float keep = scalar_exp(r->largest - largest);
     r->largest = largest;
-    for (int l = 0; l < 16; l++) {
-        float sum = scalar_exp(scores[l] - largest) + scalar_exp(scores[l + 16] - largest);
-        r->lanes[l] = fmaf(r->lanes[l], keep, sum);
-    }
-    for (int d = 0; d < a->head_dim; d++)
-        r->sums[d] *= keep;
-    for (int i = 0; i < used; i++) {
-        float weight = scalar_exp(scores[i] - largest);
-        if (a->type == KERNEL_KV_Q8)
-            weight *= kv_scales(values, kv_padded(a->head_dim))[i];
-        for (int d = 0; d < a->head_dim; d++)
-            r->sums[d] =
-                fmaf(weight, stored(a->type, values, i * kv_padded(a->head_dim) + d), r->sums[d]);
+    for (int i = 0; i < KERNEL_KV_BLOCK; i++)
+        weights[i] = scalar_exp(scores[i] - largest);
+    for (int l = 0; l < 16; l++)
+        r->lanes[l] = fmaf(r->lanes[l], keep, weights[l] + weights[l + 16]);
+    float unit = block_weights(a, weights, values, used, quants);
+    for (int d = 0; d < a->head_dim; d++) {
+        int32_t sum = 0;
+        for (int i = 0; i < used; i++)
+            sum += quants[i] * stored(a->type, values, kv_value_at(d, i, kv_padded(a->head_dim)));
+        r->sums[d] = fmaf((float)sum, unit, r->sums[d] * keep);
     }
 }
 
-static void attend(const struct kernel_attention *a, int kv_head, int head, int query)
+static struct query make_query(const struct kernel_attention *a, int head, int number)
 {
-    const float *q =
-        a->queries + (size_t)query * a->query_stride + (size_t)head * (size_t)a->head_dim;
-    float *out = a->out + (size_t)query * a->out_stride + (size_t)head * (size_t)a->head_dim;
-    int position = a->position + query, low = kv_first_visible(position, a->window);
+    const float *x =
+        a->queries + (size_t)number * a->query_stride + (size_t)head * (size_t)a->head_dim;
+    int position = a->position + number;
+    struct query q = {.position = position, .low = kv_first_visible(position, a->window)};
+    q.scale = quantize_head(x, a->head_dim, length_of(x, a->head_dim), ATTENTION_LENGTH, q.quants) *
+              a->scale;
+    return q;
+}
+
+static void attend(const struct kernel_attention *a, int kv_head, int head, int number)
+{
+    struct query q = make_query(a, head, number);
+    float *out = a->out + (size_t)number * a->out_stride + (size_t)head * (size_t)a->head_dim;
+    int position = q.position;
     struct running r = {.largest = -FLT_MAX};
-    for (int base = low / KERNEL_KV_BLOCK * KERNEL_KV_BLOCK; base <= position;
+    for (int base = q.low / KERNEL_KV_BLOCK * KERNEL_KV_BLOCK; base <= position;
          base += KERNEL_KV_BLOCK) {
         const uint8_t *keys = a->cache + (size_t)a->pages[base / KERNEL_KV_BLOCK] * a->page_stride +
                               (size_t)kv_head * kv_head_bytes(a->type, a->head_dim);
         float scores[KERNEL_KV_BLOCK];
         int used = position - base + 1 < KERNEL_KV_BLOCK ? position - base + 1 : KERNEL_KV_BLOCK;
-        block_scores(a, q, keys, base, low, position, scores);
+        block_scores(a, &q, keys, base, scores);
         block_fold(a, &r, scores, keys + kv_key_bytes(a->type, a->head_dim), used);
     }
     float inverse = 1 / scalar_fold(r.lanes);

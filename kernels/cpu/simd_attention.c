@@ -1,7 +1,8 @@
 /* Paged attention, flash style. A tile is a few rows (a row is one query under one head) that
  * share a KV head: each block of 32 positions is read once for all of them. Scores have
  * positions in their lanes (keys are stored so), sums of values have the head's dimension in
- * theirs, so nothing is folded across lanes but the maximum and, at the end, the weights. A
+ * theirs, so nothing is folded across lanes but two maxima and, at the end, the weights. Queries,
+ * keys, weights and values are integers (tables.h), two products a lane and instruction. A
  * row's steps are those of scalar_attention.c; a block that a row of the tile does not see
  * leaves it as it is (its weights are 0, what it keeps is multiplied by 1). */
 #include "kernels/cpu/vector.h"
@@ -9,102 +10,111 @@
 #include <math.h>
 
 #if defined(__AVX512F__)
-enum { TILE_ROWS = 6, CHUNK = 4 }; /* 6 rows x 4 registers of values */
+enum { TILE_ROWS = 6, CHUNK = 2 }; /* 6 rows x 2 registers of values */
 #else
 enum { TILE_ROWS = 2, CHUNK = 2 };
 #endif
 enum { BLOCK = KERNEL_KV_BLOCK };
 
 struct row {
-    const float *query;
     float *out;
+    float scale;       /* of the query's quants and of the scores */
     int position, low; /* sees low .. position */
 };
 
 struct attention_tile {
     _Alignas(64) float sums[TILE_ROWS][KERNEL_MAX_HEAD_DIM];
+    int16_t queries[TILE_ROWS][KERNEL_MAX_HEAD_DIM];
     float weights[TILE_ROWS][BLOCK];
+    int16_t quants[TILE_ROWS][BLOCK]; /* of the weights */
     float lanes[TILE_ROWS][16];
-    float largest[16], keep[16]; /* a row each; 16, to be handled as one register */
+    float largest[16], keep[16], most[16], unit[16]; /* a row each; 16, to be one register */
     struct row rows[TILE_ROWS];
 };
 
-/* --- Storing --- */
+/* --- Integers of a head --- */
 
-static void store_halves(uint8_t *page, uint8_t *value, int slot, int head_dim, const float *keys,
-                         const float *values)
+static float length_of(const float *x, int head_dim)
 {
-    v16 low = v_set(-HALF_MAX), high = v_set(HALF_MAX);
-    value += (size_t)slot * (size_t)kv_padded(head_dim) * 2;
+    v16 squares = v_zero();
     for (int d = 0; d < head_dim; d += 16) {
-        int lanes = head_dim - d < 16 ? head_dim - d : 16;
-        uint16_t halves[16];
-        v_store_half(halves, v_min(v_max(v_load_n(keys + d, lanes), low), high));
-        for (int i = 0; i < lanes; i++)
-            memcpy(page + ((size_t)(d + i) * BLOCK + (size_t)slot) * 2, &halves[i], 2);
-        v_store_half(value + d * 2, v_min(v_max(v_load_n(values + d, lanes), low), high));
+        v16 v = v_load_n(x + d, head_dim - d < 16 ? head_dim - d : 16);
+        squares = v_fma(v, v, squares);
     }
+    return sqrtf(v_fold(squares));
 }
 
-/* A head's keys or values to int8 (zeros after head_dim); returns their scale. */
-static float quantize_head(const float *x, int head_dim, int8_t quants[KERNEL_MAX_HEAD_DIM + 32])
+static float largest_of(const float *x, int head_dim)
 {
     v16 top = v_zero();
-    float scale;
     for (int d = 0; d < head_dim; d += 16)
         top = v_max(v_abs(v_load_n(x + d, head_dim - d < 16 ? head_dim - d : 16)), top);
-    v16 inverse = v_set(kv_inverse(v_largest(top), &scale));
-    if (scale <= 0) {
-        memset(quants, 0, KERNEL_MAX_HEAD_DIM);
-        return scale;
-    }
-    for (int d = 0; d < head_dim; d += 32) {
-        int first = head_dim - d < 16 ? head_dim - d : 16, left = head_dim - d - 16;
-        int second = left < 0 ? 0 : left < 16 ? left : 16;
-        v16 a = v_load_n(x + d, first), b = second ? v_load_n(x + d + 16, second) : v_zero();
-        _mm256_storeu_si256((void *)(quants + d), b_from(v_mul(a, inverse), v_mul(b, inverse)));
+    return v_largest(top);
+}
+
+/* Zeros after head_dim, to a multiple of 16; a NaN becomes `most`. Returns the scale. */
+static float quantize_head(const float *x, int head_dim, float size, float most, int16_t *quants)
+{
+    float scale;
+    v16 inverse = v_set(attention_inverse(size, most, &scale));
+    if (scale <= 0)
+        memset(quants, 0, (size_t)kv_padded(head_dim) * sizeof *quants);
+    for (int d = 0; d < head_dim && scale > 0; d += 16) {
+        v16 v = v_load_n(x + d, head_dim - d < 16 ? head_dim - d : 16);
+        h_store(quants + d, v_min(v_mul(v, inverse), v_set(most)));
     }
     return scale;
 }
 
-static void store_quants(uint8_t *page, uint8_t *value, int slot, int head_dim, const float *keys,
-                         const float *values)
+/* --- Storing --- */
+
+static float quantize_keys(enum kernel_kv type, const float *x, int head_dim, int16_t *quants)
 {
-    size_t padded = (size_t)kv_padded(head_dim), at = (size_t)slot * sizeof(float);
-    int8_t quants[KERNEL_MAX_HEAD_DIM + 32];
-    float scale = quantize_head(keys, head_dim, quants);
-    for (int d = 0; d < head_dim; d++)
-        page[(size_t)d * BLOCK + (size_t)slot] = (uint8_t)quants[d];
-    memcpy(page + (size_t)head_dim * BLOCK + at, &scale, sizeof(scale));
-    scale = quantize_head(values, head_dim, quants);
-    memcpy(value + (size_t)slot * padded, quants, padded);
-    memcpy(value + padded * BLOCK + at, &scale, sizeof(scale));
+    if (type == KERNEL_KV_F16)
+        return quantize_head(x, head_dim, length_of(x, head_dim), ATTENTION_LENGTH, quants);
+    return quantize_head(x, head_dim, largest_of(x, head_dim), kv_largest(type), quants);
+}
+
+static void store_head(enum kernel_kv type, uint8_t *page, int slot, int head_dim,
+                       const float *keys, const float *values)
+{
+    int even = kv_even(head_dim), padded = kv_padded(head_dim);
+    size_t bytes = kv_element(type) * BLOCK, at = (size_t)slot * sizeof(float);
+    uint8_t *value = page + kv_key_bytes(type, head_dim);
+    int16_t quants[KERNEL_MAX_HEAD_DIM];
+    float scale = quantize_keys(type, keys, head_dim, quants);
+    for (int d = 0; d < even; d++)
+        kv_put(type, page, kv_key_at(d, slot), quants[d]);
+    memcpy(page + (size_t)even * bytes + at, &scale, sizeof(scale));
+    scale = quantize_head(values, head_dim, largest_of(values, head_dim), kv_largest(type), quants);
+    for (int d = 0; d < padded; d++)
+        kv_put(type, value, kv_value_at(d, slot, padded), quants[d]);
+    memcpy(value + (size_t)padded * bytes + at, &scale, sizeof(scale));
 }
 
 void SIMD(kv_store)(enum kernel_kv type, uint8_t *page, int slot, int kv_heads, int head_dim,
                     const float *keys, const float *values)
 {
-    for (int h = 0; h < kv_heads; h++, page += kv_head_bytes(type, head_dim)) {
-        uint8_t *value = page + kv_key_bytes(type, head_dim);
-        const float *k = keys + h * head_dim, *v = values + h * head_dim;
-        if (type == KERNEL_KV_F16)
-            store_halves(page, value, slot, head_dim, k, v);
-        else
-            store_quants(page, value, slot, head_dim, k, v);
-    }
+    for (int h = 0; h < kv_heads; h++, page += kv_head_bytes(type, head_dim))
+        store_head(type, page, slot, head_dim, keys + h * head_dim, values + h * head_dim);
 }
 
 /* --- One block of positions --- */
 
-/* Sixteen elements of a page, from element `at`, without their scales. */
-INLINE v16 v_stored(enum kernel_kv type, const uint8_t *part, size_t at)
+/* Sixteen pairs of a page's part, from element `at`. */
+INLINE b64 stored_pairs(enum kernel_kv type, const uint8_t *part, size_t at)
 {
-    return type == KERNEL_KV_F16 ? v_half(part + 2 * at) : v_from_signed(part + at);
+    return type == KERNEL_KV_F16 ? b_load(part + 2 * at) : h_load_bytes(part + at);
+}
+
+/* One pair in every lane. */
+INLINE b64 pair(const int16_t *p)
+{
+    return x_load((const int8_t *)(const void *)p);
 }
 
 INLINE v16 finish_score(const struct kernel_attention *a, v16 score, int low, int high)
 {
-    score = v_mul(score, v_set(a->scale));
     if (a->softcap > 0)
         score = v_mul(v_set(a->softcap), v_tanh(v_div(score, v_set(a->softcap))));
     return v_keep(score, low, high, -INFINITY);
@@ -116,78 +126,102 @@ INLINE void weigh_past(struct attention_tile *tile, const float before[16])
     v_store(tile->keep, v_exp(v_sub(v_load(before), v_load(tile->largest))));
 }
 
-/* From scores to weights; the sum of weights moves on. What is stored for the values has their
- * scales in it. */
-INLINE void weigh(enum kernel_kv type, struct attention_tile *tile, int r, v16 a, v16 b,
-                  const float *scales)
+/* From scores to weights, with the values' scales in them; the sum of weights moves on. */
+INLINE void weigh(struct attention_tile *tile, int r, v16 a, v16 b, const v16 scales[2])
 {
     v16 top = v_set(tile->largest[r]);
     a = v_exp(v_sub(a, top));
     b = v_exp(v_sub(b, top));
     v_store(tile->lanes[r], v_fma(v_load(tile->lanes[r]), v_set(tile->keep[r]), v_add(a, b)));
-    if (type == KERNEL_KV_Q8) {
-        a = v_mul(a, v_load(scales));
-        b = v_mul(b, v_load(scales + 16));
-    }
+    a = v_mul(a, scales[0]);
+    b = v_mul(b, scales[1]);
     v_store(tile->weights[r], a);
     v_store(tile->weights[r] + 16, b);
+    tile->most[r] = v_largest(v_max(a, b));
+}
+
+/* The weights to integers, for all rows. */
+INLINE void quantize_weights(struct attention_tile *tile, int rows)
+{
+    v16 most = v_load(tile->most), limit = v_set(ATTENTION_LARGEST);
+    float inverse[16];
+    v_store(tile->unit, v_zero_unless_at_least(v_div(most, limit), most, ATTENTION_TINY));
+    v_store(inverse, v_zero_unless_at_least(v_div(limit, most), most, ATTENTION_TINY));
+    for (int r = 0; r < rows; r++) {
+        h_store(tile->quants[r], v_mul(v_load(tile->weights[r]), v_set(inverse[r])));
+        h_store(tile->quants[r] + 16, v_mul(v_load(tile->weights[r] + 16), v_set(inverse[r])));
+    }
 }
 
 INLINE void score_block(enum kernel_kv type, const struct kernel_attention *a,
-                        struct attention_tile *tile, int rows, const uint8_t *keys,
-                        const uint8_t *values, int base)
+                        struct attention_tile *tile, int rows, const uint8_t *keys, int base,
+                        v16 scores[TILE_ROWS][2])
 {
-    v16 low[TILE_ROWS], high[TILE_ROWS];
+    const float *scales = kv_scales(type, keys, kv_even(a->head_dim));
+    n16 low[TILE_ROWS], high[TILE_ROWS];
     for (int r = 0; r < rows; r++)
-        low[r] = high[r] = v_zero();
-    for (int d = 0; d < a->head_dim; d++) {
-        v16 first = v_stored(type, keys, (size_t)d * BLOCK),
-            second = v_stored(type, keys, (size_t)d * BLOCK + 16);
+        low[r] = high[r] = n_zero();
+    for (int d = 0; d < a->head_dim; d += 2) {
+        b64 first = stored_pairs(type, keys, (size_t)d * BLOCK),
+            second = stored_pairs(type, keys, (size_t)d * BLOCK + 32);
         for (int r = 0; r < rows; r++) {
-            v16 q = v_set(tile->rows[r].query[d]);
-            low[r] = v_fma(q, first, low[r]);
-            high[r] = v_fma(q, second, high[r]);
+            b64 q = pair(tile->queries[r] + d);
+            low[r] = dot_pairs(low[r], first, q);
+            high[r] = dot_pairs(high[r], second, q);
         }
     }
-    const float *scales = kv_scales(keys, a->head_dim);
-    for (int r = 0; r < rows && type == KERNEL_KV_Q8; r++) {
-        low[r] = v_mul(low[r], v_load(scales));
-        high[r] = v_mul(high[r], v_load(scales + 16));
-    }
-    float before[16];
-    v_store(before, v_load(tile->largest));
     for (int r = 0; r < rows; r++) {
         int from = tile->rows[r].low - base, to = tile->rows[r].position - base;
-        low[r] = finish_score(a, low[r], from, to);
-        high[r] = finish_score(a, high[r], from - 16, to - 16);
-        tile->largest[r] = v_largest(v_max(v_max(low[r], high[r]), v_set(before[r])));
+        v16 scale = v_set(tile->rows[r].scale);
+        scores[r][0] = v_mul(v_mul(v_from(low[r]), v_load(scales)), scale);
+        scores[r][1] = v_mul(v_mul(v_from(high[r]), v_load(scales + 16)), scale);
+        scores[r][0] = finish_score(a, scores[r][0], from, to);
+        scores[r][1] = finish_score(a, scores[r][1], from - 16, to - 16);
     }
+}
+
+INLINE void weigh_block(enum kernel_kv type, const struct kernel_attention *a,
+                        struct attention_tile *tile, int rows, const uint8_t *values, int used,
+                        v16 scores[TILE_ROWS][2])
+{
+    const float *scales = kv_scales(type, values, kv_padded(a->head_dim));
+    /* Unwritten ones may be anything, which times a weight of 0 need not be 0. */
+    v16 known[2] = {v_keep(v_load(scales), 0, used - 1, 0),
+                    v_keep(v_load(scales + 16), 0, used - 17, 0)};
+    float before[16];
+    v_store(before, v_load(tile->largest));
+    for (int r = 0; r < rows; r++)
+        tile->largest[r] = v_largest(v_max(v_max(scores[r][0], scores[r][1]), v_set(before[r])));
     weigh_past(tile, before);
     for (int r = 0; r < rows; r++)
-        weigh(type, tile, r, low[r], high[r], kv_scales(values, kv_padded(a->head_dim)));
+        weigh(tile, r, scores[r][0], scores[r][1], known);
+    quantize_weights(tile, rows);
 }
 
 /* Adds weighted values to `registers` x 16 of the sums, from dimension d. */
 INLINE void add_values(enum kernel_kv type, struct attention_tile *tile, int rows,
                        const uint8_t *values, size_t padded, int used, int d, int registers)
 {
-    v16 sums[TILE_ROWS][CHUNK];
+    n16 sums[TILE_ROWS][CHUNK];
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < registers; c++)
-            sums[r][c] = v_mul(v_load(&tile->sums[r][d + 16 * c]), v_set(tile->keep[r]));
-    for (int i = 0; i < used; i++) {
-        v16 value[CHUNK];
+            sums[r][c] = n_zero();
+    for (int i = 0; i < used; i += 2) {
+        b64 value[CHUNK];
         for (int c = 0; c < registers; c++)
-            value[c] = v_stored(type, values, (size_t)i * padded + (size_t)(d + 16 * c));
+            value[c] = stored_pairs(type, values, (size_t)i * padded + 2 * (size_t)(d + 16 * c));
         for (int r = 0; r < rows; r++) {
-            v16 weight = v_set(tile->weights[r][i]);
+            b64 weights = pair(tile->quants[r] + i);
             for (int c = 0; c < registers; c++)
-                sums[r][c] = v_fma(weight, value[c], sums[r][c]);
+                sums[r][c] = dot_pairs(sums[r][c], value[c], weights);
         }
     }
     for (int r = 0; r < rows; r++)
-        for (int c = 0; c < registers; c++)
-            v_store(&tile->sums[r][d + 16 * c], sums[r][c]);
+        for (int c = 0; c < registers; c++) {
+            float *sum = &tile->sums[r][d + 16 * c];
+            v16 kept = v_mul(v_load(sum), v_set(tile->keep[r]));
+            v_store(sum, v_fma(v_from(sums[r][c]), v_set(tile->unit[r]), kept));
+        }
 }
 
 /* --- A tile of rows, over all their positions --- */
@@ -201,7 +235,9 @@ INLINE void run_tile(enum kernel_kv type, const struct kernel_attention *a,
                               (size_t)kv_head * kv_head_bytes(type, a->head_dim);
         const uint8_t *values = keys + kv_key_bytes(type, a->head_dim);
         int used = last - base + 1 < BLOCK ? last - base + 1 : BLOCK, d = 0;
-        score_block(type, a, tile, rows, keys, values, base);
+        v16 scores[TILE_ROWS][2];
+        score_block(type, a, tile, rows, keys, base, scores);
+        weigh_block(type, a, tile, rows, values, used, scores);
         for (; d + 16 * CHUNK <= padded; d += 16 * CHUNK)
             add_values(type, tile, rows, values, (size_t)padded, used, d, CHUNK);
         for (; d < padded; d += 16)
@@ -223,9 +259,11 @@ static void start_row(const struct kernel_attention *a, struct attention_tile *t
 {
     int position = a->position + query;
     size_t at = (size_t)head * (size_t)a->head_dim;
-    tile->rows[r] = (struct row){a->queries + (size_t)query * a->query_stride + at,
-                                 a->out + (size_t)query * a->out_stride + at, position,
-                                 kv_first_visible(position, a->window)};
+    const float *x = a->queries + (size_t)query * a->query_stride + at;
+    float scale = quantize_head(x, a->head_dim, length_of(x, a->head_dim), ATTENTION_LENGTH,
+                                tile->queries[r]);
+    tile->rows[r] = (struct row){a->out + (size_t)query * a->out_stride + at, scale * a->scale,
+                                 position, kv_first_visible(position, a->window)};
     memset(tile->sums[r], 0, (size_t)kv_padded(a->head_dim) * sizeof(float));
     memset(tile->lanes[r], 0, sizeof(tile->lanes[r]));
     tile->largest[r] = -FLT_MAX;
@@ -268,6 +306,7 @@ void SIMD(attention)(const struct kernel_attention *a, int kv_head, int first, i
     int group = a->heads / a->kv_heads, total = (last - first) * group;
     int tiles = (total + TILE_ROWS - 1) / TILE_ROWS;
     memset(tile.largest, 0, sizeof(tile.largest));
+    memset(tile.most, 0, sizeof(tile.most));
     for (int i = 0; i < tiles; i++) {
         int from = (int)((int64_t)i * total / tiles),
             rows = (int)((int64_t)(i + 1) * total / tiles) - from;

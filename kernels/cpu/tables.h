@@ -28,30 +28,58 @@
 #define GELU_A 1.5957691216057308f
 #define GELU_B 0.07135481282804286f
 
-/* The largest finite F16; keys and values are held within it. */
-#define HALF_MAX 65504.0f
-
 /* A block whose magnitudes are all below this is stored as zeros: 127 / magnitude must stay
  * finite. */
 #define QUANTIZE_TINY 0x1p-100f
+
+/* Queries, keys, values and the weights of a block's values are integers under one scale for all of
+ * a head's (all of a block's weights), as exact as F16. Sums of their products fit 32 bits: queries
+ * and 16-bit keys are scaled by their length to ATTENTION_LENGTH, so that a product of two is at
+ * most its square, and 32 values times their weights are each at most ATTENTION_LARGEST squared. */
+#define ATTENTION_LENGTH 32767.0f
+#define ATTENTION_LARGEST 8191.0f
+
+/* Lengths below are zero: their squares must stay normal numbers. */
+#define ATTENTION_TINY 0x1p-50f
+
+/* A position's keys, two neighbours together, and its values. */
+static inline int kv_even(int head_dim)
+{
+    return (head_dim + 1) / 2 * 2;
+}
 
 static inline int kv_padded(int head_dim)
 {
     return (head_dim + 15) / 16 * 16;
 }
 
+static inline size_t kv_element(enum kernel_kv type)
+{
+    return type == KERNEL_KV_F16 ? sizeof(int16_t) : sizeof(int8_t);
+}
+
 /* Bytes of one head's keys (values) in a page, `lanes` elements a position. All parts are multiples
  * of KERNEL_ALIGNMENT. */
 static inline size_t kv_part_bytes(enum kernel_kv type, int lanes)
 {
-    size_t elements = (size_t)lanes * KERNEL_KV_BLOCK;
-    return type == KERNEL_KV_F16 ? elements * 2 : elements + KERNEL_KV_BLOCK * sizeof(float);
+    return ((size_t)lanes * kv_element(type) + sizeof(float)) * KERNEL_KV_BLOCK;
+}
+
+/* Where a part keeps element d of a position, in elements. */
+static inline size_t kv_key_at(int d, int slot)
+{
+    return ((size_t)(d / 2) * KERNEL_KV_BLOCK + (size_t)slot) * 2 + (size_t)(d % 2);
+}
+
+static inline size_t kv_value_at(int d, int slot, int padded)
+{
+    return ((size_t)(slot / 2) * (size_t)padded + (size_t)d) * 2 + (size_t)(slot % 2);
 }
 
 /* A head's values follow its keys. */
 static inline size_t kv_key_bytes(enum kernel_kv type, int head_dim)
 {
-    return kv_part_bytes(type, head_dim);
+    return kv_part_bytes(type, kv_even(head_dim));
 }
 
 static inline size_t kv_head_bytes(enum kernel_kv type, int head_dim)
@@ -59,18 +87,33 @@ static inline size_t kv_head_bytes(enum kernel_kv type, int head_dim)
     return kv_key_bytes(type, head_dim) + kv_part_bytes(type, kv_padded(head_dim));
 }
 
-/* Q8: the 32 scales behind the elements of a part. */
-static inline const float *kv_scales(const uint8_t *part, int lanes)
+static inline void kv_put(enum kernel_kv type, uint8_t *part, size_t at, int value)
 {
-    return (const float *)(const void *)(part + (size_t)lanes * KERNEL_KV_BLOCK);
+    if (type == KERNEL_KV_F16)
+        ((int16_t *)(void *)part)[at] = (int16_t)value;
+    else
+        ((int8_t *)part)[at] = (int8_t)value;
 }
 
-/* Q8: what a head's keys or values are multiplied by before rounding, and (in *scale) after. */
-static inline float kv_inverse(float largest, float *scale)
+/* The 32 scales behind the elements of a part. */
+static inline const float *kv_scales(enum kernel_kv type, const uint8_t *part, int lanes)
 {
-    bool fit = largest >= QUANTIZE_TINY && largest <= FLT_MAX;
-    *scale = fit ? largest / 127 : 0;
-    return fit ? 127 / largest : 0;
+    return (const float *)(const void *)(part + (size_t)lanes * KERNEL_KV_BLOCK * kv_element(type));
+}
+
+/* What numbers are multiplied by before rounding, so that `size` (their length, or the largest of
+ * them) becomes `most`, and (in *scale) after. */
+static inline float attention_inverse(float size, float most, float *scale)
+{
+    bool fit = size >= ATTENTION_TINY && size <= FLT_MAX;
+    *scale = fit ? size / most : 0;
+    return fit ? most / size : 0;
+}
+
+/* Of a position's values, and of its 8-bit keys. */
+static inline float kv_largest(enum kernel_kv type)
+{
+    return type == KERNEL_KV_F16 ? ATTENTION_LARGEST : 127;
 }
 
 /* First position that the query at `position` sees. */

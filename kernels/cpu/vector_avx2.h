@@ -186,15 +186,12 @@ INLINE v16 v_bfloat(const void *p)
     return (v16){bfloats(p), bfloats((const __m128i *)p + 1)};
 }
 
-INLINE void v_store_half(void *p, v16 x)
-{
-    __m128i *h = p;
-    _mm_storeu_si128(h, _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-    _mm_storeu_si128(h + 1, _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
 /* --- Integers --- */
 
+INLINE n16 n_zero(void)
+{
+    return (n16){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
 INLINE n16 n_add(n16 x, n16 y)
 {
     return (n16){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
@@ -306,6 +303,38 @@ INLINE b64 x_load(const int8_t *p)
     int32_t four;
     memcpy(&four, p, sizeof(four));
     return (b64){_mm256_set1_epi32(four), _mm256_set1_epi32(four)};
+}
+
+/* --- Pairs of int16 --- */
+
+/* Rounds to int16 (values within -32767..32767). */
+INLINE void h_store(int16_t *p, v16 x)
+{
+    __m256i both = _mm256_packs_epi32(_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b));
+    _mm256_storeu_si256((void *)p, _mm256_permute4x64_epi64(both, 0xd8));
+}
+
+/* 32 int8 as int16. */
+INLINE b64 h_load_bytes(const uint8_t *p)
+{
+    const __m128i *bytes = (const void *)p;
+    return (b64){_mm256_cvtepi8_epi16(_mm_load_si128(bytes)),
+                 _mm256_cvtepi8_epi16(_mm_load_si128(bytes + 1))};
+}
+
+INLINE __m256i dot_pairs_half(__m256i sum, __m256i a, __m256i b)
+{
+#if defined(__AVXVNNI__)
+    return _mm256_dpwssd_avx_epi32(sum, a, b);
+#else
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#endif
+}
+
+/* sum + the two products of each lane. */
+INLINE n16 dot_pairs(n16 sum, b64 a, b64 b)
+{
+    return (n16){dot_pairs_half(sum.a, a.a, b.a), dot_pairs_half(sum.b, a.b, b.b)};
 }
 
 INLINE __m256i dot_half(__m256i sum, __m256i w, __m256i x, bool wide)

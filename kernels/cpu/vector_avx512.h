@@ -138,13 +138,12 @@ INLINE v16 v_bfloat(const void *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 
-INLINE void v_store_half(void *p, v16 x)
-{
-    _mm256_storeu_si256(p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
 /* --- Integers --- */
 
+INLINE n16 n_zero(void)
+{
+    return _mm512_setzero_si512();
+}
 INLINE n16 n_add(n16 a, n16 b)
 {
     return _mm512_add_epi32(a, b);
@@ -228,6 +227,26 @@ INLINE b64 x_load(const int8_t *p)
     int32_t four;
     memcpy(&four, p, sizeof(four));
     return _mm512_set1_epi32(four);
+}
+
+/* --- Pairs of int16 --- */
+
+/* Rounds to int16 (values within -32767..32767). */
+INLINE void h_store(int16_t *p, v16 x)
+{
+    _mm256_storeu_si256((void *)p, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x)));
+}
+
+/* 32 int8 as int16. */
+INLINE b64 h_load_bytes(const uint8_t *p)
+{
+    return _mm512_cvtepi8_epi16(_mm256_load_si256((const void *)p));
+}
+
+/* sum + the two products of each lane. */
+INLINE n16 dot_pairs(n16 sum, b64 a, b64 b)
+{
+    return _mm512_dpwssd_epi32(sum, a, b);
 }
 
 /* sum + the four products of each lane. */

@@ -98,9 +98,9 @@ static const char *default_model(void)
  * own other attention path (flash attention off: 0.129, 12 steps where its choice changes
  * although the gap was above 0.1). So a bound of 0.1 on single steps holds only for the
  * reference's bits, which change with the length of its prompt; what can be promised is that
- * this engine is about as far from the reference as the reference is from itself. This engine's
- * own figures never vary, so the bound on the gaps stands close: a rotary base of 0.8 times the
- * true one, which prompts as short as these hardly feel, gives 0.154. */
+ * this engine is about as far from the reference as the reference is from itself. One build's
+ * figures never vary; changes of the last bit move the mean gap between 0.130 and 0.142. A rotary
+ * base of 0.8 times the true one, which prompts as short as these hardly feel, gives 0.152. */
 struct nearness {
     int steps, other, other_above; /* another token was likelier; although the gap was above 0.1 */
     double gap, top; /* sums of the differences: of gaps, of first log-probabilities */
@@ -178,9 +178,9 @@ static void test_the_default_model_is_as_near_the_reference_as_that_to_itself(vo
                   "most %.3f\n",
                   n.steps, n.gap / n.steps, n.top / n.tops, n.other, n.other_above, n.widest);
     assert_true(n.steps >= 700 && n.tops >= 190);
-    assert_true(n.gap / n.steps < 0.14);       /* 0.125; the reference from itself: 0.129 */
-    assert_true(n.top / n.tops < 0.15);        /* 0.107; 0.087 */
-    assert_true(n.other_above * 40 < n.steps); /* 14 of 736; 12 */
+    assert_true(n.gap / n.steps < 0.148);      /* 0.139; the reference from itself: 0.129 */
+    assert_true(n.top / n.tops < 0.15);        /* 0.101; 0.087 */
+    assert_true(n.other_above * 30 < n.steps); /* 16 of 758; 12 */
     assert_true(n.widest < 0.6);
 }
 
