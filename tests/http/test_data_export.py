@@ -7,7 +7,7 @@ import subprocess
 
 from arena_server import ArenaServer, binary
 from fake_provider import Script
-from test_data_import import arena, board, lines, load, rank, same, vote
+from test_data_import import arena, board, lines, load, rank, rows, same, vote
 
 
 def export(what, data, *more):
@@ -146,6 +146,55 @@ def test_battles_and_pairs_of_a_real_arena(provider, tmp_path):
     exported = tmp_path / "votes.jsonl"
     arena("export", "votes", "--data", tmp_path / "d", "--output", exported)
     assert load(exported, tmp_path / "other") == 4
+
+
+def test_what_goes_out_is_what_is_stored(provider, tmp_path):
+    """Figure by figure against the tables; what a voter wrote goes no further than the texts do."""
+    provider.scripts["left"], provider.scripts["right"] = Script("Apples."), Script("Rivers.")
+    config, data = provider.config("left", "right"), tmp_path / "d"
+    with ArenaServer(config=config, data=data) as server:
+        voter = server.voter()
+        for number, recognised in enumerate(("no", "both")):
+            battle, _ = voter.ready(f"prompt {number}")
+            assert voter.vote(battle, "model_a", reveal=False, read_ms=number).status == 200
+            said = {"recognised": recognised, "comment": f"comment {number}", "reasons": {"a": ["useful"]}}
+            assert voter.post(f"/api/battles/{battle}/feedback", said).status == 200
+    load(lines(tmp_path / "in.jsonl", [vote(1), vote(2, anony=False)]), data)
+    votes, _ = export("votes", data, "--all")
+    assert [row["anony"] for row in votes] == [True, True, True, False]
+    assert [row["recognised"] for row in votes] == [False, True, False, False]
+    columns = ("timestamp", "vote_delay_ms", "dwell_ms", "pair_propensity", "model_version_a", "model_version_b")
+    assert [tuple(row[name] for name in columns) for row in votes] == rows(
+        data, "SELECT v.at_ms, v.delay_ms, v.read_ms, b.probability, x.digest, y.digest FROM votes v"
+        " JOIN battles b ON b.number = v.battle JOIN competitor_versions x ON x.id = b.version_a"
+        " JOIN competitor_versions y ON y.id = b.version_b ORDER BY v.seq")
+    battles, _ = export("battles", data)
+    columns = ("timestamp", "vote_timestamp", "vote_delay_ms", "dwell_ms", "pair_propensity", "side_propensity")
+    assert [tuple(row[name] for name in columns) for row in battles] == rows(
+        data, "SELECT b.created_ms, v.at_ms, v.delay_ms, v.read_ms, b.probability, b.side_probability"
+        " FROM votes v JOIN battles b ON b.number = v.battle ORDER BY v.seq")
+    for number, row in enumerate(battles[:2]):
+        turn = row["full_conversation"][0]
+        for side in "ab":
+            said = turn[f"model_side_{side}"]["content"][0]["text"]
+            assert said == {"left": "Apples.", "right": "Rivers."}[row[f"model_{side}"]]
+        assert (row["comment"], row["guess"]) == (f"comment {number}", ("no", "both")[number])
+    strict = tmp_path / "invite.json"
+    strict.write_text(json.dumps({**config, "auth": {"mode": "invite"}}))
+    held, _ = export("battles", data, "--config", strict)
+    assert {(row["full_conversation"], row["comment"], row["guess"]) for row in held} == {(None, None, None)}
+    assert "comment" not in json.dumps([held[0]["reasons"], held[1]["reasons"]])
+
+
+def test_one_side_that_may_not_train_is_enough(provider, tmp_path):
+    config = provider.config("left", "right")
+    config["competitors"][0]["outputs_may_train"] = True
+    with ArenaServer(config=config, data=tmp_path / "d") as server:
+        voter = server.voter()
+        battle, _ = voter.ready("hello")
+        voter.vote(battle, "model_a")
+    pairs, told = export("preferences", tmp_path / "d")
+    assert pairs == [] and '1 pairs left out: "outputs_may_train" is not true' in told
 
 
 def test_outputs_that_may_not_train_stay(provider, tmp_path):
