@@ -2,6 +2,7 @@
  * the order that loses nothing: battles end and are stored, streams get their last event, then
  * the server, the workers, the models and at last the store. */
 #include "command/acquaint.h"
+#include "command/campaign_answers.h"
 #include "command/command.h"
 
 #include <pthread.h>
@@ -34,11 +35,9 @@
 #include "loop/worker.h"
 #include "people/addresses.h"
 #include "people/campaigns.h"
-#include "people/presence.h"
 #include "people/keys.h"
 #include "people/rates.h"
 #include "people/sessions.h"
-#include "store/campaigns.h"
 #include "store/store.h"
 
 enum { WORKERS = 2, STOP_SECONDS = 4 };
@@ -59,6 +58,7 @@ struct house {
     struct campaigns *campaigns;
     struct hall *hall;
     struct evals *evals;
+    struct campaign_answers *answers;
     struct sessions *sessions;
     struct rates *rates;
     struct addresses *addresses;
@@ -200,45 +200,24 @@ static void campaign_has_ended(void *user, const char *id)
     evals_end_campaign(house->evals, id, "its campaign has ended");
 }
 
-static void answers_begun(void *user, const char *id, const struct err *err)
+static bool open_answers(struct house *house, struct err *err)
 {
-    (void)user;
-    if (!id)
-        log_error("campaign", "its answers cannot be made: %s", err->message);
+    struct campaign_answers_options options = {.workers = house->workers,
+                                               .store = house->store,
+                                               .roster = house->roster,
+                                               .campaigns = house->campaigns,
+                                               .evals = house->evals};
+    house->answers = campaign_answers_new(&options, err);
+    return house->answers && campaign_answers_begin(house->answers, err);
 }
 
-static bool is_whole(const struct house *house, const char *id)
-{
-    const struct campaign_terms *terms = campaigns_terms(house->campaigns, id);
-    struct presence presence;
-    presence_take(&presence, house->roster);
-    return terms && presence_is_whole(&presence, terms);
-}
-
-static void begin_answers(void *user, const char *id, struct text spec)
+/* Who is there has changed: campaigns that waited for it may go on. */
+static void roster_is_settled(void *user)
 {
     struct house *house = user;
-    struct err err = ERR_INIT;
-    struct evals_reply reply = {answers_begun, house};
-    if (!is_whole(house, id)) {
-        log_warning("campaign", "%s waits: its models do not answer as they were registered", id);
-        return;
-    }
-    json_t *json = json_read(spec, "the campaign's evaluation", &err);
-    if (json)
-        evals_start(house->evals, json, NULL, id, &reply);
-    else
-        answers_begun(house, NULL, &err);
-    json_decref(json);
-}
-
-/* Campaigns that were registered while nobody served, or just before the end of the last. */
-static bool begin_campaigns(struct house *house, struct err *err)
-{
-    struct db *db = store_read_open(store_dir(house->store), err);
-    bool good = db && campaigns_unbegun(db, begin_answers, house, err);
-    db_close(db);
-    return good;
+    if (!house->stopping && house->answers)
+        campaign_answers_go_on(house->answers);
+    look_whether_stopped(house);
 }
 
 static bool open_evals(struct house *house, struct err *err)
@@ -251,7 +230,7 @@ static bool open_evals(struct house *house, struct err *err)
     house->evals = evals_new(&options, err);
     if (house->evals)
         evals_resume_campaigns(house->evals);
-    return house->evals && begin_campaigns(house, err);
+    return house->evals && open_answers(house, err);
 }
 
 /* ARENA_UNPACED=not-blind shows each lane as it comes: what the pacer is worth is measured by
@@ -345,7 +324,7 @@ static bool open_keeper(struct house *house, const char *config, const char *dat
                                      .settings = &house->config,
                                      .config = config,
                                      .data = data,
-                                     .idle = look_whether_stopped,
+                                     .idle = roster_is_settled,
                                      .user = house};
     house->spender = spender_new(house->roster, house->store, err);
     house->keeper = house->spender ? keeper_new(&options, err) : NULL;
@@ -421,6 +400,7 @@ static void close_house(struct house *house)
     live_free(house->published);
     campaigns_free(house->campaigns);
     roster_free(house->roster);
+    campaign_answers_free(house->answers);
     store_close(house->store);
     if (house->loop)
         loop_turn(house->loop, 0); /* the store's last answers */

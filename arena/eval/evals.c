@@ -15,6 +15,7 @@
 #include "competitor/roster.h"
 #include "eval/run.h"
 #include "loop/worker.h"
+#include "store/campaigns.h"
 #include "store/eval_calls.h"
 
 struct evals {
@@ -22,7 +23,7 @@ struct evals {
     struct run *runs[LIMIT_EVAL_RUNS];
     int beginning; /* not at work yet */
     int own_calls;
-    bool stopping;
+    bool stopping, wake_again; /* wake_again: campaigns are looked at once more when a run ends */
     void (*stopped)(void *user);
     void *stopped_user;
 };
@@ -78,6 +79,8 @@ static void run_is_over(struct run *run, void *user)
         if (evals->runs[k] == run)
             evals->runs[k] = NULL;
     run_free(run);
+    if (evals->wake_again && !evals->stopping)
+        evals_resume_campaigns(evals);
     tell_stopped(evals);
 }
 
@@ -199,9 +202,17 @@ static bool find_sides(struct beginning *beginning)
 
 /* --- a new run --- */
 
+/* A campaign has one run, however often it is begun. */
 static bool store_plan(struct db *tx, void *data, struct err *err)
 {
     struct beginning *beginning = data;
+    const char *campaign = beginning->plan.campaign;
+    int64_t runs = 0;
+    if (*campaign && !db_one_int(tx, "SELECT count(*) FROM eval_runs WHERE campaign = ?",
+                                 DB_VALUES(DB_STRING(campaign)), 0, &runs, err))
+        return false;
+    if (runs)
+        return err_set(err, ERR_WRONG_STATE, "the answers of this campaign are begun already");
     return eval_plan_store(tx, &beginning->plan, clock_wall_ms(), err);
 }
 
@@ -422,22 +433,44 @@ bool evals_progress(const struct evals *evals, const char *id, struct buf *out)
     return run && run_progress(run, out);
 }
 
-/* --- campaigns at start-up --- */
+/* --- campaigns --- */
+
+struct sleeper {
+    char id[STORE_ID_SIZE], campaign[STORE_ID_SIZE];
+    bool away; /* a model of it was */
+};
 
 struct waking {
     struct evals *evals;
-    char ids[LIMIT_EVAL_RUNS][STORE_ID_SIZE];
+    struct sleeper list[LIMIT_EVAL_RUNS];
     int count;
 };
+
+static bool ends_with(const char *string, const char *end)
+{
+    size_t length = strlen(string), its = strlen(end);
+    return length >= its && strcmp(string + length - its, end) == 0;
+}
 
 static bool take_sleeper(void *user, const struct eval_run_record *record)
 {
     struct waking *waking = user;
-    bool slept = record->state == EVAL_RUNNING ||
-                 (record->reason && strcmp(record->reason, EVALS_SHUT_DOWN) == 0);
-    if (record->campaign[0] && slept)
-        memcpy(waking->ids[waking->count++], record->id, STORE_ID_SIZE);
+    bool stopped = record->state == EVAL_STOPPED && record->reason,
+         away = stopped && ends_with(record->reason, EVALS_AWAY),
+         slept = record->state == EVAL_RUNNING ||
+                 (stopped && strcmp(record->reason, EVALS_SHUT_DOWN) == 0);
+    if (record->campaign[0] && (slept || away)) {
+        struct sleeper *one = &waking->list[waking->count++];
+        memcpy(one->id, record->id, sizeof one->id);
+        memcpy(one->campaign, record->campaign, sizeof one->campaign);
+        one->away = away;
+    }
     return waking->count < LIMIT_EVAL_RUNS;
+}
+
+static void see_whether_it_runs(void *user, const struct campaign_record *record)
+{
+    *(bool *)user = !record->ended;
 }
 
 static void find_sleepers(void *data)
@@ -447,6 +480,12 @@ static void find_sleepers(void *data)
     struct db *db = store_read_open(store_dir(waking->evals->options.store), &err);
     if (db)
         eval_runs_each(db, INT64_MAX, take_sleeper, waking, &err);
+    for (int k = 0; db && k < waking->count; k++) {
+        bool runs = false;
+        campaigns_find(db, waking->list[k].campaign, see_whether_it_runs, &runs, &err);
+        if (!runs)
+            waking->list[k--] = waking->list[--waking->count];
+    }
     db_close(db);
 }
 
@@ -463,8 +502,13 @@ static void sleepers_are_found(void *data, bool cancelled)
 {
     struct waking *waking = data;
     struct evals_reply reply = {is_awake, NULL};
-    for (int k = 0; !cancelled && k < waking->count; k++)
-        evals_resume(waking->evals, waking->ids[k], false, &reply);
+    for (int k = 0; !cancelled && k < waking->count; k++) {
+        const struct sleeper *one = &waking->list[k];
+        if (find_run(waking->evals, one->id))
+            waking->evals->wake_again = true; /* it may be about to stop */
+        else
+            evals_resume(waking->evals, one->id, one->away, &reply);
+    }
     free(waking);
 }
 
@@ -474,6 +518,7 @@ void evals_resume_campaigns(struct evals *evals)
     struct err err = ERR_INIT;
     if (!waking)
         return;
+    evals->wake_again = false;
     waking->evals = evals;
     if (!workers_submit(evals->options.workers, find_sleepers, sleepers_are_found, waking, &err))
         free(waking);

@@ -17,6 +17,8 @@
 #include "base/limits.h"
 #include "store/store.h"
 
+/* The end of why a run stopped whose model went away or changed: it may go on when that is back. */
+#define EVALS_AWAY " is not there any more as it was when the run began"
 #define EVALS_SHUT_DOWN "the arena stopped" /* why a run that may go on by itself ended */
 
 struct evals;
@@ -60,7 +62,9 @@ void evals_start(struct evals *evals, const json_t *spec, const char *folder, co
 void evals_resume(struct evals *evals, const char *id, bool retry_failed,
                   const struct evals_reply *reply);
 
-/* Goes on with every run of a campaign that was at work when its process ended: at start-up. */
+/* Goes on with every run of a running campaign that was at work when its process ended, or stopped
+ * because a model of it was another version (what failed meanwhile is asked again): at start-up and
+ * whenever the roster has changed. */
 void evals_resume_campaigns(struct evals *evals);
 
 /* Ends a run's calls; it can be resumed. ERR_NOT_FOUND where it does not run here. */

@@ -483,8 +483,7 @@ static bool ask_task(struct task *task)
     double worst = 0;
     char why[256];
     if (!competitor) {
-        snprintf(why, sizeof why, "%.100s is not there any more as it was when the run began",
-                 ask_side(&task->ask, &run->plan)->name);
+        snprintf(why, sizeof why, "%.100s" EVALS_AWAY, ask_side(&task->ask, &run->plan)->name);
         run_stop(run, why);
         return false;
     }

@@ -13,6 +13,7 @@ import contract
 from arena_server import PATIENCE, ArenaServer, binary, wait_until, within_a_day
 from fake_provider import Script
 
+STOPPED, DONE = 1, 2  # a run's states
 MODELS = ("ours", "rival", "third")
 
 
@@ -237,6 +238,39 @@ def test_answers_of_another_version_are_not_made_for_it(arena):
     arena.start()
     assert "its models do not answer as they were registered" in arena.log()
     assert not arena.voter().get("/api/queue").json["preparing"]
+    del config["competitors"][0]["system"]
+    answering_as(arena, "ours")
+    wait_for_queue(arena.voter(), 1)
+
+
+def test_answers_that_a_change_of_version_stopped_are_made_when_it_is_back(arena, provider):
+    """Half made, a model changes; what failed until then is asked again, and every pair gets its answers."""
+    held = threading.Event()
+    provider.scripts["ours"].hold = held
+    provider.scripts["rival"] = Script(fault="status", status=400, body='{"error":{"message":"no"}}')
+    prompts = [{"turns": [f"Why {n}?", "And then?"]} for n in range(4)]
+    (arena.data / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
+    campaign = create(arena, "--model", "ours", "--versus", "rival", "--votes", "9", "--same-model", "0", "--prompts",
+                      str(arena.data / "prompts.jsonl"))
+    voter = arena.voter()
+    voter.start()
+
+    def asked(query):
+        database = sqlite3.connect(f"file:{arena.data}/arena.db?mode=ro", uri=True)
+        return database.execute(query).fetchone()
+
+    def run():
+        return asked("SELECT state, reason FROM eval_runs")
+    wait_until(lambda: asked("SELECT count(*) FROM eval_calls WHERE answer IS NULL")[0] == 4)
+    answering_as(arena, "ours", system="Be brief.")
+    wait_until(lambda: voter.get(f"/api/campaigns/{campaign}").json["waits_for"] == ["ours"])
+    held.set()
+    wait_until(lambda: run()[0] == STOPPED)
+    assert "as it was when the run began" in run()[1] and voter.get("/api/queue").json["left"] == 0
+    provider.scripts["rival"] = Script(text="At last an answer.")
+    answering_as(arena, "ours")
+    wait_for_queue(voter, 4)
+    wait_until(lambda: run()[0] == DONE)
 
 
 def test_a_question_is_tried_before_it_is_registered(arena):
