@@ -18,17 +18,6 @@
 #include "store/idempotency.h"
 #include "store/store.h"
 
-/* The hall's own. */
-static const char *const OWN[] = {"/api/battles", "/api/queue/next"};
-
-/* Whose replies may lie on the disk as they are. What is in neither list is taken for a secret. */
-static const char *const STORED[] = {
-    "/api/publications", "/api/exclusions",    "/api/roster",    "/api/requests/*/decide",
-    "/api/review/*",     "/api/evals",         "/api/import",    "/api/consent",
-    "/api/people/*",     "/api/account/erase", "/api/campaigns", "/api/account/appeal",
-    "/api/keys/*",       "/api/invitations/*",
-};
-
 struct reply {
     uint8_t id[DIGEST_SIZE], asked[DIGEST_SIZE];
     unsigned status; /* 0: under way */
@@ -36,6 +25,7 @@ struct reply {
     size_t length;
     char token[SESSION_TOKEN_LENGTH + 1]; /* of the session that it opened */
     uint64_t used;                        /* 0: free */
+    int64_t ended_ns;                     /* when it was answered */
 };
 
 struct replays {
@@ -55,15 +45,6 @@ struct replay {
     struct buf body;
     bool replayed;
 };
-
-static bool listed(const char *const *list, size_t count, const char *pattern)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(pattern, list[i], strlen(list[i])) == 0)
-            return true;
-    return false;
-}
-#define LISTED(list, pattern) listed(list, sizeof(list) / sizeof *(list), pattern)
 
 /* --- in memory --- */
 
@@ -101,6 +82,17 @@ static struct reply *find_reply(struct replays *replays, const uint8_t id[DIGEST
         if (replays->list[i].used && memcmp(replays->list[i].id, id, DIGEST_SIZE) == 0)
             return &replays->list[i];
     return NULL;
+}
+
+/* A secret is not kept for longer than whoever asked may still be asking. */
+static void forget_old(struct replays *replays, int64_t now_ns)
+{
+    for (size_t i = 0; i < LIMIT_REPLAYS; i++) {
+        struct reply *reply = &replays->list[i];
+        if (reply->used && reply->status &&
+            now_ns - reply->ended_ns >= LIMIT_REPLAY_SECONDS * CLOCK_S)
+            reply_done(replays, reply);
+    }
 }
 
 /* The one that was kept the longest, of those that are not under way; NULL: all are. */
@@ -155,6 +147,7 @@ static bool begin_in_memory(struct replay *replay)
 {
     struct err err = ERR_INIT;
     struct http_request *request = replay->request;
+    forget_old(replay->replays, clock_mono_ns());
     const struct reply *reply = find_reply(replay->replays, replay->id);
     if (!reply && reserve(replay, &err)) {
         request->replay = replay;
@@ -177,6 +170,7 @@ static void end_in_memory(struct replay *replay, unsigned status, struct text bo
         reply->body = memcpy(copy, body.data, body.length);
         reply->length = body.length;
         reply->status = status;
+        reply->ended_ns = clock_mono_ns();
         memcpy(reply->token, replay->request->token, sizeof reply->token);
         replays->bytes += body.length;
     } else {
@@ -315,10 +309,10 @@ static bool digest_request(const struct http_request *request, struct replay *re
 
 bool replay_begin(struct http_request *request)
 {
-    const char *pattern = request->route->pattern;
     bool known = request->has_voter || request->peer->administers;
     struct err err = {ERR_MEMORY, "out of memory"};
-    if (!request->key || strcmp(request->method, "POST") != 0 || LISTED(OWN, pattern))
+    if (!request->key || strcmp(request->method, "POST") != 0 ||
+        request->route->reply == REPLY_OF_HALL)
         return false;
     struct replay *replay = calloc(1, sizeof *replay);
     if (replay) {
@@ -333,7 +327,7 @@ bool replay_begin(struct http_request *request)
         response_error(request, &err);
         return true;
     }
-    if (known && replay->store && LISTED(STORED, pattern))
+    if (known && replay->store && request->route->reply == REPLY_STORED)
         return begin_in_store(replay);
     replay->replays = server_replays(request->server);
     return begin_in_memory(replay);
@@ -370,4 +364,12 @@ void replay_drop(struct replay *replay)
     replay->request = NULL;
     replay->status = 0;
     submit_end(replay);
+}
+
+void replay_leave(struct replay *replay)
+{
+    if (replay && replay->replays)
+        end_in_memory(replay, 500, (struct text){"", 0});
+    else if (replay)
+        replay_free(replay);
 }

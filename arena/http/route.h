@@ -19,12 +19,20 @@ enum route_access {
     ROUTE_INSIDE /* loopback, or who may `act` */
 };
 
+/* Where the reply to a POST with an Idempotency-Key is kept (replay.h). */
+enum route_reply {
+    REPLY_IN_MEMORY, /* it may hold a secret; of what is not a POST nothing is kept */
+    REPLY_STORED,    /* it may lie on the disk as it is */
+    REPLY_OF_HALL    /* the hall keeps it, in the transaction of the act */
+};
+
 struct route {
     const char *method; /* "GET" answers HEAD too */
     const char *pattern;
     void (*handle)(struct http_request *request);
     enum route_access access;
     enum voter_act act;
+    enum route_reply reply;
 };
 
 extern const struct route ROUTES[]; /* ends with a NULL method */

@@ -433,8 +433,11 @@ static void end_waiting(struct http_server *server)
     err_set(&err, ERR_BUSY, "the arena is shutting down: try again in a moment");
     for (struct http_request *request = server->requests, *next; request; request = next) {
         next = request->next;
-        if (request->suspended)
-            response_error(request, &err);
+        if (!request->suspended)
+            continue;
+        replay_leave(request->replay);
+        request->replay = NULL;
+        response_error(request, &err);
     }
 }
 
