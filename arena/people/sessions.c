@@ -179,6 +179,71 @@ bool sessions_confirmed(struct sessions *sessions, struct text token)
            clock_mono_ns() - session->confirmed_ns < CONFIRMED_MINUTES * 60 * CLOCK_S;
 }
 
+/* --- ending --- */
+
+struct ending {
+    uint8_t hash[DIGEST_SIZE];
+    char voter[STORE_ID_SIZE]; /* "": only the one session */
+};
+
+static bool end_stored(struct db *tx, void *data, struct err *err)
+{
+    struct ending *ending = data;
+    return ending->voter[0] != '\0' ? voter_sessions_revoke_all(tx, ending->voter, err)
+                                    : voter_sessions_revoke(tx, ending->hash, err);
+}
+
+static void ended(void *data, const struct err *err)
+{
+    if (err->code != ERR_NONE)
+        log_error("people", "a session ended but is still stored: %s", err->message);
+    free(data);
+}
+
+static bool submit_end(struct sessions *sessions, const struct ending *ending, struct err *err)
+{
+    struct ending *copy = malloc(sizeof *copy);
+    if (copy == NULL)
+        return err_set(err, ERR_MEMORY, "no memory to end a session: try again");
+    *copy = *ending;
+    struct store_job job = {end_stored, ended, copy};
+    if (store_submit(sessions->store, &job, err))
+        return true;
+    free(copy);
+    return false;
+}
+
+/* The voter's oldest session where there are too many; NULL: there are not. */
+static const struct session *one_too_many(const struct sessions *sessions, const char *voter)
+{
+    size_t count = 0;
+    const struct session *oldest = NULL;
+    for (size_t i = 0; i < SLOTS; i++)
+        for (const struct session *at = sessions->slots[i]; at != NULL; at = at->next) {
+            if (strcmp(at->voter.id, voter) != 0)
+                continue;
+            count++;
+            if (oldest == NULL || at->expires_ms < oldest->expires_ms)
+                oldest = at;
+        }
+    return count > LIMIT_SESSIONS_PER_VOTER ? oldest : NULL;
+}
+
+static void end_oldest(struct sessions *sessions, const char *voter)
+{
+    const struct session *oldest;
+    while ((oldest = one_too_many(sessions, voter)) != NULL) {
+        struct ending ending = {.voter = ""};
+        struct err err = ERR_INIT;
+        memcpy(ending.hash, oldest->hash, DIGEST_SIZE);
+        if (!submit_end(sessions, &ending, &err)) {
+            log_warning("people", "a session too many stays for now: %s", err.message);
+            return;
+        }
+        drop(sessions, find_link(sessions, ending.hash));
+    }
+}
+
 /* --- new ones --- */
 
 /* A session on its way to the disk; `with_voter` when the voter is new too. */
@@ -203,6 +268,8 @@ static void saved(void *data, const struct err *err)
         log_warning("people", "a session could not be stored: %s", err->message);
         if (*link != NULL)
             drop(saving->sessions, link);
+    } else {
+        end_oldest(saving->sessions, saving->record.voter.id);
     }
     free(saving);
 }
@@ -284,67 +351,10 @@ const struct voter *sessions_identify(struct sessions *sessions, const char *nam
     return open_session(sessions, &voter, true, hash, PROXIED_DAYS, err);
 }
 
-/* --- ending --- */
-
-struct ending {
-    uint8_t hash[DIGEST_SIZE];
-    char voter[STORE_ID_SIZE]; /* "": only the one session */
-};
-
-static bool end_stored(struct db *tx, void *data, struct err *err)
-{
-    struct ending *ending = data;
-    return ending->voter[0] != '\0' ? voter_sessions_revoke_all(tx, ending->voter, err)
-                                    : voter_sessions_revoke(tx, ending->hash, err);
-}
-
-static void ended(void *data, const struct err *err)
-{
-    if (err->code != ERR_NONE)
-        log_error("people", "a session ended but is still stored: %s", err->message);
-    free(data);
-}
-
-static bool submit_end(struct sessions *sessions, const struct ending *ending, struct err *err)
-{
-    struct ending *copy = malloc(sizeof *copy);
-    if (copy == NULL)
-        return err_set(err, ERR_MEMORY, "no memory to end a session: try again");
-    *copy = *ending;
-    struct store_job job = {end_stored, ended, copy};
-    if (store_submit(sessions->store, &job, err))
-        return true;
-    free(copy);
-    return false;
-}
-
-/* Ends the voter's oldest session where there is no room for one more. */
-static bool make_room(struct sessions *sessions, const char *voter, struct err *err)
-{
-    size_t count = 0;
-    const struct session *oldest = NULL;
-    for (size_t i = 0; i < SLOTS; i++)
-        for (const struct session *at = sessions->slots[i]; at != NULL; at = at->next) {
-            if (strcmp(at->voter.id, voter) != 0)
-                continue;
-            count++;
-            if (oldest == NULL || at->expires_ms < oldest->expires_ms)
-                oldest = at;
-        }
-    if (count < LIMIT_SESSIONS_PER_VOTER)
-        return true;
-    struct ending ending = {.voter = ""};
-    memcpy(ending.hash, oldest->hash, DIGEST_SIZE);
-    drop(sessions, find_link(sessions, ending.hash));
-    return submit_end(sessions, &ending, err);
-}
-
 const struct voter *sessions_add(struct sessions *sessions, const struct voter *voter,
                                  char token[SESSION_TOKEN_LENGTH + 1], struct err *err)
 {
     uint8_t hash[DIGEST_SIZE];
-    if (!make_room(sessions, voter->id, err))
-        return NULL;
     new_token(token, hash);
     return open_session(sessions, voter, false, hash, SESSION_DAYS, err);
 }

@@ -74,18 +74,25 @@ static void one_voter_has_so_many(void **state)
 {
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
-    char token[SESSION_TOKEN_LENGTH + 1], other[SESSION_TOKEN_LENGTH + 1];
+    char token[SESSION_TOKEN_LENGTH + 1], other[SESSION_TOKEN_LENGTH + 1],
+        oldest[SESSION_TOKEN_LENGTH + 1];
     struct sessions *sessions = open_sessions(fixture, AUTH_LOCAL);
     const struct voter *first = sessions_start(sessions, token, &err);
     need(first != NULL, &err);
     struct voter voter = *first;
     need(sessions_start(sessions, other, &err) != NULL, &err);
-    for (int i = 0; i < LIMIT_SESSIONS_PER_VOTER + 5; i++)
+    for (int i = 0; i < LIMIT_SESSIONS_PER_VOTER - 1; i++)
+        need(sessions_add(sessions, &voter, oldest, &err) != NULL, &err);
+    settle(fixture);
+    for (int i = 0; i < LIMIT_SESSIONS_PER_VOTER; i++)
         need(sessions_add(sessions, &voter, token, &err) != NULL, &err);
+    assert_non_null(sessions_find(sessions, text_of(oldest))); /* until the others are stored */
+    settle(fixture);
+    settle(fixture); /* what that ended */
+    assert_null(sessions_find(sessions, text_of(oldest)));
     assert_int_equal(sessions_count(sessions), LIMIT_SESSIONS_PER_VOTER + 1);
     assert_non_null(sessions_find(sessions, text_of(token))); /* the newest */
     assert_non_null(sessions_find(sessions, text_of(other)));
-    settle(fixture);
     sessions_free(sessions);
     sessions = open_sessions(fixture, AUTH_LOCAL);
     assert_int_equal(sessions_count(sessions), LIMIT_SESSIONS_PER_VOTER + 1);
