@@ -57,9 +57,24 @@ static void drop(struct sessions *sessions, struct session **link)
     sessions->count--;
 }
 
+/* Who never came back still has a place. */
+static void drop_expired(struct sessions *sessions)
+{
+    int64_t now_ms = clock_wall_ms();
+    for (size_t i = 0; i < SLOTS; i++)
+        for (struct session **link = &sessions->slots[i]; *link != NULL;) {
+            if ((*link)->expires_ms <= now_ms)
+                drop(sessions, link);
+            else
+                link = &(*link)->next;
+        }
+}
+
 static struct session *insert(struct sessions *sessions, const uint8_t hash[DIGEST_SIZE],
                               const struct voter *voter, int64_t expires_ms, struct err *err)
 {
+    if (sessions->count == LIMIT_SESSIONS)
+        drop_expired(sessions);
     struct session *session = sessions->count < LIMIT_SESSIONS ? malloc(sizeof *session) : NULL;
     if (session == NULL) {
         err_set(err, ERR_BUSY, "the arena holds as many sessions as it can: try again later");

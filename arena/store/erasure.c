@@ -115,7 +115,7 @@ static bool choose_of_voter(struct db *tx, int64_t voter, int64_t now_ms, int64_
     return count_changes(tx, ran, battles);
 }
 
-static bool unname(struct db *tx, int64_t voter, const char *id, struct err *err)
+static bool unname(struct db *tx, int64_t voter, const char *id, int64_t now_ms, struct err *err)
 {
     char fresh[STORE_ID_SIZE];
     random_id(fresh);
@@ -123,6 +123,10 @@ static bool unname(struct db *tx, int64_t voter, const char *id, struct err *err
                   err) &&
            db_run(tx, "DELETE FROM consents WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
            db_run(tx, "DELETE FROM appeals WHERE voter = ?", DB_VALUES(DB_INT(voter)), err) &&
+           db_run(tx, /* without its voter it would make a new one, with the same role */
+                  "UPDATE invitations SET revoked_ms = ? WHERE for_voter = ? AND used_ms IS NULL"
+                  " AND revoked_ms IS NULL",
+                  DB_VALUES(DB_INT(now_ms), DB_INT(voter)), err) &&
            db_run(tx,
                   "UPDATE invitations SET used_by = NULL, for_voter = NULL, note = NULL"
                   " WHERE used_by = ?1 OR for_voter = ?1",
@@ -145,7 +149,7 @@ bool erasure_voter(struct db *tx, const char *voter, int64_t now_ms, struct eras
     if (number == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no voter %.40s", voter);
     return choose_of_voter(tx, number, now_ms, &out->battles, err) && empty_battles(tx, out, err) &&
-           unname(tx, number, voter, err);
+           unname(tx, number, voter, now_ms, err);
 }
 
 bool erasure_before(struct db *tx, int64_t *from_ms, int64_t before_ms, struct erasure_report *out,

@@ -152,6 +152,16 @@ def test_erasing_everything(house):
     house.start()
 
 
+def test_a_link_of_one_who_is_gone_opens_nothing(house):
+    lead = newcomer(house, "--role", "admin")
+    assert password(lead, "lead").status == 200
+    link = lead.post("/api/account/link").json["link"]
+    assert lead.post("/api/account/erase", {"erase": "everything"}).status == 200
+    finder = house.voter()
+    refused(finder.post("/api/join", {"token": link.rsplit("/", 1)[1]}), "forbidden", "withdrawn")
+    refused(finder.get("/api/account"), "unauthorized")
+
+
 def traces(house, *marks):
     """In which of the directory's files which of the marks stand."""
     files = [(path.name, path.read_bytes()) for path in sorted(house.data.iterdir()) if path.is_file()]
