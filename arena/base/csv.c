@@ -17,15 +17,15 @@ static void add_doubled(struct buf *out, struct text text)
 
 void csv_cell(struct buf *out, struct text text)
 {
-    bool formula = text.length > 0 && memchr("=+-@\t\r", text.data[0], 6) != NULL;
-    bool quote = formula;
+    bool guarded = text.length > 0 && csv_is_guarded(text.data[0]);
+    bool quote = guarded;
     for (size_t i = 0; i < text.length && !quote; i++)
         quote = strchr(",\"\r\n", text.data[i]) != NULL;
     if (!quote) {
         buf_add_text(out, text);
         return;
     }
-    buf_add_string(out, formula ? "\"'" : "\"");
+    buf_add_string(out, guarded ? "\"'" : "\"");
     add_doubled(out, text);
     buf_add_char(out, '"');
 }

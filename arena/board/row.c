@@ -9,6 +9,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/csv.h"
 #include "base/utf8.h"
 #include "board/row_json.h"
 
@@ -88,6 +89,13 @@ static inline const char *plain_read(const char *at, const char *end, struct row
     return at;
 }
 
+/* The apostrophe that csv.h puts before what a spreadsheet would compute. */
+static void drop_guard(struct text *cell)
+{
+    if (cell->length > 1 && cell->data[0] == '\'' && csv_is_guarded(cell->data[1]))
+        *cell = (struct text){cell->data + 1, cell->length - 1};
+}
+
 /* One cell; returns on the comma or line end after it, or NULL. */
 static inline const char *cell_read(const char *at, const char *end, struct row_field *field,
                                     uint32_t *lines, struct err *err)
@@ -100,6 +108,7 @@ static inline const char *cell_read(const char *at, const char *end, struct row_
         }
         if (at + 1 < end && *at == '\r' && at[1] == '\n')
             at++;
+        drop_guard(&field->raw);
     } else {
         at = plain_read(at, end, field);
     }

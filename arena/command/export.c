@@ -1,9 +1,11 @@
 /* `arena export`: battles, votes, preference pairs or the board, as JSON lines or CSV. */
 #include "command/command.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +23,30 @@
 enum { OUTPUT_BYTES = 256 << 10 }; /* a write of the export */
 enum { WHAT_BATTLES, WHAT_VOTES, WHAT_PREFERENCES, WHAT_LEADERBOARD };
 static const char *const WHATS[] = {"battles", "votes", "preferences", "leaderboard", NULL};
+/* A CSV file says what its columns are also where nothing is in it; by form where that differs. */
+static const char *const COLUMNS[][2] = {
+    {"id,model_a,model_b,winner,conversation_a,conversation_b,full_conversation,language,category,"
+     "is_code,is_refusal,category_tag,dedup_tag,evaluation_session_id,evaluation_order,"
+     "conv_metadata,turn,anony,timestamp,judge_hash,judge_kind,counted,vote_timestamp,"
+     "vote_delay_ms,dwell_ms,cohort,reasons,comment,guess,state,source,mode,void_code,campaign_id,"
+     "consent_scope,pair_propensity,side_propensity,leak_flag,ttft_ms_a,dur_ms_a,finish_reason_a,"
+     "error_a,input_tokens_a,output_tokens_a,cost_usd_a,attempts_a,model_version_a,ttft_ms_b,"
+     "dur_ms_b,finish_reason_b,error_b,input_tokens_b,output_tokens_b,cost_usd_b,attempts_b,"
+     "model_version_b"},
+    {"id,model_a,model_b,winner,judge_hash,prompt_id,turn,anony,language,category,is_code,"
+     "is_refusal,category_tag,dedup_tag,evaluation_session_id,evaluation_order,conv_metadata,"
+     "timestamp,judge_kind,counted,source,campaign_id,cohort,pair_propensity,vote_delay_ms,"
+     "dwell_ms,recognised,model_version_a,model_version_b"},
+    {"prompt,chosen,rejected,id,chosen_model,rejected_model,judge_kind,timestamp",
+     "prompt,completion,label,model,id,judge_kind,timestamp"},
+    {"rank,rank_lower,rank_upper,model,rating,rating_lower,rating_upper,standard_error,votes,wins,"
+     "losses,ties,both_bad,reason"}};
 static const char *const FORMATS[] = {"jsonl", "csv", NULL};
 static const char *const JUDGES[] = {"human", "model", "any", NULL};
 static const char *const SCOPES[] = {"none", "inside", "export", "publish", NULL};
 static const char *const FORMS[] = {"dpo", "kto", NULL};
+
+#define PART ".part-" /* of the file that is being written; then its process */
 
 struct wish {
     const char *data, *config, *output, *from, *to;
@@ -186,11 +208,14 @@ static bool write_rows(struct db *db, struct wish *wish, FILE *out, struct expor
     struct table table;
     setvbuf(out, NULL, _IOFBF, OUTPUT_BYTES);
     table_init(&table, out, (enum table_format)wish->format);
+    table.columns = COLUMNS[wish->what][wish->what == WHAT_PREFERENCES && wish->form == 1];
     bool ok = wish->what == WHAT_VOTES     ? export_votes(db, &wish->options, &table, report, err)
               : wish->what == WHAT_BATTLES ? export_battles(db, &wish->options, &table, report, err)
               : wish->what == WHAT_PREFERENCES
                   ? export_preferences(db, &wish->options, &table, report, err)
                   : export_board(db, wish, &table, report, err);
+    if (!ok)
+        table.columns = NULL;
     return table_finish(&table, ok ? err : NULL) && ok;
 }
 
@@ -208,12 +233,33 @@ static bool write_to(struct db *db, struct wish *wish, const char *path, const c
     return ok;
 }
 
+/* Takes away what exports to this file left that were killed: theirs are named by their process. */
+static void clear_left(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./"), *end;
+    DIR *dir = folder ? opendir(folder) : NULL;
+    size_t length = strlen(name);
+    for (const struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+        const char *rest = entry->d_name + length;
+        if (strncmp(entry->d_name, name, length) != 0 || strncmp(rest, PART, sizeof PART - 1) != 0)
+            continue;
+        long process = strtol(rest + sizeof PART - 1, &end, 10);
+        if (process > 0 && !*end && kill((pid_t)process, 0) != 0 && errno == ESRCH)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+    free(folder);
+}
+
 /* Beside the file, then in its place: whoever reads it sees all of it or the one before. */
 static bool replace_file(struct db *db, struct wish *wish, const char *path,
                          struct export_report *report, struct err *err)
 {
     char *temporary = NULL;
-    if (asprintf(&temporary, "%s.part-%d", path, (int)getpid()) < 0)
+    clear_left(path);
+    if (asprintf(&temporary, "%s" PART "%d", path, (int)getpid()) < 0)
         return err_set(err, ERR_MEMORY, "out of memory");
     bool ok = write_to(db, wish, temporary, "wx", report, err);
     if (ok && rename(temporary, path) != 0)
@@ -313,6 +359,9 @@ const struct command command_export = {
     "  leaderboard   the board, a model a row\n\n"
     "  --output FILE  write there instead of standard output; the file appears when it is "
     "complete\n"
+    "                 (killed, an export leaves FILE.part-PROCESS, which the next one to FILE "
+    "takes "
+    "away)\n"
     "  --from, --to   days (YYYY-MM-DD, UTC); the second is not included\n"
     "  --judge KIND   whose votes; people's where the store holds model judges' too (battles: "
     "any)\n"

@@ -130,7 +130,10 @@ bool table_end(struct table *table)
 
 bool table_finish(struct table *table, struct err *err)
 {
-    if (table->err.code == ERR_NONE && fflush(table->out) != 0)
+    bool header = table->format == TABLE_CSV && !table->rows && table->columns;
+    if (header && table->err.code == ERR_NONE)
+        fprintf(table->out, "%s\n", table->columns);
+    if (table->err.code == ERR_NONE && (fflush(table->out) != 0 || ferror(table->out)))
         err_sys(&table->err, ERR_IO, errno, "cannot write the export");
     buf_done(&table->row);
     buf_done(&table->header);

@@ -22,7 +22,8 @@ struct table {
     struct buf row, header;
     struct json_out json;
     uint64_t rows;
-    bool first; /* the row's next cell is its first */
+    bool first;          /* the row's next cell is its first */
+    const char *columns; /* the header of a CSV without rows; NULL: none. The caller's */
     struct err err;
 };
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 
 from arena_server import ArenaServer, binary
@@ -74,7 +75,7 @@ def test_judges_are_not_mixed(tmp_path):
 
 
 def test_cells_that_a_spreadsheet_would_compute(tmp_path):
-    names = ["=1+1", "@x", 'a "b", c', "+y"]
+    names = ["=1+1", "@x", 'a "b", c', "'+y"]
     load(
         lines(
             tmp_path / "in.jsonl",
@@ -85,8 +86,42 @@ def test_cells_that_a_spreadsheet_would_compute(tmp_path):
     text = arena("export", "votes", "--data", tmp_path / "d", "--format", "csv").stdout
     found = list(csv.reader(io.StringIO(text), strict=True))
     assert len({len(row) for row in found}) == 1 and len(found) == 9
-    assert {row[1] for row in found[1:]} == {"'=1+1", "'@x", 'a "b", c', "'+y"}
+    assert {row[1] for row in found[1:]} == {"'=1+1", "'@x", 'a "b", c', "''+y"}
     assert {row["model_a"] for row in export("votes", tmp_path / "d")[0]} == set(names), "JSON needs no guard"
+    (tmp_path / "out.csv").write_text(text)
+    load(tmp_path / "out.csv", tmp_path / "again")
+    back = export("votes", tmp_path / "again")[0]
+    assert {row["model_a"] for row in back} == set(names), "what the guard added is taken away"
+
+
+def test_a_table_without_rows_says_its_columns(provider, tmp_path):
+    provider.scripts["left"], provider.scripts["right"] = Script("Apples."), Script("Rivers.")
+    config = provider.config("left", "right", limits={"min_votes": 1})
+    for competitor in config["competitors"]:
+        competitor["outputs_may_train"] = True
+    kinds = (["battles"], ["votes"], ["preferences"], ["preferences", "--form", "kto"], ["leaderboard"])
+    with ArenaServer(config=config, data=tmp_path / "d") as server:
+        def headers():
+            return [arena("export", *kind, "--data", tmp_path / "d", "--format", "csv").stdout.splitlines()
+                    for kind in kinds]
+        empty = headers()
+        voter = server.voter()
+        battle, _ = voter.ready()
+        assert voter.vote(battle).status == 200
+        full = headers()
+    for none, some in zip(empty, full):
+        assert len(none) == 1 and len(some) > 1 and none[0] == some[0]
+
+
+def test_what_a_killed_export_left_is_taken_away(tmp_path):
+    load(lines(tmp_path / "in.jsonl", [{"model_a": "x", "model_b": "y", "winner": "tie"}]), tmp_path / "d")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left, other, alive = (tmp_path / f"out.csv.part-{end}" for end in (gone.pid, "mine", os.getpid()))
+    for path in (left, other, alive):
+        path.write_text("half")
+    arena("export", "votes", "--data", tmp_path / "d", "--format", "csv", "--output", tmp_path / "out.csv")
+    assert not left.exists() and other.exists() and alive.exists() and (tmp_path / "out.csv").exists()
 
 
 def test_battles_and_pairs_of_a_real_arena(provider, tmp_path):
