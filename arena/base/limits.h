@@ -29,7 +29,7 @@
 #define LIMIT_IDEMPOTENCY_KEY 128    /* a UUID is 36 */
 #define LIMIT_REPLAYS 512            /* replies kept in memory for requests that come again */
 #define LIMIT_REPLAY_BYTES (8 << 20) /* all of them together */
-/* then it is forgotten: whoever has not asked again by then has given up, and it may hold a secret */
+/* then one is forgotten, for it may hold a secret: whoever did not ask again has given up */
 #define LIMIT_REPLAY_SECONDS 900
 /* of one whole completion: 8,192 tokens with 20 alternatives each take 20 MB */
 #define LIMIT_LOGPROB_BYTES (32 << 20)
