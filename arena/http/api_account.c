@@ -19,6 +19,7 @@
 #include "people/passwords.h"
 #include "people/rates.h"
 #include "store/appeals.h"
+#include "store/consents.h"
 #include "store/erasure.h"
 #include "store/exclusions.h"
 #include "store/logins.h"
@@ -34,6 +35,7 @@ struct account {
     char *password, *current; /* owned, wiped */
     char hash[PASSWORD_HASH_SIZE];
     struct login login;
+    struct consent consent; /* of who signs in */
     struct invite_batch batch;
 };
 
@@ -245,7 +247,7 @@ static bool check_password(struct errand *errand, struct db *db, struct err *err
         return false;
     bool set = found && *account->login.hash;
     if (password_check(text_of(account->password), set ? account->login.hash : NULL))
-        return true;
+        return consents_find(db, account->login.voter.id, &account->consent, err);
     if (!*account->name && !set)
         return err_set(err, ERR_FORBIDDEN, "you have no password yet: set one on your own page");
     return err_set(err, *account->name ? ERR_UNAUTHORIZED : ERR_FORBIDDEN,
@@ -258,6 +260,7 @@ static bool sign_in(struct errand *errand, struct err *err)
     struct account *account = errand->data;
     struct http_request *request = errand->request;
     struct voter voter = voter_from_record(&account->login.voter);
+    voter.consent = account->consent;
     if (!sessions_add(request->context->sessions, &voter, request->token, err))
         return false;
     sessions_confirm(request->context->sessions, text_of(request->token));

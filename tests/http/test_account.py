@@ -152,6 +152,19 @@ def test_erasing_everything(house):
     house.start()
 
 
+def test_who_signs_in_again_has_agreed_already(house):
+    voter = newcomer(house)
+    voter.agree("export", in_house_only=True)
+    password(voter, "eve")
+    again, answer = login(house, "eve")
+    assert answer.status == 200
+    assert again.get("/api/consent").json["in_house_only"] is True
+    refused(again.post("/api/battles", {"prompt": "hi"}), "in_house_only")  # no rival may read it
+    voter.agree("export")
+    third, _ = login(house, "eve")
+    third.ready("hi")
+
+
 def test_a_link_of_one_who_is_gone_opens_nothing(house):
     lead = newcomer(house, "--role", "admin")
     assert password(lead, "lead").status == 200
