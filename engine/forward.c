@@ -7,10 +7,10 @@
 #include "engine/error.h"
 #include "engine/experts.h"
 #include "engine/product.h"
+#include "engine/slab.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
     ROW_GRAIN = 8,    /* rows of a stage's piece */
@@ -39,7 +39,8 @@ struct forward {
 
     enum kernel_kv kv;
     uint8_t *cache;
-    size_t cache_bytes, page_stride, layer_stride;
+    size_t page_stride; /* from one layer's part of a page to the next's */
+    struct slab memory; /* of the cache */
 
     struct row *rows;
     struct task *tasks;
@@ -79,14 +80,12 @@ size_t forward_page_bytes(const struct config *config, enum kernel_kv kv)
     return page_stride(config, kv) * (size_t)config->layers;
 }
 
+/* All layers of a page lie together, so that few pages in use touch few of the memory's large ones.
+ */
 static bool make_cache(struct forward *f, int pages)
 {
     f->page_stride = page_stride(f->config, f->kv);
-    f->layer_stride = f->page_stride * (size_t)pages;
-    f->cache_bytes = f->layer_stride * (size_t)f->config->layers;
-    void *memory = mmap(NULL, f->cache_bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    f->cache = memory == MAP_FAILED ? NULL : memory;
+    f->cache = slab_take(&f->memory, forward_page_bytes(f->config, f->kv) * (size_t)pages);
     return f->cache;
 }
 
@@ -173,8 +172,7 @@ void forward_free(struct forward *f)
     if (!f)
         return;
     experts_free(f->experts);
-    if (f->cache)
-        munmap(f->cache, f->cache_bytes);
+    slab_done(&f->memory);
     void *owned[] = {f->rows,
                      f->tasks,
                      f->x,
@@ -288,7 +286,7 @@ static void norm_heads(const struct forward *f, float *x, const float *weight, i
 
 static uint8_t *layer_cache(const struct forward *f)
 {
-    return f->cache + (size_t)f->layer_number * f->layer_stride;
+    return f->cache + (size_t)f->layer_number * f->page_stride;
 }
 
 /* All that one KV head's keys, values and queries of a row need before attention. */
@@ -311,7 +309,7 @@ static void place_head(const struct forward *f, int row, int head)
         f->k->rope(query, group, dim, c->rotary, table, c->architecture->pairing);
         f->k->rope(key, 1, dim, c->rotary, table, c->architecture->pairing);
     }
-    uint8_t *page = layer_cache(f) + (size_t)r->page * f->page_stride;
+    uint8_t *page = layer_cache(f) + (size_t)r->page * forward_page_bytes(c, f->kv);
     f->k->kv_store(f->kv, page + (size_t)head * kernel_kv_page_bytes(f->kv, 1, dim),
                    r->position % KERNEL_KV_BLOCK, 1, dim, key, value);
 }
@@ -366,7 +364,7 @@ static void attend(void *context, int first, int last, int thread)
             .query_stride = (size_t)f->qkv_width,
             .out_stride = (size_t)f->qkv_width,
             .cache = layer_cache(f),
-            .page_stride = f->page_stride,
+            .page_stride = forward_page_bytes(c, f->kv),
             .pages = slice->pages,
             .type = f->kv,
         };

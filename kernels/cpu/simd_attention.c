@@ -14,7 +14,7 @@ enum { TILE_ROWS = 6, CHUNK = 2 }; /* 6 rows x 2 registers of values */
 #else
 enum { TILE_ROWS = 2, CHUNK = 2 };
 #endif
-enum { BLOCK = KERNEL_KV_BLOCK };
+enum { BLOCK = KERNEL_KV_BLOCK, AHEAD = 4 * BLOCK /* positions */ };
 
 struct row {
     float *out;
@@ -107,6 +107,16 @@ INLINE b64 stored_pairs(enum kernel_kv type, const uint8_t *part, size_t at)
     return type == KERNEL_KV_F16 ? b_load(part + 2 * at) : h_load_bytes(part + at);
 }
 
+/* Asks for a share of a later block to come to the second cache: twice the keys of two dimensions,
+ * so that a pass over a block's keys asks for all keys and values of the later one. Pages lie
+ * anywhere in memory, and one token reads them faster than the hardware guesses. */
+INLINE void prefetch_share(enum kernel_kv type, const uint8_t *next, int d)
+{
+    size_t share = 4 * BLOCK * kv_element(type);
+    for (size_t i = 0; i < share; i += 64)
+        _mm_prefetch((const char *)next + (size_t)d / 2 * share + i, _MM_HINT_T1);
+}
+
 /* One pair in every lane. */
 INLINE b64 pair(const int16_t *p)
 {
@@ -154,14 +164,15 @@ INLINE void quantize_weights(struct attention_tile *tile, int rows)
 }
 
 INLINE void score_block(enum kernel_kv type, const struct kernel_attention *a,
-                        struct attention_tile *tile, int rows, const uint8_t *keys, int base,
-                        v16 scores[TILE_ROWS][2])
+                        struct attention_tile *tile, int rows, const uint8_t *keys,
+                        const uint8_t *next, int base, v16 scores[TILE_ROWS][2])
 {
     const float *scales = kv_scales(type, keys, kv_even(a->head_dim));
     n16 low[TILE_ROWS], high[TILE_ROWS];
     for (int r = 0; r < rows; r++)
         low[r] = high[r] = n_zero();
     for (int d = 0; d < a->head_dim; d += 2) {
+        prefetch_share(type, next, d);
         b64 first = stored_pairs(type, keys, (size_t)d * BLOCK),
             second = stored_pairs(type, keys, (size_t)d * BLOCK + 32);
         for (int r = 0; r < rows; r++) {
@@ -226,17 +237,24 @@ INLINE void add_values(enum kernel_kv type, struct attention_tile *tile, int row
 
 /* --- A tile of rows, over all their positions --- */
 
+INLINE const uint8_t *keys_at(enum kernel_kv type, const struct kernel_attention *a, int kv_head,
+                              int position)
+{
+    return a->cache + (size_t)a->pages[position / BLOCK] * a->page_stride +
+           (size_t)kv_head * kv_head_bytes(type, a->head_dim);
+}
+
 INLINE void run_tile(enum kernel_kv type, const struct kernel_attention *a,
                      struct attention_tile *tile, int kv_head, int rows)
 {
     int last = tile->rows[rows - 1].position, padded = kv_padded(a->head_dim);
     for (int base = tile->rows[0].low / BLOCK * BLOCK; base <= last; base += BLOCK) {
-        const uint8_t *keys = a->cache + (size_t)a->pages[base / BLOCK] * a->page_stride +
-                              (size_t)kv_head * kv_head_bytes(type, a->head_dim);
+        const uint8_t *keys = keys_at(type, a, kv_head, base);
+        const uint8_t *next = base + AHEAD <= last ? keys_at(type, a, kv_head, base + AHEAD) : keys;
         const uint8_t *values = keys + kv_key_bytes(type, a->head_dim);
         int used = last - base + 1 < BLOCK ? last - base + 1 : BLOCK, d = 0;
         v16 scores[TILE_ROWS][2];
-        score_block(type, a, tile, rows, keys, base, scores);
+        score_block(type, a, tile, rows, keys, next, base, scores);
         weigh_block(type, a, tile, rows, values, used, scores);
         for (; d + 16 * CHUNK <= padded; d += 16 * CHUNK)
             add_values(type, tile, rows, values, (size_t)padded, used, d, CHUNK);
