@@ -123,13 +123,15 @@ static void multiply(struct gpu_forward *f, const struct cuda_matrix *m, int in_
                      int out_stride, enum kernel_type out_type)
 {
     enum want want = gpu_want(f, m->type);
+    /* F32 comes in chunks of half a block, and so do its rows. */
+    int deep = want == WANT_F32 ? (m->columns + 15) / 16 * 16 : m->pitch;
     struct cuda_gemm_shape shape = {.type = want == WANT_F32    ? KERNEL_F32
                                             : want == WANT_HALF ? KERNEL_F16
                                                                 : KERNEL_BF16,
                                     .out_type = out_type,
                                     .rows = m->rows,
                                     .tokens = f->rows,
-                                    .k = m->pitch,
+                                    .k = deep,
                                     .x_stride = in_stride,
                                     .out_stride = out_stride};
     const void *x = want == WANT_F32 ? (const void *)f->b.f32 : f->b.b16;

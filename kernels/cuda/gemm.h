@@ -1,6 +1,6 @@
 /* Large matrix products on tensor cores, by cuBLASLt, loaded when the first is made.
  *
- * out[t][r] = sum over k of w[r][k] * x[t][k]: both row-major, fp32 sums, `k` a multiple of 32 and
+ * out[t][r] = sum over k of w[r][k] * x[t][k]: both row-major, fp32 sums, `k` a multiple of 16 and
  * both inputs of one type (BF16, F16 or F32). The library is looked for by name at run time, so
  * that a program with this inside starts where it is not installed. One cuda_gemm a stream; plans
  * (the algorithm for a shape, timed among the heuristic's best) are kept in it, and cuda_gemm_plan

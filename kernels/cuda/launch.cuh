@@ -37,6 +37,14 @@ static inline size_t device_shared_bytes(void)
     return (size_t)bytes;
 }
 
+/* The thread's "last error" is taken with it: cuBLASLt would find it after its own launches. */
+static inline int failed_with(cudaError_t error)
+{
+    if (error != cudaSuccess)
+        cudaGetLastError();
+    return (int)error;
+}
+
 template <class... P, class... A>
 static int launch(void (*kernel)(P...), const shape &s, struct cuda_stream *stream, A... arguments)
 {
@@ -44,7 +52,7 @@ static int launch(void (*kernel)(P...), const shape &s, struct cuda_stream *stre
         cudaError_t error = cudaFuncSetAttribute(
             kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)s.shared);
         if (error != cudaSuccess)
-            return (int)error;
+            return failed_with(error);
     }
     cudaLaunchAttribute attribute = {};
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
@@ -56,7 +64,7 @@ static int launch(void (*kernel)(P...), const shape &s, struct cuda_stream *stre
     config.stream = stream->stream;
     config.attrs = &attribute;
     config.numAttrs = stream->dependent ? 1 : 0;
-    return (int)cudaLaunchKernelEx(&config, kernel, P(arguments)...);
+    return failed_with(cudaLaunchKernelEx(&config, kernel, P(arguments)...));
 }
 #else
 #include <functional>

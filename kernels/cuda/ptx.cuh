@@ -209,6 +209,7 @@ static inline void prefetch_l2(const void *address)
 
 static inline void grid_wait(void)
 {
+    shim_wait_grid();
 }
 
 static inline void grid_launch_next(void)

@@ -225,17 +225,26 @@ int cuda_stream_wait(struct cuda_stream *stream)
 
 int cuda_copy_in(void *device, const void *host, size_t bytes, struct cuda_stream *stream)
 {
-    return host_submit(stream, [=] { memcpy(device, host, bytes); });
+    return host_submit(stream, [=] {
+        shim_copied();
+        memcpy(device, host, bytes);
+    });
 }
 
 int cuda_copy_out(void *host, const void *device, size_t bytes, struct cuda_stream *stream)
 {
-    return host_submit(stream, [=] { memcpy(host, device, bytes); });
+    return host_submit(stream, [=] {
+        shim_copied();
+        memcpy(host, device, bytes);
+    });
 }
 
 int cuda_fill(void *device, int byte, size_t bytes, struct cuda_stream *stream)
 {
-    return host_submit(stream, [=] { memset(device, byte, bytes); });
+    return host_submit(stream, [=] {
+        shim_copied();
+        memset(device, byte, bytes);
+    });
 }
 
 /* --- Graphs --- */

@@ -137,12 +137,16 @@ template <bool TURNED> static void load_all(void **operands, unsigned mask)
 
 void load_matrices(uint32_t r[4], const void *row)
 {
+    if (shim_watch)
+        shim_watch(row, 16, false);
     struct fragment mine = {row, r};
     shim_meet(ALL_LANES, load_all<false>, &mine);
 }
 
 void load_matrices_turned(uint32_t r[4], const void *row)
 {
+    if (shim_watch)
+        shim_watch(row, 16, false);
     struct fragment mine = {row, r};
     shim_meet(ALL_LANES, load_all<true>, &mine);
 }
@@ -169,6 +173,8 @@ static struct copies *mine(void)
 
 static void do_copy(const struct copy *c)
 {
+    if (shim_watch)
+        shim_watch(c->shared, 16, true);
     if (c->valid)
         memcpy(c->shared, c->global, 16);
     else
@@ -179,6 +185,8 @@ void copy_async(void *shared, const void *global, bool valid)
 {
     struct copies *c = mine();
     struct copy next = {shared, global, valid, c->group};
+    if (shim_watch && valid)
+        shim_watch(global, 16, false);
     if (shim_copies_at_once())
         do_copy(&next);
     else

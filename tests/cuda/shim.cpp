@@ -66,8 +66,11 @@ static unsigned threads, alive, at_barrier, barrier_or, barrier_result;
 static void (*body)(void *);
 static void *body_context;
 static unsigned char *dynamic_shared;
+static size_t dynamic_bytes;
 static enum shim_order order = SHIM_FORWARD;
-static unsigned long launches;
+static unsigned long launches, full_launch;
+static unsigned block_time, warp_times[MAX_THREADS / WARP];
+static bool waited[MAX_THREADS];
 
 extern "C" void shim_set_order(enum shim_order chosen)
 {
@@ -155,6 +158,7 @@ static void release_barrier(void)
     for (unsigned i = 0; i < threads; i++)
         if (fibers[i].state == AT_BARRIER)
             fibers[i].state = READY;
+    block_time++;
     barrier_result = barrier_or;
     at_barrier = barrier_or = 0;
 }
@@ -162,6 +166,8 @@ static void release_barrier(void)
 static void thread_main(void)
 {
     body(body_context);
+    if (shim_watch_end)
+        shim_watch_end();
     alive--;
     release_barrier(); /* those who have left are not waited for */
     current->state = DONE;
@@ -243,13 +249,24 @@ static unsigned turn(unsigned i, unsigned count)
     return count % step ? (unsigned)(((unsigned long)i * step + count / 3) % count) : i;
 }
 
-static unsigned char *new_stack(void)
+/* Of all threads, side by side. */
+static unsigned char *stacks;
+
+static void make_stacks(void)
 {
-    void *memory = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE,
+    void *memory = mmap(nullptr, (size_t)MAX_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
-        die("no memory for a thread's stack");
-    return static_cast<unsigned char *>(memory);
+        die("no memory for the threads' stacks");
+    stacks = static_cast<unsigned char *>(memory);
+    for (unsigned i = 0; i < MAX_THREADS; i++)
+        fibers[i].stack = stacks + (size_t)i * STACK_BYTES;
+}
+
+bool shim_is_local(const void *address)
+{
+    uintptr_t at = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(stacks);
+    return at < (size_t)MAX_THREADS * STACK_BYTES;
 }
 
 static void begin_threads(void)
@@ -257,10 +274,12 @@ static void begin_threads(void)
     alive = threads;
     at_barrier = barrier_or = 0;
     memset(warps, 0, sizeof warps);
+    memset(waited, 0, sizeof waited);
+    block_time++;
+    if (!stacks)
+        make_stacks();
     for (unsigned i = 0; i < threads; i++) {
         struct fiber *f = &fibers[i];
-        if (!f->stack)
-            f->stack = new_stack();
         f->state = READY;
         f->thread = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
         prepare(f, thread_main);
@@ -327,6 +346,7 @@ void shim_run(struct dim3 grid, struct dim3 block, size_t shared, void (*kernel)
     threads = block.x * block.y * block.z;
     body = kernel;
     body_context = context;
+    dynamic_bytes = shared;
     dynamic_shared = memory + (room - shared) / 16 * 16; /* ends where the allocation ends */
     for (unsigned i = 0; i < blocks; i++) {
         unsigned b = turn(i, blocks);
@@ -335,11 +355,40 @@ void shim_run(struct dim3 grid, struct dim3 block, size_t shared, void (*kernel)
         run_block();
     }
     free(memory);
+    current = nullptr;
+}
+
+/* --- What the time is --- */
+
+bool shim_now(struct shim_moment *now)
+{
+    if (!current)
+        return false;
+    unsigned thread = (unsigned)(current - fibers);
+    unsigned block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
+    *now = {launches, full_launch, block, thread, block_time, warp_times[thread / WARP],
+            waited[thread]};
+    return true;
+}
+
+void shim_wait_grid(void)
+{
+    waited[current - fibers] = true;
+}
+
+void shim_copied(void)
+{
+    full_launch = launches;
 }
 
 void *shim_dynamic_shared(void)
 {
     return dynamic_shared;
+}
+
+size_t shim_dynamic_bytes(void)
+{
+    return dynamic_bytes;
 }
 
 /* --- Votes --- */
@@ -377,15 +426,16 @@ int __all_sync(unsigned mask, int predicate)
     return __ballot_sync(mask, predicate) == mask;
 }
 
-static void nothing_all(void **operands, unsigned mask)
+static void pass_time(void **operands, unsigned mask)
 {
     (void)operands;
     (void)mask;
+    warp_times[(current - fibers) / WARP]++;
 }
 
 void __syncwarp(unsigned mask)
 {
-    shim_meet(mask, nothing_all, nullptr);
+    shim_meet(mask, pass_time, nullptr);
 }
 
 /* --- Instructions --- */

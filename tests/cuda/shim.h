@@ -11,6 +11,8 @@
  * as large as was asked for, on the heap (AddressSanitizer sees past its end), and holds NaNs
  * when a block begins; static shared memory is a static variable.
  *
+ * What a kernel reads and writes can be watched (race/race.cpp).
+ *
  * One host thread at a time. Limits: those of sm_90. */
 #ifndef TESTS_CUDA_SHIM_H
 #define TESTS_CUDA_SHIM_H
@@ -21,6 +23,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* What these do is no plain access to memory. */
+#define UNWATCHED __attribute__((no_sanitize("thread")))
 
 #define __global__
 #define __device__
@@ -89,10 +94,26 @@ extern struct dim3 blockDim, gridDim;
 void shim_run(struct dim3 grid, struct dim3 block, size_t shared, void (*body)(void *),
               void *context);
 void *shim_dynamic_shared(void);
+size_t shim_dynamic_bytes(void);
 
 /* Whether an asynchronous copy happens when it is begun (in one of the orders), or as late as it
  * may: a device does either. */
 bool shim_copies_at_once(void);
+
+/* The thread that runs, and when: a barrier of the block, or of the warp, begins a new time. */
+struct shim_moment {
+    unsigned long launch, full; /* full: the last launch that a copy or fill has waited for */
+    unsigned block, thread, time, warp_time;
+    bool waited; /* has it passed grid_wait? */
+};
+bool shim_now(struct shim_moment *now); /* false: no kernel runs */
+bool shim_is_local(const void *address);
+void shim_wait_grid(void);
+void shim_copied(void);
+
+/* Of who watches (race/race.cpp), where somebody does. */
+extern "C" void shim_watch(const void *address, size_t bytes, bool write) __attribute__((weak));
+extern "C" void shim_watch_end(void) __attribute__((weak));
 
 /* --- What a block does together --- */
 
@@ -112,7 +133,7 @@ template <class T> struct shim_shuffle {
     T result;
 };
 
-template <class T> void shim_shuffle_all(void **operands, unsigned mask)
+template <class T> UNWATCHED void shim_shuffle_all(void **operands, unsigned mask)
 {
     for (unsigned i = 0; i < 32; i++) {
         if (!(mask >> i & 1))
@@ -167,21 +188,21 @@ static inline void __threadfence(void)
 {
 }
 
-template <class T> T atomicAdd(T *address, T value)
+template <class T> UNWATCHED T atomicAdd(T *address, T value)
 {
     T old = *address;
     *address = old + value;
     return old;
 }
 
-template <class T> T atomicMax(T *address, T value)
+template <class T> UNWATCHED T atomicMax(T *address, T value)
 {
     T old = *address;
     *address = old > value ? old : value;
     return old;
 }
 
-template <class T> T atomicExch(T *address, T value)
+template <class T> UNWATCHED T atomicExch(T *address, T value)
 {
     T old = *address;
     *address = value;
@@ -193,7 +214,8 @@ template <class T> T __ldg(const T *address)
     return *address;
 }
 
-template <class T> T __ldcg(const T *address)
+/* Past the first cache: how a block reads what another one wrote before a fence. */
+template <class T> UNWATCHED T __ldcg(const T *address)
 {
     return *address;
 }

@@ -305,6 +305,19 @@ static void test_tiny_models_in_every_cut(void **state)
     }
 }
 
+/* Floats may have any width; rows of F32 are padded less than those of inputs. */
+static void test_widths_that_are_no_multiple_of_a_block(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct tiny_model tiny = TINY_DEFAULT;
+        tiny.type = i % 2 ? KERNEL_F16 : KERNEL_F32;
+        tiny.width = i < 2 ? 64 : 48;
+        tiny.feed_forward = i < 2 ? 76 : 84;
+        check_tiny(tiny, "odd", (struct trial){{34}, {1, 17}, 0.05});
+    }
+}
+
 /* Both round the same numbers to 8 bits, but for those that lie between two. */
 static void test_keys_and_values_in_8_bits(void **state)
 {
@@ -378,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny_models_in_every_cut),
         cmocka_unit_test(test_tiny_models_of_every_architecture),
+        cmocka_unit_test(test_widths_that_are_no_multiple_of_a_block),
         cmocka_unit_test(test_keys_and_values_in_8_bits),
 #ifndef ARENA_ON_DEVICE
         cmocka_unit_test(test_a_layer_of_decoding_is_five_launches),
