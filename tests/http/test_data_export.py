@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import subprocess
 
 from arena_server import ArenaServer, binary
@@ -162,6 +163,13 @@ def test_battles_and_pairs_of_a_real_arena(provider, tmp_path):
         assert (
             pair["chosen"] == text[pair["chosen_model"]] and pair["rejected"] == text[pair["rejected_model"]]
         )
+    private = next(battle for battle, winner in voted.items() if winner == "model_a")
+    with sqlite3.connect(tmp_path / "d" / "arena.db") as db:
+        db.execute("UPDATE battles SET keep_private = 1 WHERE id = ?", (private,))
+    left, told = export("preferences", tmp_path / "d")
+    assert left == pairs[1:] and "keep them private" in told
+    with sqlite3.connect(tmp_path / "d" / "arena.db") as db:
+        db.execute("UPDATE battles SET keep_private = 0")
     labels = [row["label"] for row in export("preferences", tmp_path / "d", "--form", "kto")[0]]
     assert sorted(labels) == [False] * 4 + [True] * 2, "two wins, and both-bad twice false"
     rows = list(

@@ -139,6 +139,16 @@ def test_nobody_is_there_then_somebody(tmp_path):
     assert answers(lab) == {"good": PROMPTS, "better": PROMPTS}
 
 
+def test_what_was_refused_costs_nothing(tmp_path):
+    with Faulty() as provider:
+        names = ["good", "500", "401"]
+        lab = Lab(tmp_path, provider.config(*names, price={"input": 100, "output": 1000}))
+        lab.run("run", lab.spec(PROMPTS, competitors=names, budget={"usd": 5}), code=1)
+        charged = lab.ask("SELECT error_class, count(*), sum(charged_usd) FROM eval_calls GROUP BY error_class")
+        assert {row[0]: (row[1], round(row[2], 6)) for row in charged} == {
+            None: (PROMPTS, round(PROMPTS * 0.0075, 6)), "server": (PROMPTS, 0), "auth": (PROMPTS, 0)}
+
+
 def test_money_is_kept_through_faults(tmp_path):
     """What a failed call cost nobody knows: it is charged with its worst case, and the budget ends the run."""
     budget, names = 0.9, ["good", "cut", "reset", "hang mid-stream", "malformed event", "500"]
