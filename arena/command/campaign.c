@@ -390,7 +390,7 @@ static int run(int argc, char **argv)
         {"budget", OPTION_REAL, &asked.budget, NULL, 0, 1e9},
         {"title", OPTION_TEXT, &asked.title, NULL, 0, 0},
         {"reason", OPTION_TEXT, &asked.reason, NULL, 0, 0},
-        {"output", OPTION_TEXT, &asked.output, NULL, 0, 0},
+        {"output", OPTION_OUTPUT, &asked.output, NULL, 0, 0},
         {"format", OPTION_CHOICE, &asked.format, FORMATS, 0, 0},
         {"data", OPTION_TEXT, &asked.data, NULL, 0, 0},
         {"config", OPTION_TEXT, &asked.config, NULL, 0, 0},

@@ -28,12 +28,20 @@ extern const struct command command_serve, command_chat, command_models, command
 extern const struct command *const COMMANDS[]; /* NULL-terminated (main.c) */
 
 /* --- options: a table a command --- */
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_INT, OPTION_REAL, OPTION_CHOICE };
+enum option_kind {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_OUTPUT, /* a file to write; "-": standard output, NULL. None of a data directory's own */
+    OPTION_INT,
+    OPTION_REAL,
+    OPTION_CHOICE
+};
 
 struct option_spec {
     const char *name; /* without the dashes */
     enum option_kind kind;
-    void *out; /* bool*, const char**, int64_t*, double*, int* (index of the choice) */
+    void *
+        out; /* bool*, const char** (text, output), int64_t*, double*, int* (index of the choice) */
     const char *const *choices; /* OPTION_CHOICE: NULL-terminated words */
     double low, high;           /* OPTION_INT, OPTION_REAL: allowed range when low < high */
 };

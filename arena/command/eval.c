@@ -371,7 +371,7 @@ static int run(int argc, char **argv)
         {"dry-run", OPTION_FLAG, &wish.dry_run, NULL, 0, 0},
         {"retry-failed", OPTION_FLAG, &wish.order.retry_failed, NULL, 0, 0},
         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
-        {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
+        {"output", OPTION_OUTPUT, &wish.output, NULL, 0, 0},
         {"model", OPTION_TEXT, &wish.model, NULL, 0, 0},
         {"judge", OPTION_TEXT, &wish.judge, NULL, 0, 0},
         {"votes", OPTION_CHOICE, &wish.votes, VOTES, 0, 0},

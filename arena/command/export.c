@@ -315,7 +315,7 @@ static int run(int argc, char **argv)
         {"data", OPTION_TEXT, &wish.data, NULL, 0, 0},
         {"config", OPTION_TEXT, &wish.config, NULL, 0, 0},
         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
-        {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
+        {"output", OPTION_OUTPUT, &wish.output, NULL, 0, 0},
         {"category", OPTION_TEXT, &wish.options.category, NULL, 0, 0},
         {"model", OPTION_TEXT, &wish.options.model, NULL, 0, 0},
         {"campaign", OPTION_TEXT, &wish.options.campaign, NULL, 0, 0},

@@ -241,7 +241,7 @@ static int run(int argc, char **argv)
         {"without-recognised", OPTION_FLAG, &wish.without_recognised, NULL, 0, 0},
         {"judge", OPTION_CHOICE, &wish.judge, JUDGES, 0, 0},
         {"format", OPTION_CHOICE, &wish.format, FORMATS, 0, 0},
-        {"output", OPTION_TEXT, &wish.output, NULL, 0, 0},
+        {"output", OPTION_OUTPUT, &wish.output, NULL, 0, 0},
         {"note", OPTION_TEXT, &wish.note, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_leaderboard, argc, argv, specs, &positional, 1))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool complain(const struct command *command, const char *what, const char *value,
                      const char *why)
@@ -74,6 +75,31 @@ static bool store_number(const struct command *command, const struct option_spec
     return true;
 }
 
+/* Beside an arena.db whatever is called arena.SOMETHING is a data directory's own. */
+static bool is_arenas_own(const char *path)
+{
+    char *real = realpath(path, NULL), *beside = NULL;
+    const char *whole = real ? real : path, *slash = strrchr(whole, '/'),
+               *name = slash ? slash + 1 : whole;
+    bool own = strncmp(name, "arena.", 6) == 0 &&
+               asprintf(&beside, "%.*sarena.db", (int)(name - whole), whole) >= 0 &&
+               access(beside, F_OK) == 0;
+    free(beside);
+    free(real);
+    return own;
+}
+
+static bool store_output(const struct command *command, const struct option_spec *spec,
+                         const char *value)
+{
+    if (!*value)
+        return complain(command, "--output", "", " needs a file's name, or - for standard output");
+    if (is_arenas_own(value))
+        return complain(command, "--output: ", value, " is the arena's own: choose another name");
+    *(const char **)spec->out = strcmp(value, "-") == 0 ? NULL : value;
+    return true;
+}
+
 static bool store(const struct command *command, const struct option_spec *spec, const char *value)
 {
     switch (spec->kind) {
@@ -83,6 +109,8 @@ static bool store(const struct command *command, const struct option_spec *spec,
     case OPTION_TEXT:
         *(const char **)spec->out = value;
         return true;
+    case OPTION_OUTPUT:
+        return store_output(command, spec, value);
     case OPTION_CHOICE:
         return store_choice(command, spec, value);
     case OPTION_INT:

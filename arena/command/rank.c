@@ -177,7 +177,7 @@ static bool read_options(struct request *request, int argc, char **argv, int *po
         {"compatible", OPTION_CHOICE, &request->compatible, PEERS, 0, 0},
         {"threads", OPTION_INT, &request->threads, NULL, 1, CHUNK_THREADS_MAX},
         {"format", OPTION_CHOICE, &request->format, FORMATS, 0, 0},
-        {"output", OPTION_TEXT, &request->output, NULL, 0, 0},
+        {"output", OPTION_OUTPUT, &request->output, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0},
     };
     return options_read(&command_rank, argc, argv, specs, positional, 1);

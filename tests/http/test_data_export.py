@@ -283,3 +283,26 @@ def test_the_board_a_row_a_model(tmp_path):
         )
     )
     assert [row["model"] for row in table] == [row["model"] for row in rows]
+
+
+def test_outputs_go_where_they_may(tmp_path):
+    """The database is no place for an export, whatever path leads there."""
+    load(lines(tmp_path / "in.jsonl", [{"model_a": "x", "model_b": "y", "winner": "tie"}]), tmp_path / "d")
+    (tmp_path / "link").symlink_to(tmp_path / "d" / "arena.db")
+    commands = (["export", "votes"], ["leaderboard"])
+    for command in commands:
+        for path in (tmp_path / "d" / "arena.db", tmp_path / "d" / "arena.key", tmp_path / "link"):
+            done = run(*command, "--data", tmp_path / "d", "--output", path)
+            assert done.returncode == 2 and "is the arena's own" in done.stderr, done
+        done = run(*command, "--data", tmp_path / "d", "--output", "")
+        assert done.returncode == 2 and "needs a file's name" in done.stderr, done
+        for path in (tmp_path, tmp_path / "no" / "where"):
+            done = run(*command, "--data", tmp_path / "d", "--output", path)
+            assert done.returncode == 2 and str(path) in done.stderr, done
+        assert run(*command, "--data", tmp_path / "d", "--output", "-").stdout
+    assert arena("verify", "--data", tmp_path / "d").returncode == 0
+    assert not list(tmp_path.glob("*.part-*")) and not list((tmp_path / "d").glob("*.part-*"))
+
+
+def run(*arguments):
+    return subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, timeout=60)
