@@ -10,9 +10,16 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "battle/leak.h"
 
 #define WATCH_NS (1 * CLOCK_S)
+/* What is taken for an answer that came whole, from whom nothing is known yet, and how long further
+ * characters would have taken it at most: 50 tokens/s or so. */
+#define WHOLE_LEAST 40
+#define WHOLE_WAIT_NS (CLOCK_S / 2)
+#define WHOLE_PACE_NS (5 * CLOCK_MS)
+#define EVEN_STEP_NS CLOCK_S   /* so little off as what is drawn may be is lost in the rounding */
 #define TURN_ROOM (256u << 10) /* of the log: what a further turn of usual length takes */
 
 static void battle_look(struct battle *battle);
@@ -214,6 +221,22 @@ static void stop_timers(struct battle *battle)
     loop_timer_stop(battle->host->loop, &battle->watch);
 }
 
+static bool thinks(const struct competitor *competitor)
+{
+    const char *reasoning = competitor->config.params.reasoning;
+    return (reasoning && strcmp(reasoning, "none") != 0) || !competitor->health ||
+           competitor->health->thinks;
+}
+
+/* The other's token limit where this side must keep to it; -1: as configured. */
+static int64_t even_limit(const struct battle *battle, int side)
+{
+    const struct competitor *mine = battle->competitor[side], *other = battle->competitor[1 - side];
+    int64_t own = mine->config.params.max_tokens, others = other->config.params.max_tokens;
+    bool lower = others > 0 && (own <= 0 || others < own);
+    return battle->story.mode == BATTLE_BLIND && lower && !thinks(mine) ? others : -1;
+}
+
 /* The conversation as one side knows it: every prompt, and its own answers. */
 static bool ask(struct battle *battle, int side)
 {
@@ -229,7 +252,9 @@ static bool ask(struct battle *battle, int side)
             messages[2 * i + 1] =
                 (struct chat_message){CHAT_ASSISTANT, buf_text(&turn->answer[side].text)};
     }
-    lane_ask(&battle->lane[side], battle->competitor[side], messages, count);
+    int64_t limit = even_limit(battle, side);
+    battle->lowered[side] = limit > 0;
+    lane_ask(&battle->lane[side], battle->competitor[side], messages, count, limit);
     free(messages);
     return true;
 }
@@ -322,7 +347,6 @@ static void note(struct battle *battle, int side, bool voided, bool swapped)
                                .swapped = swapped,
                                .first_content_ns = facts->first_content_ns,
                                .total_ns = facts->total_ns,
-                               .characters = battle->lane[side].characters,
                                .cost_usd = facts->cost_usd,
                                .cooling_until_ns = facts->cooling_until_ns};
     memcpy(fact.faults, facts->faults, sizeof fact.faults);
@@ -368,9 +392,28 @@ static bool swap(struct battle *battle, int side)
     return ask(battle, side);
 }
 
+/* A limit that was lowered for the other's sake went into thoughts: its own is due to it. */
+static bool is_starved(const struct battle *battle, int side)
+{
+    const struct lane *lane = &battle->lane[side];
+    bool thought = lane->reasoning.length || lane->facts.usage.reasoning > 0 || !lane->characters;
+    return battle->lowered[side] && lane->ended && lane->facts.finish == CHAT_LENGTH && thought &&
+           !lane->shown_bytes;
+}
+
+static bool feed(struct battle *battle, int side)
+{
+    note(battle, side, false, false);
+    battle->competitor[side]->health->thinks = true;
+    return ask(battle, side);
+}
+
 /* True when no lane has failed for good. */
 static bool mend(struct battle *battle)
 {
+    for (int i = 0; i < 2; i++)
+        if (is_starved(battle, i) && !feed(battle, i))
+            return false;
     for (int i = 0; i < 2; i++)
         while (battle->lane[i].ended && battle->lane[i].failed)
             if (!swap(battle, i))
@@ -404,6 +447,16 @@ bool battle_gives_away(const struct story_side *side, const struct competitor *c
     return found;
 }
 
+/* At once, not when the battle is over: nobody can look at it. */
+static void learn_tempo(struct battle *battle, int side)
+{
+    const struct lane *lane = &battle->lane[side];
+    struct competitor *competitor = battle->competitor[side];
+    if (competitor && competitor->health && lane->characters && lane->facts.first_content_ns > 0)
+        tempo_add(&competitor->health->tempo, lane->characters, lane->facts.first_content_ns,
+                  lane->facts.total_ns);
+}
+
 static void finish_turn(struct battle *battle)
 {
     struct story_turn *turn = story_last(&battle->story);
@@ -415,6 +468,7 @@ static void finish_turn(struct battle *battle)
             battle->story.self_identified |= battle_gives_away(
                 &battle->story.side[i], battle->competitor[i], buf_text(&turn->answer[i].text));
         note(battle, i, false, false);
+        learn_tempo(battle, i);
     }
     if (!whole) {
         story_clear_answers(turn);
@@ -514,28 +568,79 @@ static const struct tempo *tempo_of(const struct battle *battle, int side)
     return competitor && competitor->health ? &competitor->health->tempo : &UNKNOWN;
 }
 
+/* Characters a tick that the slower of the two is known for; 0: one of them is not known. */
+static double usual_rate(const struct battle *battle)
+{
+    double slowest = 0, tick = (double)PACER_TICK_NS / (double)CLOCK_S;
+    for (int i = 0; i < 2; i++) {
+        if (!tempo_is_known(tempo_of(battle, i)))
+            return 0;
+        slowest = fmax(slowest, tempo_pace(tempo_of(battle, i)));
+    }
+    return tick / fmax(slowest, tick / PACER_MOST);
+}
+
+/* Before its tempo is known: an answer that came in one piece after a wait is the only sign. */
+static bool came_whole(const struct lane *lane)
+{
+    int64_t wait = lane->first_ns - lane->asked_ns;
+    return lane->ended && lane->characters >= WHOLE_LEAST && wait > WHOLE_WAIT_NS &&
+           lane->last_ns - lane->first_ns < wait / 10;
+}
+
+static bool is_waited_for(const struct battle *battle, int side)
+{
+    const struct tempo *tempo = tempo_of(battle, side);
+    return tempo_is_known(tempo) ? tempo_comes_whole(tempo) : came_whole(&battle->lane[side]);
+}
+
 /* When this lane would have ended, had it said as much as the longer one. */
-static int64_t even_end(const struct battle *battle, int side)
+static int64_t even_end(const struct battle *battle, int side, double chance)
 {
     const struct lane *lane = &battle->lane[side], *other = &battle->lane[1 - side];
-    double more =
-        other->characters > lane->characters ? (double)(other->characters - lane->characters) : 0;
-    double wait = fmin(more * tempo_pace(tempo_of(battle, side)), LIMIT_EVEN_SECONDS);
-    return lane->ended_ns + (int64_t)(wait * (double)CLOCK_S);
+    const struct tempo *tempo = tempo_of(battle, side);
+    if (other->characters <= lane->characters)
+        return lane->ended_ns;
+    if (tempo_is_known(tempo)) {
+        double drawn = fmin(tempo_draw(tempo, other->characters, chance), LIMIT_TURN_SECONDS);
+        bool begun = lane->first_ns && !tempo_comes_whole(tempo);
+        return (begun ? lane->first_ns : lane->asked_ns) + (int64_t)(drawn * (double)CLOCK_S);
+    }
+    double more = (double)(other->characters - lane->characters), took = (double)lane->ended_ns;
+    took = (took - (double)lane->asked_ns) / (double)(lane->characters + 1);
+    return lane->ended_ns + (int64_t)(more * fmin(took, (double)WHOLE_PACE_NS));
+}
+
+static int64_t even_due(const struct battle *battle)
+{
+    struct rng rng;
+    uint64_t seed;
+    memcpy(&seed, battle->story.nonce, sizeof seed);
+    rng_init(&rng, seed, battle->story.turn_count + (uint64_t)battle->regenerations);
+    int64_t due = 0, both = 0;
+    for (int i = 0; i < 2; i++) {
+        int64_t end = even_end(battle, i, rng_uniform(&rng)), ended = battle->lane[i].ended_ns;
+        due = end > due ? end : due;
+        both = ended > both ? ended : both;
+    }
+    int64_t latest = both + LIMIT_EVEN_SECONDS * CLOCK_S, begun = battle->started_ns;
+    int64_t steps = ((due < latest ? due : latest) - begun + EVEN_STEP_NS - 1) / EVEN_STEP_NS;
+    return begun + steps * EVEN_STEP_NS;
 }
 
 /* Where one of them sends its whole answer at once, the wait for it tells how long that answer is,
  * and with both lengths in view which of them it is: so both are waited for, and as long as if
- * both had said as much. */
+ * both had said as much. True when they may open. */
 static bool is_even(struct battle *battle)
 {
-    if (!tempo_comes_whole(tempo_of(battle, 0)) && !tempo_comes_whole(tempo_of(battle, 1)))
-        return true;
-    if (!battle->lane[0].ended || !battle->lane[1].ended)
+    bool waited_for = is_waited_for(battle, 0) || is_waited_for(battle, 1);
+    if (waited_for && (!battle->lane[0].ended || !battle->lane[1].ended))
         return false;
-    int64_t ends[] = {even_end(battle, 0), even_end(battle, 1)};
-    int64_t due = ends[0] > ends[1] ? ends[0] : ends[1];
-    return clock_mono_ns() >= due || !loop_timer_start(battle->host->loop, &battle->tick, due);
+    int64_t due = waited_for ? even_due(battle) : 0;
+    if (clock_mono_ns() < due && loop_timer_start(battle->host->loop, &battle->tick, due))
+        return false;
+    pacer_expect(&battle->pacer, usual_rate(battle), waited_for);
+    return true;
 }
 
 static void look_once(struct battle *battle)

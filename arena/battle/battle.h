@@ -2,6 +2,9 @@
  * streams a turn from the question to the end of both answers; what is stored, voted and replied
  * is the hall's.
  *
+ * Both sides of a blind battle are held to the smaller of their token limits: an answer that is
+ * cut off must not tell whose it is. Who thinks within its limit keeps its own.
+ *
  * A lane that failed (a transport failure, no answer) is given to another competitor as long as
  * nothing was shown and it is the first turn, at most LIMIT_SWAPS times; else the turn has
  * failed. Loop's thread only; the host owns it. */
@@ -59,6 +62,7 @@ struct battle {
     struct eventlog *log;
     struct loop_timer tick, watch;
     bool in_house_only; /* its voter lets no rival have the prompt: not as a substitute either */
+    bool lowered[2];    /* asked for less than configured: as little as the other may say */
     bool streaming;
     bool looking; /* inside battle_look */
     int regenerations, swaps;

@@ -171,9 +171,11 @@ static void fail_to_start(struct lane *lane, const struct err *err)
 }
 
 void lane_ask(struct lane *lane, struct competitor *competitor, const struct chat_message *messages,
-              size_t count)
+              size_t count, int64_t max_tokens)
 {
     struct err err = {ERR_MEMORY, "out of memory"};
+    struct chat_params params = CHAT_PARAMS_UNSET;
+    params.max_tokens = max_tokens;
     lane_drop(lane);
     clear_text(lane);
     lane_facts_done(&lane->facts);
@@ -191,7 +193,7 @@ void lane_ask(struct lane *lane, struct competitor *competitor, const struct cha
     competitor_hold(competitor);
     lane->gate->under_way++;
     struct chat_sink sink = {.delta = on_delta, .restart = on_restart, .end = on_end, .user = run};
-    struct chat *chat = competitor_chat(competitor, messages, count, NULL, &sink, &err);
+    struct chat *chat = competitor_chat(competitor, messages, count, &params, &sink, &err);
     run->starting = false;
     if (!run->ended)
         run->chat = chat;

@@ -57,10 +57,10 @@ void lane_init(struct lane *lane, struct lane_gate *gate, void (*changed)(void *
 /* Drops what is under way and gives the memory back; the next question may follow. */
 void lane_rest(struct lane *lane);
 
-/* Forgets everything and asks. What cannot even start has ended as failed when this returns;
- * `changed` is not called from inside it. */
+/* Forgets everything and asks, for `max_tokens` at most (-1: as configured). What cannot even start
+ * has ended as failed when this returns; `changed` is not called from inside it. */
 void lane_ask(struct lane *lane, struct competitor *competitor, const struct chat_message *messages,
-              size_t count);
+              size_t count, int64_t max_tokens);
 
 /* Cuts the chat off, if one is under way: nothing more comes. The lane keeps its text and has
  * not ended. */

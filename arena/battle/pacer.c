@@ -11,6 +11,12 @@ void pacer_init(struct pacer *pacer)
     *pacer = (struct pacer){.pace = PACER_WHOLE};
 }
 
+void pacer_expect(struct pacer *pacer, double usual, bool whole)
+{
+    pacer->usual = fmin(usual, PACER_MOST);
+    pacer->whole = whole;
+}
+
 bool pacer_open(struct pacer *pacer, const struct pacer_supply supply[2])
 {
     bool begun[2];
@@ -49,24 +55,31 @@ static void measure(struct pacer *pacer, const struct pacer_supply supply[2])
     size_t least = shortest(supply);
     if (pacer->ticks == 0)
         pacer->first = pacer->least = least;
-    if (least > pacer->least)
+    if (least > pacer->least && pacer->ticks >= PACER_SURE)
         pacer->rate = (double)(least - pacer->first) / (double)pacer->ticks;
     pacer->least = least;
     /* one tick's grace: an end comes a moment after the last of its text */
-    pacer->whole |= pacer->ticks < 2 && supply[0].ended && supply[1].ended;
+    pacer->whole |= !(pacer->usual > 0) && pacer->ticks < 2 && supply[0].ended && supply[1].ended;
     pacer->ticks++;
+}
+
+static double speed(const struct pacer *pacer)
+{
+    bool measured = pacer->rate > 0, known = pacer->usual > 0;
+    if (!measured)
+        return known ? pacer->usual : PACER_WHOLE;
+    return known ? fmin(pacer->usual, fmax(pacer->rate, pacer->usual / PACER_FALLS)) : pacer->rate;
 }
 
 static double next_pace(const struct pacer *pacer)
 {
-    bool known = pacer->rate > 0;
+    double gently = fmin((double)pacer->ticks / PACER_RAMP, 1);
+    double steady = fmax(speed(pacer) * PACER_FOLLOW * gently, PACER_LEAST);
     if (pacer->whole)
         return pacer->pace * PACER_GROWTH;
     if (pacer->shown >= pacer->least)
-        return known ? pacer->rate * PACER_REST : PACER_WHOLE;
-    double waiting = (double)(pacer->least - pacer->shown) / PACER_HORIZON;
-    double steady = known ? fmax(pacer->rate * PACER_FOLLOW, PACER_LEAST) : PACER_START;
-    return fmax(steady, waiting);
+        return steady;
+    return fmax(steady, (double)(pacer->least - pacer->shown) / PACER_HORIZON * gently);
 }
 
 size_t pacer_tick(struct pacer *pacer, const struct pacer_supply supply[2])

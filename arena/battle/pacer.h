@@ -5,11 +5,11 @@
  * each tick the same number of characters of either is released (fewer only where a text has
  * ended). That both lanes move alike is not enough: lengths are known once the texts are read,
  * and a showing that hurries as soon as everything is there tells that the longer answer was the
- * fast one, while one that drags tells that it was the slow one. So the pace follows only what
- * both have brought, at the mean rate of the slower and some way behind it; and past the end of
- * the shorter text the rest goes on at that same rate, whether it is all there or still comes in.
- * What was there whole from the beginning has no rate to give away, and grows by PACER_GROWTH a
- * tick.
+ * fast one, while one that drags or falters tells that it was the slow one. So the pace is that of
+ * the slower of the two as it is known from its earlier answers, or slower where this answer is:
+ * begun gently, to get well behind what comes in, and kept past the end of the shorter text,
+ * whether the rest is all there or still comes in. What was waited for until both had ended has no
+ * rate to give away, and grows by PACER_GROWTH a tick.
  *
  * The price: the rest of a long answer beside a short one takes as long as the slower of the two
  * would have needed for it.
@@ -27,12 +27,14 @@
 /* ticks over which what waits is spread: the showing runs so far behind that neither bursts nor
  * the moment of an end come through */
 #define PACER_HORIZON 30
-#define PACER_START 2.0   /* characters a tick before a rate is known: slow, to build up a lead */
+#define PACER_RAMP 40     /* ticks until the full pace: that is how it gets behind */
+#define PACER_FOLLOW 0.8  /* of the slower's rate: the one that still comes in keeps up */
+#define PACER_SURE 20     /* ticks before a rate that is measured is believed */
+#define PACER_FALLS 4     /* times slower than usual it may become by that */
 #define PACER_LEAST 0.5   /* never slower while something waits: every showing ends */
-#define PACER_FOLLOW 0.9  /* of the slower's mean rate, while both come in */
-#define PACER_REST 0.8    /* of it past the shorter's end: the one that still comes in keeps up */
-#define PACER_WHOLE 5.0   /* characters a tick where all came at once: about 25 tokens/s */
-#define PACER_GROWTH 1.15 /* and then 3,000 characters are out in 2 s */
+#define PACER_MOST 150.0  /* characters a tick, however fast both are */
+#define PACER_WHOLE 5.0   /* where no rate is known yet: about 25 tokens/s */
+#define PACER_GROWTH 1.15 /* and 3,000 characters that are all there are out in 2 s */
 
 /* What has come in of one lane. */
 struct pacer_supply {
@@ -42,16 +44,21 @@ struct pacer_supply {
 
 struct pacer {
     bool open;           /* both lanes have begun */
-    bool whole;          /* both had ended when they opened */
+    bool whole;          /* both had ended when they opened, and that tells nothing */
+    double usual;        /* characters a tick, of the slower; 0: not known */
     size_t shown;        /* characters that either lane may have shown */
     size_t first, least; /* what both had brought at the first tick, and by now */
     size_t ticks;
-    double rate;   /* characters a tick that the slower brought, on the mean; 0: not known yet */
+    double rate;   /* characters a tick that the slower brings in this battle; 0: not known yet */
     double pace;   /* characters a tick that are shown */
     double credit; /* what is left of a character from the ticks before */
 };
 
 void pacer_init(struct pacer *pacer);
+
+/* Before it opens. `usual`: characters a tick that the slower of the two is known for, 0: none is.
+ * `whole`: both have ended, and were waited for so that the time of it tells nothing. */
+void pacer_expect(struct pacer *pacer, double usual, bool whole);
 
 /* True as soon as both lanes have a first character or have ended; stays true. */
 bool pacer_open(struct pacer *pacer, const struct pacer_supply supply[2]);

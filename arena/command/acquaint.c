@@ -7,7 +7,7 @@
 #include "competitor/roster.h"
 #include "store/answers.h"
 
-enum { READ = 2000 }; /* TEMPO_MEMORY for each of thirty competitors */
+enum { READ = 8000 }; /* TEMPO_MEMORY for each of thirty competitors */
 
 static void take(void *user, const struct answer_timing *timing)
 {

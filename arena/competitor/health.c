@@ -55,8 +55,6 @@ void health_count(struct health *health, const struct health_fact *fact)
         count_latency(&health->first_token, fact->first_content_ns);
         count_latency(&health->whole, fact->total_ns);
     }
-    if (!fact->failed && fact->characters && fact->first_content_ns > 0)
-        tempo_add(&health->tempo, fact->characters, fact->first_content_ns, fact->total_ns);
     if (isnan(fact->cost_usd))
         health->unpriced++;
     else

@@ -26,7 +26,8 @@ struct health {
     uint64_t faults[CHAT_ERROR_CLASSES]; /* attempts; under CHAT_OK: truncated ones */
     uint64_t voids, swaps; /* battles that became void by it, that it was replaced in */
     struct health_latency first_token, whole;
-    struct tempo tempo;
+    struct tempo tempo;       /* told to nobody, and so kept up to date at once */
+    bool thinks;              /* its limit is spent on thoughts too: it was seen to */
     double spent_usd;         /* where the cost was known */
     uint64_t unpriced;        /* answers whose cost nobody knows */
     int64_t cooling_until_ns; /* its key's cooldown as last seen (clock_mono_ns) */
@@ -38,7 +39,6 @@ struct health_fact {
     bool failed, voided, swapped;
     unsigned faults[CHAT_ERROR_CLASSES];
     int64_t first_content_ns, total_ns; /* 0: none */
-    size_t characters;                  /* of its text */
     double cost_usd;                    /* NaN: unknown */
     int64_t cooling_until_ns;
 };

@@ -1,11 +1,11 @@
 /* Liveness and figures. The figures are the rooms' own counters: reading them takes no lock of
  * length, no file and no query. Nothing here is counted by competitor before its battle is over:
- * the hall sees to that. */
+ * the hall sees to that. Nor is what the process costs, which is the in-house model's work: while
+ * a battle streams it would tell when that lane ends. */
 #include "http/api.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "battle/hall.h"
@@ -231,18 +231,6 @@ static void write_competitors(struct buf *out, const struct roster *roster)
     write_latencies(out, roster, false);
 }
 
-static void write_process(struct buf *out)
-{
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return;
-    double seconds = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
-                     (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    figure(out, "process_cpu_seconds_total", "counter", "CPU time of this process.", seconds);
-    figure(out, "process_max_resident_bytes", "gauge", "Most memory it ever held.",
-           (double)usage.ru_maxrss * 1024);
-}
-
 void api_metrics(struct http_request *request)
 {
     const struct http_context *context = request->context;
@@ -257,7 +245,6 @@ void api_metrics(struct http_request *request)
         write_store(&out, context->store);
     if (context->roster)
         write_competitors(&out, context->roster);
-    write_process(&out);
     if (out.failed)
         response_with(request, 503, NULL);
     else

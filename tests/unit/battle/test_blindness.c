@@ -231,6 +231,73 @@ static void test_nothing_planted_comes_through(void **state)
     }
 }
 
+/* --- limits --- */
+
+static struct world *world_of_limits(int64_t one, int64_t other, const struct step *script)
+{
+    static const struct step SHORT[] = {{20, SAY, "Fine.", 0}, {40, END, NULL, CHAT_STOP}};
+    struct world *world = world_new(2);
+    world->actor[0].script = script ? script : SHORT;
+    world->actor[1].script = SHORT;
+    roster_at(world->roster, 0)->config.params.max_tokens = one;
+    roster_at(world->roster, 1)->config.params.max_tokens = other;
+    return world;
+}
+
+/* A cut at so many tokens is either's, or it tells whose it is. */
+static void test_both_keep_to_the_smaller_limit(void **state)
+{
+    static const struct {
+        int64_t one, other, got;
+    } CASES[] = {{64, 256, 64}, {-1, 100, 100}, {-1, -1, -1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct world *world = world_of_limits(CASES[i].one, CASES[i].other, NULL);
+        char id[STORE_ID_SIZE];
+        world_start(world, id);
+        assert_int_equal(world->actor[0].max_tokens, CASES[i].got);
+        assert_int_equal(world->actor[1].max_tokens, CASES[i].got);
+        world_free(world);
+    }
+}
+
+static void test_whoever_is_named_keeps_its_own_limit(void **state)
+{
+    struct world *world = world_of_limits(64, 256, NULL);
+    (void)state;
+    world_expect(world, HALL_START,
+                 (struct question){.body = "{\"prompt\":\"Why?\",\"mode\":\"side_by_side\","
+                                           "\"models\":[\"zephyrine-9\",\"obsidian-7\"]}"},
+                 201, "");
+    assert_int_equal(world->actor[0].max_tokens, 64);
+    assert_int_equal(world->actor[1].max_tokens, 256);
+    world_free(world);
+}
+
+/* One that thinks within the limit that was lowered has nothing left to say: it is asked again,
+ * with its own, and not lowered any more. */
+static void test_thoughts_are_not_starved(void **state)
+{
+    static const struct step STARVED[] = {{20, THINK, "hm", 0}, {40, END, NULL, CHAT_LENGTH}};
+    static const struct step FED[] = {
+        {20, THINK, "hm", 0}, {30, SAY, "Yes.", 0}, {40, END, NULL, CHAT_STOP}};
+    struct world *world = world_of_limits(4096, 64, STARVED);
+    char id[STORE_ID_SIZE];
+    (void)state;
+    world->actor[0].next_script = FED;
+    world_start(world, id);
+    assert_int_equal(world->actor[0].max_tokens, 64);
+    world_pass(world, 3000);
+    world_settle(world);
+    world_state(world, id, "ready");
+    assert_int_equal(world->actor[0].max_tokens, 4096);
+    assert_int_equal(world->actor[0].asked, 2);
+    world_start(world, id);
+    assert_int_equal(world->actor[0].max_tokens, 4096);
+    assert_int_equal(world->actor[0].asked, 3);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +305,9 @@ int main(void)
         cmocka_unit_test(test_without_text_the_lanes_are_alike),
         cmocka_unit_test(test_unpaced_is_not_blind),
         cmocka_unit_test(test_nothing_planted_comes_through),
+        cmocka_unit_test(test_both_keep_to_the_smaller_limit),
+        cmocka_unit_test(test_whoever_is_named_keeps_its_own_limit),
+        cmocka_unit_test(test_thoughts_are_not_starved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

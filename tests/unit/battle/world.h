@@ -35,6 +35,7 @@ struct step {
 struct actor {
     const struct step *script;
     const struct step *next_script; /* from the second question on; NULL: the same */
+    int64_t max_tokens;             /* of the last question */
     int asked, cancelled, restarts_refused;
     bool refuses_to_start,
         ends_late;      /* ends_late: a cancel is answered on a later turn of the loop */
@@ -120,7 +121,7 @@ static inline struct chat *actor_chat(struct competitor *competitor,
                                       const struct chat_sink *sink, struct err *err)
 {
     struct actor *actor = competitor->state;
-    (void)params;
+    actor->max_tokens = params->max_tokens;
     keep_history(actor, messages, count);
     if (actor->refuses_to_start) {
         err_set(err, ERR_BUSY, "no");
