@@ -2,8 +2,8 @@
 the text itself, and classifiers that name the longer text's model from it.
 
 The two differ in speed, chunking, length limit and errors; one may not stream at all, so that its whole answer comes
-after a wait that grows with it. The lengths of their texts are drawn alike, from a word to LONGEST, so that lengths
-(which are text) tell nothing by themselves and the classifiers may be given them: what they then find is in the showing.
+after a wait that grows with it. The lengths of their texts are drawn alike, from a word up, so that lengths (which
+are text) tell nothing by themselves and the classifiers may be given them: what they then find is in the showing.
 Naming the longer text's model names both lanes'; where the arena treats the lanes alike, nothing is lost by it.
 Everything is judged by cross-validation. Battles come over HTTP from the real server, or in no time from
 blindness_battles.c. Needs numpy; tests/bench/blindness_bench.py runs it at length."""
@@ -181,7 +181,7 @@ async def battles(port, pair, count, at_once):
 # --- what it looked like ---
 
 def parsed(reads):
-    """The events of an SSE stream: when each came, its kind, its lane, the characters of its text and its other bytes."""
+    """The events of a stream: when each came, its kind, its lane, the characters of its text and its other bytes."""
     events, pending = [], b""
     for when, piece in reads:
         pending += piece
@@ -359,7 +359,7 @@ def accuracies(rows):
 # --- battles on a clock of their own (blindness_battles.c) ---
 
 def simulated(binary, pair, count, seed, unpaced=False, late=0.0):
-    """Rows for `accuracies`. `late` plants a leak: the showing comes so much later where the longer text is the first's."""
+    """Rows for `accuracies`. `late` plants a leak: so much later it comes where the longer text is the first's."""
     command = [binary, *pair, str(count), str(seed)] + ["unpaced"] * unpaced
     out = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300).stdout
     rows, reads, first, at = [], [], False, 0

@@ -16,8 +16,7 @@
 #define WATCH_NS (1 * CLOCK_S)
 /* What is taken for an answer that came whole, from whom nothing is known yet, and how long further
  * characters would have taken it at most: 50 tokens/s or so. */
-#define WHOLE_LEAST 40
-#define WHOLE_WAIT_NS (CLOCK_S / 2)
+#define WHOLE_WAIT_NS (CLOCK_S / 5)
 #define WHOLE_PACE_NS (5 * CLOCK_MS)
 #define EVEN_STEP_NS CLOCK_S   /* so little off as what is drawn may be is lost in the rounding */
 #define TURN_ROOM (256u << 10) /* of the log: what a further turn of usual length takes */
@@ -584,8 +583,21 @@ static double usual_rate(const struct battle *battle)
 static bool came_whole(const struct lane *lane)
 {
     int64_t wait = lane->first_ns - lane->asked_ns;
-    return lane->ended && lane->characters >= WHOLE_LEAST && wait > WHOLE_WAIT_NS &&
+    return lane->ended && lane->first_ns && wait > WHOLE_WAIT_NS &&
            lane->last_ns - lane->first_ns < wait / 10;
+}
+
+/* Of whom nothing is known a tick must tell whether the end comes with the beginning. */
+static int64_t unsure_until(const struct battle *battle)
+{
+    int64_t until = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct lane *lane = &battle->lane[i];
+        if (!lane->ended && lane->first_ns && !tempo_is_known(tempo_of(battle, i)) &&
+            lane->first_ns + PACER_TICK_NS > until)
+            until = lane->first_ns + PACER_TICK_NS;
+    }
+    return until;
 }
 
 static bool is_waited_for(const struct battle *battle, int side)
@@ -636,7 +648,7 @@ static bool is_even(struct battle *battle)
     bool waited_for = is_waited_for(battle, 0) || is_waited_for(battle, 1);
     if (waited_for && (!battle->lane[0].ended || !battle->lane[1].ended))
         return false;
-    int64_t due = waited_for ? even_due(battle) : 0;
+    int64_t due = waited_for ? even_due(battle) : unsure_until(battle);
     if (clock_mono_ns() < due && loop_timer_start(battle->host->loop, &battle->tick, due))
         return false;
     pacer_expect(&battle->pacer, usual_rate(battle), waited_for);
