@@ -580,21 +580,25 @@ static double usual_rate(const struct battle *battle)
 }
 
 /* Before its tempo is known: an answer that came in one piece after a wait is the only sign. */
+static bool came_late(const struct lane *lane)
+{
+    return lane->first_ns && lane->first_ns - lane->asked_ns > WHOLE_WAIT_NS;
+}
+
 static bool came_whole(const struct lane *lane)
 {
     int64_t wait = lane->first_ns - lane->asked_ns;
-    return lane->ended && lane->first_ns && wait > WHOLE_WAIT_NS &&
-           lane->last_ns - lane->first_ns < wait / 10;
+    return lane->ended && came_late(lane) && lane->last_ns - lane->first_ns < wait / 10;
 }
 
-/* Of whom nothing is known a tick must tell whether the end comes with the beginning. */
+/* And a tick must tell whether the end comes with the beginning. */
 static int64_t unsure_until(const struct battle *battle)
 {
     int64_t until = 0;
     for (int i = 0; i < 2; i++) {
         const struct lane *lane = &battle->lane[i];
-        if (!lane->ended && lane->first_ns && !tempo_is_known(tempo_of(battle, i)) &&
-            lane->first_ns + PACER_TICK_NS > until)
+        bool unsure = !lane->ended && came_late(lane) && !tempo_is_known(tempo_of(battle, i));
+        if (unsure && lane->first_ns + PACER_TICK_NS > until)
             until = lane->first_ns + PACER_TICK_NS;
     }
     return until;
