@@ -15,7 +15,7 @@
 #include "loop/worker.h"
 
 #define REST_NS (1 * CLOCK_S)    /* the least, after finding nothing to do */
-#define REST_FACTOR 100          /* and so many times what looking took: one in a hundred */
+#define REST_FACTOR 100          /* and so many times the work of looking: one in a hundred */
 #define FAILED_NS (60 * CLOCK_S) /* after an answer that failed */
 
 struct finder {
@@ -26,9 +26,9 @@ struct finder {
     int64_t after;         /* battles up to this one were looked at in this round */
     struct search *search; /* owned; NULL: none at hand */
     size_t piece;
-    int attempts;  /* at that piece */
-    bool unformed; /* its engine holds no answer to a schema */
-    int64_t took_ns;
+    int attempts;    /* at that piece */
+    bool unformed;   /* its engine holds no answer to a schema */
+    int64_t took_ns; /* the work of looking, whatever else the machine does */
     struct err err;
 };
 
@@ -42,7 +42,7 @@ static void go_on(struct finder *finder, int64_t ns)
 static void read_next(void *data)
 {
     struct finder *finder = data;
-    int64_t began = clock_mono_ns();
+    int64_t began = clock_cpu_ns();
     bool own = false;
     finder->err = (struct err)ERR_INIT;
     struct db *db = store_read_open(store_dir(finder->options.store), &finder->err);
@@ -50,7 +50,7 @@ static void read_next(void *data)
         search_next(db, finder->record.id, finder->after, own && finder->options.at_home,
                     &finder->search, &finder->err);
     db_close(db);
-    finder->took_ns = clock_mono_ns() - began;
+    finder->took_ns = clock_cpu_ns() - began;
 }
 
 static int64_t rest_of(const struct finder *finder)
