@@ -97,7 +97,12 @@
 #define LIMIT_COMPETITORS 256 /* a board of more is unreadable, and pairs grow with the square */
 #define LIMIT_CATALOGUE 4096  /* models of one provider; the largest gateways list some hundreds */
 #define LIMIT_PRICES 64       /* changes of one model's price: years of them */
-#define LIMIT_NAME_BYTES 128  /* competitor names, aliases, organisations */
+#define LIMIT_CAP 1000000     /* battles or votes of one on a day, answers at once: never reached */
+#define LIMIT_OUTAGE_ANSWERS 20  /* the last ones that are looked at, */
+#define LIMIT_OUTAGE_FAILURES 15 /* failures among them that take a model out of the draw, */
+#define LIMIT_OUTAGE_SECONDS 300 /* and for how long until it is tried again */
+#define LIMIT_REASON_BYTES 200   /* of why a model is paused: a line */
+#define LIMIT_NAME_BYTES 128     /* competitor names, aliases, organisations */
 /* one line or event of a provider's stream; whole answers come in one */
 #define LIMIT_SSE_BYTES (8 << 20)
 /* a whole stream: 1 MiB of answer in events of 60 times its size */

@@ -167,7 +167,7 @@ static void skip_committed(struct op *op)
     battle_cut(op->resident->battle);
     story_of(op)->state = BATTLE_SKIPPED;
     battle_tell_void(op->resident->battle, "skipped");
-    battle_count(op->resident->battle);
+    hall_battle_over(op->hall, op->resident->battle);
 }
 
 /* --- the vote --- */
@@ -247,7 +247,9 @@ static void tell_vote(struct op *op, bool revealed)
     if (op->hall->options.campaigns && *story_of(op)->campaign)
         campaigns_voted(op->hall->options.campaigns, story_of(op)->campaign);
     battle_tell_voted(op->resident->battle);
-    battle_count(op->resident->battle);
+    hall_battle_over(op->hall, op->resident->battle);
+    if (story_of(op)->counted == VOTE_COUNTED)
+        hall_count_day(op->hall, story_of(op), (struct health_day){.votes = 1});
 }
 
 static void vote_committed(struct op *op)

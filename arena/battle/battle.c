@@ -84,6 +84,7 @@ bool battle_set_side(struct battle *battle, int side, struct competitor *competi
     struct story_side wanted = {.name = config->name,
                                 .organisation = config->organisation,
                                 .licence = config->licence,
+                                .code_name = config->code_name,
                                 .effective = competitor->effective,
                                 .in_house = config->in_house,
                                 .outputs_may_train = config->outputs_may_train};

@@ -15,6 +15,7 @@
 #include "battle/op.h"
 #include "battle/recall.h"
 #include "battle/record.h"
+#include "competitor/draw.h"
 #include "competitor/roster.h"
 #include "store/idempotency.h"
 
@@ -82,6 +83,7 @@ static struct competitor *substitute(void *user, struct battle *battle, int side
     struct competitor *list[LIMIT_COMPETITORS];
     const char * not [LIMIT_SWAPS + 4];
     size_t excluded = 0, count = hall_competitors(hall, battle->in_house_only, list);
+    count = draw_filter(list, count, clock_wall_ms());
     (void)side;
     if (battle->story.mode != BATTLE_BLIND || battle->story.campaign[0])
         return NULL; /* these two were asked for, nobody else */
@@ -93,6 +95,23 @@ static struct competitor *substitute(void *user, struct battle *battle, int side
     struct competitor *other = matchmaker_substitute(list, count, not, excluded, &hall->rng);
     hall->figures.swaps += other != NULL;
     return other;
+}
+
+void hall_count_day(const struct hall *hall, const struct story *story, struct health_day add)
+{
+    int64_t now_ms = clock_wall_ms();
+    for (int i = 0; i < (story->mode == BATTLE_DIRECT ? 1 : 2); i++) {
+        const struct competitor *competitor =
+            roster_find(hall->options.roster, story->side[i].name);
+        if (competitor)
+            health_add_day(competitor->health, add, now_ms);
+    }
+}
+
+void hall_battle_over(const struct hall *hall, struct battle *battle)
+{
+    battle_count(battle);
+    hall_count_day(hall, &battle->story, (struct health_day){.over = 1});
 }
 
 /* --- a turn that ended --- */
@@ -119,7 +138,7 @@ static void become_void(struct resident *resident, const char *code)
     story->state = BATTLE_VOID;
     snprintf(story->void_code, sizeof story->void_code, "%s", code);
     battle_tell_void(resident->battle, code);
-    battle_count(resident->battle);
+    hall_battle_over(resident->hall, resident->battle);
 }
 
 static void become_ready(struct resident *resident, const int64_t version[2])
@@ -315,7 +334,7 @@ static void sweep_one(void *user, struct resident *resident)
         battle->story.created_ms < too_old_ms) {
         battle->story.state = BATTLE_EXPIRED;
         battle_tell_void(battle, "expired");
-        battle_count(battle);
+        hall_battle_over(sweeping->hall, battle);
     }
     if (resident_is_idle(resident) &&
         clock_mono_ns() - resident->used_ns > LIMIT_BATTLE_IDLE_SECONDS * CLOCK_S)
@@ -434,10 +453,21 @@ static bool register_all(struct db *tx, const struct hall *hall, int64_t now_ms,
                                   .outputs_may_train = config->outputs_may_train};
         int64_t version;
         snprintf(side.version, sizeof side.version, "%s", list[i]->version);
-        if (!record_version(tx, &side, now_ms, &version, err))
+        if (!record_version(tx, &side, now_ms, &version, err) ||
+            !competitors_set_code_name(tx, config->name, config->code_name, err))
             return false;
     }
     return true;
+}
+
+/* What the day had before this process; nobody else is at the roster yet. */
+static void take_day(void *user, const char *name, const struct competitor_day *day)
+{
+    struct hall *hall = user;
+    struct competitor *competitor = roster_find(hall->options.roster, name);
+    struct health_day add = {0, day->drawn, day->over, day->votes};
+    if (competitor)
+        health_add_day(competitor->health, add, clock_wall_ms());
 }
 
 static bool apply_opening(struct db *tx, void *data, struct err *err)
@@ -446,7 +476,8 @@ static bool apply_opening(struct db *tx, void *data, struct err *err)
     int64_t now_ms = clock_wall_ms(), expired;
     return battles_restart(tx, now_ms, &opening->voided, err) &&
            battles_expire(tx, now_ms, &expired, err) &&
-           register_all(tx, opening->hall, now_ms, err);
+           register_all(tx, opening->hall, now_ms, err) &&
+           competitors_day(tx, now_ms, take_day, opening->hall, err);
 }
 
 struct hall *hall_new(const struct hall_options *options, struct err *err)

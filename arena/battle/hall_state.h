@@ -9,6 +9,7 @@
 #include "battle/hall.h"
 #include "battle/lane.h"
 #include "battle/residents.h"
+#include "competitor/health.h"
 #include "loop/loop.h"
 
 struct hall {
@@ -35,6 +36,12 @@ void hall_unbusy(struct resident *resident);
 
 /* Battles of a voter that stream or are about to. */
 size_t hall_streaming_of(struct hall *hall, const char *voter);
+
+/* Adds to the day's figures of those who stand in the battle. */
+void hall_count_day(const struct hall *hall, const struct story *story, struct health_day add);
+
+/* It is over: what was kept from those who vote is counted now. */
+void hall_battle_over(const struct hall *hall, struct battle *battle);
 
 /* Reads the roster, or only our own models of it, into an array of LIMIT_COMPETITORS; gives how
  * many. */

@@ -14,6 +14,7 @@
 #include "battle/record.h"
 #include "battle/view.h"
 #include "board/live.h"
+#include "competitor/draw.h"
 #include "competitor/roster.h"
 #include "people/campaigns.h"
 
@@ -53,18 +54,30 @@ bool opening_prompt(const struct op *op, struct text *out, struct err *err)
 
 /* --- drawn --- */
 
+static size_t count_active(struct competitor *const list[], size_t count)
+{
+    size_t active = 0;
+    for (size_t i = 0; i < count; i++)
+        active += list[i]->availability == COMPETITOR_ACTIVE;
+    return active;
+}
+
 static bool draw_freely(struct op *op, struct match *match, struct err *err)
 {
     struct competitor *list[LIMIT_COMPETITORS];
-    size_t count = hall_competitors(op->hall, op->in_house_only, list), active = 0;
-    for (size_t i = 0; i < count; i++)
-        active += list[i]->availability == COMPETITOR_ACTIVE;
+    size_t count = hall_competitors(op->hall, op->in_house_only, list);
+    size_t active = count_active(list, count);
     if (op->in_house_only && active < 2)
         return err_set(
             err, ERR_IN_HOUSE,
             "a battle of in-house models alone needs two of them, and %zu %s active: let "
             "rivals answer, or ask the administrator for another in-house model",
             active, active == 1 ? "is" : "are");
+    count = draw_filter(list, count, op->now_ms);
+    if (active >= 2 && count_active(list, count) < 2)
+        return err_set(err, ERR_BUSY,
+                       "the models here have had all the battles that they may have "
+                       "for now: try again later");
     const struct live *live = op->hall->options.live;
     struct matchmaker_informed informed;
     struct matchmaker_rule rule =
@@ -93,6 +106,7 @@ static bool draw_for(struct op *op, const struct campaign_terms *terms, struct m
     struct competitor *list[LIMIT_COMPETITORS];
     size_t count = hall_competitors(op->hall, op->in_house_only, list);
     struct matchmaker_rule rule = {campaign_weight, terms};
+    count = draw_filter(list, count, op->now_ms);
     if (!matchmaker_draw(match, list, count, &rule, &op->hall->rng, NULL))
         return false;
     double_one(match, terms->same_model_rate, &op->hall->rng);
@@ -118,7 +132,7 @@ static bool find_named(const struct op *op, const json_t *name, struct competito
     const char *word = json_string_value(name);
     if (!word)
         return err_set(err, ERR_BAD_REQUEST, WHAT ": \"models\": expected names");
-    *out = roster_find(op->hall->options.roster, word);
+    *out = roster_find_shown(op->hall->options.roster, word);
     if (*out && op->in_house_only && !(*out)->config.in_house)
         return err_set(err, ERR_IN_HOUSE,
                        "\"%.100s\" is a rival's, and this prompt stays with in-house models", word);
@@ -229,6 +243,7 @@ void opening_committed(struct op *op)
 {
     struct battle *battle = op->resident->battle;
     op->hall->figures.started++;
+    hall_count_day(op->hall, &battle->story, (struct health_day){.drawn = 1});
     for (int i = 0; i < 2; i++)
         battle->story.side[i].version_id = op->version[i];
     if (!op->hall->stopping)

@@ -250,6 +250,7 @@ static bool take_version(struct story_side *side, const struct versions *version
     from.name = (char *)(uintptr_t)version->name;
     from.organisation = (char *)(uintptr_t)version->organisation;
     from.licence = (char *)(uintptr_t)version->licence;
+    from.code_name = (char *)(uintptr_t)version->code_name;
     snprintf(from.version, sizeof from.version, "%s", version->digest);
     return story_set_side(side, &from, err);
 }

@@ -13,6 +13,7 @@ void story_side_done(struct story_side *side)
     free(side->name);
     free(side->organisation);
     free(side->licence);
+    free(side->code_name);
     free(side->effective);
     *side = (struct story_side){0};
 }
@@ -104,8 +105,9 @@ bool story_set_side(struct story_side *side, const struct story_side *from, stru
     bool name = copy_string(&copy.name, from->name),
          organisation = copy_string(&copy.organisation, from->organisation);
     bool licence = copy_string(&copy.licence, from->licence),
-         effective = copy_string(&copy.effective, from->effective);
-    if (!name || !organisation || !licence || !effective) {
+         effective = copy_string(&copy.effective, from->effective),
+         code_name = copy_string(&copy.code_name, from->code_name);
+    if (!code_name || !name || !organisation || !licence || !effective) {
         story_side_done(&copy);
         return err_set(err, ERR_MEMORY, "out of memory");
     }
@@ -126,6 +128,11 @@ void story_commitment(const struct story *story, char out[DIGEST_HEX + 1])
         digest_of(text.data, text.length, digest);
     buf_done(&text);
     hex_encode(digest, DIGEST_SIZE, out);
+}
+
+bool story_has_code_name(const struct story *story)
+{
+    return story->side[0].code_name || story->side[1].code_name;
 }
 
 bool story_is_told(const struct story *story)

@@ -20,6 +20,7 @@
 /* One side: the competitor's version that stands there. */
 struct story_side {
     char *name, *organisation, *licence; /* the last two may be NULL */
+    char *code_name; /* all that its voter is told of it; NULL: it is published */
     char *effective; /* what the version is, a JSON object; NULL once it is stored */
     char version[DIGEST_HEX + 1];
     int64_t version_id; /* the store's; 0: not stored yet */
@@ -78,6 +79,9 @@ bool story_set_side(struct story_side *side, const struct story_side *from, stru
 
 /* May its voter be told who answers? */
 bool story_is_told(const struct story *story);
+
+/* Does a model stand here that voters know by a code name? */
+bool story_has_code_name(const struct story *story);
 
 /* Is the voter of this battle asked whether a model was recognised? One blind battle in five, by
  * its id: a reload changes nothing, and who was asked can be told afterwards. */

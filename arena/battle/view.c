@@ -2,14 +2,21 @@
  * can get it wrong. */
 #include "battle/view.h"
 
+#include <math.h>
+
+/* Under a code name nothing else is told: whose it is, its version's digest and what it costs could
+ * all be looked up. */
 static void model(struct json_out *out, const char *key, const struct story_side *side)
 {
+    bool hidden = side->code_name != NULL;
     json_put_open(out, key, '{');
-    json_put_cstring(out, "name", side->name);
-    json_put_cstring(out, "organisation", side->organisation);
-    json_put_cstring(out, "licence", side->licence);
-    json_put_bool(out, "in_house", side->in_house);
-    json_put_cstring(out, "version", side->version);
+    json_put_cstring(out, "name", hidden ? side->code_name : side->name);
+    if (hidden)
+        json_put_bool(out, "code_name", true);
+    json_put_cstring(out, "organisation", hidden ? NULL : side->organisation);
+    json_put_cstring(out, "licence", hidden ? NULL : side->licence);
+    json_put_bool(out, "in_house", side->in_house && !hidden);
+    json_put_cstring(out, "version", hidden ? NULL : side->version);
     json_put_close(out, '}');
 }
 
@@ -26,7 +33,8 @@ static void models(struct json_out *out, const struct story *story)
         model(out, "b", &story->side[1]);
     json_put_close(out, '}');
     hex_encode(story->nonce, BATTLE_NONCE_SIZE, nonce);
-    json_put_cstring(out, "nonce", nonce);
+    /* with it names can be tried against the commitment, which opens when both are published */
+    json_put_cstring(out, "nonce", story_has_code_name(story) ? NULL : nonce);
 }
 
 static void head(struct json_out *out, const struct story *story)
@@ -62,7 +70,7 @@ static void vote(struct json_out *out, const struct story *story)
         models(out, story);
 }
 
-static void answer_facts(struct json_out *out, const struct story_answer *answer)
+static void answer_facts(struct json_out *out, const struct story_answer *answer, bool priced)
 {
     json_put_cstring(out, "finish", answer->finish);
     json_put_bool(out, "refusal", answer->refused);
@@ -72,17 +80,18 @@ static void answer_facts(struct json_out *out, const struct story_answer *answer
         json_put_int(out, "first_content_ms", answer->first_content_ns / 1000000);
     if (answer->total_ns > 0)
         json_put_int(out, "total_ms", answer->total_ns / 1000000);
-    json_put_real(out, "cost_usd", answer->cost_usd);
+    json_put_real(out, "cost_usd", priced ? answer->cost_usd : (double)NAN);
 }
 
-static void answer(struct json_out *out, const char *key, const struct story_turn *turn, int side,
-                   struct text shown, bool all)
+static void answer(struct json_out *out, const struct story *story, const struct story_turn *turn,
+                   int side, struct text shown)
 {
     const struct story_answer *said = &turn->answer[side];
+    const char *key = side ? "b" : "a";
     json_put_open(out, key, '{');
     json_put_string(out, "text", turn->answered ? buf_text(&said->text) : shown);
-    if (all && turn->answered)
-        answer_facts(out, said);
+    if (story_is_told(story) && turn->answered)
+        answer_facts(out, said, !story->side[side].code_name);
     json_put_close(out, '}');
 }
 
@@ -102,9 +111,9 @@ void view_battle(struct buf *buf, const struct story *story, const struct text s
         json_put_open(&out, NULL, '{');
         json_put_int(&out, "turn", (int64_t)i + 1);
         json_put_string(&out, "prompt", buf_text(&turn->prompt));
-        answer(&out, "a", turn, 0, shown[0], story_is_told(story));
+        answer(&out, story, turn, 0, shown[0]);
         if (story->mode != BATTLE_DIRECT)
-            answer(&out, "b", turn, 1, shown[1], story_is_told(story));
+            answer(&out, story, turn, 1, shown[1]);
         json_put_close(&out, '}');
     }
     json_put_close(&out, ']');

@@ -3,6 +3,7 @@
 #include "board/aside.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -24,6 +25,7 @@ void aside_init(struct aside *aside)
 
 void aside_done(struct aside *aside)
 {
+    codes_done(&aside->codes);
     reliability_done(&aside->reliability);
     trail_done(&aside->trail);
     buf_done(&aside->influence);
@@ -91,24 +93,50 @@ bool aside_refresh(struct aside *aside, struct db *db, struct err *err)
 
 /* --- as JSON --- */
 
+/* Rows with models' names, as this board's readers may see them. */
+static void put_rows(struct json_out *out, const char *key, const struct codes *codes,
+                     struct text rows)
+{
+    char *masked = codes->count ? codes_mask(codes, rows) : NULL;
+    if (!codes->count)
+        json_put_raw(out, key, rows);
+    else if (masked)
+        json_put_raw(out, key, text_of(masked));
+    else
+        out->buf->failed = true;
+    free(masked);
+}
+
+static void put_reliability(struct json_out *out, const struct aside *aside)
+{
+    struct buf rows;
+    buf_init(&rows, RENDER_MAX);
+    struct json_out list = json_out_to(&rows);
+    reliability_write(&aside->reliability, &list, NULL);
+    put_rows(out, "reliability", &aside->codes, buf_text(&rows));
+    buf_done(&rows);
+}
+
 static void write_now(struct json_out *out, const struct aside *aside, size_t models)
 {
     if (aside->view == ASIDE_LIVE)
         json_put_bool(out, "live", true);
-    reliability_write(&aside->reliability, out, "reliability");
+    put_reliability(out, aside);
     blinding_write(&aside->blinding, models, out, "blinding");
     if (aside->tagger.length)
-        json_put_raw(out, "tagger", buf_text(&aside->tagger));
+        put_rows(out, "tagger", &aside->codes, buf_text(&aside->tagger));
 }
 
-static void write_then(struct json_out *out, const struct publication *publication, size_t models)
+static void write_then(struct json_out *out, const struct aside *aside, size_t models)
 {
+    const struct publication *publication = aside->publication;
     static const struct blinding NOBODY;
     publication_write(publication, out, "published");
-    json_put_raw(out, "reliability", publication ? text_of(publication->reliability) : TEXT("[]"));
+    put_rows(out, "reliability", &aside->codes,
+             publication ? text_of(publication->reliability) : TEXT("[]"));
     blinding_write(publication ? &publication->blinding : &NOBODY, models, out, "blinding");
     if (publication && publication->tagger)
-        json_put_raw(out, "tagger", text_of(publication->tagger));
+        put_rows(out, "tagger", &aside->codes, text_of(publication->tagger));
 }
 
 static void write_members(struct json_out *out, const struct aside *aside,
@@ -119,7 +147,7 @@ static void write_members(struct json_out *out, const struct aside *aside,
     if (votes->catalogue)
         catalogue_write(votes->catalogue, out, "categories");
     if (aside->view == ASIDE_PUBLISHED)
-        write_then(out, aside->publication, votes->models);
+        write_then(out, aside, votes->models);
     else
         write_now(out, aside, votes->models);
     if (aside->influence.length)

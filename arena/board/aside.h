@@ -12,6 +12,7 @@
 #include "board/blinding.h"
 #include "board/reliability.h"
 #include "board/render.h"
+#include "board/codes.h"
 #include "board/stored.h"
 #include "board/trail.h"
 
@@ -26,6 +27,7 @@ enum aside_view {
 struct aside {
     enum aside_view view;
     struct publication *publication; /* borrowed; NULL: nothing was published yet */
+    struct codes codes;              /* what is shown instead of names; none in ASIDE_PLAIN */
     struct reliability reliability;
     struct blinding blinding;
     struct trail trail;

@@ -13,7 +13,8 @@ enum { MANY = 5000 }; /* fewer are read in a moment */
 
 /* From the few who said something to their votes (CROSS: in this order), not through all votes. */
 static const char SQL[] =
-    "SELECT f.recognised, a.name, b.name FROM feedback f CROSS JOIN votes s ON s.seq = f.vote"
+    "SELECT f.recognised, coalesce(a.code_name, a.name), coalesce(b.code_name, b.name) FROM"
+    " feedback f CROSS JOIN votes s ON s.seq = f.vote"
     " JOIN battles g ON g.number = s.battle"
     " JOIN competitor_versions v ON v.id = g.version_a JOIN competitors a ON a.number ="
     " v.competitor JOIN competitor_versions w ON w.id = g.version_b"

@@ -48,7 +48,7 @@ struct board {
     struct publication *publication; /* LIVE_PUBLISHED: held; of the fit under way, or the last */
     int64_t asked_ns, stored_ns, fit_ns;
     /* news of them that the fit under way, or the last, has heard */
-    uint64_t tags, exclusions, remarks;
+    uint64_t tags, exclusions, remarks, names;
 
     /* the worker's while `fitting` */
     struct db *db;
@@ -66,7 +66,7 @@ struct live {
     struct board *board[LIMIT_BOARDS]; /* [0]: the default */
     size_t count;
     int64_t seq;
-    uint64_t tags, exclusions, remarks; /* how often there was news */
+    uint64_t tags, exclusions, remarks, names; /* how often there was news */
     struct loop_timer keeper;
     struct publication *publication; /* held; NULL: none */
     struct sampling *sampling;
@@ -158,8 +158,9 @@ static bool read_votes(struct board *board, struct err *err)
         return false;
     if (!store_read_begin(board->db, err))
         return false;
+    codes_done(&board->aside.codes);
     bool good = (is_published(board->live) ? load_published : load_live)(board, err) &&
-                is_known(board, err);
+                codes_load(&board->aside.codes, board->db, err) && is_known(board, err);
     store_read_end(board->db);
     if (!good) { /* half read is of no use: from the beginning next time */
         stored_votes_free(board->votes);
@@ -187,7 +188,8 @@ static bool add_influence(struct board *board, const struct leaderboard *fitted,
     return good;
 }
 
-static bool seal(struct board *board, struct leaderboard *fitted, struct err *err)
+/* `bare`: the board by its own names, which is kept. */
+static bool seal(struct board *board, struct leaderboard *fitted, struct text bare, struct err *err)
 {
     struct buf json, filter;
     struct leaderboard_votes votes = stored_votes_input(board->votes);
@@ -198,8 +200,8 @@ static bool seal(struct board *board, struct leaderboard *fitted, struct err *er
         trail_refresh(&board->aside.trail, fitted, &votes, err) &&
         (published_write(&board->published, &filter) ||
          err_set(err, ERR_MEMORY, "out of memory"))) {
-        struct live_making making = {board->votes, &board->aside, fitted, buf_text(&filter),
-                                     board->hash};
+        struct live_making making = {board->votes,      &board->aside, fitted,
+                                     buf_text(&filter), board->hash,   bare};
         board->made = live_snapshot_new(&json, &making, err);
     }
     buf_done(&filter);
@@ -207,12 +209,36 @@ static bool seal(struct board *board, struct leaderboard *fitted, struct err *er
     return board->made != NULL;
 }
 
+/* With code names the board is fitted once more under them: names are in its warnings too. */
+static bool make_shown(struct board *board, struct text bare, struct err *err)
+{
+    struct leaderboard *shown = stored_votes_mask(board->votes, &board->aside.codes)
+                                    ? published_fit(&board->published, board->votes, err)
+                                    : (err_set(err, ERR_MEMORY, "out of memory"), NULL);
+    bool good = shown && seal(board, shown, bare, err);
+    leaderboard_free(shown);
+    return good;
+}
+
+static bool make_both(struct board *board, struct leaderboard *fitted, struct err *err)
+{
+    struct buf bare;
+    if (!board->aside.codes.count)
+        return seal(board, fitted, (struct text){NULL, 0}, err);
+    buf_init(&bare, RENDER_MAX);
+    render(&bare, fitted, RENDER_JSON, 0);
+    bool good = bare.failed ? err_set(err, ERR_TOO_LARGE, "the board is too large")
+                            : make_shown(board, buf_text(&bare), err);
+    buf_done(&bare);
+    return good;
+}
+
 static bool make(struct board *board, struct err *err)
 {
     if (!read_votes(board, err))
         return false;
     struct leaderboard *fitted = published_fit(&board->published, board->votes, err);
-    bool good = fitted && seal(board, fitted, err);
+    bool good = fitted && make_both(board, fitted, err);
     leaderboard_free(fitted);
     if (!keeps_votes(board)) {
         stored_votes_free(board->votes);
@@ -364,7 +390,8 @@ static bool is_current(const struct board *board)
     bool all = strcmp(board->published.category, "overall") == 0;
     return board->snapshot && !board->fitting && board->snapshot->seq >= live->seq &&
            board->exclusions == live->exclusions && board->remarks == live->remarks &&
-           (all || board->tags == live->tags) && !aside_is_due(&board->aside);
+           board->names == live->names && (all || board->tags == live->tags) &&
+           !aside_is_due(&board->aside);
 }
 
 static void fitted(void *data, bool cancelled)
@@ -407,6 +434,7 @@ static void fit(struct board *board)
     board->tags = board->live->tags;
     board->exclusions = board->live->exclusions;
     board->remarks = board->live->remarks;
+    board->names = board->live->names;
     if (!board->live->closing &&
         workers_submit(board->live->options.workers, work, fitted, board, &err))
         return;
@@ -609,6 +637,13 @@ void live_publish(struct live *live, struct publication *publication)
     live->tags++;
     live->exclusions++;
     live_changed(live, publication->seq);
+}
+
+void live_renamed(struct live *live)
+{
+    live->names++;
+    if (live->board[0]->snapshot)
+        fit(live->board[0]);
 }
 
 void live_excluded(struct live *live)

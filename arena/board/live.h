@@ -70,6 +70,9 @@ void live_changed(struct live *live, int64_t seq);
 /* LIVE_PUBLISHED: from now on the boards are of this one; takes a hold of its own. */
 void live_publish(struct live *live, struct publication *publication);
 
+/* A model's code name changed: boards follow as for an exclusion. */
+void live_renamed(struct live *live);
+
 /* The operator excluded a voter, or took that back: the default board follows at once. */
 void live_excluded(struct live *live);
 /* The tagger has tagged battles: categories follow when they are asked for. */

@@ -55,10 +55,11 @@ static bool seal(struct live_snapshot *snapshot, struct buf *json, const struct 
 {
     uint8_t digest[DIGEST_SIZE];
     char hex[DIGEST_HEX + 1];
-    size_t length = json->length;
+    struct text kept = making->bare.data ? making->bare : buf_text(json);
+    size_t length = kept.length;
     char *bare = json->failed ? NULL : malloc(length);
     if (bare)
-        snapshot->bare = (struct text){memcpy(bare, json->data, length), length};
+        snapshot->bare = (struct text){memcpy(bare, kept.data, length), length};
     char *filter = strndup(making->filter.data, making->filter.length);
     if (filter)
         snapshot->filter = (struct text){filter, making->filter.length};

@@ -31,6 +31,7 @@ struct live_making {
     const struct leaderboard *board;
     struct text filter;  /* published.h's */
     const uint8_t *hash; /* of the last vote, DIGEST_SIZE bytes */
+    struct text bare;    /* the board that is kept, where it is not the one that is shown */
 };
 
 /* Returns new with one hold, or NULL with `err`. Takes the board's JSON out of `json`. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "board/codes.h"
 #include "board/hash.h"
 #include "board/row.h"
 #include "board/select.h"
@@ -219,6 +220,20 @@ static void forget_names(struct stored_votes *votes)
     free(votes->names);
     votes->names = NULL;
     votes->named = 0;
+}
+
+bool stored_votes_mask(struct stored_votes *votes, const struct codes *codes)
+{
+    for (size_t i = 0; i < votes->named; i++) {
+        const char *shown = codes_shown(codes, votes->names[i]);
+        char *copy = shown == votes->names[i] ? NULL : strdup(shown);
+        if (shown != votes->names[i] && !copy)
+            return false;
+        if (copy)
+            free(votes->names[i]);
+        votes->names[i] = copy ? copy : votes->names[i];
+    }
+    return true;
 }
 
 static bool name_models(struct stored_votes *votes, struct db *db, struct err *err)

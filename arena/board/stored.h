@@ -107,6 +107,11 @@ void stored_votes_free(struct stored_votes *votes);
 /* The store's number of each voter of the ballots, ballots.voters of them. */
 void stored_votes_voters(const struct stored_votes *votes, int64_t *number);
 
+/* Calls the models as voters are shown them from now on, until votes are added or go on. False
+ * without memory. */
+struct codes;
+bool stored_votes_mask(struct stored_votes *votes, const struct codes *codes);
+
 /* The votes as leaderboard_fit takes them; borrowed until they change. */
 struct leaderboard_votes stored_votes_input(const struct stored_votes *votes);
 

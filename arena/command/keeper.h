@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "command/settings.h"
+#include "board/live.h"
 #include "http/context.h"
 
 struct keeper;
@@ -24,6 +25,7 @@ struct keeper_options {
     struct roster *roster;
     const struct settings *settings;
     const char *config, *data; /* as the command was told */
+    struct live *boards[2];    /* that follow a change of code names; NULL: none */
     void (*idle)(void *user);  /* a change is over */
     void *user;
 };
@@ -33,8 +35,9 @@ bool keeper_busy(const struct keeper *keeper);
 void keeper_free(struct keeper *keeper); /* after the workers; NULL is allowed */
 
 /* The door of http/context.h: {"action":"add","competitor":{…}},
- * {"action":"pause"|"resume"|"retire","name"}, {"action":"reload"}. `done` is called once, on the
- * loop; its result is borrowed. */
+ * {"action":"pause","name","reason"}, {"action":"resume"|"retire","name"}, {"action":"reload"},
+ * {"action":"set","competitors":[{"name",…}]}, where null takes a member of the row away. `done` is
+ * called once, on the loop; its result is borrowed. */
 void keeper_ask(void *user, const json_t *wish, roster_answer *done, void *asker);
 
 void keeper_reload(struct keeper *keeper); /* SIGHUP; tells the log what came of it */

@@ -14,6 +14,7 @@
 #include "command/models_inspect.h"
 #include "command/models_live.h"
 #include "command/models_test.h"
+#include "command/models_versions.h"
 #include "command/owner.h"
 #include "command/settings.h"
 #include "competitor/endpoint.h"
@@ -153,7 +154,11 @@ static int act(const struct said *said)
         return models_add(said->what, &said->row, said->config, said->data);
     if (strcmp(said->action, "pause") == 0 || strcmp(said->action, "resume") == 0 ||
         strcmp(said->action, "retire") == 0)
-        return models_set_state(said->action, said->what, said->config, said->data);
+        return models_set_state(said->action, said->what, &said->row, said->config, said->data);
+    if (strcmp(said->action, "set") == 0)
+        return models_set(said->what, &said->row, said->config, said->data);
+    if (strcmp(said->action, "versions") == 0)
+        return models_versions(said->what, said->data, said->format == 1);
     return with_settings(said);
 }
 
@@ -167,6 +172,8 @@ static const struct {
                {"discover", 1, 1, "a provider or a competitor"},
                {"inspect", 1, 1, "a file"},
                {"add", 1, 1, "NAME"},
+               {"set", 1, 1, "NAME"},
+               {"versions", 1, 1, "NAME"},
                {"pause", 1, 1, "NAME"},
                {"resume", 1, 1, "NAME"},
                {"retire", 1, 1, "NAME"}};
@@ -209,6 +216,11 @@ static int run(int argc, char **argv)
         {"budget", OPTION_TEXT, &row->budget, NULL, 0, 0},
         {"set", OPTION_TEXT, &row->set, NULL, 0, 0},
         {"weight", OPTION_REAL, &row->weight, NULL, 0, 1000},
+        {"battles-a-day", OPTION_TEXT, &row->battles_a_day, NULL, 0, 0},
+        {"votes-a-day", OPTION_TEXT, &row->votes_a_day, NULL, 0, 0},
+        {"at-once", OPTION_TEXT, &row->at_once, NULL, 0, 0},
+        {"code-name", OPTION_TEXT, &row->code_name, NULL, 0, 0},
+        {"reason", OPTION_TEXT, &row->reason, NULL, 0, 0},
         {"in-house", OPTION_FLAG, &row->in_house, NULL, 0, 0},
         {NULL, OPTION_FLAG, NULL, NULL, 0, 0}};
     if (!options_read(&command_models, argc, argv, specs, &positional, 2))
@@ -219,13 +231,16 @@ static int run(int argc, char **argv)
 }
 
 const struct command command_models = {
-    "models", "who is configured, whether each answers; add, pause and retire them",
+    "models", "who is configured, whether each answers; add, set, pause and retire them",
     "Usage: arena models [list] [--config FILE] [--data DIR] [--format text|json]\n"
     "       arena models test [NAME] [--config FILE] [--data DIR]\n"
     "       arena models discover PROVIDER|NAME [--config FILE] [--data DIR]\n"
     "       arena models inspect FILE [--format text|json]\n"
     "       arena models add NAME --path FILE | --provider P --model ID [OPTIONS]\n"
-    "       arena models pause|resume|retire NAME [--config FILE] [--data DIR]\n\n"
+    "       arena models set NAME [--weight W] [--budget USD|none] [--battles-a-day N|none]\n"
+    "                [--votes-a-day N|none] [--at-once N|none] [--code-name WORD|none]\n"
+    "       arena models pause NAME [--reason WHY] | resume NAME | retire NAME\n"
+    "       arena models versions NAME [--data DIR] [--format text|json]\n\n"
     "list shows the configured competitors: provider, price in USD per million tokens, whether the "
     "key was found,\n"
     "whether they could be asked, organisation, model. While the arena is served it shows "
@@ -240,7 +255,11 @@ const struct command command_models = {
     "once: no restart, and\n"
     "no battle ends. A paused competitor is drawn no more; a retired one is closed when its last "
     "battle is over, and\n"
-    "resume brings either back. A rival's name, host and budget are said before it is added.\n\n"
+    "resume brings either back. A rival's name, host and budget are said before it is added. set "
+    "writes how often a\n"
+    "competitor is drawn, its caps, and the code name that voters know it by until it is published "
+    "(none). versions tells\n"
+    "what each of its versions was, what changed, its battles and votes.\n\n"
     "  --config FILE   the configuration; DIR/arena.json by default, else the default in-house "
     "models. An arena that is\n"
     "                  being served changes its own\n"

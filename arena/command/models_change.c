@@ -23,10 +23,8 @@
 /* As api_roster.c writes it. */
 static bool note(struct store *store, const json_t *result, struct err *err)
 {
-    char detail[256];
-    snprintf(detail, sizeof detail, "%s %s", json_string_value(json_object_get(result, "action")),
-             json_string_value(json_object_get(result, "name")));
-    return audit_note(store, "change models", detail, err);
+    const char *detail = json_string_value(json_object_get(result, "detail"));
+    return audit_note(store, "change models", detail ? detail : "", err);
 }
 
 static bool change_alone(const json_t *wish, const char *config, const char *data, json_t **result,
@@ -52,19 +50,78 @@ static int change(json_t *wish, const char *config, const char *data)
         wish ? owner_post(data, "/api/roster", wish, &result, &err) : OWNER_REFUSED;
     bool live = answer == OWNER_DONE;
     bool ok = answer == OWNER_ABSENT ? change_alone(wish, config, data, &result, &err) : live;
+    const char *state = json_string_value(json_object_get(result, "state"));
     if (ok)
         printf("%s is %s%s (%s)\n", json_string_value(json_object_get(result, "name")),
-               json_string_value(json_object_get(result, "state")),
-               live ? ", in force now" : " when the arena is served",
+               state ? state : "set", live ? ", in force now" : " when the arena is served",
                json_string_value(json_object_get(result, "config")));
     json_decref(result);
     json_decref(wish);
     return ok ? EXIT_OK : command_fail(&command_models, &err);
 }
 
-int models_set_state(const char *action, const char *name, const char *config, const char *data)
+int models_set_state(const char *action, const char *name, const struct models_row *row,
+                     const char *config, const char *data)
 {
-    return change(json_pack("{s:s, s:s}", "action", action, "name", name), config, data);
+    return change(
+        json_pack("{s:s, s:s, s:s*}", "action", action, "name", name, "reason", row->reason),
+        config, data);
+}
+
+/* --- what is set --- */
+
+/* A number, or "none", which takes it away. */
+static bool set_number(json_t *row, const char *key, const char *said, bool whole, struct err *err)
+{
+    char *end;
+    if (!said)
+        return true;
+    if (strcmp(said, "none") == 0)
+        return json_object_set_new(row, key, json_null()) == 0;
+    double value = strtod(said, &end);
+    if (*end || !isfinite(value) || value < 0 || value > 1e6 ||
+        (whole && (value < 1 || value != floor(value))))
+        return err_set(err, ERR_BAD_REQUEST, "--%s is \"%.32s\"; expected %s, or none", key, said,
+                       whole ? "a number from 1 on" : "USD a day");
+    return json_object_set_new(row, key,
+                               whole ? json_integer((json_int_t)value) : json_real(value)) == 0;
+}
+
+static bool set_code_name(json_t *row, const char *said, struct err *err)
+{
+    if (!said)
+        return true;
+    json_t *value = strcmp(said, "none") == 0 ? json_null() : json_string(said);
+    return json_object_set_new(row, "code_name", value) == 0 ||
+           err_set(err, ERR_BAD_REQUEST, "--code-name is not UTF-8");
+}
+
+static bool set_standing(json_t *row, const struct models_row *said, struct err *err)
+{
+    if (!isnan(said->weight))
+        json_object_set_new(row, "weight", json_real(said->weight));
+    return set_number(row, "budget", said->budget, false, err) &&
+           set_number(row, "battles_a_day", said->battles_a_day, true, err) &&
+           set_number(row, "votes_a_day", said->votes_a_day, true, err) &&
+           set_number(row, "at_once", said->at_once, true, err) &&
+           set_code_name(row, said->code_name, err) &&
+           (json_object_size(row) > 1 ||
+            err_set(err, ERR_BAD_REQUEST,
+                    "say what to set: --weight, --budget, --battles-a-day, "
+                    "--votes-a-day, --at-once or --code-name"));
+}
+
+int models_set(const char *name, const struct models_row *said, const char *config,
+               const char *data)
+{
+    struct err err = ERR_INIT;
+    json_t *row = json_pack("{s:s}", "name", name);
+    if (row && set_standing(row, said, &err))
+        return change(json_pack("{s:s, s:[o]}", "action", "set", "competitors", row), config, data);
+    if (!row)
+        err_set(&err, ERR_BAD_REQUEST, "the name is not UTF-8");
+    json_decref(row);
+    return command_fail(&command_models, &err);
 }
 
 /* --- the row --- */

@@ -324,6 +324,7 @@ static bool open_keeper(struct house *house, const char *config, const char *dat
                                      .settings = &house->config,
                                      .config = config,
                                      .data = data,
+                                     .boards = {house->live, house->published},
                                      .idle = roster_is_settled,
                                      .user = house};
     house->spender = spender_new(house->roster, house->store, err);

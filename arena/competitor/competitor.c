@@ -41,6 +41,11 @@ bool chat_error_retryable(enum chat_error_class class)
     return ERRORS[class].retryable;
 }
 
+const char *competitor_shown_name(const struct competitor_config *config)
+{
+    return config->code_name ? config->code_name : config->name;
+}
+
 static const char *const STATES[] = {"active", "paused", "retired"};
 
 const char *competitor_state_word(enum competitor_state state)

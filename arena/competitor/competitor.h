@@ -169,15 +169,23 @@ struct competitor_config {
     struct chat_params params;
     struct price_list prices;
     double first_byte_s, first_content_s, idle_s,
-        total_s;                        /* deadlines of a remote answer; NaN: the default */
-    double budget_usd;                  /* most that it may cost a day; NaN: no limit */
-    double weight;                      /* how often it is drawn, relative to 1 */
+        total_s;         /* deadlines of a remote answer; NaN: the default */
+    double budget_usd;   /* most that it may cost a day; NaN: no limit */
+    double weight;       /* how often it is drawn, relative to 1 */
+    char *code_name;     /* what voters are told until it is published; NULL: its name */
+    char *paused_reason; /* why it is paused, and since when (RFC 3339); NULL: not said */
+    char *paused_since;
+    int64_t battles_a_day, votes_a_day; /* most that it may have on a day (UTC); -1: no limit */
+    int at_once;                        /* most answers that may be under way; -1: no limit */
     int retries;                        /* -1: the default */
     char *chat_template, *weights, *kv; /* engine: NULL, or what engine_load_options takes */
     int context;                        /* engine: 0, or the longest prompt plus answer in tokens */
     bool in_house, stream, allow_http, outputs_may_train;
     enum competitor_state state; /* as configured; a competitor's own is `availability` */
 };
+
+/* What whoever votes is told: never more of a model that is not published. */
+const char *competitor_shown_name(const struct competitor_config *config);
 
 /* How an adapter plugs in: the in-house engine (inhouse.h), the remote client. `chat` gets a
  * complete request (system prompt and settings merged), copies what it keeps, counts `under_way`

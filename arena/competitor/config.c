@@ -37,6 +37,9 @@ static const struct {
     {"chat_template", FIELD(chat_template)},
     {"weights", FIELD(weights)},
     {"kv", FIELD(kv)},
+    {"code_name", FIELD(code_name)},
+    {"paused_reason", FIELD(paused_reason)},
+    {"paused_since", FIELD(paused_since)},
 };
 
 static const struct {
@@ -49,12 +52,40 @@ static const struct {
     {"outputs_may_train", FIELD(outputs_may_train)},
 };
 
-static const char *const KEYS[] = {
-    "kv",       "name",     "provider", "model",       "path",         "organisation",
-    "licence",  "base_url", "dialect",  "api_key_env", "api_key_file", "system",
-    "weights",  "in_house", "stream",   "params",      "allow_http",   "outputs_may_train",
-    "aliases",  "retries",  "price",    "weight",      "context",      "chat_template",
-    "timeouts", "budget",   "state",    NULL};
+static const char *const KEYS[] = {"kv",
+                                   "name",
+                                   "provider",
+                                   "model",
+                                   "path",
+                                   "organisation",
+                                   "licence",
+                                   "base_url",
+                                   "dialect",
+                                   "api_key_env",
+                                   "api_key_file",
+                                   "system",
+                                   "weights",
+                                   "in_house",
+                                   "stream",
+                                   "params",
+                                   "allow_http",
+                                   "outputs_may_train",
+                                   "aliases",
+                                   "retries",
+                                   "price",
+                                   "weight",
+                                   "context",
+                                   "chat_template",
+                                   "timeouts",
+                                   "budget",
+                                   "state",
+                                   "code_name",
+                                   "paused_reason",
+                                   "paused_since",
+                                   "battles_a_day",
+                                   "votes_a_day",
+                                   "at_once",
+                                   NULL};
 static const char *const PARAM_KEYS[] = {"temperature", "top_p", "min_p", "top_k",
                                          "max_tokens",  "seed",  "stop",  "reasoning",
                                          "json_schema", NULL};
@@ -214,8 +245,9 @@ static bool read_timeouts(struct competitor_config *config, const json_t *row, c
 static bool read_numbers(struct competitor_config *config, const json_t *row, const char *what,
                          struct err *err)
 {
-    int64_t retries = -1, context = 0;
+    int64_t retries = -1, context = 0, at_once = -1;
     config->weight = 1;
+    config->battles_a_day = config->votes_a_day = -1;
     config->budget_usd = NAN;
     config->stream = true;
     for (size_t i = 0; i < sizeof FLAGS / sizeof *FLAGS; i++)
@@ -224,27 +256,31 @@ static bool read_numbers(struct competitor_config *config, const json_t *row, co
             return false;
     if (!json_get_int_or(row, "retries", what, 0, 20, &retries, err) ||
         !json_get_int_or(row, "context", what, 64, 1 << 24, &context, err) ||
+        !json_get_int_or(row, "battles_a_day", what, 1, LIMIT_CAP, &config->battles_a_day, err) ||
+        !json_get_int_or(row, "votes_a_day", what, 1, LIMIT_CAP, &config->votes_a_day, err) ||
+        !json_get_int_or(row, "at_once", what, 1, LIMIT_CAP, &at_once, err) ||
         !json_get_number_or(row, "budget", what, 0, 1e6, &config->budget_usd, err) ||
         !json_get_number_or(row, "weight", what, 0, 1000, &config->weight, err))
         return false;
     config->retries = (int)retries;
     config->context = (int)context;
+    config->at_once = (int)at_once;
     return true;
 }
 
 /* Names are shown, logged and typed in a shell: no control characters, no white space at the
  * ends. */
-static bool check_name(const char *name, const char *what, struct err *err)
+static bool check_name(const char *name, const char *key, const char *what, struct err *err)
 {
     size_t length = strlen(name);
     if (!length || length > LIMIT_NAME_BYTES)
-        return err_set(err, ERR_CONFIG, "%s: \"name\" must have 1 to %d bytes", what,
+        return err_set(err, ERR_CONFIG, "%s: \"%s\" must have 1 to %d bytes", what, key,
                        LIMIT_NAME_BYTES);
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return err_set(err, ERR_CONFIG, "%s: \"name\" holds a control character", what);
+            return err_set(err, ERR_CONFIG, "%s: \"%s\" holds a control character", what, key);
     if (name[0] == ' ' || name[length - 1] == ' ')
-        return err_set(err, ERR_CONFIG, "%s: \"name\" begins or ends with a space", what);
+        return err_set(err, ERR_CONFIG, "%s: \"%s\" begins or ends with a space", what, key);
     return true;
 }
 
@@ -263,6 +299,8 @@ static bool check(const struct competitor_config *config, const char *what, stru
             err, ERR_CONFIG,
             "%s: \"dialect\" is \"%.64s\"; known: openai-chat, openai-responses, anthropic, gemini",
             what, config->dialect);
+    if (config->code_name && !check_name(config->code_name, "code_name", what, err))
+        return false;
     bool engine = strcmp(config->provider, "engine") == 0;
     if (engine && (!config->path || !*config->path))
         return err_set(err, ERR_CONFIG, "%s: \"path\" is missing (the model's file)", what);
@@ -284,7 +322,7 @@ bool competitor_config_read(struct competitor_config *config, const json_t *row,
     if (!json_is_object(row))
         return err_set(err, ERR_CONFIG, "%s: must be a JSON object", what);
     const char *name = NULL;
-    if (!json_get_string(row, "name", what, &name, err) || !check_name(name, what, err))
+    if (!json_get_string(row, "name", what, &name, err) || !check_name(name, "name", what, err))
         return false;
     snprintf(what, sizeof what, "competitor \"%s\"", name);
     bool ok = check_keys(row, what, err) && read_state(config, row, what, err) &&

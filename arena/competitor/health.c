@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
+
 #define BUCKETS_AN_OCTAVE 4
 #define LEAST_S 1e-3
 
@@ -41,12 +44,46 @@ static void count_latency(struct health_latency *latency, int64_t ns)
     latency->seconds += seconds;
 }
 
+enum { DAY_MS = 86400000 };
+
+struct health_day health_day(const struct health *health, int64_t now_ms)
+{
+    int64_t day = now_ms / DAY_MS;
+    return health && health->today.day == day ? health->today : (struct health_day){.day = day};
+}
+
+void health_add_day(struct health *health, struct health_day add, int64_t now_ms)
+{
+    if (!health)
+        return;
+    health->today = health_day(health, now_ms);
+    health->today.drawn += add.drawn;
+    health->today.over += add.over;
+    health->today.votes += add.votes;
+}
+
+int health_recent_failures(const struct health *health)
+{
+    return __builtin_popcount(health->recent);
+}
+
+/* An outage ends by itself: the next failure then begins another, an answer leads out of it. */
+static void watch(struct health *health, bool failed)
+{
+    health->recent = (health->recent << 1 | failed) & ((UINT32_C(1) << LIMIT_OUTAGE_ANSWERS) - 1);
+    if (failed && health_recent_failures(health) >= LIMIT_OUTAGE_FAILURES)
+        health->outage_until_ns = clock_mono_ns() + LIMIT_OUTAGE_SECONDS * CLOCK_S;
+    else if (!failed)
+        health->outage_until_ns = 0;
+}
+
 void health_count(struct health *health, const struct health_fact *fact)
 {
     if (!health)
         return;
     health->answers += !fact->failed;
     health->failures += fact->failed;
+    watch(health, fact->failed);
     health->voids += fact->voided;
     health->swaps += fact->swapped;
     for (int class = 0; class < CHAT_ERROR_CLASSES; class ++)

@@ -19,9 +19,18 @@ struct health_latency {
     double seconds; /* the sum */
 };
 
+/* What it had on one day (UTC). */
+struct health_day {
+    int64_t day;                /* since 1970 */
+    int64_t drawn, over, votes; /* battles that began, that are over, counted votes on it */
+};
+
 struct health {
     char *name;
-    uint64_t answers; /* of all ends but failures */
+    uint32_t recent; /* the last LIMIT_OUTAGE_ANSWERS answers, the latest lowest: 1 failed */
+    int64_t outage_until_ns; /* it is not drawn before (clock_mono_ns); past: no outage */
+    struct health_day today; /* health_day tells it */
+    uint64_t answers;        /* of all ends but failures */
     uint64_t failures;
     uint64_t faults[CHAT_ERROR_CLASSES]; /* attempts; under CHAT_OK: truncated ones */
     uint64_t voids, swaps; /* battles that became void by it, that it was replaced in */
@@ -52,6 +61,15 @@ struct health *health_book_find(struct health_book *book,
 void health_book_done(struct health_book *book);
 
 void health_count(struct health *health, const struct health_fact *fact); /* NULL: nothing */
+
+/* The day of this time (clock_wall_ms), all zero where nothing was counted on it. NULL: likewise.
+ */
+struct health_day health_day(const struct health *health, int64_t now_ms);
+/* Adds to the day of this time; `day` of what is added is not read. NULL: nothing. */
+void health_add_day(struct health *health, struct health_day add, int64_t now_ms);
+
+/* Of the last answers that are looked at, how many failed. */
+int health_recent_failures(const struct health *health);
 
 /* The latency in seconds that this share of answers stayed under; NaN: there were none. */
 double health_quantile(const struct health_latency *latency, double share);

@@ -14,13 +14,14 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "competitor/code_name.h"
 #include "competitor/config.h"
 #include "competitor/health.h"
 #include "competitor/inhouse.h"
 #include "competitor/remote.h"
 #include "competitor/weights.h"
 
-/* A competitor and what it was read from: its row, whole, but without its state. */
+/* A competitor and what it was read from: its row, whole, but without the keys of who is drawn. */
 struct member {
     struct competitor competitor; /* first: its address is the member's */
     json_t *row;
@@ -130,14 +131,17 @@ static struct member *crew_find(const struct crew *crew, const char *name)
 
 /* --- reading --- */
 
-/* The row as it stands for a version: its price filled in, its state left out. */
+/* Keys of a row that say who is drawn and what voters are told: changing them opens nobody anew. */
+static const char *const STANDING[] = {"state",  "paused_reason", "paused_since", "code_name",
+                                       "weight", "battles_a_day", "votes_a_day",  "at_once"};
+
+/* A member's own copy of its row, with its price filled in. */
 static json_t *whole_row(const json_t *row, const json_t *prices)
 {
     json_t *copy = json_deep_copy(row);
     const char *provider = json_string_value(json_object_get(row, "provider")),
                *model = json_string_value(json_object_get(row, "model"));
     char key[LIMIT_NAME_BYTES * 2];
-    json_object_del(copy, "state");
     if (!prices || !provider || !model || json_object_get(row, "price"))
         return copy;
     snprintf(key, sizeof key, "%s/%s", provider, model);
@@ -149,27 +153,33 @@ static json_t *whole_row(const json_t *row, const json_t *prices)
 
 static bool read_row(struct crew *crew, const json_t *row, const json_t *prices, struct err *err)
 {
-    struct competitor_config state_of = {0};
     size_t index = crew->count;
     struct member *member = calloc(1, sizeof *member);
-    if (!member)
+    if (!member || !(member->row = whole_row(row, prices))) {
+        free(member);
         return err_set(err, ERR_MEMORY, "out of memory");
-    crew->list[crew->count++] = member;
-    bool ok = competitor_config_read(&state_of, row, index, err);
-    enum competitor_state state = state_of.state;
-    competitor_config_done(&state_of);
-    if (!ok)
-        return false;
-    member->row = whole_row(row, prices);
+    }
     struct competitor *competitor = &member->competitor;
-    if (!member->row)
-        return err_set(err, ERR_MEMORY, "out of memory");
+    crew->list[crew->count++] = member;
     if (!competitor_config_read(&competitor->config, member->row, index, err))
         return false;
-    competitor->config.state = competitor->availability = state;
+    competitor->availability = competitor->config.state;
+    for (size_t i = 0; i < sizeof STANDING / sizeof *STANDING; i++)
+        json_object_del(member->row, STANDING[i]);
     const char *name = competitor->config.name;
     return crew_find(crew, name) == member ||
            err_set(err, ERR_CONFIG, "two competitors are named \"%s\"", name);
+}
+
+static bool check_code_names(const struct crew *crew, struct err *err)
+{
+    const struct competitor_config *all[LIMIT_COMPETITORS];
+    for (size_t i = 0; i < crew->count; i++)
+        all[i] = &crew->list[i]->competitor.config;
+    for (size_t i = 0; i < crew->count; i++)
+        if (!code_name_check(all[i], all, crew->count, err))
+            return false;
+    return true;
 }
 
 static bool read_rows(struct crew *crew, const json_t *rows, const json_t *prices, struct err *err)
@@ -187,7 +197,7 @@ static bool read_rows(struct crew *crew, const json_t *rows, const json_t *price
     for (size_t i = 0; i < count; i++)
         if (!read_row(crew, json_array_get(rows, i), prices, err))
             return false;
-    return true;
+    return check_code_names(crew, err);
 }
 
 static bool nobody_called(const struct crew *crew, const char *name, struct err *err)
@@ -240,6 +250,15 @@ static bool is_wanted(const struct roster_plan *plan, const struct competitor *c
 static bool in_row(const struct competitor *competitor, struct err *err)
 {
     return err_prefix(err, "competitor \"%s\"", competitor->config.name);
+}
+
+size_t roster_plan_drawable(const struct roster_plan *plan)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->crew.count; i++)
+        count += plan->crew.list[i]->competitor.availability == COMPETITOR_ACTIVE &&
+                 plan->crew.list[i]->competitor.config.weight > 0;
+    return count;
 }
 
 bool roster_plan_load(struct roster_plan *plan, struct err *err)
@@ -364,6 +383,26 @@ static void put_in_force(struct roster *roster, struct member *member)
         remote_limit(competitor);
 }
 
+static void swap_text(char **one, char **other)
+{
+    char *text = *one;
+    *one = *other;
+    *other = text;
+}
+
+static void take_standing(struct competitor *stays, struct competitor *news)
+{
+    struct competitor_config *config = &stays->config, *from = &news->config;
+    stays->availability = config->state = from->state;
+    config->weight = from->weight;
+    config->battles_a_day = from->battles_a_day;
+    config->votes_a_day = from->votes_a_day;
+    config->at_once = from->at_once;
+    swap_text(&config->code_name, &from->code_name);
+    swap_text(&config->paused_reason, &from->paused_reason);
+    swap_text(&config->paused_since, &from->paused_since);
+}
+
 static void take_unchanged(struct roster_plan *plan)
 {
     struct crew *old = &plan->roster->crew;
@@ -371,8 +410,7 @@ static void take_unchanged(struct roster_plan *plan)
         struct member *member = plan->crew.list[i], *stays = unchanged(plan, member);
         if (!stays)
             continue;
-        stays->competitor.availability = stays->competitor.config.state =
-            member->competitor.availability;
+        take_standing(&stays->competitor, &member->competitor);
         for (size_t k = 0; k < old->count; k++)
             if (old->list[k] == stays)
                 old->list[k] = NULL;
@@ -481,6 +519,14 @@ struct competitor *roster_need(const struct roster *roster, const char *name, st
 struct competitor *roster_at(const struct roster *roster, size_t index)
 {
     return &roster->crew.list[index]->competitor;
+}
+
+struct competitor *roster_find_shown(const struct roster *roster, const char *name)
+{
+    for (size_t i = 0; i < roster_count(roster); i++)
+        if (strcmp(competitor_shown_name(&roster_at(roster, i)->config), name) == 0)
+            return roster_at(roster, i);
+    return NULL;
 }
 
 struct competitor *roster_find(const struct roster *roster, const char *name)

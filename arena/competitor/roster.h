@@ -4,7 +4,8 @@
  * Owned by the loop's thread once opened; opening blocks (it loads models) and happens before
  * serving. A change is a plan: read and loaded off the loop, attached and committed on it, so that
  * the old roster stands until nothing can fail any more. A competitor whose row did not change
- * stays the same object; one that changed or is gone leaves the roster, and is freed when the last
+ * stays the same object, also where only its weight, caps, state or code name did; one that changed
+ * or is gone leaves the roster, and is freed when the last
  * battle that holds it lets go (competitor_hold). */
 #ifndef ARENA_COMPETITOR_ROSTER_H
 #define ARENA_COMPETITOR_ROSTER_H
@@ -51,12 +52,18 @@ struct competitor *roster_at(const struct roster *roster, size_t index);
 struct competitor *roster_need(const struct roster *roster, const char *name, struct err *err);
 struct competitor *roster_find(const struct roster *roster, const char *name); /* NULL: nobody */
 
+/* By what voters are told (competitor_shown_name): a model with a code name is not found by its
+ * name. */
+struct competitor *roster_find_shown(const struct roster *roster, const char *name);
+
 /* --- changing it --- */
 struct roster_plan;
 
 /* Pure: any thread. `options` are those of the new configuration. */
 struct roster_plan *roster_plan_new(struct roster *roster, const json_t *competitors,
                                     const struct roster_options *options, struct err *err);
+/* How many of it could be drawn: active, with a weight. */
+size_t roster_plan_drawable(const struct roster_plan *plan);
 /* Loads the models that are new: blocks, any thread, one plan at a time. */
 bool roster_plan_load(struct roster_plan *plan, struct err *err);
 /* On the loop; the roster still stands as it is. */

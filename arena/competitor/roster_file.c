@@ -2,8 +2,9 @@
  * it checks nothing but that it does not leave the text. */
 #include "competitor/roster_file.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "base/limits.h"
 
 struct scan {
     const char *at, *end;
@@ -113,22 +114,53 @@ bool roster_file_add(struct text text, struct text row, struct buf *out, struct 
     return ok;
 }
 
-bool roster_file_set_state(struct text text, size_t index, const char *state, struct buf *out,
-                           struct err *err)
+/* From the key on, with the comma that parts it from its neighbour. */
+static bool take_away(struct text text, struct scan *scan, const char *key, struct buf *out,
+                      struct err *err)
+{
+    const char *from = scan->at - 1; /* at the value: back over the colon to the key's end */
+    while (*from != ':')
+        from--;
+    while (*from != '"')
+        from--;
+    from -= strlen(key) + 1;
+    skip_value(scan);
+    skip_space(scan);
+    if (*scan->at == ',') {
+        scan->at++;
+        skip_space(scan);
+        return splice(text, from, scan->at, "", out, err);
+    }
+    const char *to = scan->at;
+    while (strchr(" \t\r\n", from[-1]))
+        from--;
+    return splice(text, from[-1] == ',' ? from - 1 : from, to, "", out, err);
+}
+
+bool roster_file_set(struct text text, size_t index, const char *key, const char *value,
+                     struct buf *out, struct err *err)
 {
     struct scan scan;
-    char piece[64];
     if (!find_list(&scan, text, err))
         return false;
     for (size_t i = 0; next_item(&scan) && i < index; i++)
         skip_value(&scan);
     const char *row = scan.at;
-    if (find_member(&scan, "state")) {
+    bool there = find_member(&scan, key);
+    if (there && !value)
+        return take_away(text, &scan, key, out, err);
+    if (!value)
+        return splice(text, row, row, "", out, err);
+    if (there) {
         const char *from = scan.at;
         skip_value(&scan);
-        snprintf(piece, sizeof piece, "\"%s\"", state);
-        return splice(text, from, scan.at, piece, out, err);
+        return splice(text, from, scan.at, value, out, err);
     }
-    snprintf(piece, sizeof piece, "\"state\": \"%s\", ", state);
-    return splice(text, row + 1, row + 1, piece, out, err); /* a row has a name: never empty */
+    struct buf piece; /* a row has a name: never empty */
+    buf_init(&piece, LIMIT_CONFIG_BYTES);
+    bool ok = buf_printf(&piece, "\"%s\": %s, ", key, value);
+    ok = ok ? splice(text, row + 1, row + 1, piece.data, out, err)
+            : err_set(err, ERR_MEMORY, "out of memory");
+    buf_done(&piece);
+    return ok;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/codes.h"
 #include "board/stored.h"
 
 bool version_labels_load(struct version_labels *names, struct db *db, struct err *err)
@@ -40,6 +41,18 @@ bool version_labels_match(const struct version_labels *names, int64_t version, c
     const struct version_record *record;
     const char *label = version_labels_find(names, version, &record);
     return label && (strcmp(label, model) == 0 || strcmp(record->name, model) == 0);
+}
+
+bool version_labels_mask(struct version_labels *names, const struct codes *codes)
+{
+    for (size_t k = 0; k < names->versions.count; k++) {
+        char *shown = strdup(codes_shown(codes, names->labels[k]));
+        if (!shown)
+            return false;
+        free(names->labels[k]);
+        names->labels[k] = shown;
+    }
+    return true;
 }
 
 void version_labels_done(struct version_labels *names)

@@ -40,6 +40,7 @@ void api_models(struct http_request *request);
 /* api_roster.c */
 void api_roster(struct http_request *request);
 void api_roster_change(struct http_request *request);
+void api_roster_versions(struct http_request *request);
 
 /* api_access.c */
 void api_access_ask(struct http_request *request);

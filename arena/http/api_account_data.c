@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "board/codes.h"
 #include "board/leaderboard.h"
 #include "board/render.h"
 #include "eval/version_labels.h"
@@ -182,9 +183,17 @@ static bool read_board(struct errand *errand, struct db *db, struct err *err)
     filter.voter = errand->voter.id;
     if (!version_labels_load(&labels, db, err))
         return false;
+    struct codes codes;
+    if (!codes_load(&codes, db, err)) {
+        version_labels_done(&labels);
+        return false;
+    }
+    bool masked = version_labels_mask(&labels, &codes);
+    codes_done(&codes);
     struct own_votes votes = {.labels = &labels, .err = err};
     tally_init(&votes.tally);
-    bool good = tally_grow(&votes.tally, labels.versions.count, err) &&
+    bool good = (masked || err_set(err, ERR_MEMORY, "out of memory")) &&
+                tally_grow(&votes.tally, labels.versions.count, err) &&
                 votes_each(db, &filter, add_vote, &votes, err) && !votes.failed &&
                 fit_board(&votes, &errand->out, err);
     tally_done(&votes.tally);

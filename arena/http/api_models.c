@@ -2,6 +2,8 @@
  * configuration's and says nothing of any battle. */
 #include "http/api.h"
 
+#include <math.h>
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -11,17 +13,23 @@
 
 enum { MODEL_BYTES_MAX = 4096 };
 
+/* Of a model that is not published, its code name and state alone. */
 static void write_model(struct json_out *out, const struct competitor *competitor)
 {
     const struct competitor_config *config = &competitor->config;
-    json_put_open(out, NULL, '{');
-    json_put_cstring(out, "name", config->name);
-    json_put_cstring(out, "organisation", config->organisation);
-    json_put_cstring(out, "licence", config->licence);
-    json_put_bool(out, "in_house", config->in_house);
-    json_put_cstring(out, "provider", config->provider);
-    json_put_cstring(out, "state", competitor_state_word(competitor->availability));
     struct price_rates rates = price_at(&config->prices, clock_wall_ms(), -1);
+    bool hidden = config->code_name != NULL;
+    if (hidden)
+        rates.input = rates.output = (double)NAN;
+    json_put_open(out, NULL, '{');
+    json_put_cstring(out, "name", competitor_shown_name(config));
+    if (hidden)
+        json_put_bool(out, "code_name", true);
+    json_put_cstring(out, "organisation", hidden ? NULL : config->organisation);
+    json_put_cstring(out, "licence", hidden ? NULL : config->licence);
+    json_put_bool(out, "in_house", config->in_house && !hidden);
+    json_put_cstring(out, "provider", hidden ? NULL : config->provider);
+    json_put_cstring(out, "state", competitor_state_word(competitor->availability));
     json_put_open(out, "price", '{');
     json_put_real(out, "input", rates.input);
     json_put_real(out, "output", rates.output);

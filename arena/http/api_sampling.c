@@ -62,7 +62,7 @@ static bool read_options(const json_t *body, struct simulation *simulation,
 static bool read_weight(const json_t *weights, struct competitor *model, struct err *err)
 {
     double weight = model->config.weight;
-    if (weights && !json_get_number_or(weights, model->config.name, WHAT ": \"weights\"", 0, 1e6,
+    if (weights && !json_get_number_or(weights, model->config.name, WHAT ": \"weights\"", 0, 1000,
                                        &weight, err))
         return false;
     model->config.weight = weight;

@@ -43,7 +43,7 @@ static struct competitor *find_model(struct http_request *request, const char *n
                                      struct err *err)
 {
     const struct roster *roster = request->context->roster;
-    struct competitor *competitor = roster ? roster_find(roster, name) : NULL;
+    struct competitor *competitor = roster ? roster_find_shown(roster, name) : NULL;
     if (competitor && is_served(competitor))
         return competitor;
     request->param = "model";
@@ -88,9 +88,10 @@ void api_v1_chat(struct http_request *request)
 
 static void put_model(struct json_out *out, const struct competitor *competitor)
 {
-    const char *owner = competitor->config.organisation;
+    const struct competitor_config *config = &competitor->config;
+    const char *owner = config->code_name ? NULL : config->organisation;
     json_put_open(out, NULL, '{');
-    json_put_cstring(out, "id", competitor->config.name);
+    json_put_cstring(out, "id", competitor_shown_name(config));
     json_put_cstring(out, "object", "model");
     json_put_int(out, "created", 0);
     json_put_cstring(out, "owned_by", owner ? owner : "arena");

@@ -349,9 +349,9 @@ static void name_it(struct completion *completion, const char *key)
     memcpy(completion->fingerprint, "fp_", 3);
     memcpy(completion->fingerprint + 3, competitor->version, FINGERPRINT_LENGTH);
     memccpy(completion->key, key, '\0', sizeof completion->key - 1);
-    completion->head =
-        (struct openai_head){completion->id, competitor->config.name, completion->fingerprint,
-                             clock_wall_ms() / 1000, completion->include_usage};
+    completion->head = (struct openai_head){
+        completion->id, competitor_shown_name(&competitor->config), completion->fingerprint,
+        clock_wall_ms() / 1000, completion->include_usage};
 }
 
 static struct completion *completion_new(struct completions *completions,

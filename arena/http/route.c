@@ -27,6 +27,8 @@ const struct route ROUTES[] = {
     {"POST", "/api/exclusions", api_exclusion_add, ROUTE_ACT, ACT_ADMINISTER, REPLY_STORED},
     {"GET", "/api/models", api_models, ROUTE_ACT, ACT_READ_BOARD, REPLY_IN_MEMORY},
     {"GET", "/api/roster", api_roster, ROUTE_ACT, ACT_ADMINISTER, REPLY_IN_MEMORY},
+    {"GET", "/api/roster/versions", api_roster_versions, ROUTE_ACT, ACT_ADMINISTER,
+     REPLY_IN_MEMORY},
     {"POST", "/api/roster", api_roster_change, ROUTE_ACT, ACT_ADMINISTER, REPLY_STORED},
     {"POST", "/api/access", api_access_ask, ROUTE_OPEN, ACT_BATTLE,
      REPLY_IN_MEMORY}, /* where it is offered */

@@ -94,6 +94,14 @@ bool competitors_set_state(struct db *tx, const char *name, const char *state, s
            err_set(err, ERR_NOT_FOUND, "there is no competitor called %s", name);
 }
 
+bool competitors_set_code_name(struct db *tx, const char *name, const char *code_name,
+                               struct err *err)
+{
+    return db_run(tx,
+                  "UPDATE competitors SET code_name = ?1 WHERE name = ?2 AND code_name IS NOT ?1",
+                  DB_VALUES(DB_STRING(code_name), DB_STRING(name)), err);
+}
+
 bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE],
                        struct err *err)
 {
@@ -107,18 +115,48 @@ bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_ST
     return db_end(&rows, err);
 }
 
+/* --- the day --- */
+
+enum { DAY_MS = 86400000, DAY_BATTLES = 200000 /* of the newest: no day has more */ };
+
+bool competitors_day(struct db *db, int64_t now_ms,
+                     void (*each)(void *user, const char *name, const struct competitor_day *day),
+                     void *user, struct err *err)
+{
+    struct db_rows rows;
+    if (!db_select(
+            db, &rows,
+            "WITH today AS MATERIALIZED (SELECT number, version_a, version_b, mode, state"
+            " >= 2 AS over, EXISTS (SELECT 1 FROM votes s WHERE s.battle = b.number AND"
+            " s.counted = 0) AS voted FROM battles b WHERE number > (SELECT max(number) FROM"
+            " battles) - ?1 AND source = 0 AND created_ms >= ?2),"
+            " stood (version, over, voted) AS (SELECT version_a, over, voted FROM today UNION"
+            " ALL SELECT version_b, over, voted FROM today WHERE mode <> 2)"
+            " SELECT c.name, count(*), sum(over), sum(voted) FROM stood JOIN"
+            " competitor_versions v ON v.id = version JOIN competitors c ON c.number ="
+            " v.competitor GROUP BY c.number",
+            DB_VALUES(DB_INT(DAY_BATTLES), DB_INT(now_ms - now_ms % DAY_MS)), err))
+        return false;
+    while (db_next(&rows)) {
+        struct competitor_day day = {db_int(&rows, 1), db_int(&rows, 2), db_int(&rows, 3)};
+        each(user, db_string(&rows, 0), &day);
+    }
+    return db_end(&rows, err);
+}
+
 /* --- versions --- */
 
 bool versions_each(struct db *db, bool (*each)(void *user, const struct version_record *record),
                    void *user, struct err *err)
 {
     struct db_rows rows;
-    if (!db_select(db, &rows,
-                   "SELECT v.id, v.competitor, c.name, v.digest, v.effective, c.organisation, "
-                   "c.licence, c.in_house,"
-                   " v.imported, c.outputs_may_train, v.created_ms FROM competitor_versions v"
-                   " JOIN competitors c ON c.number = v.competitor ORDER BY v.id",
-                   DB_NONE, err))
+    if (!db_select(
+            db, &rows,
+            "SELECT v.id, v.competitor, c.name, v.digest, v.effective, c.organisation, "
+            "c.licence, c.in_house,"
+            " v.imported, c.outputs_may_train, v.created_ms, c.code_name FROM competitor_versions v"
+            " JOIN competitors c ON c.number = v.competitor ORDER BY v.id",
+            DB_NONE, err))
         return false;
     bool more = true;
     while (more && db_next(&rows)) {
@@ -132,7 +170,8 @@ bool versions_each(struct db *db, bool (*each)(void *user, const struct version_
                                         .digest = db_string(&rows, 3),
                                         .effective = db_string(&rows, 4),
                                         .organisation = db_string(&rows, 5),
-                                        .licence = db_string(&rows, 6)};
+                                        .licence = db_string(&rows, 6),
+                                        .code_name = db_string(&rows, 11)};
         more = each(user, &record);
     }
     return db_end(&rows, err);
@@ -178,6 +217,7 @@ static bool load_one(void *user, const struct version_record *record)
     place->effective = copy(record->effective, &loading->failed);
     place->organisation = copy(record->organisation, &loading->failed);
     place->licence = copy(record->licence, &loading->failed);
+    place->code_name = copy(record->code_name, &loading->failed);
     return !loading->failed;
 }
 
@@ -209,8 +249,8 @@ void versions_done(struct versions *versions)
 {
     for (size_t i = 0; i < versions->count; i++) {
         const struct version_record *record = &versions->list[i];
-        const char *owned[] = {record->name, record->digest, record->effective,
-                               record->organisation, record->licence};
+        const char *owned[] = {record->name,         record->digest,  record->effective,
+                               record->organisation, record->licence, record->code_name};
         for (size_t j = 0; j < sizeof owned / sizeof owned[0]; j++)
             free((void *)(uintptr_t)owned[j]);
     }

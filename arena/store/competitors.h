@@ -16,6 +16,7 @@ struct version_record {
     const char *digest;                 /* DIGEST_HEX characters */
     const char *effective;              /* a JSON object */
     const char *organisation, *licence; /* NULL: not told */
+    const char *code_name; /* what voters are told instead of the name; NULL: the name */
     bool in_house;
     bool imported;          /* known only from imported votes */
     bool outputs_may_train; /* may be exported as preference pairs */
@@ -35,10 +36,24 @@ bool competitors_imported(struct db *tx, struct text name, int64_t now_ms, int64
 /* "active", "paused" or "retired"; ERR_NOT_FOUND for an unknown name. */
 bool competitors_set_state(struct db *tx, const char *name, const char *state, struct err *err);
 
+/* What voters are told instead of the name from now on; NULL: the name itself. Of an unknown name:
+ * nothing. */
+bool competitors_set_code_name(struct db *tx, const char *name, const char *code_name,
+                               struct err *err);
+
 /* The stored state; "" when the name is unknown. */
 #define COMPETITOR_STATE_SIZE 16
 bool competitors_state(struct db *db, const char *name, char state[COMPETITOR_STATE_SIZE],
                        struct err *err);
+
+/* What each competitor had on the day of this time: battles that were drawn, those that are over,
+ * and counted votes on them. */
+struct competitor_day {
+    int64_t drawn, over, votes;
+};
+bool competitors_day(struct db *db, int64_t now_ms,
+                     void (*each)(void *user, const char *name, const struct competitor_day *day),
+                     void *user, struct err *err);
 
 /* Every version, oldest first; the record is borrowed for the call. Stops when `each` returns
  * false. */

@@ -24,7 +24,8 @@ enum column {
 
 static const char SELECT[] =
     "SELECT b.id, b.created_ms, b.state, b.mode, b.keep_private, b.revealed_ms, t.turn, t.prompt,"
-    " coalesce(a.text, a.refusal), coalesce(c.text, c.refusal), m.name, n.name,"
+    " coalesce(a.text, a.refusal), coalesce(c.text, c.refusal), coalesce(m.code_name,"
+    " m.name), coalesce(n.code_name, n.name),"
     " v.winner, v.counted, v.at_ms, f.reasons, f.comment, f.recognised"
     " FROM battles b JOIN voters w ON w.number = b.voter JOIN turns t ON t.battle = b.number"
     " LEFT JOIN answers a ON a.id = t.answer_a LEFT JOIN answers c ON c.id = t.answer_b"

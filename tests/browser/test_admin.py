@@ -42,6 +42,59 @@ def test_pausing_and_health(visit, mixed, axe, size, models):
     check(voter, axe, "paused")
 
 
+def test_setting_a_model(visit, mixed, axe, size):
+    """Weight with its share, caps, a code name, versions; by keyboard; and the simulator that puts weights in force."""
+    player = mixed.voter()
+    for _ in range(4):
+        battle, _ = player.ready()
+        player.vote(battle)
+    voter = visit(size, "dark" if size == "phone" else "light", server=mixed).open("/admin/models")
+    page = voter.page
+    page.focus("[aria-label='Change ours-one']")
+    page.keyboard.press("Enter")
+    page.fill("dialog [name=weight]", "0")
+    page.wait_for_selector("dialog >> text=0 % of battles would have it.")
+    page.fill("dialog [name=weight]", "4")
+    page.wait_for_selector("dialog >> text=/[1-9]\\d* % of battles would have it/")
+    page.fill("dialog [name=battles_a_day]", "50")
+    page.fill("dialog [name=code_name]", "ours-one")
+    check(voter, axe, "change")
+    voter.allowed.append("400")  # a code name that tells
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog [role=alert]:not([hidden])")
+    assert "away" in page.inner_text("dialog [role=alert]")
+    page.fill("dialog [name=code_name]", "maple")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=voters know it as maple")
+    assert not page.query_selector("dialog")
+    card = page.locator("article[aria-label=ours-one]")
+    assert "of 50" in card.inner_text()
+    card.locator("summary").click()
+    page.wait_for_selector(".versions .badge")
+    assert "model ours-one" in card.inner_text()
+    check(voter, axe, "versions")
+    said = json.dumps(player.get("/api/leaderboard").json) + json.dumps(player.get("/api/battles").json)
+    assert "ours-one" not in said and "maple" in said
+    page.click(f"[aria-label='Pause {NAMES[1]}']")
+    page.click(f"[aria-label='Say why {NAMES[1]}']")
+    page.fill("dialog [name=reason]", "provider outage")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=/Paused since .*: provider outage/")
+    voter.open("/admin/sampling")
+    page.fill("[name='weight ours-two']", "3")
+    page.keyboard.press("Tab")
+    page.click("text=Put these weights in force")
+    page.wait_for_function("!document.querySelector('.row .button.main:not([hidden])')")
+    voter.open("/admin/models")
+    page.click("[aria-label='Publish ours-one']")
+    page.wait_for_selector("[aria-label='Publish ours-one']", state="detached")
+    rows = {row["name"]: row for row in json.loads((mixed.data / "test-config.json").read_text())["competitors"]}
+    assert rows["ours-two"]["weight"] == 3 and rows["ours-one"]["weight"] == 4
+    assert "code_name" not in rows["ours-one"] and rows[NAMES[1]]["paused_reason"] == "provider outage"
+    acts = [entry["detail"] for entry in player.get("/api/audit").json["entries"] if entry["act"] == "change models"]
+    assert len(acts) == 5 and "maple" in acts[-1]
+
+
 def test_prompts_stay_in_house(visit, mixed, models):
     before = len(models.calls)
     voter = visit(server=mixed).open()

@@ -22,9 +22,9 @@ ROUTES = [f"/api/leaderboard{query}" for query in BOARDS] + [
 # What else can be read, and is made of nobody's votes, or of one's own alone.
 ELSEWHERE = {"/healthz", "/api/battles/*", "/api/battles/*/events", "/v1/models", "/v1/models/*"}
 CLOSED = ["/api/leaderboard?published=0", "/api/publications", "/api/campaigns", "/api/suspects", "/api/people",
-          "/api/moderation", "/api/roster", "/api/keys", "/api/audit", "/api/requests", "/api/review",
-          "/api/invitations", "/api/campaigns/*", "/api/campaigns/*/report", "/api/evals", "/api/evals/*/report",
-          "/api/evals/*/prompt", "/api/why", "/api/why/lost", "/api/why/battles/*", "/metrics"]
+          "/api/moderation", "/api/roster", "/api/roster/versions", "/api/keys", "/api/audit", "/api/requests",
+          "/api/review", "/api/invitations", "/api/campaigns/*", "/api/campaigns/*/report", "/api/evals",
+          "/api/evals/*/report", "/api/evals/*/prompt", "/api/why", "/api/why/lost", "/api/why/battles/*", "/metrics"]
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent / "arena" / "http" / "route.c"
 
 

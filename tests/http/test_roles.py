@@ -74,6 +74,7 @@ ROWS = {
     ("POST", "/api/evals/*/stop"): (NONE, {}),
     ("POST", "/api/import"): (NONE, {}),  # over the data directory's socket only
     ("GET", "/api/roster"): (ADMIN, None),
+    ("GET", "/api/roster/versions"): (ADMIN, None),
     ("POST", "/api/roster"): (ADMIN, {"action": "pause", "name": "nobody"}),
     ("POST", "/api/access"): (ANYONE, {}),
     ("POST", "/api/access/state"): (ANYONE, {"token": "x"}),

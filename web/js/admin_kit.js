@@ -5,6 +5,7 @@ export const count = new Intl.NumberFormat();
 const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+export const percent = (value) => `${(100 * value).toFixed(value && value < 0.0995 ? 1 : 0)} %`;
 export const day = (ms) => (ms ? date.format(new Date(ms)) : "never");
 export const time = (ms) => (ms ? moment.format(new Date(ms)) : "never");
 export const plural = (number, word, words = `${word}s`) => `${count.format(number)} ${number === 1 ? word : words}`;

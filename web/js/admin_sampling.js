@@ -1,10 +1,8 @@
 // Which pairs the matchmaker would draw next, under weights and a target that are only tried.
 import { el } from "./dom.js";
-import { post } from "./api.js";
-import { choice, field, nothing, section } from "./admin_kit.js";
+import { get, post } from "./api.js";
+import { button, choice, field, nothing, percent, section } from "./admin_kit.js";
 import { problem } from "./form.js";
-
-const percent = (value) => `${(100 * value).toFixed(value && value < 0.0995 ? 1 : 0)} %`;
 
 // A bar that a screen reader does not need: the figure stands beside it.
 function bar(value, most) {
@@ -40,8 +38,20 @@ function draw(now, then, place) {
     section("Models", "In how many battles each would be.", table(["Model", "Now", "Tried"], models)));
 }
 
+// Puts the weights in force that were tried; only where one may, and where one differs.
+function inForce(frame, names, weights) {
+  const differing = () => names.filter(({ name, weight }) => weights()[name] !== weight)
+    .map(({ name }) => ({ name, weight: weights()[name] }));
+  const node = button("Put these weights in force", (pressed) => frame.run(pressed, async () => {
+    await post("/api/roster", { action: "set", competitors: differing() });
+    await open(frame);
+    return "The weights are in force";
+  }), { class: "button main", hidden: true });
+  return { node, look() { node.hidden = !differing().length; } };
+}
+
 export async function open(frame) {
-  const now = await post("/api/sampling", {});
+  const [now, { may }] = await Promise.all([post("/api/sampling", {}), get("/api/models")]);
   const place = el("div", { "aria-live": "polite" });
   const names = now.models.filter((model) => model.state !== "retired");
   if (!names.length) {
@@ -52,13 +62,15 @@ export async function open(frame) {
     choice("Rule", "rule", [["informative", "What tells most"], ["uniform", "Weights alone"]], now.rule),
     choice("Aimed at", "target", [["", "No model"], ...names.map(({ name }) => [name, name])], now.target ?? ""),
     el("fieldset", {}, el("legend", {}, "Weights"), el("div", { class: "weights" }, ...names.map((model) =>
-      field(model.name, { type: "number", name: `weight ${model.name}`, min: 0, max: 1000000, step: "any",
+      field(model.name, { type: "number", name: `weight ${model.name}`, min: 0, max: 1000, step: "any",
         value: model.weight, inputmode: "decimal" })))));
   const weights = () => Object.fromEntries(names.map(({ name }) =>
     [name, Math.max(0, Number(form.elements[`weight ${name}`].value) || 0)]));
+  const apply = inForce(frame, names, weights);
   let asked = 0;
   async function again() {
     const mine = ++asked;
+    if (may.includes("administer")) apply.look();
     form.elements.target.disabled = form.elements.rule.value === "uniform";
     const then = await post("/api/sampling", {
       rule: form.elements.rule.value, target: form.elements.target.value, weights: weights(),
@@ -67,9 +79,10 @@ export async function open(frame) {
   }
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", () => again().catch(problem));
-  frame.summary("What the matchmaker would draw if it were set like this. Nothing changes but in the configuration.");
-  frame.body.replaceChildren(form, place,
+  frame.summary("What the matchmaker would draw if it were set like this. Nothing changes until it is put in force.");
+  frame.body.replaceChildren(form, el("p", { class: "row" }, apply.node), place,
     el("p", { class: "note" }, "Rule and target stand in the configuration under “sampling”, weights in each model’s ",
-      "row. Every draw is logged with its probability, so that aimed sampling can be undone in the analysis."));
+      "row. Caps and outages, under Models, come on top. ",
+      "Every draw is logged with its probability, so that aimed sampling can be undone in the analysis."));
   await again();
 }

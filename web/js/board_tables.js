@@ -25,6 +25,7 @@ function nameCell(model, details, ...more) {
   return el("th", { scope: "row", class: "name" },
     el("b", {}, model.model),
     about.in_house && el("span", { class: "badge" }, "in-house"),
+    about.code_name && el("span", { class: "maker" }, "code name"),
     about.organisation && el("span", { class: "maker" }, about.organisation),
     about.reliability && trouble(about.reliability), ...more);
 }

@@ -144,7 +144,7 @@ export async function open() {
   byId("title").textContent = "New campaign";
   document.title = "New campaign · arena";
   byId("summary").textContent = "A question that is registered before its first vote, and answered by people.";
-  const models = (await get("/api/models")).models.filter(({ state }) => state === "active");
+  const models = (await get("/api/roster")).competitors.filter(({ state }) => state === "active");
   if (models.length < 2) {
     byId("content").replaceChildren(el("p", { class: "note" }, "A campaign compares two models: configure one more."));
     return;

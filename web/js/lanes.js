@@ -11,6 +11,7 @@ export function modelName(model) {
   return el("span", { class: "who" },
     el("b", {}, model.name ?? "unknown"),
     model.organisation && el("span", { class: "maker" }, model.organisation),
+    model.code_name && el("span", { class: "maker" }, "a code name: not published yet"),
     model.in_house && el("span", { class: "badge" }, "in-house"));
 }
 

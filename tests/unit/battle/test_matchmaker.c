@@ -58,6 +58,34 @@ static void test_draws_as_often_as_it_says(void **state)
     assert_true(fabs(told[0][1] - 3.0 / 19 / 2) < 1e-12); /* 1x3 of 3 + 2 + 6 + 2 + 6 */
 }
 
+/* How often each comes up converges to what the administrator's page states: half of each pair's
+ * chance is each one's. */
+static void test_shares_follow_the_weights(void **state)
+{
+    double chance[COUNT * (COUNT - 1) / 2], share[COUNT] = {0}, seen[COUNT] = {0}, sum = 0;
+    struct rng rng;
+    struct err err = ERR_INIT;
+    (void)state;
+    assert_true(matchmaker_chances(chance, list, COUNT, &MATCHMAKER_BY_WEIGHT));
+    for (int j = 1; j < COUNT; j++)
+        for (int i = 0; i < j; i++) {
+            share[i] += chance[j * (j - 1) / 2 + i];
+            share[j] += chance[j * (j - 1) / 2 + i];
+        }
+    rng_init(&rng, 5, 0);
+    for (int k = 0; k < DRAWS; k++) {
+        struct match match;
+        assert_true(matchmaker_draw(&match, list, COUNT, &MATCHMAKER_BY_WEIGHT, &rng, &err));
+        seen[match.side[0] - pool] += 1.0 / DRAWS;
+        seen[match.side[1] - pool] += 1.0 / DRAWS;
+    }
+    for (int i = 0; i < COUNT; i++) {
+        sum += share[i];
+        assert_true(fabs(seen[i] - share[i]) < 0.006); /* five standard errors, and seeded */
+    }
+    assert_true(fabs(sum - 2) < 1e-12 && share[2] == 0);
+}
+
 static void test_repeatable(void **state)
 {
     struct match one, other;
@@ -129,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_draws_as_often_as_it_says, setup),
+        cmocka_unit_test_setup(test_shares_follow_the_weights, setup),
         cmocka_unit_test_setup(test_repeatable, setup),
         cmocka_unit_test_setup(test_a_rule_of_ones_own, setup),
         cmocka_unit_test_setup(test_too_few, setup),

@@ -104,11 +104,20 @@ static void edits_only_what_changes(void **state)
     assert_int_equal(json_array_size(json_object_get(root, "competitors")), 3);
     json_decref(root);
     buf_clear(&out);
-    assert_true(roster_file_set_state(TEXT(FILE_TEXT), 1, "active", &out, &err));
+    assert_true(roster_file_set(TEXT(FILE_TEXT), 1, "state", "\"active\"", &out, &err));
     assert_non_null(strstr(out.data, "\"b\" ,\"state\" : \"active\" } ] , \"z\":1e3}\n"));
     buf_clear(&out);
-    assert_true(roster_file_set_state(TEXT(FILE_TEXT), 0, "retired", &out, &err));
+    assert_true(roster_file_set(TEXT(FILE_TEXT), 0, "state", "\"retired\"", &out, &err));
     assert_non_null(strstr(out.data, "[ {\"state\": \"retired\", \"name\":\"a\""));
+    buf_clear(&out);
+    assert_true(roster_file_set(TEXT(FILE_TEXT), 1, "state", NULL, &out, &err)); /* the last */
+    assert_non_null(strstr(out.data, "{\"name\":\"b\" } ] , \"z\""));
+    buf_clear(&out);
+    assert_true(roster_file_set(TEXT(FILE_TEXT), 0, "name", NULL, &out, &err)); /* not the last */
+    assert_non_null(strstr(out.data, "[ {\"price\":{\"state\":1}},"));
+    buf_clear(&out);
+    assert_true(roster_file_set(TEXT(FILE_TEXT), 0, "weight", NULL, &out, &err)); /* not there */
+    expect_text(&out, FILE_TEXT);
     buf_clear(&out);
     assert_true(roster_file_add(TEXT("{\"competitors\":[]}"), TEXT("{}"), &out, &err));
     expect_text(&out, "{\"competitors\":[\n  {}]}");
