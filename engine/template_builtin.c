@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "engine/error.h"
+#include "engine/letter_case.h"
 #include "engine/template_eval.h"
 #include "engine/utf8.h"
 
@@ -121,20 +122,59 @@ static struct value replace(struct rendering *rendering, struct value subject,
     return value_text(marked_done(&buffer));
 }
 
-/* Letters of ASCII change case, others stay. */
-static struct value change_case(struct rendering *rendering, struct value subject, bool upper,
-                                bool first_only)
+enum casing { ALL_UPPER, ALL_LOWER, FIRST_TITLE, WORDS, WORDS_OF_LETTERS };
+
+/* The case of a character behind `before` (0: it is the first). */
+static enum letter_case case_of(enum casing casing, uint32_t before)
+{
+    bool opens = before == 0 || is_space(before) || (before < 0x80 && strchr("-({[<", (int)before));
+    if (casing == ALL_UPPER || (casing == WORDS && opens))
+        return LETTER_UPPER;
+    if ((casing == FIRST_TITLE && before == 0) ||
+        (casing == WORDS_OF_LETTERS && !letter_has_case(before)))
+        return LETTER_TITLE;
+    return LETTER_LOWER;
+}
+
+/* A sigma at the end of a word has a form of its own. `letter`: before it, or 0. */
+static bool is_last_sigma(struct marked text, size_t next, uint32_t point, uint32_t letter)
+{
+    bool last = point == 0x3A3 && letter_has_case(letter);
+    while (last && next < text.length) {
+        struct utf8_step step = utf8_next(text.bytes + next, text.length - next);
+        if (!letter_is_ignored(step.point))
+            return !letter_has_case(step.point);
+        next += step.length;
+    }
+    return last;
+}
+
+/* What stands beside a character's bytes goes with what it becomes. */
+static struct value change_case(struct rendering *rendering, struct value subject,
+                                enum casing casing)
 {
     struct marked text = rendering_text(rendering, subject);
     struct marked_buffer buffer = {0};
-    add(rendering, &buffer, text);
-    for (size_t i = 0; i < buffer.length; i++) {
-        char *byte = &buffer.bytes[i];
-        bool up = first_only ? i == 0 : upper;
-        if (up && *byte >= 'a' && *byte <= 'z')
-            *byte = (char)(*byte - 32);
-        if (!up && *byte >= 'A' && *byte <= 'Z')
-            *byte = (char)(*byte + 32);
+    uint32_t before = 0, letter = 0;
+    for (size_t at = 0; at < text.length && !rendering->failed;) {
+        struct utf8_step step = utf8_next(text.bytes + at, text.length - at);
+        enum letter_case wanted = case_of(casing, before);
+        uint32_t points[LETTER_MOST];
+        char bytes[4 * LETTER_MOST];
+        unsigned char marks[4 * LETTER_MOST];
+        size_t used = 0;
+        int count = letter_cased(step.point, wanted, points);
+        if (wanted == LETTER_LOWER && is_last_sigma(text, at + step.length, step.point, letter))
+            points[0] = 0x3C2;
+        for (int i = 0; i < count; i++)
+            used += utf8_put(bytes + used, points[i]);
+        memset(marks, text.marks ? text.marks[at] : 1, sizeof marks);
+        add(rendering, &buffer,
+            step.valid ? (struct marked){bytes, marks, used}
+                       : marked_part(text, at, at + step.length));
+        before = step.point;
+        letter = letter_is_ignored(before) ? letter : before;
+        at += step.length;
     }
     return value_text(marked_done(&buffer));
 }
@@ -143,35 +183,62 @@ static struct value to_upper(struct rendering *rendering, struct value subject,
                              const struct arguments *arguments)
 {
     (void)arguments;
-    return change_case(rendering, subject, true, false);
+    return change_case(rendering, subject, ALL_UPPER);
 }
 
 static struct value to_lower(struct rendering *rendering, struct value subject,
                              const struct arguments *arguments)
 {
     (void)arguments;
-    return change_case(rendering, subject, false, false);
+    return change_case(rendering, subject, ALL_LOWER);
 }
 
 static struct value capitalize(struct rendering *rendering, struct value subject,
                                const struct arguments *arguments)
 {
     (void)arguments;
-    return change_case(rendering, subject, false, true);
+    return change_case(rendering, subject, FIRST_TITLE);
 }
 
-static struct value title(struct rendering *rendering, struct value subject,
-                          const struct arguments *arguments)
+/* Jinja's filter: words begin behind blanks, dashes and opening brackets. */
+static struct value title_filter(struct rendering *rendering, struct value subject,
+                                 const struct arguments *arguments)
 {
-    struct value lower = to_lower(rendering, subject, arguments);
+    (void)arguments;
+    return change_case(rendering, subject, WORDS);
+}
+
+/* Python's method: behind all that is no letter. */
+static struct value title_method(struct rendering *rendering, struct value subject,
+                                 const struct arguments *arguments)
+{
+    (void)arguments;
+    return change_case(rendering, subject, WORDS_OF_LETTERS);
+}
+
+/* Python's str.format with nothing but {}. */
+static struct value format(struct rendering *rendering, struct value subject,
+                           const struct arguments *arguments)
+{
+    struct marked text = rendering_text(rendering, subject);
     struct marked_buffer buffer = {0};
-    add(rendering, &buffer, lower.text);
-    for (size_t i = 0; i < buffer.length; i++) {
-        char before = i > 0 ? buffer.bytes[i - 1] : ' ';
-        bool inside = (before | 0x20) >= 'a' && (before | 0x20) <= 'z';
-        if (!inside && buffer.bytes[i] >= 'a' && buffer.bytes[i] <= 'z')
-            buffer.bytes[i] = (char)(buffer.bytes[i] - 32);
+    size_t done = 0, next = 0;
+    for (size_t at = 0; at < text.length && !rendering->failed; at++) {
+        char byte = text.bytes[at], after = at + 1 < text.length ? text.bytes[at + 1] : 0;
+        if (byte != '{' && byte != '}')
+            continue;
+        add(rendering, &buffer, marked_part(text, done, at));
+        if (byte == after)
+            add(rendering, &buffer, marked_part(text, at, at + 1));
+        else if (byte == '{' && after == '}' && next < arguments->count)
+            add(rendering, &buffer, rendering_text(rendering, arguments->values[next++]));
+        else
+            return wrong_kind(rendering, "format");
+        done = at + 2;
+        at++;
     }
+    add(rendering, &buffer,
+        marked_part(text, done < text.length ? done : text.length, text.length));
     return value_text(marked_done(&buffer));
 }
 
@@ -501,6 +568,29 @@ static struct value items(struct rendering *rendering, struct value subject,
     return entries(rendering, subject, true, true);
 }
 
+/* By key, in either case. */
+static struct value dict_sort(struct rendering *rendering, struct value subject,
+                              const struct arguments *arguments)
+{
+    struct value pairs = items(rendering, subject, arguments);
+    if (arguments->count || arguments->named.count)
+        return wrong_kind(rendering, "dictsort");
+    for (size_t i = 1; !rendering->failed && i < pairs.list->count; i++) {
+        struct value pair = pairs.list->items[i],
+                     key = change_case(rendering, pair.list->items[0], ALL_LOWER);
+        size_t at = i;
+        for (int order; at > 0 && !rendering->failed; at--) {
+            struct value *before = &pairs.list->items[at - 1];
+            struct value other = change_case(rendering, before->list->items[0], ALL_LOWER);
+            if (!value_compare(other, key, &order) || order <= 0)
+                break;
+            pairs.list->items[at] = *before;
+        }
+        pairs.list->items[at] = pair;
+    }
+    return pairs;
+}
+
 static struct value keys(struct rendering *rendering, struct value subject,
                          const struct arguments *arguments)
 {
@@ -753,7 +843,7 @@ static const struct builtin_name filters[] = {
     {"upper", to_upper},
     {"lower", to_lower},
     {"capitalize", capitalize},
-    {"title", title},
+    {"title", title_filter},
     {"join", join_filter},
     {"string", to_text},
     {"tojson", to_json},
@@ -761,6 +851,7 @@ static const struct builtin_name filters[] = {
     {"last", last},
     {"reverse", reverse},
     {"items", items},
+    {"dictsort", dict_sort},
     {"list", to_list},
     {"default", otherwise},
     {"d", otherwise},
@@ -788,7 +879,8 @@ static const struct builtin_name text_methods[] = {
     {"upper", to_upper},
     {"lower", to_lower},
     {"capitalize", capitalize},
-    {"title", title},
+    {"title", title_method},
+    {"format", format},
     {"join", join_method},
     {"find", find},
     {"count", count_parts},

@@ -549,7 +549,7 @@ static struct value iterate(struct rendering *rendering, struct value value, int
             rendering_has(rendering, value_append(rendering->pool, list.list,
                                                   value_text(marked_part(value.text, at, next))));
         }
-    } else if (value.kind != VALUE_UNDEFINED) {
+    } else if (value.kind != VALUE_UNDEFINED && value.kind != VALUE_NONE) { /* none: no tools */
         return rendering_fail(rendering, ENGINE_UNSUPPORTED,
                               "loops over what holds nothing (line %d)", line);
     }

@@ -154,6 +154,13 @@ static const struct {
     {"{% macro f(a, b='B') %}<{{ a }}{{ b }}>{% endmacro %}{{ f('x') }}{{ f('y', b='z') }}",
      "<xB><yz>"},
     {"{% set t %}block {{ 1 }}{% endset %}{{ t|upper }}", "BLOCK 1"},
+    {"{{ 'stra\xC3\x9F"
+     "e'|upper }} {{ '\xD0\x96'|lower }} {{ '\xC3\xA9t\xC3\xA9'|capitalize }}",
+     "STRASSE \xD0\xB6 \xC3\x89t\xC3\xA9"},
+    {"{{ \"it's a-b\"|title }} {{ \"it's\".title() }} {{ '\xCE\xA3\xCE\xA3'.lower() }}",
+     "It's A-B It'S \xCF\x83\xCF\x82"},
+    {"{% for k, v in {'b': 1, 'A': 2}|dictsort %}{{ k }}{{ v }}{% endfor %}", "A2b1"},
+    {"{{ '<{}|{{}}>'.format('x') }}", "<x|{}>"},
     {"{{ '  a b  '|trim }}|{{ '  a '.lstrip() }}|{{ 'xxaxx'.strip('x') }}|{{ "
      "'\\n\\na\\n'.rstrip('\\n') }}",
      "a b|a |a|\n\na"},
