@@ -125,6 +125,28 @@ def test_a_vote_is_sent_again_under_the_same_key(visit):
     assert sorted(voter.names()) == sorted(NAMES)
 
 
+def test_a_try_that_is_still_under_way_is_waited_for(visit):
+    """The page gave it up too early: the server says so to the next one, and has the answer for the one after that."""
+    voter = visit()
+    voter.allowed += ["Failed to load", "ERR_"]
+    voter.open().ready()
+    keys = []
+
+    def answer_late(route):
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.abort()
+        elif len(keys) == 2:
+            route.fulfill(status=409, json={"error": {"code": "conflict", "message": "it is still under way"}})
+        else:
+            route.continue_()
+
+    voter.page.route("**/vote", answer_late)
+    voter.vote("model_a")
+    assert len(keys) == 3 and len(set(keys)) == 1
+    assert voter.page.inner_text("#outcome-title") == "You chose A"
+
+
 def test_an_arena_that_is_gone_is_said_and_the_prompt_is_kept(visit):
     voter = visit()
     voter.allowed += ["Failed to load", "ERR_"]

@@ -16,7 +16,7 @@ PARTIAL = "PLANTED-PARTIAL "
 SECRET = "PLANTED-ERROR of planted-vendor"
 NAMES = ["planted-left", "planted-right", "planted-spare"]
 KEYS = {f"ARENA_TEST_KEY_{index}": f"sk-planted-key-{index}-0123456789" for index in range(3)}
-TIMEOUTS = {"first_byte": 2.0, "first_content": 2.4, "idle": 2.0, "total": 12}
+TIMEOUTS = {"first_byte": 5, "first_content": 6, "idle": 5, "total": 30}
 
 
 def event(text=None, finish=None):
@@ -165,7 +165,8 @@ def test_no_connection_and_no_tls():
     """Nothing listens; something listens that speaks no TLS: the others play."""
     with FaultProvider() as faults, own_port() as nobody:
         refused = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
-        config = faults.config(retries=0)
+        config = faults.config(retries=0, timeouts={})
+        config["competitors"][0]["timeouts"] = TIMEOUTS
         config["competitors"][0]["base_url"] = refused
         with ArenaServer(config=config, environment=KEYS) as server:
             assert play(server, "drip||0") == "ready"

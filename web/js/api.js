@@ -42,6 +42,7 @@ async function once(path, options, within) {
 
 // Tries again when nothing came back, or the server said that it is busy; never after an answer of substance.
 async function patiently(path, options, within = ANSWER_WITHIN_MS) {
+  let gaveUp = false; // a try that may still be under way there
   for (let attempt = 0; ; attempt++) {
     try {
       const body = await once(path, options, within);
@@ -49,7 +50,9 @@ async function patiently(path, options, within = ANSWER_WITHIN_MS) {
       return body;
     } catch (error) {
       const lost = !(error instanceof ApiError);
-      if (!lost && !BUSY.has(error.status)) { banner(null); throw error; }
+      const again = BUSY.has(error.status) || (gaveUp && error.code === "conflict");
+      if (!lost && !again) { banner(null); throw error; }
+      gaveUp ||= lost;
       if (attempt === PAUSES_MS.length) throw lost ? new ApiError(0, "offline") : error;
       if (lost) banner("The connection to the arena is lost. Trying again…");
       await sleep(PAUSES_MS[attempt]);
