@@ -32,7 +32,6 @@ class Script:
     status: int = 500
     body: str = '{"error":{"message":"the model is overloaded","type":"server_error"}}'
     times: int = 1 << 30     # how many calls the fault hits
-    hold: object = None      # a threading.Event that an answer waits for
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -48,8 +47,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(body, script)
 
     def answer(self, body, script):
-        if script.hold:
-            script.hold.wait(120)
         if script.fault == "status":
             self.answer_status(script)
         elif not body.get("stream"):
