@@ -84,7 +84,7 @@ def test_setting_a_model(visit, mixed, axe, size):
     page.fill("[name='weight ours-two']", "3")
     page.keyboard.press("Tab")
     page.click("text=Put these weights in force")
-    page.wait_for_function("!document.querySelector('.row .button.main:not([hidden])')")
+    page.get_by_role("button", name="Put these weights in force").wait_for(state="hidden")
     voter.open("/admin/models")
     page.click("[aria-label='Publish ours-one']")
     page.wait_for_selector("[aria-label='Publish ours-one']", state="detached")

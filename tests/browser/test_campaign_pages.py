@@ -67,9 +67,8 @@ def judge(visit, better):
         winner = "model_a" if better in texts["a"] else "model_b"
     visit.read_both()
     visit.page.click(f"[data-winner={winner}]")
-    visit.page.wait_for_function(
-        "before => !document.querySelector('#rate').hidden || document.querySelector('#vote').hidden"
-        " || document.querySelector('#queue-text').textContent !== before", arg=before)  # fmt: skip
+    wait_until(lambda: visit.shown(RATE) or not visit.shown("#vote")
+               or visit.page.inner_text("#queue-text") != before)  # fmt: skip
     if visit.shown(RATE):  # "did you recognise a model?" comes before the next pair, and no name does
         assert visit.shown("#rate-recognised") and told(visit) == []
         assert visit.page.inner_text("#rate-done-text") == "Next pair"
