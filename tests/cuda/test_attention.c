@@ -1,5 +1,5 @@
-/* Placing, decode and prefill attention against the scalar kernels, over pages in a random order,
- * with biases, norms, rotations, windows and soft caps. */
+/* Placing against the scalar kernels, decode and prefill attention against a plain one in double,
+ * over pages in a random order, with biases, norms, rotations, windows and soft caps. */
 #include "tests/cuda/data.h"
 
 struct one {
@@ -19,8 +19,8 @@ struct world {
     int qkv, stride, page_count[MOST_SEQUENCES], lists[MOST_SEQUENCES], length[MOST_SEQUENCES];
     int32_t pages[MOST_SEQUENCES * MOST_PAGES];
     float *table, *bias, *query_norm, *key_norm; /* the table of positions 0 … */
-    uint8_t *cpu_cache, *gpu_cache;
-    size_t cpu_page, gpu_page;
+    uint8_t *cache;                              /* what the device's is at first */
+    size_t page_bytes;
     struct cuda_attention a; /* all but rows, count, qkv, table and out */
 };
 
@@ -46,25 +46,15 @@ static void place(const struct world *w, float *row, int position)
                 w->table + (size_t)position * (size_t)c->rotary, c->pairing);
 }
 
-static void keep(struct world *w, int sequence, int position, const float *row)
-{
-    const struct one *c = w->c;
-    int page = w->pages[w->lists[sequence] + position / KERNEL_KV_BLOCK];
-    const float *key = row + c->heads * c->head_dim, *value = key + c->kv_heads * c->head_dim;
-    kernels_choose("scalar")->kv_store(c->kv, w->cpu_cache + (size_t)page * w->cpu_page,
-                                       position % KERNEL_KV_BLOCK, c->kv_heads, c->head_dim, key,
-                                       value);
-}
-
-/* The same into a page of the device's layout. */
+/* A placed row's keys and values into a page of the device's layout. */
 static void keep_for_device(struct world *w, int sequence, int position, const float *row)
 {
     const struct one *c = w->c;
     int pitch = cuda_dim_pitch(c->head_dim), slot = position % KERNEL_KV_BLOCK;
     int page = w->pages[w->lists[sequence] + position / KERNEL_KV_BLOCK];
-    size_t each = w->gpu_page / (2 * (size_t)c->kv_heads);
+    size_t each = w->page_bytes / (2 * (size_t)c->kv_heads);
     for (int part = 0; part < 2 * c->kv_heads; part++) {
-        uint8_t *to = w->gpu_cache + (size_t)page * w->gpu_page + (size_t)part * each;
+        uint8_t *to = w->cache + (size_t)page * w->page_bytes + (size_t)part * each;
         const float *from = row + (c->heads + part / 2 + part % 2 * c->kv_heads) * c->head_dim;
         float scale = 0;
         for (int d = 0; d < c->head_dim; d++)
@@ -91,28 +81,42 @@ static float kept(const struct one *c, const uint8_t *part, int slot, int d)
            ((const float *)(const void *)(part + KERNEL_KV_BLOCK * pitch))[slot];
 }
 
-static void attend(const struct world *w, int sequence, int position, int count, float *rows,
-                   float *out)
+/* One query over the positions it sees, in double and in the textbook's order: what `cache` keeps
+ * is the device's own (check_kept holds it to the reference's), so that only the attending is
+ * judged. */
+static void attend_head(const struct world *w, const uint8_t *cache, int sequence, int position,
+                        int head, const float *query, float *out)
 {
     const struct one *c = w->c;
-    struct kernel_attention a = {.heads = c->heads,
-                                 .kv_heads = c->kv_heads,
-                                 .head_dim = c->head_dim,
-                                 .window = c->window,
-                                 .scale = w->a.scale,
-                                 .softcap = c->softcap,
-                                 .position = position,
-                                 .count = count,
-                                 .queries = rows,
-                                 .out = out,
-                                 .query_stride = (size_t)w->stride,
-                                 .out_stride = (size_t)w->stride,
-                                 .cache = w->cpu_cache,
-                                 .page_stride = w->cpu_page,
-                                 .pages = w->pages + w->lists[sequence],
-                                 .type = c->kv};
-    for (int h = 0; h < c->kv_heads; h++)
-        kernels_choose("scalar")->attention(&a, h, 0, count);
+    const int32_t *pages = w->pages + w->lists[sequence];
+    size_t each = w->page_bytes / (2 * (size_t)c->kv_heads);
+    int first = c->window && position >= c->window ? position - c->window + 1 : 0;
+    double sum = 0, total[512] = {0};
+    for (int p = first; p <= position; p++) {
+        const uint8_t *keys = cache + (size_t)pages[p / KERNEL_KV_BLOCK] * w->page_bytes +
+                              2 * (size_t)(head / (c->heads / c->kv_heads)) * each;
+        double score = 0;
+        for (int d = 0; d < c->head_dim; d++)
+            score += (double)query[d] * kept(c, keys, p % KERNEL_KV_BLOCK, d);
+        score *= (double)w->a.scale;
+        if (c->softcap != 0)
+            score = (double)c->softcap * tanh(score / (double)c->softcap);
+        sum += exp(score);
+        for (int d = 0; d < c->head_dim; d++)
+            total[d] += exp(score) * kept(c, keys + each, p % KERNEL_KV_BLOCK, d);
+    }
+    for (int d = 0; d < c->head_dim; d++)
+        out[d] = (float)(total[d] / sum);
+}
+
+static void attend(const struct world *w, const uint8_t *cache, int sequence, int position,
+                   int count, const float *rows, float *out)
+{
+    for (int t = 0; t < count; t++)
+        for (int h = 0; h < w->c->heads; h++) {
+            int at = t * w->stride + h * w->c->head_dim;
+            attend_head(w, cache, sequence, position + t, h, rows + at, out + at);
+        }
 }
 
 /* --- The world --- */
@@ -149,7 +153,7 @@ static void make_attention(struct world *w)
                                    .pairing = c->pairing,
                                    .rotary = c->rotary,
                                    .kv = c->kv,
-                                   .page_stride = w->gpu_page,
+                                   .page_stride = w->page_bytes,
                                    .out_stride = w->stride};
     w->a.pages = to_device(w->pages, sizeof w->pages);
     size_t norms = (size_t)(c->norm == CUDA_QK_FULL ? w->qkv : c->head_dim) * sizeof(float);
@@ -170,11 +174,9 @@ static void make_world(struct world *w, const struct one *c, const int *lengths)
         w->length[s] += 200; /* room */
     int total = MOST_SEQUENCES * MOST_PAGES;
     list_pages(w, total);
-    w->cpu_page = kernel_kv_page_bytes(c->kv, c->kv_heads, c->head_dim);
-    w->gpu_page = cuda_page_bytes(c->kv, c->kv_heads, c->head_dim);
-    w->cpu_cache = host_new(w->cpu_page * (size_t)total);
-    w->gpu_cache = host_new(w->gpu_page * (size_t)total);
-    memset(w->gpu_cache, 0xff, w->gpu_page * (size_t)total);
+    w->page_bytes = cuda_page_bytes(c->kv, c->kv_heads, c->head_dim);
+    w->cache = host_new(w->page_bytes * (size_t)total);
+    memset(w->cache, 0xff, w->page_bytes * (size_t)total);
     w->bias = random_floats((size_t)w->qkv, 0.5f);
     w->query_norm = random_floats((size_t)w->qkv, 1);
     w->key_norm = random_floats((size_t)w->qkv, 1);
@@ -184,17 +186,16 @@ static void make_world(struct world *w, const struct one *c, const int *lengths)
     for (int s = 0; s < c->sequences; s++)
         for (int p = 0; p < lengths[s]; p++) {
             float *row = random_floats((size_t)w->qkv, 1);
-            keep(w, s, p, row);
             keep_for_device(w, s, p, row);
             free(row);
         }
     make_attention(w);
-    w->a.cache = to_device(w->gpu_cache, w->gpu_page * (size_t)total);
+    w->a.cache = to_device(w->cache, w->page_bytes * (size_t)total);
 }
 
 static void free_world(struct world *w)
 {
-    void *made[] = {w->table, w->bias, w->query_norm, w->key_norm, w->cpu_cache, w->gpu_cache};
+    void *made[] = {w->table, w->bias, w->query_norm, w->key_norm, w->cache};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
         free(made[i]);
     release_all();
@@ -207,9 +208,9 @@ static void check_kept(const struct world *w, const uint8_t *cache, int sequence
     const struct one *c = w->c;
     int pitch = cuda_dim_pitch(c->head_dim), slot = position % KERNEL_KV_BLOCK;
     int page = w->pages[w->lists[sequence] + position / KERNEL_KV_BLOCK];
-    size_t each = w->gpu_page / (2 * (size_t)c->kv_heads);
+    size_t each = w->page_bytes / (2 * (size_t)c->kv_heads);
     for (int part = 0; part < 2 * c->kv_heads; part++) {
-        const uint8_t *from = cache + (size_t)page * w->gpu_page + (size_t)part * each;
+        const uint8_t *from = cache + (size_t)page * w->page_bytes + (size_t)part * each;
         const float *x = row + (c->heads + part / 2 + part % 2 * c->kv_heads) * c->head_dim;
         float largest = 0;
         for (int d = 0; d < c->head_dim; d++)
@@ -269,12 +270,11 @@ static void check_decode(const struct one *c)
     for (int again = 0; again < 2; again++) /* the tickets are left as they were */
         must(cuda_attend_decode(&d, stream), "cuda_attend_decode");
     float *got = from_device(d.a.out, bytes);
-    uint8_t *cache = from_device(w.a.cache, w.gpu_page * MOST_SEQUENCES * MOST_PAGES);
+    uint8_t *cache = from_device(w.a.cache, w.page_bytes * MOST_SEQUENCES * MOST_PAGES);
     for (int s = 0; s < c->sequences; s++) {
         place(&w, qkv + s * w.stride, lengths[s]);
-        keep(&w, s, lengths[s], qkv + s * w.stride);
-        attend(&w, s, lengths[s], 1, qkv + s * w.stride, want + s * w.stride);
         check_kept(&w, cache, s, lengths[s], qkv + s * w.stride);
+        attend(&w, cache, s, lengths[s], 1, qkv + s * w.stride, want + s * w.stride);
     }
     check_out(&w, got, want, c->sequences, c->kv == KERNEL_KV_F16 ? 1e-9 : 1e-5);
     free(got);
@@ -394,16 +394,15 @@ static void check_prefill(const struct one *c, const int *lengths, const int *co
     must(cuda_place(&p.a, stream), "cuda_place");
     must(cuda_attend_prefill(&p, stream), "cuda_attend_prefill");
     float *got = from_device(p.a.out, bytes);
-    uint8_t *cache = from_device(w.a.cache, w.gpu_page * MOST_SEQUENCES * MOST_PAGES);
+    uint8_t *cache = from_device(w.a.cache, w.page_bytes * MOST_SEQUENCES * MOST_PAGES);
     at = 0;
     for (int s = 0; s < c->sequences; s++) {
         float *first = qkv + at * w.stride;
         for (int i = 0; i < counts[s]; i++, at++) {
             place(&w, qkv + at * w.stride, lengths[s] + i);
-            keep(&w, s, lengths[s] + i, qkv + at * w.stride);
             check_kept(&w, cache, s, lengths[s] + i, qkv + at * w.stride);
         }
-        attend(&w, s, lengths[s], counts[s], first, want + (first - qkv));
+        attend(&w, cache, s, lengths[s], counts[s], first, want + (first - qkv));
     }
     check_out(&w, got, want, rows - 1, 3e-5);
     free(got);
