@@ -102,7 +102,7 @@ static struct value make_messages(struct pool *pool, const struct engine_message
             value_store(pool, dict.dict, marked_literal("content"), value_text(content)) &&
             value_append(pool, list.list, dict);
     }
-    return ok ? list : (struct value){.kind = VALUE_UNDEFINED};
+    return ok ? list : value_undefined();
 }
 
 /* What Hugging Face gives a template: no tools, no documents, the answer's opening wanted. */

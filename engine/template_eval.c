@@ -15,8 +15,6 @@ struct scope {
     struct value_dict variables;
 };
 
-static const struct value undefined = {.kind = VALUE_UNDEFINED};
-
 static struct value evaluate(struct rendering *rendering, const struct node *node);
 static void run(struct rendering *rendering, const struct node *node);
 
@@ -32,7 +30,7 @@ struct value rendering_fail(struct rendering *rendering, enum engine_error_code 
         engine_fail(rendering->error, code, "the chat template %s", text);
     }
     rendering->failed = true;
-    return undefined;
+    return value_undefined();
 }
 
 bool rendering_has(struct rendering *rendering, bool got)
@@ -88,10 +86,10 @@ struct value rendering_attribute(struct rendering *rendering, struct value value
         if (value.kind == VALUE_UNDEFINED)
             rendering_fail(rendering, ENGINE_UNSUPPORTED, "asks %s for \"%.*s\"", what,
                            (int)key.length, key.bytes);
-        return undefined;
+        return value_undefined();
     }
     const struct value *found = value.kind == VALUE_DICT ? value_find(value.dict, key) : NULL;
-    return found ? *found : undefined;
+    return found ? *found : value_undefined();
 }
 
 static void assign(struct rendering *rendering, const struct node *target, struct value value)
@@ -150,7 +148,7 @@ static struct value text_item(struct marked text, int64_t index)
     int64_t count = count_characters(text);
     index = index < 0 ? index + count : index;
     if (index < 0 || index >= count)
-        return undefined;
+        return value_undefined();
     return value_text(
         marked_part(text, character_offset(text, index), character_offset(text, index + 1)));
 }
@@ -162,21 +160,21 @@ static struct value item(struct rendering *rendering, struct value object, struc
     if (key.kind == VALUE_NUMBER && object.kind == VALUE_LIST) {
         int64_t count = (int64_t)object.list->count,
                 index = key.number < 0 ? key.number + count : key.number;
-        return index >= 0 && index < count ? object.list->items[index] : undefined;
+        return index >= 0 && index < count ? object.list->items[index] : value_undefined();
     }
     if (key.kind == VALUE_NUMBER && object.kind == VALUE_TEXT)
         return text_item(object.text, key.number);
     if (object.kind == VALUE_UNDEFINED)
         return rendering_fail(rendering, ENGINE_UNSUPPORTED,
                               "asks something undefined for an item");
-    return undefined;
+    return value_undefined();
 }
 
 /* A bound of a slice, as Python reads it; `missing` where there is none. */
 static int64_t slice_bound(struct rendering *rendering, const struct node *node, int64_t count,
                            int64_t low, int64_t high, int64_t missing)
 {
-    struct value value = node ? evaluate(rendering, node) : undefined;
+    struct value value = node ? evaluate(rendering, node) : value_undefined();
     if (value.kind != VALUE_NUMBER)
         return missing;
     int64_t bound = value.number < 0 ? value.number + count : value.number;
@@ -220,7 +218,7 @@ static struct value join_texts(struct rendering *rendering, struct marked first,
     struct marked_buffer buffer = {pool_get(rendering->pool, length),
                                    pool_get(rendering->pool, length), 0, length};
     if (!rendering_has(rendering, buffer.bytes && buffer.marks))
-        return undefined;
+        return value_undefined();
     rendering_has(rendering, marked_add(rendering->pool, &buffer, first) &&
                                  marked_add(rendering->pool, &buffer, second));
     return value_text(marked_done(&buffer));
@@ -231,7 +229,7 @@ static struct value join_lists(struct rendering *rendering, const struct value_l
 {
     struct value joined = value_new_list(rendering->pool);
     if (!rendering_has(rendering, joined.kind == VALUE_LIST))
-        return undefined;
+        return value_undefined();
     for (size_t i = 0; i < first->count + second->count; i++)
         if (!rendering_has(
                 rendering,
@@ -306,7 +304,7 @@ static struct value binary(struct rendering *rendering, const struct node *node)
     struct value first = evaluate(rendering, node->a), second = evaluate(rendering, node->b);
     struct marked operator= node->text;
     if (rendering->failed)
-        return undefined;
+        return value_undefined();
     if (marked_is(operator, "=="))
         return value_bool(value_equal(first, second));
     if (marked_is(operator, "!="))
@@ -369,7 +367,9 @@ static struct value call_macro(struct rendering *rendering, const struct node *m
     for (const struct node *parameter = macro->a; parameter; parameter = parameter->next, at++) {
         struct marked name = parameter->text.length ? parameter->text : parameter->a->text;
         const struct value *named = value_find(&given->named, name);
-        struct value value = at < given->count ? given->values[at] : named ? *named : undefined;
+        struct value value = at < given->count ? given->values[at]
+                             : named           ? *named
+                                               : value_undefined();
         if (at >= given->count && !named && parameter->text.length > 0)
             value = evaluate(rendering, parameter->a);
         rendering_has(rendering, value_store(rendering->pool, &scope.variables, name, value));
@@ -387,12 +387,12 @@ static struct value call(struct rendering *rendering, const struct node *node)
     if (callee->kind == NODE_ATTRIBUTE) {
         struct value subject = evaluate(rendering, callee->a);
         read_arguments(rendering, node->b, &arguments);
-        return rendering->failed ? undefined
+        return rendering->failed ? value_undefined()
                                  : builtin_method(rendering, callee->text, subject, &arguments);
     }
     read_arguments(rendering, node->b, &arguments);
     if (rendering->failed)
-        return undefined;
+        return value_undefined();
     if (callee->kind != NODE_NAME)
         return rendering_fail(rendering, ENGINE_UNSUPPORTED, "calls what is no function (line %d)",
                               node->line);
@@ -408,7 +408,7 @@ static struct value make_list(struct rendering *rendering, const struct node *it
 {
     struct value list = value_new_list(rendering->pool);
     if (!rendering_has(rendering, list.kind == VALUE_LIST))
-        return undefined;
+        return value_undefined();
     for (; items && !rendering->failed; items = items->next)
         rendering_has(rendering,
                       value_append(rendering->pool, list.list, evaluate(rendering, items->a)));
@@ -419,7 +419,7 @@ static struct value make_dict(struct rendering *rendering, const struct node *en
 {
     struct value dict = value_new_dict(rendering->pool);
     if (!rendering_has(rendering, dict.kind == VALUE_DICT))
-        return undefined;
+        return value_undefined();
     for (; entries && !rendering->failed; entries = entries->next) {
         struct marked key = rendering_text(rendering, evaluate(rendering, entries->b));
         rendering_has(rendering, value_store(rendering->pool, dict.dict, key,
@@ -435,7 +435,7 @@ static struct value test(struct rendering *rendering, const struct node *node)
     struct arguments arguments;
     struct value subject = evaluate(rendering, node->a);
     read_arguments(rendering, node->b, &arguments);
-    return rendering->failed ? undefined
+    return rendering->failed ? value_undefined()
                              : value_bool(builtin_test(rendering, node->text, subject, &arguments));
 }
 
@@ -444,7 +444,7 @@ static struct value filter(struct rendering *rendering, const struct node *node)
     struct arguments arguments;
     struct value subject = evaluate(rendering, node->a);
     read_arguments(rendering, node->b, &arguments);
-    return rendering->failed ? undefined
+    return rendering->failed ? value_undefined()
                              : builtin_filter(rendering, node->text, subject, &arguments);
 }
 
@@ -466,7 +466,7 @@ static struct value evaluate_kind(struct rendering *rendering, const struct node
         return node->constant;
     case NODE_NAME:
         variable = find_variable(rendering, node->text);
-        return variable ? *variable : undefined;
+        return variable ? *variable : value_undefined();
     case NODE_ATTRIBUTE:
         return rendering_attribute(rendering, evaluate(rendering, node->a), node->text);
     case NODE_ITEM:
@@ -495,13 +495,13 @@ static struct value evaluate_kind(struct rendering *rendering, const struct node
     case NODE_CHOICE:
         if (value_truth(evaluate(rendering, node->b)))
             return evaluate(rendering, node->a);
-        return node->c ? evaluate(rendering, node->c) : undefined;
+        return node->c ? evaluate(rendering, node->c) : value_undefined();
     case NODE_LIST:
         return make_list(rendering, node->a);
     case NODE_DICT:
         return make_dict(rendering, node->a);
     default:
-        return undefined;
+        return value_undefined();
     }
 }
 
@@ -523,10 +523,10 @@ static bool enter(struct rendering *rendering)
 static struct value evaluate(struct rendering *rendering, const struct node *node)
 {
     if (!enter(rendering))
-        return undefined;
+        return value_undefined();
     struct value value = evaluate_kind(rendering, node);
     rendering->nesting--;
-    return rendering->failed ? undefined : value;
+    return rendering->failed ? value_undefined() : value;
 }
 
 /* --- Statements --- */
@@ -538,7 +538,7 @@ static struct value iterate(struct rendering *rendering, struct value value, int
         return value;
     struct value list = value_new_list(rendering->pool);
     if (!rendering_has(rendering, list.kind == VALUE_LIST))
-        return undefined;
+        return value_undefined();
     if (value.kind == VALUE_DICT) {
         for (size_t i = 0; i < value.dict->count; i++)
             rendering_has(rendering, value_append(rendering->pool, list.list,
@@ -562,7 +562,7 @@ static struct value select_items(struct rendering *rendering, const struct node 
 {
     struct value chosen = value_new_list(rendering->pool);
     if (!rendering_has(rendering, chosen.kind == VALUE_LIST))
-        return undefined;
+        return value_undefined();
     struct scope scope = {.outer = rendering->scope};
     rendering->scope = &scope;
     for (size_t i = 0; i < items.list->count && !rendering->failed; i++) {
@@ -592,8 +592,8 @@ static struct value loop_facts(struct rendering *rendering, const struct value_l
         {"length", value_number(count)},
         {"first", value_bool(at == 0)},
         {"last", value_bool(at + 1 == items->count)},
-        {"previtem", at > 0 ? items->items[at - 1] : undefined},
-        {"nextitem", at + 1 < items->count ? items->items[at + 1] : undefined},
+        {"previtem", at > 0 ? items->items[at - 1] : value_undefined()},
+        {"nextitem", at + 1 < items->count ? items->items[at + 1] : value_undefined()},
     };
     bool ok = facts.kind == VALUE_DICT;
     for (size_t i = 0; ok && i < sizeof entries / sizeof *entries; i++)

@@ -44,6 +44,11 @@ void pool_done(struct pool *pool)
     pool->used = 0;
 }
 
+struct value value_undefined(void)
+{
+    return (struct value){.kind = VALUE_UNDEFINED};
+}
+
 struct value value_bool(bool truth)
 {
     return (struct value){.kind = VALUE_BOOL, .number = truth};

@@ -68,6 +68,7 @@ struct value_dict {
     size_t count, capacity;
 };
 
+struct value value_undefined(void);
 struct value value_bool(bool truth);
 struct value value_number(int64_t number);
 struct value value_text(struct marked text);

@@ -177,6 +177,7 @@ static const struct {
      "FalseTrueTrueTrueTrueTrue"},
     {"{{ undefined_thing|default('d') }}{{ ''|default('e', true) }}", "de"},
     {"{{ {'a': [1, true, none, 'q\\\"']}|tojson }}", "{\"a\": [1, true, null, \"q\\\"\"]}"},
+    {"{{ '\x01é\x1f'|tojson }}", "\"\\u0001é\\u001f\""},
     {"{{ 'abc'.startswith('ab') }}{{ 'abc'.endswith('bc') }}{{ 'Abc'.upper() }}{{ "
      "'aXbX'.replace('X', 'y') "
      "}}",
