@@ -132,8 +132,8 @@ static bool on_battle(void *user, const struct battle_row *row)
     struct review_finds found;
     bool agreed =
         row->consent >= CONSENT_EXPORT || (reviewing->query->own && row->consent == CONSENT_NONE);
-    if (row->number <= reviewing->query->after || row->number == reviewing->last ||
-        row->review != REVIEW_NONE || row->keep_private || !agreed || row->source == BATTLE_IMPORT)
+    if (row->number == reviewing->last || row->review != REVIEW_NONE || row->keep_private ||
+        !agreed)
         return true;
     if (!review_needed(reviewing->db, row, &found, &reviewing->err))
         return false;
@@ -156,7 +156,10 @@ bool review_each(struct db *db, const struct review_query *query,
 {
     struct reviewing reviewing = {
         .db = db, .query = query, .each = each, .user = user, .err = ERR_INIT};
-    bool ok = battles_each(db, &BATTLE_FILTER_ALL, on_battle, &reviewing, err);
+    struct battle_filter filter = BATTLE_FILTER_ALL;
+    filter.after = query->after;
+    filter.fought_here = true;
+    bool ok = battles_each(db, &filter, on_battle, &reviewing, err);
     if (ok && reviewing.err.code != ERR_NONE) {
         *err = reviewing.err;
         ok = false;

@@ -18,7 +18,8 @@
     " LEFT JOIN voters w ON w.number = s.voter LEFT JOIN feedback f ON f.vote = s.seq"             \
     " LEFT JOIN battle_tags m ON m.battle = b.number AND m.tagger = ?6 AND m.id <= ?7"             \
     " WHERE b.created_ms >= ?1 AND b.created_ms < ?2 AND (?3 < 0 OR s.judge = ?3)"                 \
-    " AND (?4 IS NULL OR b.campaign = ?4) AND (?5 = 0 OR s.counted = 0) ORDER BY b.number, s.seq"
+    " AND (?4 IS NULL OR b.campaign = ?4) AND (?5 = 0 OR s.counted = 0) AND b.number > ?8"         \
+    " AND (?9 < 0 OR b.source <> ?9) ORDER BY b.number, s.seq"
 
 static struct style_counts style_from_row(const struct db_rows *rows, int first)
 {
@@ -79,7 +80,8 @@ bool battles_each(struct db *db, const struct battle_filter *filter,
                              DB_INT(filter->to_ms > 0 ? filter->to_ms : INT64_MAX),
                              DB_INT(filter->judge), DB_STRING(filter->campaign),
                              DB_INT(filter->voted_only), DB_INT(filter->tagger),
-                             DB_INT(filter->tags)),
+                             DB_INT(filter->tags), DB_INT(filter->after),
+                             DB_INT(filter->fought_here ? BATTLE_IMPORT : -1)),
                    err))
         return false;
     bool more = true;

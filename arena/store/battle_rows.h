@@ -16,6 +16,8 @@ struct battle_filter {
     const char *campaign;   /* id; NULL: any */
     bool voted_only;        /* only battles with a counted vote */
     int64_t tagger, tags;   /* with this tagger's tags (battle_tags.h) up to that row; 0: none */
+    int64_t after;          /* only numbers above it */
+    bool fought_here;       /* none that were imported */
 };
 #define BATTLE_FILTER_ALL ((struct battle_filter){.judge = -1})
 

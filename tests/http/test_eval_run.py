@@ -5,11 +5,14 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
+from contextlib import closing
 
 import jsonschema
 import pytest
@@ -84,11 +87,19 @@ class Lab:
         return json.loads(self.run("report", *words, "--format", "json").stdout)
 
     def ask(self, sql):
-        database = sqlite3.connect(f"file:{self.data}/arena.db?mode=ro", uri=True)
         try:
-            return database.execute(sql).fetchall()
-        finally:
-            database.close()
+            with closing(sqlite3.connect(f"file:{self.data}/arena.db?mode=ro", uri=True)) as database:
+                return database.execute(sql).fetchall()
+        except sqlite3.OperationalError:
+            return self.ask_the_dead(sql)
+
+    def ask_the_dead(self, sql):
+        """Whoever was killed may have left a journal to roll back: of a copy, so that arena finds it as it was."""
+        with tempfile.TemporaryDirectory() as folder:
+            for file in self.data.glob("arena.db*"):
+                shutil.copy(file, folder)
+            with closing(sqlite3.connect(f"{folder}/arena.db")) as database:
+                return database.execute(sql).fetchall()
 
     def has(self, table):
         """Is there such a table, with a row in it? Whoever was killed may not have made any."""
