@@ -4,7 +4,7 @@
  * Every voter is left out in turn and the rest is fitted again, so what is said is what `arena
  * leaderboard --without-voter` shows: a model's rating moves too because another one drops out of
  * the ranked. The busiest voters are tried, as many as INFLUENCE_WORK allows. Of plain
- * Bradley-Terry; pure, on a worker: a second at the most. */
+ * Bradley-Terry; pure, on a worker: at most some 2.4 s of a core (126 models, 2,000 voters). */
 #ifndef ARENA_BOARD_INFLUENCE_H
 #define ARENA_BOARD_INFLUENCE_H
 
