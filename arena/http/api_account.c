@@ -177,6 +177,21 @@ static bool take_tries(struct http_request *request, const char *name, struct er
                       proxied_take_rate(request, RATE_LOGIN, err));
 }
 
+/* A password's check takes long, and on the writer everything has its order: what was checked still
+ * stands, and the voter is taken as it is by now; whoever changes it later changes the session too.
+ */
+static bool still_stands(struct errand *errand, struct db *tx, struct err *err)
+{
+    struct account *account = errand->data;
+    struct login now;
+    if (!logins_by_voter(tx, account->login.voter.id, &now, err))
+        return false;
+    if (strcmp(now.hash, account->login.hash) != 0)
+        return err_set(err, ERR_CONFLICT, "the password has just been changed: try again");
+    account->login = now;
+    return consents_find(tx, now.voter.id, &account->consent, err);
+}
+
 static bool hash_new(struct errand *errand, struct db *db, struct err *err)
 {
     struct account *account = errand->data;
@@ -191,7 +206,8 @@ static bool hash_new(struct errand *errand, struct db *db, struct err *err)
 static bool store_new(struct errand *errand, struct db *tx, struct err *err)
 {
     struct account *account = errand->data;
-    return logins_set(tx, errand->voter.id, account->name, account->hash, err);
+    return still_stands(errand, tx, err) &&
+           logins_set(tx, errand->voter.id, account->name, account->hash, err);
 }
 
 static bool confirm(struct errand *errand, struct err *err)
@@ -210,7 +226,8 @@ static bool start_anew(struct errand *errand, struct err *err)
     struct sessions *sessions = request->context->sessions;
     if (!*account->login.hash || !http_request_session(request).length)
         return confirm(errand, err);
-    struct voter voter = errand->voter;
+    struct voter voter = voter_from_record(&account->login.voter);
+    voter.consent = account->consent;
     memcpy(voter.name, account->name, sizeof voter.name);
     if (!sessions_end_all(sessions, voter.id, err) ||
         !sessions_add(sessions, &voter, request->token, err))
@@ -247,7 +264,7 @@ static bool check_password(struct errand *errand, struct db *db, struct err *err
         return false;
     bool set = found && *account->login.hash;
     if (password_check(text_of(account->password), set ? account->login.hash : NULL))
-        return consents_find(db, account->login.voter.id, &account->consent, err);
+        return true;
     if (!*account->name && !set)
         return err_set(err, ERR_FORBIDDEN, "you have no password yet: set one on your own page");
     return err_set(err, *account->name ? ERR_UNAUTHORIZED : ERR_FORBIDDEN,
@@ -280,6 +297,7 @@ void api_login(struct http_request *request)
         return;
     struct account *account = errand->data;
     errand->read = check_password;
+    errand->apply = still_stands;
     errand->then = sign_in;
     if (request->context->auth == AUTH_PROXY)
         err_set(&err, ERR_FORBIDDEN, "the proxy in front of this arena signs people in");

@@ -243,3 +243,18 @@ def test_one_link_opened_by_many_at_once(house):
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         replies = list(pool.map(lambda _: house.voter().post("/api/join", {"token": token}), range(20)))
     assert sorted(reply.status for reply in replies).count(201) == 1
+
+
+def test_two_passwords_at_once(house):
+    """Both know the old one while the slow check runs; the first to be stored ends that, and the other is told."""
+    owner = newcomer(house)
+    assert owner.post("/api/account/password", {"name": "trudy", "password": PASSWORD}).status == 200
+    thief = house.voter()
+    thief.cookies = dict(owner.cookies)
+    bodies = [{"name": "trudy", "password": f"another good one {who}", "current": PASSWORD} for who in range(2)]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        login = pool.submit(house.voter().post, "/api/login", {"name": "trudy", "password": PASSWORD})
+        replies = list(pool.map(lambda one, body: one.post("/api/account/password", body), (owner, thief), bodies))
+    assert [reply.status for reply in replies].count(200) == 1 and login.result().status in (200, 401, 409)
+    alive = [house.voter().post("/api/login", {"name": "trudy", "password": body["password"]}).status for body in bodies]
+    assert sorted(alive) == [200, 401] and alive.index(200) == [reply.status for reply in replies].index(200)
