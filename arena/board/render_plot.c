@@ -11,7 +11,7 @@
 #include "board/render_json.h"
 
 #define HEAT_MOST 60  /* models in the heat map and the rank plot: more would be unreadable */
-#define LABEL_MOST 36 /* characters of a name that stand in a margin */
+#define LABEL_MOST 29 /* characters of a name that stand in a margin */
 
 /* A name, shortened to what fits beside a plot. */
 static void add_label(struct buf *out, const char *name)
@@ -163,8 +163,8 @@ void plot_heat_map(struct buf *out, const struct leaderboard *board)
             if (i != j)
                 add_heat_cell(out, board, i, j, cell);
     buf_add_string(out,
-                   "</svg></div><p>Share won by the row against the column, a tie half: warm wins, "
-                   "cool loses.</p>\n");
+                   "</svg></div><p>Share won by the row against the column, a tie half: blue where "
+                   "the row wins more, orange where it loses more.</p>\n");
 }
 
 void plot_distribution(struct buf *out, const struct leaderboard *board)

@@ -46,6 +46,20 @@ static void add_record(const struct tally_record *record, struct sheet *sheet)
     sheet_add(sheet, "%" PRIu64, record->ties + record->both_bad);
 }
 
+/* Why some have no rank, below the table: in it the reasons would push the figures aside. */
+static void note_unranked(const struct leaderboard *board, struct sheet *sheet)
+{
+    struct buf note;
+    if (!board->unranked_count)
+        return;
+    buf_init(&note, 64 << 10);
+    for (size_t k = 0; k < board->unranked_count; k++)
+        buf_printf(&note, "%s%s (%s)", k ? "; " : "Not ranked: ", board->unranked[k].name,
+                   board->unranked[k].reason);
+    sheet_note(sheet, "%s.", note.data ? note.data : "");
+    buf_done(&note);
+}
+
 void report_board(const struct report *report, int who, struct sheet *sheet)
 {
     static const char *const TITLES[2] = {"Votes of judges", "Votes of people"};
@@ -66,12 +80,13 @@ void report_board(const struct report *report, int who, struct sheet *sheet)
     }
     for (size_t k = 0; k < board->unranked_count; k++) {
         const struct leaderboard_unranked *row = &board->unranked[k];
-        sheet_add(sheet, "%s: %s", row->name, row->reason);
+        sheet_add(sheet, "%s", row->name);
         sheet_add(sheet, "-");
         sheet_add(sheet, "-");
         sheet_add(sheet, "-");
         add_record(&row->record, sheet);
     }
+    note_unranked(board, sheet);
 }
 
 /* --- how it was asked --- */

@@ -115,7 +115,7 @@ static bool sheet_standing(const struct asking *asking, struct sheet *sheet)
     }
     for (size_t k = 0; k < board->unranked_count; k++)
         if (is_version_of(board->unranked[k].name, asking->model))
-            sheet_note(sheet, "%s is not ranked: %s", board->unranked[k].name,
+            sheet_note(sheet, "%s is not ranked (%s).", board->unranked[k].name,
                        board->unranked[k].reason);
     if (!board->votes)
         sheet_note(sheet, "No vote counts here yet.");

@@ -214,12 +214,15 @@ def test_sampling_and_moderation_and_the_log(admin, axe):
 
 
 def test_what_exports_hold_back(visit, mixed, axe, models):
+    page = (admin := visit(server=mixed).open("/admin/moderation")).page
+    page.wait_for_selector("text=Nothing to look at")
+    assert not page.is_visible("h2:text-is('Battles')")
     models.scripts["ours-one"] = models.scripts["ours-two"] = models.scripts[NAMES[1]] = Script("Write to her then.")
     player = mixed.voter()
     player.agree("export")
     battle, _ = player.ready("My address is ada.lovelace@lab-mail.org, what now?")
     player.vote(battle)
-    page = (admin := visit(server=mixed).open("/admin/moderation")).page
+    admin.open("/admin/moderation")
     page.wait_for_selector("text=Held back from exports")
     page.click("button:text-is('Look')")
     page.wait_for_selector("text=Write to her then. >> nth=0")

@@ -5,6 +5,8 @@ from arena_server import ArenaServer
 from pages import NAMES
 from test_axe import check
 
+LONG_USE = "Ranking engines.\n" * 40  # scrolls within its card, with the keyboard too
+
 
 @pytest.fixture(scope="module")
 def offering(models):
@@ -18,7 +20,7 @@ def test_from_the_form_to_a_working_key(visit, offering, axe, size):
     stranger = visit(size, theme, server=offering).open("/access")
     page = stranger.page
     check(stranger, axe, "form")
-    for name, text in {"name": f"Ada {size}", "email": "ada@example.org", "use": "Ranking engines."}.items():
+    for name, text in {"name": f"Ada {size}", "email": "ada@example.org", "use": LONG_USE}.items():
         page.fill(f"[name={name}]", text)
     page.click("#ask button")
     page.wait_for_selector("#asked:not([hidden])")

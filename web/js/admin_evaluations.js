@@ -1,7 +1,7 @@
 // The evaluations: how far each is, the report of one, and any pair of it side by side.
 import { el } from "./dom.js";
 import { get } from "./api.js";
-import { badge, card, choice, count, figures, nothing, plural, section, time } from "./admin_kit.js";
+import { badge, card, choice, count, figures, lasting, nothing, plural, section, time } from "./admin_kit.js";
 import { Reader } from "./reader.js";
 import { sheets } from "./sheet.js";
 
@@ -23,15 +23,16 @@ function progressOf(run) {
   if (!progress) return [nothing("Nothing told yet.")];
   const seconds = Math.max(progress.seconds, 0.1);
   const left = run.state === "running" && progress.done
-    ? `${plural(Math.ceil((progress.planned - progress.done) * seconds / progress.done), "second")} left` : null;
+    ? `${lasting((progress.planned - progress.done) * seconds / progress.done)} left` : null;
   const failed = progress.sides.reduce((sum, side) => sum + side.failed, 0);
   return [bar(progress), figures(
     ["Done", `${count.format(progress.done)} of ${count.format(progress.planned)}`, left],
-    ["Rate", `${(progress.done / seconds).toFixed(1)} a second`, `over ${plural(Math.round(seconds), "second")}`],
+    ["Time", lasting(seconds), `${(progress.done / seconds).toFixed(1)} a second`],
     ["Calls", count.format(progress.calls), failed ? `${count.format(failed)} failed` : null],
-    ["Votes", count.format(progress.votes), progress.disagreements ? `${progress.disagreements} undecided` : null],
-    ["Of people", count.format(run.people_votes),
-      run.people_wanted ? `of ${count.format(run.people_wanted)} votes` : null],
+    ["Judges’ votes", count.format(progress.votes),
+      progress.disagreements ? `${progress.disagreements} undecided` : null],
+    ["People’s votes", count.format(run.people_votes),
+      run.people_wanted ? `of ${count.format(run.people_wanted)}` : null],
     ["Spent", dollars(progress.spent_usd), progress.budget_usd ? `of ${dollars(progress.budget_usd)}` : null])];
 }
 
@@ -146,7 +147,7 @@ async function one(frame, id) {
   document.getElementById("title").textContent = report.name;
   document.title = `${report.name} · arena`;
   frame.summary(`${WORD[report.state] ?? report.state}${report.reason ? `: ${report.reason}` : ""}, after `
-    + `${plural(Math.round(report.seconds), "second")}; ${plural(report.prompts, "prompt")}, `
+    + `${lasting(Math.max(report.seconds, 1))}; ${plural(report.prompts, "prompt")}, `
     + `${plural(report.pairs, "pair")}. Evaluation ${report.id}.`);
   frame.acts(el("a", { class: "button quiet edged", href: location.pathname }, "All evaluations"));
   const { part, open, draw } = pairs(frame, run, encodeURIComponent(report.id));

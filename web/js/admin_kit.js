@@ -12,13 +12,20 @@ export const plural = (number, word, words = `${word}s`) => `${count.format(numb
 
 // How long ago, in the largest unit that fits: lists are read for "lately or not".
 export function ago(ms) {
-  const steps = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"], [12, "month"], [Infinity, "year"]];
-  let value = Math.max(0, (Date.now() - ms) / 1000);
+  const steps = [[60, "minute"], [24, "hour"], [30, "day"], [12, "month"], [Infinity, "year"]];
+  let value = (Date.now() - ms) / 60000;
+  if (value < 1) return "just now";
   for (const [size, unit] of steps) {
-    if (value < size) return value < 45 && unit === "second" ? "just now" : `${plural(Math.round(value), unit)} ago`;
+    if (value < size) return `${plural(Math.floor(value), unit)} ago`;
     value /= size;
   }
   return "";
+}
+
+// A time that something took, in the largest unit that tells it well.
+export function lasting(seconds) {
+  const [size, unit] = seconds < 120 ? [1, "second"] : seconds < 7200 ? [60, "minute"] : [3600, "hour"];
+  return plural(Math.ceil(seconds / size), unit);
 }
 
 export const badge = (text, off = false) => el("span", { class: off ? "badge off" : "badge" }, text);
@@ -63,6 +70,12 @@ export function choice(word, name, options, chosen) {
 
 export function tick(word, name, checked = false) {
   return el("label", { class: "check" }, el("input", { type: "checkbox", name, checked }), word);
+}
+
+// What somebody wrote. A long one scrolls within its place, with the keyboard too.
+export function excerpt(text, kind = "") {
+  const long = text.length > 400 || text.split("\n").length > 8;
+  return el("p", { class: `excerpt ${kind}`, tabindex: long ? 0 : null }, text);
 }
 
 // A form of its own that opens over the page; `send` gets its elements. What it throws is shown in it.

@@ -1,7 +1,7 @@
 // Battles that somebody should look at: an answer that named its model, a vote that was not counted, a comment.
 import { el } from "./dom.js";
 import { get, post } from "./api.js";
-import { badge, button, card, count, nothing, section, tick, time } from "./admin_kit.js";
+import { badge, button, card, count, excerpt, nothing, section, tick, time } from "./admin_kit.js";
 
 const WHY = {
   self_identified: "an answer named its model", not_blind: "names were known", daily_cap: "over the day’s number",
@@ -23,11 +23,11 @@ function words(vote) {
 
 function text(lane, name, said) {
   return el("div", { class: "side" }, el("p", { class: "about" }, el("span", { class: `disc ${lane}` },
-    lane.toUpperCase()), ` ${name}`), el("p", { class: "excerpt" }, said ?? "Nothing is stored."));
+    lane.toUpperCase()), ` ${name}`), excerpt(said ?? "Nothing is stored."));
 }
 
 function turn(battle, { prompt, a, b }) {
-  return el("div", { class: "exchange" }, el("p", { class: "excerpt prompt" }, prompt ?? "The prompt was erased."),
+  return el("div", { class: "exchange" }, excerpt(prompt ?? "The prompt was erased.", "prompt"),
     el("div", { class: "sides" }, text("a", battle.model_a, a), text("b", battle.model_b, b)));
 }
 
@@ -106,6 +106,7 @@ async function review(frame, place) {
 export async function open(frame) {
   const list = el("div", { class: "cards wide" });
   const more = button("Earlier", (pressed) => frame.run(pressed, next));
+  const battles = section("Battles", null, list, more);
   const every = tick("Unremarkable ones too", "all");
   let query = "";
   async function next() {
@@ -114,6 +115,7 @@ export async function open(frame) {
     list.append(...page.battles.map(show));
     query = `before=${page.next}`;
     more.hidden = page.next === null;
+    battles.hidden = !list.hasChildNodes();
     frame.summary(list.hasChildNodes()
       ? "Battles that are over, of voters who agreed to the notice; none that was kept private."
       : "Nothing to look at: no answer named its model, and every vote counted.");
@@ -127,5 +129,5 @@ export async function open(frame) {
   const back = el("div");
   await next();
   await review(frame, back);
-  frame.body.replaceChildren(back, section("Battles", null, list, more));
+  frame.body.replaceChildren(back, battles);
 }

@@ -1,7 +1,7 @@
 // Who asked for a key, what was decided, and what the keys are used for.
 import { announce, el } from "./dom.js";
 import { get, post } from "./api.js";
-import { ask, badge, button, card, count, day, field, figures, longField, nothing, plural, section }
+import { ask, badge, button, card, count, day, excerpt, field, figures, longField, nothing, plural, section }
   from "./admin_kit.js";
 import { sentence } from "./form.js";
 
@@ -61,7 +61,7 @@ function show(frame, request, changed) {
     title: request.name, badges: [badge(STATES[request.state], request.state !== "pending")],
     about: [request.organisation, request.email, `asked ${day(request.asked_ms)}`].filter(Boolean).join(" · "),
     still: request.state === "refused", acts: acts(frame, request, changed),
-  }, el("p", { class: "excerpt" }, request.use), said && el("p", { class: "said" }, said));
+  }, excerpt(request.use), said && el("p", { class: "said" }, said));
 }
 
 function usage({ requests, input_tokens: input, output_tokens: output }) {

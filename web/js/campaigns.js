@@ -13,6 +13,7 @@ const percent = (share) => (share === null || share === undefined ? "–" : `${(
 const set = (share) => `${Number((100 * share).toFixed(2))} %`; // as somebody typed it
 const date = (text) => when.format(new Date(text));
 const plural = (n, one, many) => `${count.format(n)} ${n === 1 ? one : many}`;
+const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
 const SCALE = { ticks: [0, 25, 50, 75, 100], at: (value) => `${value}%` };
 
 const { may } = await enter();
@@ -45,7 +46,8 @@ function far({ progress, question, state }) {
     goal && el("progress", { max: goal, value: Math.min(progress.votes, goal), "aria-label": "Votes" }),
     el("span", {}, said), el("span", {}, plural(progress.voters, "voter", "voters")),
     state === "running" && progress.queue.wanted > 0
-      && el("span", {}, `${count.format(progress.queue.wanted - progress.queue.taken)} places free in the queue`));
+      && el("span", {}, `room for ${plural(progress.queue.wanted - progress.queue.taken, "vote", "votes")} `
+        + "in the queue"));
 }
 
 const badge = ({ state }) => el("span", { class: state === "running" ? "badge" : "badge over" },
@@ -70,7 +72,7 @@ function entry(campaign) {
     el("h2", {}, campaign.title), badge(campaign),
     el("p", {}, [...about(campaign), date(campaign.registered)].join(" · ")),
     far(campaign), waiting(campaign),
-    campaign.reason && el("p", {}, `Ended: ${campaign.reason}.`)));
+    campaign.reason && el("p", {}, `Ended: ${sentence(campaign.reason)}`)));
 }
 
 function showList({ campaigns }) {
@@ -121,7 +123,8 @@ function resultRow(row) {
   const bar = { rating: 100 * row.win_rate, rating_lower: 100 * row.lower, rating_upper: 100 * row.upper };
   return el("tr", {},
     el("th", { scope: "row", class: "name" }, el("b", {}, row.versus),
-      el("span", { class: "maker" }, `${percent(row.win_rate)}, ${percent(row.lower)} to ${percent(row.upper)}`)),
+      el("span", { class: "maker" }, known
+        ? `${percent(row.win_rate)}, ${percent(row.lower)} to ${percent(row.upper)}` : "no votes yet")),
     el("td", { class: "chart" }, known && intervalBar(bar, SCALE)),
     el("td", { class: "number" }, count.format(row.votes)),
     el("td", { class: "number" }, count.format(row.wins)),
@@ -180,7 +183,7 @@ function raters({ raters: all }) {
 function variants(report) {
   return [
     el("h2", {}, "Every variant tried"),
-    across("Variants", el("table", {},
+    across("Variants", el("table", { class: "variants" },
       el("thead", {}, el("tr", {},
         ...["Model", "Version", "Since", "Votes"].map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, ...report.variants.map((row) => el("tr", {},
@@ -211,7 +214,7 @@ function showOne(campaign) {
   byId("summary").replaceChildren(...about(campaign), " ", badge(campaign));
   byId("acts").replaceChildren(...acts(campaign));
   byId("content").replaceChildren(far(campaign), waiting(campaign) ?? "",
-    campaign.reason ? el("p", { class: "note" }, `Ended ${date(campaign.ended)}: ${campaign.reason}.`) : "",
+    campaign.reason ? el("p", { class: "note" }, `Ended ${date(campaign.ended)}: ${sentence(campaign.reason)}`) : "",
     questionFacts(campaign), ...results(campaign), ...raters(campaign),
     ...(campaign.report ? [...variants(campaign.report), signature(campaign)] : []));
 }

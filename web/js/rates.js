@@ -32,7 +32,9 @@ export function ratesTable({ reliability = [] }) {
 }
 
 function agreed(agreement) {
-  const parts = Object.entries(NAMES).map(([key, name]) => {
+  const judged = Object.entries(NAMES).filter(([key]) => agreement[key].of > 0);
+  if (judged.length === 0) return "Its agreement with people is not measured yet.";
+  const parts = judged.map(([key, name]) => {
     const its = agreement[key];
     const kappa = Number.isFinite(its.kappa) ? ` (kappa ${its.kappa.toFixed(2)})` : "";
     return `${its.agreed} of ${its.of} for ${name}${kappa}`;
@@ -40,11 +42,11 @@ function agreed(agreement) {
   return `Of ${agreement.sample} prompts labelled by people it agrees on ${parts.join(", ")}.`;
 }
 
-// A sentence on the tagger; empty where nobody tags.
+// A sentence on the tagger; empty where nobody has tagged anything.
 export function taggerSentence({ tagger }) {
-  if (!tagger) return "";
+  if (!tagger || tagger.tagged + tagger.malformed === 0) return "";
   const trust = tagger.agreement ? agreed(tagger.agreement) : "Its agreement with people is not measured yet.";
   return `Creative writing, hard prompts and instruction following are told apart by ${tagger.model} (version `
     + `${tagger.version.slice(0, 8)}): ${count.format(tagger.tagged)} battles tagged, `
-    + `${count.format(tagger.malformed)} answers without a form that counts. ${trust}`;
+    + `${count.format(tagger.malformed)} answers in no form that counts. ${trust}`;
 }

@@ -4,7 +4,7 @@ import { announce, el } from "./dom.js";
 import { Answer } from "./answer.js";
 import { problem } from "./form.js";
 import { REASONS } from "./words.js";
-import { badge, button, count } from "./admin_kit.js";
+import { badge, button, count, excerpt } from "./admin_kit.js";
 import { settingsText } from "./sheet.js";
 
 const PAGE = 100;
@@ -28,7 +28,7 @@ function head(lane, item) {
 
 function exchange(turn, item) {
   return el("div", { class: "exchange" },
-    el("p", { class: "excerpt prompt" }, turn.prompt ?? "The prompt was erased."),
+    excerpt(turn.prompt ?? "The prompt was erased.", "prompt"),
     el("div", { class: "columns" }, ...["a", "b"].map((lane) =>
       el("div", { class: "side" }, head(lane, item), answer(turn[lane])))));
 }
@@ -61,7 +61,7 @@ function opinion(vote, item) {
   vote.recognised && !["no", "none"].includes(vote.recognised) && el("p", { class: "about" }, "Recognised a model."),
   vote.comment && el("blockquote", {}, vote.comment),
   (vote.replies ?? []).length > 0 && el("details", {}, el("summary", {}, "What it wrote"),
-    ...vote.replies.map((text) => el("p", { class: "excerpt" }, text))));
+    ...vote.replies.map((text) => excerpt(text))));
 }
 
 function pane(item) {

@@ -13,6 +13,7 @@ export function settingsText(value) {
 
 // Settings stand in a cell as an object, maybe behind a word.
 function cell(text) {
+  if (text === "-") return ["–"];
   const found = /^([^{]*)(\{.*\})$/s.exec(text);
   if (!found) return [text];
   try {
