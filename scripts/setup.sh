@@ -53,6 +53,9 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
 
 # A preset's build folder, configured once; quiet unless something has to be built.
 build() {
-    [ -f "build/$1/build.ninja" ] || cmake --preset "$1" >/dev/null || die "cmake could not configure build/$1"
+    if [ ! -f "build/$1/build.ninja" ]; then
+        say "Building in build/$1: a few minutes, this first time"
+        cmake --preset "$1" >/dev/null || die "cmake could not configure build/$1"
+    fi
     cmake --build "build/$1" --target "${2:-all}" -- --quiet >&2 || die "build/$1 failed"
 }

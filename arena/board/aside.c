@@ -61,6 +61,8 @@ static void tell_tagger(void *user, const struct tagger_record *record)
     if (record->agreement.data)
         json_put_raw(&json, "agreement", record->agreement);
     json_put_close(&json, '}');
+    if (count.tagged + count.malformed == 0)
+        return;
     buf_printf(&telling->aside->tagger_line,
                "creative_writing, hard_prompts and instruction_following are as %s says (version "
                "%.8s; %" PRId64 " battles tagged, %" PRId64 " answers in no form that counts); ",

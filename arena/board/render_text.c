@@ -229,9 +229,9 @@ void render_table(struct buf *out, const struct leaderboard *board, int columns)
                board->options.category ? board->options.category : "overall", board->votes,
                render_plural(board->votes));
     render_subtitle(out, board);
-    buf_add_string(out, "\n\n");
+    buf_add_char(out, '\n');
     if (board->model_count) {
-        buf_add_string(out, "rank  range   model");
+        buf_add_string(out, "\nrank  range   model");
         pad(out, 5, names);
         buf_add_string(out, "  rating ±      ");
         pad(out, 0, scale.width);

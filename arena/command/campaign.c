@@ -3,6 +3,7 @@
  * database beside it. */
 #include "command/command.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -53,8 +54,10 @@ static json_t *path_of(const char *path, struct err *err)
 {
     char *whole = realpath(path, NULL);
     json_t *value = whole ? json_string(whole) : NULL;
-    if (!value)
-        err_set(err, ERR_IO, "%s: cannot be found, or its name is not UTF-8", path);
+    if (!whole)
+        err_sys(err, ERR_IO, errno, "cannot open %s", path);
+    else if (!value)
+        err_set(err, ERR_IO, "%s: a file's name must be UTF-8 here", path);
     free(whole);
     return value;
 }

@@ -386,9 +386,8 @@ static int run(int argc, char **argv)
     if (positional == 0 || !ACTS[act].word || (ACTS[act].needs && !wish.what) ||
         (ACTS[act].asks_model && !wish.model)) {
         fprintf(stderr,
-                "arena eval: say run SPEC.json, resume ID, status [ID], report [ID], "
-                "from-losses --model X,\n            why --model X or agreement\nTry: arena "
-                "help eval\n");
+                "arena eval: expected run SPEC.json, resume ID, status, report, from-losses "
+                "--model X, why --model X or agreement\nTry: arena help eval\n");
         return EXIT_USAGE;
     }
     return ACTS[act].act(&wish);

@@ -134,7 +134,8 @@ static void tell(uint64_t count, const char *what)
 
 static void tell_report(const struct wish *wish, const struct export_report *report)
 {
-    fprintf(stderr, "arena export: %" PRIu64 " rows\n", report->rows);
+    fprintf(stderr, "arena export: %" PRIu64 " row%s\n", report->rows,
+            report->rows == 1 ? "" : "s");
     bool pairs = wish->what == WHAT_PREFERENCES;
     tell(report->self, "votes on a version against itself left out (--all)");
     tell(report->not_counted,

@@ -36,8 +36,8 @@ static void print_day(FILE *out, int64_t ms)
 
 static void report(int64_t count, const char *role, int64_t expires_ms)
 {
-    fprintf(stderr, "%" PRId64 " invitation%s for the role %s, each to be used once until ", count,
-            count == 1 ? "" : "s", role);
+    fprintf(stderr, "%" PRId64 " invitation%s for the role %s, %sto be used once until ", count,
+            count == 1 ? "" : "s", role, count == 1 ? "" : "each ");
     print_day(stderr, expires_ms);
     fputc('\n', stderr);
 }
@@ -163,7 +163,7 @@ static const char *state_of(const struct invitation_record *record)
 static void print_row(void *user, const struct invitation_record *record)
 {
     char hex[DIGEST_HEX + 1];
-    (void)user;
+    ++*(size_t *)user;
     hex_encode(record->token_hash, DIGEST_SIZE, hex);
     printf("%.*s  %-9s  %-7s  ", INVITATION_ID_LENGTH, hex, state_of(record),
            voter_role_word(record->role));
@@ -174,9 +174,12 @@ static void print_row(void *user, const struct invitation_record *record)
 
 static bool list(const char *data, struct err *err)
 {
+    size_t count = 0;
     struct db *db = store_read_open(data, err);
-    bool ok = db && invitations_each(db, print_row, NULL, err);
+    bool ok = db && invitations_each(db, print_row, &count, err);
     db_close(db);
+    if (ok && !count)
+        fprintf(stderr, "no invitation yet\n");
     return ok;
 }
 

@@ -141,7 +141,7 @@ static bool revoke(const char *data, const char *id, struct err *err)
 static void print_row(void *user, const struct api_key_record *record,
                       const struct api_usage *today)
 {
-    (void)user;
+    ++*(size_t *)user;
     const char *state = record->revoked_ms                                            ? "revoked"
                         : record->expires_ms && record->expires_ms <= clock_wall_ms() ? "expired"
                                                                                       : "open";
@@ -152,9 +152,12 @@ static void print_row(void *user, const struct api_key_record *record,
 
 static bool list(const char *data, struct err *err)
 {
+    size_t count = 0;
     struct db *db = store_read_open(data, err);
-    bool ok = db && api_keys_each(db, api_day(clock_wall_ms()), print_row, NULL, err);
+    bool ok = db && api_keys_each(db, api_day(clock_wall_ms()), print_row, &count, err);
     db_close(db);
+    if (ok && !count)
+        fprintf(stderr, "no key yet\n");
     return ok;
 }
 

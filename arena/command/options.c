@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 static bool complain(const struct command *command, const char *what, const char *value,
                      const char *why)
 {
@@ -162,9 +164,23 @@ bool options_read(const struct command *command, int argc, char **argv,
     return true;
 }
 
+/* A message may quote a file: nothing of it steers the terminal. */
+static void print_quoting(const char *text)
+{
+    uint32_t code;
+    for (size_t left = strlen(text), step; left > 0; text += step, left -= step) {
+        step = utf8_decode(text, left, &code);
+        bool plain = step && (code >= 0xa0 || (code >= 0x20 && code < 0x7f) || code == '\n');
+        step += !step;
+        fwrite(plain ? text : "?", 1, plain ? step : 1, stderr);
+    }
+}
+
 int command_fail(const struct command *command, const struct err *err)
 {
-    fprintf(stderr, "arena %s: %s\n", command->name, err->message);
+    fprintf(stderr, "arena %s: ", command->name);
+    print_quoting(err->message);
+    fputc('\n', stderr);
     switch (err->code) {
     case ERR_IO:
     case ERR_CONFIG:
@@ -174,6 +190,7 @@ int command_fail(const struct command *command, const struct err *err)
     case ERR_BAD_JSON:
     case ERR_BAD_UTF8:
     case ERR_TOO_LARGE:
+    case ERR_NOT_FOUND:
     case ERR_CONFLICT:
     case ERR_STORE:
         return EXIT_USAGE;

@@ -11,10 +11,17 @@
 #include "eval/review.h"
 #include "store/reviews.h"
 
+struct listing {
+    const char *model;
+    size_t count;
+};
+
 /* Kinds of which patterns know nothing have the model's name beside them. */
 static void print_battle(void *user, const struct battle_row *row, const struct review_finds *found)
 {
-    const char *between = "", *model = user;
+    struct listing *listing = user;
+    const char *between = "", *model = listing->model;
+    listing->count++;
     printf("%.*s  ", (int)row->id.length, row->id.data);
     for (int kind = 0; kind < PERSONAL_KINDS; kind++) {
         bool alone = !(found->patterns & 1u << kind);
@@ -40,9 +47,12 @@ static bool list(const char *data, struct err *err)
     struct db *db = store_read_open(data, err);
     bool ok = db && battles_are_own(db, &query.own, err);
     query.own &= local;
+    struct listing listing = {finder.name, 0};
     ok = ok && finders_current(db, &finder, err) &&
-         review_each(db, &query, print_battle, finder.name, &next, err);
+         review_each(db, &query, print_battle, &listing, &next, err);
     db_close(db);
+    if (ok && !listing.count)
+        fprintf(stderr, "nothing is held back\n");
     return ok;
 }
 

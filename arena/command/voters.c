@@ -82,7 +82,7 @@ static bool add(const struct asked *asked, struct err *err)
 static bool print_row(void *user, const struct exclusion_record *record)
 {
     char from[16] = "the beginning";
-    (void)user;
+    ++*(size_t *)user;
     if (record->from_ms)
         day_write((uint16_t)(record->from_ms / DAY_MS), from);
     printf("%10" PRId64 "  from %-13s  %s  (%s)\n", record->voter, from, record->note,
@@ -92,15 +92,18 @@ static bool print_row(void *user, const struct exclusion_record *record)
 
 static bool list(const char *data, struct err *err)
 {
+    size_t count = 0;
     struct db *db = store_read_open(data, err);
-    bool ok = db && exclusions_each(db, INT64_MAX, print_row, NULL, err);
+    bool ok = db && exclusions_each(db, INT64_MAX, print_row, &count, err);
     db_close(db);
+    if (ok && !count)
+        fprintf(stderr, "nobody is left out\n");
     return ok;
 }
 
 static int usage(const char *why)
 {
-    fprintf(stderr, "arena voters: %s\nRead more: arena help voters\n", why);
+    fprintf(stderr, "arena voters: %s\nTry: arena help voters\n", why);
     return EXIT_USAGE;
 }
 

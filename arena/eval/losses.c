@@ -95,10 +95,10 @@ json_t *losses_spec(struct db *db, const struct losses_options *options, struct 
     json_t *spec = NULL;
     bool ok = gathering.prompts && gathering.rivals && gather(&gathering, db, err);
     if (ok && !gathering.lost)
-        err_set(err, ERR_NOT_FOUND, "%.100s has lost on no prompt that may be asked again",
+        err_set(err, ERR_WRONG_STATE, "%.100s has lost on no prompt that may be asked again",
                 options->model);
     else if (ok && !json_object_size(gathering.rivals))
-        err_set(err, ERR_NOT_FOUND, "none of those that %.100s lost to is configured",
+        err_set(err, ERR_WRONG_STATE, "none of those that %.100s lost to is configured",
                 options->model);
     else if (ok && !(spec = make_spec(&gathering)))
         err_set(err, ERR_MEMORY, "out of memory");

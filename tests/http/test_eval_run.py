@@ -168,7 +168,7 @@ def test_bad_specs_are_refused(tmp_path):
         lab.run("run", str(tmp_path / "none.json"), code=2)
         unknown = lab.run("run", lab.spec(competitors=["x", "nobody"]), "--dry-run", code=2)
         assert unknown.stdout == "" and 'no competitor "nobody"; there are: x, y, twin' in unknown.stderr
-        lab.run("resume", "nothing", code=1)
+        lab.run("resume", "nothing", code=2)
         assert not models.calls
 
 
@@ -495,7 +495,7 @@ def test_lost_prompts_are_asked_again(tmp_path):
         first = next(row for row in met if row[2] == "rival")
         assert first[0] == "overall" and first[7:] == ["3", "0", "3", "0", "0.0 %"]
         assert {row[0] for row in tables["By category"]} >= {"even", "odd"}
-        assert lab.run("why", "--model", "nobody", code=1).stderr
+        assert lab.run("why", "--model", "nobody", code=2).stderr
         assert "an easy one" in lab.run("why", "--model", "ours", "--format", "html").stdout
 
 

@@ -281,4 +281,4 @@ def test_versions_tell_what_changed(house, provider):
     assert len(json.loads(models(house.data, "versions", "left", "--format", "json"))["versions"]) == 2
     refused(voter.get("/api/roster/versions?name=nobody"), "not_found", "nobody")
     refused(voter.get("/api/roster/versions"), "bad_request", "name")
-    assert "nobody" in models(house.data, "versions", "nobody", code=1)
+    assert "nobody" in models(house.data, "versions", "nobody", code=2)

@@ -104,6 +104,7 @@ def test_bad_usage_is_one_clear_line(votes, args, message):
 @pytest.mark.parametrize("name, content, options, message", [
     ("utf-16.csv", VOTES.encode("utf-16"), [], "is UTF-16"),
     ("utf-16-be.jsonl", '{"model_a":"x"}\n'.encode("utf-16-be"), [], "zero byte"),
+    ("escapes.csv", b"\x1b[2Jname,\xff\n1,2\n", [], "(the columns are ?[2Jname,?)"),
     ("below-0.jsonl", b'{"model_a":"x","model_b":"y","winner":"tie","conv_metadata":{"sum_assistant_a_tokens":-5}}\n',
      ["--style"], "line 1: neither style counts (numbers of 0 or more"),
 ])
