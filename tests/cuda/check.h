@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/random_numbers.h"
+
 #if !defined(ARENA_ON_DEVICE)
 #include "tests/cuda/order.h"
 #endif
@@ -28,19 +30,6 @@
     } while (0)
 
 static struct cuda_stream *stream;
-
-static uint64_t random_state = 42;
-
-static inline uint32_t random_bits(void)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(random_state >> 33) ^ (uint32_t)(random_state >> 13);
-}
-
-static inline int random_below(int n)
-{
-    return (int)(random_bits() % (uint32_t)n);
-}
 
 static inline void must(int status, const char *what)
 {

@@ -2,19 +2,10 @@
 #ifndef TESTS_CUDA_DATA_H
 #define TESTS_CUDA_DATA_H
 
-#include "kernels/cpu/formats.h"
 #include "tests/cuda/check.h"
+#include "tests/random_weights.h"
 
 /* --- Random data --- */
-
-/* Roughly normal, variance 1. */
-static inline float random_normal(void)
-{
-    float sum = 0;
-    for (int i = 0; i < 12; i++)
-        sum += (float)(random_bits() & 0xffff) / 65536;
-    return sum - 6;
-}
 
 static inline void *host_new(size_t bytes)
 {
@@ -43,41 +34,12 @@ static inline float *random_rows(int rows, int columns, int stride, float size)
     return x;
 }
 
-static inline void put_half(uint8_t *p, float value)
-{
-    uint16_t h = float_half(value);
-    memcpy(p, &h, 2);
-}
-
-static inline void random_block(const struct kernel_type_info *info, uint8_t *block, float size)
-{
-    for (int i = 0; i < info->bytes; i++)
-        block[i] = (uint8_t)random_bits();
-    if (info->type == KERNEL_Q6_K) {
-        put_half(block + 208, size * random_normal() / 16);
-    } else if (info->type == KERNEL_MXFP4) {
-        block[0] = (uint8_t)(118 + random_below(12));
-    } else {
-        put_half(block, size * random_normal());
-        if (info->type == KERNEL_Q4_1 || info->type == KERNEL_Q5_1 || info->block == 256)
-            put_half(block + 2, size * random_normal());
-    }
-}
-
 /* A tensor as it lies in a file. */
 static inline uint8_t *random_tensor(enum kernel_type type, int rows, int columns, float size)
 {
-    const struct kernel_type_info *info = kernel_type_info(type);
-    size_t blocks = (size_t)rows * (size_t)columns / (size_t)info->block;
-    uint8_t *tensor = host_new(blocks * (size_t)info->bytes);
-    for (size_t i = 0; i < blocks; i++) {
-        uint8_t *block = tensor + i * (size_t)info->bytes;
-        float value = size * random_normal();
-        if (info->block > 1)
-            random_block(info, block, size);
-        else
-            kernel_quantize_weights(type, &value, block, 1);
-    }
+    size_t count = (size_t)rows * (size_t)columns;
+    uint8_t *tensor = host_new(random_weights_bytes(type, count));
+    CHECK(random_weights(type, tensor, count, size), "no weights of this type");
     return tensor;
 }
 

@@ -256,5 +256,6 @@ def test_two_passwords_at_once(house):
         login = pool.submit(house.voter().post, "/api/login", {"name": "trudy", "password": PASSWORD})
         replies = list(pool.map(lambda one, body: one.post("/api/account/password", body), (owner, thief), bodies))
     assert [reply.status for reply in replies].count(200) == 1 and login.result().status in (200, 401, 409)
-    alive = [house.voter().post("/api/login", {"name": "trudy", "password": body["password"]}).status for body in bodies]
+    alive = [house.voter().post("/api/login", {"name": "trudy", "password": body["password"]}).status
+             for body in bodies]
     assert sorted(alive) == [200, 401] and alive.index(200) == [reply.status for reply in replies].index(200)
