@@ -1,5 +1,6 @@
 /* A run begins in three steps: a worker reads the spec (or the stored run), the loop finds its
- * competitors in the roster, the writer stores the plan. Only then is it at work. */
+ * competitors in the roster, the writer stores the plan, or that it goes on. Only then is it at
+ * work, and whoever asked is told. */
 #include "eval/evals.h"
 
 #include <math.h>
@@ -319,18 +320,41 @@ static void read_stored(void *data)
     db_close(db);
 }
 
+/* Whoever looks at the store sees it at work before the reply comes, never as it ended before. */
+static bool store_again(struct db *tx, void *data, struct err *err)
+{
+    const struct beginning *beginning = data;
+    return eval_runs_update(tx, beginning->plan.number, EVAL_RUNNING, NULL, NULL,
+                            beginning->past.active_ms, clock_wall_ms(), err);
+}
+
+/* Another may have been asked for while this one was read. */
+static bool is_free(struct beginning *beginning)
+{
+    return !find_run(beginning->evals, beginning->plan.id) ||
+           err_set(&beginning->err, ERR_WRONG_STATE, "this evaluation is at work already");
+}
+
+static void again_is_stored(void *data, const struct err *err)
+{
+    struct beginning *beginning = data;
+    beginning->err = *err;
+    if (err->code != ERR_NONE || !is_free(beginning))
+        fail(beginning);
+    else
+        put_to_work(beginning);
+}
+
 static void stored_is_read(void *data, bool cancelled)
 {
     struct beginning *beginning = data;
     struct evals *evals = beginning->evals;
+    struct store_job job = {store_again, again_is_stored, beginning};
     if (cancelled || evals->stopping)
         err_set(&beginning->err, ERR_BUSY, "the arena is stopping");
-    if (beginning->err.code == ERR_NONE && find_run(evals, beginning->plan.id))
-        err_set(&beginning->err, ERR_WRONG_STATE, "this evaluation is at work already");
-    if (beginning->err.code != ERR_NONE || !find_sides(beginning))
+    if (beginning->err.code != ERR_NONE || !is_free(beginning) || !find_sides(beginning) ||
+        !store_submit(evals->options.store, &job, &beginning->err))
         fail(beginning);
-    else
-        put_to_work(beginning);
 }
 
 /* --- what others call --- */

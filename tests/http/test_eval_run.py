@@ -357,6 +357,27 @@ def test_inside_the_serving_arena(tmp_path):
             assert "nobody" in lab.run("run", lab.spec(competitors=["x", "nobody"]), code=2).stderr
 
 
+def test_going_on_inside_the_serving_arena_is_watched_to_its_end(tmp_path):
+    """How the run ended before is not how it ends now, however soon one looks."""
+    with Models(plain) as models:
+        models.scripts["x"] = Script(fault="status", status=400)
+        config = models.config("x", "y")
+        lab = Lab(tmp_path, config)
+        with ArenaServer(config=config, data=lab.data):
+            lab.run("run", lab.spec(2, competitors=["x", "y"]), code=1)
+            for _ in range(3):
+                assert "stopped" not in lab.run("resume", lab.id(), code=1).stderr
+            hold = threading.Event()
+            models.scripts["x"] = Script(hold=hold)
+            models.answer = lambda model, messages: models.scripts["x"]
+            process = lab.start("resume", lab.id(), "--retry-failed")
+            wait_until(lambda: models.active)
+            assert "running" in lab.run("status").stdout
+            hold.set()
+            out, err = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0 and out.endswith(" done\n"), err
+
+
 def test_people_agree_as_krippendorff_has_it(tmp_path):
     """A worked example of nominal data with missing values: three coders, fifteen units, alpha 0.691. Each coder is a
     voter of the queue, each unit a pair; a unit that a coder did not mark is skipped."""
