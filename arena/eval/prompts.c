@@ -93,6 +93,12 @@ static bool read_id(const json_t *row, char **out, struct err *err)
     return true;
 }
 
+/* How many bytes of a category's half are kept. */
+static int whole_characters(const char *text)
+{
+    return (int)utf8_complete_prefix(text, strnlen(text, LIMIT_NAME_BYTES - 1));
+}
+
 static bool read_category(const json_t *row, char **out, struct err *err)
 {
     const char *category = json_string_value(json_object_get(row, "category")),
@@ -102,7 +108,8 @@ static bool read_category(const json_t *row, char **out, struct err *err)
         return copy_string(out, "uncategorised", err);
     if (!part || !*part || strcmp(part, category) == 0)
         return copy_string(out, category, err);
-    snprintf(joined, sizeof joined, "%.127s/%.127s", category, part);
+    snprintf(joined, sizeof joined, "%.*s/%.*s", whole_characters(category), category,
+             whole_characters(part), part);
     return copy_string(out, joined, err);
 }
 

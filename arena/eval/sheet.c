@@ -1,6 +1,7 @@
 /* Widths are counted in characters, so that names in any script line up. */
 #include "eval/sheet.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,14 @@ void sheet_done(struct sheet *sheet)
     sheet->count = 0;
 }
 
+/* A cell is one line, and says nothing to a terminal: what stands in it may come from a file. */
+static void calm(char *cell)
+{
+    for (; *cell; cell++)
+        if (iscntrl((unsigned char)*cell))
+            *cell = ' ';
+}
+
 void sheet_add(struct sheet *sheet, const char *format, ...)
 {
     va_list args;
@@ -64,7 +73,7 @@ void sheet_add(struct sheet *sheet, const char *format, ...)
     sheet->cells = cells;
     va_start(args, format);
     if (vasprintf(&cells[sheet->count], format, args) >= 0)
-        sheet->count++;
+        calm(cells[sheet->count++]);
     else
         sheet->failed = true;
     va_end(args);

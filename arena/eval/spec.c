@@ -2,6 +2,7 @@
  * is stored and what is used cannot differ. */
 #include "eval/spec.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -263,15 +264,25 @@ static bool set_defaults(json_t *root, struct err *err)
     return ok || err_set(err, ERR_MEMORY, "out of memory");
 }
 
+/* It is shown in terminals; control characters would be obeyed there. */
+static bool read_name(struct eval_spec *spec, bool stored, struct err *err)
+{
+    if (!json_get_string(spec->root, "name", WHAT, &spec->name, err) || stored)
+        return spec->name != NULL;
+    for (const char *at = spec->name; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            return err_set(err, ERR_BAD_REQUEST, WHAT ": \"name\" holds a control character");
+    return true;
+}
+
 bool eval_spec_read(struct eval_spec *spec, const json_t *root, bool stored, struct err *err)
 {
     *spec = (struct eval_spec){.root = json_deep_copy(root)};
     if (!spec->root)
         return err_set(err, ERR_MEMORY, "out of memory");
     return check_objects(spec->root, err) && set_defaults(spec->root, err) &&
-           json_get_string(spec->root, "name", WHAT, &spec->name, err) &&
-           read_competitors(spec, err) && read_judges(spec, err) && read_pairs(spec, err) &&
-           (stored || read_prompts(spec, err)) &&
+           read_name(spec, stored, err) && read_competitors(spec, err) && read_judges(spec, err) &&
+           read_pairs(spec, err) && (stored || read_prompts(spec, err)) &&
            json_get_int_or(spec->root, "samples", WHAT, 1, LIMIT_EVAL_SAMPLES, &spec->samples,
                            err) &&
            json_get_int_or(spec->root, "overlap", WHAT, 1, 1000, &spec->overlap, err) &&

@@ -161,7 +161,8 @@ def test_bad_specs_are_refused(tmp_path):
                                              models.competitor("twin", model="x")]})
         for more, word in (({"competitors": ["x", "nobody"]}, "nobody"),
                            ({"competitors": ["x", "twin"]}, "same model"),
-                           ({"competitors": ["x", "y"], "budget": {"usd": 1}}, "price")):
+                           ({"competitors": ["x", "y"], "budget": {"usd": 1}}, "price"),
+                           ({"competitors": ["x", "y"], "name": "\x1b[31mred"}, "control character")):
             assert word in lab.run("run", lab.spec(**more), code=2).stderr
         (tmp_path / "bad.json").write_text('{"competitors":')
         lab.run("run", str(tmp_path / "bad.json"), code=2)
@@ -170,6 +171,19 @@ def test_bad_specs_are_refused(tmp_path):
         assert unknown.stdout == "" and 'no competitor "nobody"; there are: x, y, twin' in unknown.stderr
         lab.run("resume", "nothing", code=2)
         assert not models.calls
+
+
+def test_what_a_file_says_does_nothing_to_a_terminal(tmp_path):
+    with Models(judging(lambda judge, a, b: "A")) as models:
+        lab = Lab(tmp_path, models.config("x", "y", "judge"))
+        rows = [{"id": "\x1b[2J\n", "prompt": "why?", "category": "\x1b[31mred\r\n"},
+                {"prompt": "how?", "category": "\u00e9" * 150, "subcategory": "\u00fc" * 150}]
+        lab.run("run", lab.spec(rows, competitors=["x", "y"], judge="judge"))
+        for form in ("table", "md"):
+            shown_there = lab.run("report", "--format", form).stdout
+            assert "[31mred" in shown_there and not set("\x1b\r") & set(shown_there)
+        assert {row[0] for row in lab.ask("SELECT category FROM eval_prompts")} == {
+            "\x1b[31mred\r\n", "\u00e9" * 63 + "/" + "\u00fc" * 63}
 
 
 def test_going_on_makes_no_arena(tmp_path):
