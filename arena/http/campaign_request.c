@@ -2,6 +2,7 @@
  * question is registered, then read like a stored one. */
 #include "http/campaign_request.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,8 +91,12 @@ static bool take_texts(const json_t *body, const char *key, bool files, const js
                             "files are named by arena campaign on the arena's own machine");
 }
 
+/* The title is shown in terminals, and names the evaluation. */
 static bool name_it(struct question *question, struct err *err)
 {
+    for (const char *at = question->title; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            return err_set(err, ERR_BAD_REQUEST, WHAT ": \"title\" holds a control character");
     if (*question->title)
         return true;
     int length = snprintf(question->title, sizeof question->title, "%.90s against %.90s%s",

@@ -295,6 +295,8 @@ def test_a_browser_names_no_files(arena):
     body = {"model": "ours", "versus": ["rival"], "votes": 5, "prompts": "/etc/passwd"}
     contract.refused(voter.post("/api/campaigns", body), "forbidden", "own machine")
     body["prompts"] = ["Why?", "And how?"]
+    steers = voter.post("/api/campaigns", body | {"title": "\x1b[2J"})
+    contract.refused(steers, "bad_request", "control character")
     created = contract.ok(voter.post("/api/campaigns", body), "campaign_created", 201)
     voter.start()
     wait_for_queue(voter, 2)
