@@ -113,6 +113,9 @@ def test_runs_and_their_pairs(served):
     why = [row for row in page["report"]["why"] if row["category"] is None]
     assert {(row["against"], row["raters"], row["losses"]) for row in why} == {
         ("rival", "judges", 4), ("rival", "people", 4), ("third", "judges", 0), ("third", "people", 0)}
+    board = next(table for table in page["tables"] if table["title"] == "Votes of judges")
+    assert {row[0] for row in board["rows"]} == {"ours", "rival", "third"}
+    assert board["note"].startswith("Not ranked: ") and "rival (undefeated: " in board["note"]  # why, below the table
     prompt = contract.ok(voter.get(f"/api/evals/{run['id']}/prompt?prompt=3"), "eval_prompt")
     assert prompt["prompt"]["turns"] == ["question 3"] and prompt["prompt"]["category"] == "odd"
     assert [side[0]["text"] for side in prompt["answers"][0]] == list(SAID.values())
