@@ -19,6 +19,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+import weakref
 
 READY = re.compile(r"arena is ready: (https?://(\S+):(\d+)/)")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -240,6 +241,8 @@ class Voter:
 
 
 class ArenaServer:
+    known = weakref.WeakSet()  # for whoever reports a failure
+
     def __init__(self, config=None, data=None, listen="127.0.0.1:0", environment=None, arguments=()):
         self._own = None if data else tempfile.TemporaryDirectory(prefix="arena-test-")
         self.data = pathlib.Path(data or self._own.name)
@@ -261,6 +264,7 @@ class ArenaServer:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command + self.arguments, stdout=log, stderr=log, env=self.environment)
         self._wait_ready()
+        self.known.add(self)
         return self
 
     def _wait_ready(self):

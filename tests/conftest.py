@@ -33,6 +33,15 @@ def plain_scripts(request):
     if "provider" in request.fixturenames:
         provider = request.getfixturevalue("provider")
         provider.scripts.clear()
-        provider.scripts.update({"left": Script("Apples are round and red."),
-                                 "right": Script("Rivers run to the sea.")})
+        provider.scripts.update({"left": Script("Apples."), "right": Script("Rivers.")})
     yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the servers said stands beside a failure: whoever reads it may have nothing else."""
+    report = yield
+    if report.failed:
+        for known in ArenaServer.known:
+            report.sections.append((f"log of {known.data}", known.log()[-4000:]))
+    return report

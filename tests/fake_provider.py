@@ -20,7 +20,7 @@ from arena_server import wait_until
 
 @dataclasses.dataclass
 class Script:
-    text: str = "A short answer, in a few words, to look at."
+    text: str = "It is so."  # short: a battle shows it at a reader's pace
     chunk: int = 8           # characters a chunk
     first: float = 0.0       # seconds before the first chunk
     gap: float = 0.0         # and between two
@@ -188,7 +188,7 @@ class FakeProvider:
         return {"competitors": [self.competitor(name) for name in names], **more}
 
     def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()  # how soon it ends
         return self
 
     def __exit__(self, *arguments):

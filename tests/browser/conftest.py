@@ -15,6 +15,13 @@ from fake_provider import FakeProvider
 from pages import NAMES, ORGANISATIONS, Visit, script
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+# Off: what a window of Chromium brings along beside its page (a page for the suggestions under the address, another for
+# an assistant, a spare process), which took more of the processor than the pages that are tested; and what Playwright
+# turns off, of whose list the last one counts: asking the network, waiting with the first paint.
+FEATURES_OFF = (
+    "WebUIOmniboxPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess,HttpsUpgrades,MediaRouter,"
+    "NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,PreconnectToSearch"
+)
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
@@ -23,7 +30,8 @@ def chromium():
     if not os.access(CHROMIUM, os.X_OK):
         pytest.skip("browser: Debian's chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        arguments = ["--no-sandbox", f"--disable-features={FEATURES_OFF}"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
 

@@ -126,3 +126,13 @@ class Visit:
     def overflow(self):
         """By how many pixels the page is wider than its window."""
         return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def check(voter, axe, state):
+    """axe-core, put into a page once, finds nothing to object to; and nothing is wider than the window."""
+    if not voter.page.evaluate("'axe' in window"):
+        voter.page.evaluate(axe)
+    found = voter.page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((all) => all.violations)")
+    said = [(rule["id"], rule["impact"], [node["html"] for node in rule["nodes"][:5]]) for rule in found]
+    assert said == [], f"{state}: {said}"
+    assert voter.overflow() == 0, state

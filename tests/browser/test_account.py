@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pages import READY
-from test_axe import check, theme  # noqa: F401
+from pages import READY, check
+from test_axe import theme  # noqa: F401
 from test_invited import come_in, house, invite  # noqa: F401
 
 PASSWORD = "correct horse battery"

@@ -8,8 +8,7 @@ import pytest
 
 from arena_server import ArenaServer, binary
 from fake_provider import Script
-from pages import NAMES, ORGANISATIONS
-from test_axe import check
+from pages import NAMES, ORGANISATIONS, check
 
 
 @pytest.fixture

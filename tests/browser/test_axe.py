@@ -2,22 +2,12 @@
 
 import pytest
 
-from pages import ANSWER, NAMES, OVER, READY, STREAMING, asking, script
+from pages import ANSWER, NAMES, OVER, READY, STREAMING, asking, check, script
 
 
 @pytest.fixture(params=["light", "dark"])
 def theme(request):
     return request.param
-
-
-def check(voter, axe, state):
-    voter.page.evaluate(axe)
-    found = voter.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    said = [
-        (rule["id"], rule["impact"], [node["target"] for node in rule["nodes"]][:5]) for rule in found["violations"]
-    ]
-    assert said == [], f"{state}: {said}"
-    assert voter.overflow() == 0, state
 
 
 def small_targets(voter):

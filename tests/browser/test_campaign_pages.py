@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from arena_server import PATIENCE, ArenaServer, binary, wait_until
-from pages import NAMES, ORGANISATIONS, OVER, RATE, READY
+from pages import NAMES, ORGANISATIONS, OVER, RATE, READY, check
 
 PROMPTS = [f"Question {number}: why is the sky blue?" for number in range(10)]
 GOLD = {"prompt": "What is two and two?", "chosen": "It is four.", "rejected": "It is five, as everybody knows."}
@@ -115,15 +115,10 @@ def test_five_voters_from_the_command_to_the_signed_report(served, visit, axe, t
 
     lead.page.wait_for_selector("text=This report is final")
     assert lead.page.locator(".results tbody tr").count() == 1
-    lead.page.evaluate(axe)
-    found = lead.page.evaluate("axe.run()")["violations"]
-    assert found == [], [(item["id"], item["nodes"][0]["html"]) for item in found]
-    assert lead.overflow() <= 0
+    check(lead, axe, "report")
     phone = visit("phone", "dark", server=served).open(f"/campaigns/{campaign}")
     phone.page.wait_for_selector("text=This report is final")
-    phone.page.evaluate(axe)
-    assert phone.page.evaluate("axe.run()")["violations"] == []
-    assert phone.overflow() <= 0
+    check(phone, axe, "report on a phone")
     with lead.page.expect_download() as download:
         lead.page.click("text=Download the report")
     download.value.save_as(tmp_path / "downloaded.json")
@@ -148,9 +143,7 @@ def test_the_queue_on_a_phone(served, visit, axe):
     voter.page.click("#queue-start")
     voter.page.wait_for_selector(READY)
     assert voter.page.inner_text("#queue-text") == "0 voted, 9 more"
-    assert voter.overflow() <= 0
-    voter.page.evaluate(axe)
-    assert voter.page.evaluate("axe.run()")["violations"] == []
+    check(voter, axe, "queue")
     first = voter.page.inner_text("#opening")
     voter.page.reload()  # the same pair again: it is this voter's for half an hour
     voter.page.wait_for_selector(READY)
@@ -192,10 +185,7 @@ def test_the_lead_writes_the_question(served, visit, axe, size, tmp_path):
     assert lead.page.is_disabled(".takes button")
     lead.page.fill("[name=votes]", "15")
     lead.page.wait_for_selector(".takes .big:has-text('15')")
-    lead.page.evaluate(axe)
-    found = lead.page.evaluate("axe.run()")["violations"]
-    assert found == [], [(item["id"], item["nodes"][0]["html"]) for item in found]
-    assert lead.overflow() <= 0
+    check(lead, axe, "question")
     lead.page.click(".takes button")
     lead.page.click("dialog[open] .button.main")
     lead.page.wait_for_selector("#end")
@@ -224,9 +214,7 @@ def test_the_lead_ends_it(served, visit, axe, size):
     campaign, _ = create(served, "--precision", "5", "--decided", "0")
     lead = visit(size, server=served).open("/campaigns")
     lead.page.wait_for_selector(f"a[href='/campaigns/{campaign}']")
-    lead.page.evaluate(axe)
-    assert lead.page.evaluate("axe.run()")["violations"] == []
-    assert lead.overflow() <= 0
+    check(lead, axe, "campaigns")
     lead.page.click(f"a[href='/campaigns/{campaign}']")
     lead.page.click("#end")
     lead.page.fill("#stop-reason", "the checkpoint was withdrawn")
@@ -245,9 +233,7 @@ def test_named_models_never_reach_the_board(served, visit, axe, size, mode, lane
     voter.page.wait_for_selector("#named select")
     voter.ready()
     assert voter.page.locator(".head .who b").all_text_contents() == list(NAMES[: len(lanes)])
-    voter.page.evaluate(axe)
-    assert voter.page.evaluate("axe.run()")["violations"] == []
-    assert voter.overflow() <= 0
+    check(voter, axe, "named models")
     if mode == "side_by_side":
         voter.read_both()
     voter.page.click("[data-winner=model_a]")

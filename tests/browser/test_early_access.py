@@ -2,8 +2,7 @@
 import pytest
 
 from arena_server import ArenaServer
-from pages import NAMES
-from test_axe import check
+from pages import NAMES, check
 
 LONG_USE = "Ranking engines.\n" * 40  # scrolls within its card, with the keyboard too
 

@@ -8,8 +8,7 @@ import pytest
 
 from arena_server import PATIENCE, ArenaServer, binary
 from fake_provider import FakeProvider, Script
-from pages import NAMES, ORGANISATIONS
-from test_axe import check
+from pages import NAMES, ORGANISATIONS, check
 
 OURS, RIVAL = NAMES
 LONG = "### Answer\n\nIt is **{}**:\n\n- first\n- second\n\n```py\nprint(1)\n```\n\n|a|b|\n|-|-|\n|1|2|\n"

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 from arena_server import ArenaServer, binary, wait_until
-from pages import NAMES, ORGANISATIONS, READY
-from test_axe import check, small_targets, theme  # noqa: F401
+from pages import NAMES, ORGANISATIONS, READY, check
+from test_axe import small_targets, theme  # noqa: F401
 
 
 @pytest.fixture(scope="module")

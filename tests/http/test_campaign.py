@@ -27,7 +27,7 @@ def command(server, *arguments, code=0):
 @pytest.fixture
 def arena(provider):
     for name in MODELS:
-        provider.scripts[name] = Script(text=f"This is what {len(name)} letters say.")
+        provider.scripts[name] = Script(text=f"{len(name)} words.")
     with ArenaServer(config=provider.config(*MODELS)) as server:
         yield server
 

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 
 from arena_server import ArenaServer, binary
-from fake_provider import Script
 from test_data_import import arena, board, lines, load, rank, rows, same, vote
 
 
@@ -96,7 +95,6 @@ def test_cells_that_a_spreadsheet_would_compute(tmp_path):
 
 
 def test_a_table_without_rows_says_its_columns(provider, tmp_path):
-    provider.scripts["left"], provider.scripts["right"] = Script("Apples."), Script("Rivers.")
     config = provider.config("left", "right", limits={"min_votes": 1})
     for competitor in config["competitors"]:
         competitor["outputs_may_train"] = True
@@ -126,7 +124,6 @@ def test_what_a_killed_export_left_is_taken_away(tmp_path):
 
 
 def test_battles_and_pairs_of_a_real_arena(provider, tmp_path):
-    provider.scripts["left"], provider.scripts["right"] = Script("Apples."), Script("Rivers.")
     config = provider.config("left", "right", limits={"min_votes": 1})
     for competitor in config["competitors"]:
         competitor["outputs_may_train"] = True
@@ -193,7 +190,6 @@ def test_battles_and_pairs_of_a_real_arena(provider, tmp_path):
 
 def test_what_goes_out_is_what_is_stored(provider, tmp_path):
     """Figure by figure against the tables; what a voter wrote goes no further than the texts do."""
-    provider.scripts["left"], provider.scripts["right"] = Script("Apples."), Script("Rivers.")
     config, data = provider.config("left", "right"), tmp_path / "d"
     with ArenaServer(config=config, data=data) as server:
         voter = server.voter()

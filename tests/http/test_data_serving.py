@@ -5,12 +5,10 @@ import time
 
 from arena_server import ArenaServer, binary
 from contract import ok
-from fake_provider import Script
 from test_data_import import arena, lines, load, vote
 
 
 def test_the_owner_imports(provider, tmp_path):
-    provider.scripts["left"], provider.scripts["right"] = Script("Apples."), Script("Rivers.")
     records = [vote(n) for n in range(50)]
     file = lines(tmp_path / "votes.jsonl", records)
     config = provider.config("left", "right", limits={"min_votes": 1})

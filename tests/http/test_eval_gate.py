@@ -8,7 +8,6 @@ import xml.etree.ElementTree
 import pytest
 
 from arena_server import PATIENCE, ArenaServer, binary
-from fake_provider import Script
 from test_data_import import arena, lines, load
 
 HOLDS, FAILS, USAGE, UNDECIDED = 0, 1, 2, 3
@@ -150,7 +149,6 @@ def test_for_pipelines(tmp_path):
 
 
 def test_versions_are_never_mixed(provider, tmp_path):
-    provider.scripts["left"], provider.scripts["right"] = Script("Apples."), Script("Rivers.")
     config = provider.config("left", "right")
     for rounds, system in ((3, "be brief"), (2, "be kind")):
         config["competitors"][0]["system"] = system

@@ -18,6 +18,7 @@ from contract import check
 
 MODEL = pathlib.Path(os.environ.get("ARENA_MODELS") or pathlib.Path.home() / ".cache" / "arena",
                      "SmolLM2-135M-Instruct.Q4_1.gguf")
+RELEASE = os.environ.get("ARENA_VARIANT") in (None, "release")  # sanitizers have the same paths, and fewer rounds
 ASK = [{"role": "user", "content": "Name three colours of the rainbow."}]
 
 
@@ -79,7 +80,8 @@ def test_whole_and_streamed_are_the_same(client):
 
 
 def test_the_prompt_is_cached(client):
-    messages = [{"role": "user", "content": "The sea is wide and blue, and so is the sky above it. " * 20}]
+    words = "The sea is wide and blue, and so is the sky above it. "
+    messages = [{"role": "user", "content": words * (20 if RELEASE else 8)}]
     first = say(client, messages=messages, max_tokens=2).usage
     again = say(client, messages=messages, max_tokens=2).usage
     assert first.prompt_tokens == again.prompt_tokens
@@ -281,7 +283,7 @@ def test_many_clients_at_once(client):
             return True
         return bool(text(say(client, n=1 + i % 3, max_tokens=6)))
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        assert all(pool.map(one, range(36)))
+        assert all(pool.map(one, range(36 if RELEASE else 12)))
 
 
 def rival(server, model="ours"):
@@ -344,10 +346,9 @@ def valid(reply, schema):
 
 @pytest.mark.parametrize("schema", [PERSON, TREE, CHOICE], ids=["person", "tree", "choice"])
 def test_answers_by_a_schema_are_valid_at_any_temperature(client, schema):
-    ended = 0
-    for temperature, seed in ((0, 1), (1, 100), (2, 200)):
-        reply = say(client, response_format=of(schema), temperature=temperature, n=8 if temperature else 1, seed=seed,
-                    max_tokens=100)
+    ended, many = 0, (8 if RELEASE else 3)
+    for temperature, seed, n in ((0, 1, 1), (1, 100, many), (2, 200, many)):
+        reply = say(client, response_format=of(schema), temperature=temperature, n=n, seed=seed, max_tokens=100)
         ended += valid(reply, schema)
     assert ended >= 1  # a tree may grow for ever
 

@@ -1,4 +1,4 @@
-"""Sizes and habits: file and function length, line width, banned functions, no paths of one machine."""
+"""Sizes and habits: file and function length, line width, banned functions."""
 import pathlib
 import re
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 FILE_LINES, FUNCTION_LINES, LINE_WIDTH = 1000, 100, 120
 BANNED = re.compile(r"\b(strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|atoi|atol|atof|strtok|alloca)\s*\(")
+BANNED_IN_PYTHON = re.compile(r"\.wait_for_function\(")  # evaluates a string, which the pages' own policy forbids
 
 root = pathlib.Path(sys.argv[1])
 faults = []
@@ -34,7 +35,8 @@ for path in sources():
     if len(lines) > FILE_LINES:
         faults.append(f"{name}: {len(lines)} lines (at most {FILE_LINES})")
     for number, line in enumerate(lines, 1):
-        if path.suffix in (".c", ".h") and BANNED.search(line.split("/*")[0]):
+        banned = BANNED_IN_PYTHON if path.suffix == ".py" else BANNED
+        if path.suffix in (".c", ".h", ".py") and banned.search(line.split("/*")[0]):
             faults.append(f"{name}:{number}: a banned function: {line.strip()}")
         if len(line) > LINE_WIDTH:
             faults.append(f"{name}:{number}: {len(line)} columns (at most {LINE_WIDTH})")
