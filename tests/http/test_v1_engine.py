@@ -346,7 +346,7 @@ def valid(reply, schema):
 
 @pytest.mark.parametrize("schema", [PERSON, TREE, CHOICE], ids=["person", "tree", "choice"])
 def test_answers_by_a_schema_are_valid_at_any_temperature(client, schema):
-    ended, many = 0, (8 if RELEASE else 3)
+    ended, many = 0, (8 if RELEASE else 4)
     for temperature, seed, n in ((0, 1, 1), (1, 100, many), (2, 200, many)):
         reply = say(client, response_format=of(schema), temperature=temperature, n=n, seed=seed, max_tokens=100)
         ended += valid(reply, schema)
