@@ -328,7 +328,8 @@ static bool store_again(struct db *tx, void *data, struct err *err)
                             beginning->past.active_ms, clock_wall_ms(), err);
 }
 
-/* Another may have been asked for while this one was read. */
+/* Asked when it is stored: the writer answers in order, so that a run whose end is stored is no
+ * longer found here. */
 static bool is_free(struct beginning *beginning)
 {
     return !find_run(beginning->evals, beginning->plan.id) ||
@@ -352,7 +353,7 @@ static void stored_is_read(void *data, bool cancelled)
     struct store_job job = {store_again, again_is_stored, beginning};
     if (cancelled || evals->stopping)
         err_set(&beginning->err, ERR_BUSY, "the arena is stopping");
-    if (beginning->err.code != ERR_NONE || !is_free(beginning) || !find_sides(beginning) ||
+    if (beginning->err.code != ERR_NONE || !find_sides(beginning) ||
         !store_submit(evals->options.store, &job, &beginning->err))
         fail(beginning);
 }
