@@ -115,6 +115,7 @@ def test_a_voter_sees_no_vote_cast_after_the_publication(house, provider):
     for path in ROUTES:
         after = voter.get(path)
         assert (after.status, after.body) == (before[path].status, before[path].body), path
+        assert after.headers.get("ETag") == before[path].headers.get("ETag"), path  # which would tell of new votes
     for path in CLOSED:
         refused(voter.get(path.replace("*", "0" * 26)), "forbidden")
     assert house.analyst.get("/api/leaderboard?published=1").body == before["/api/leaderboard"].body

@@ -137,3 +137,5 @@ def test_who_may(arena, who, method, pattern):
     else:
         refusal = (401, "unauthorized") if who == "nobody" else (403, "forbidden")
         assert (reply.status, reply.code) == refusal, reply
+        guessed = voter.request(method, pattern.replace("*", ID), body, {"If-None-Match": "*"})
+        assert (guessed.status, guessed.code) == refusal, guessed  # not a 304, which would tell what is there
