@@ -453,16 +453,17 @@ static bool fit_context(struct estimate *estimate, const struct estimate_input *
 
 /* From ratings to the natural scale around the initial rating, so that one conversion serves all
  * methods. */
-static void to_natural(double *ratings, size_t count, double initial)
+static void to_natural(double *ratings, size_t count, const struct leaderboard_options *options)
 {
     for (size_t k = 0; k < count; k++)
-        ratings[k] = (ratings[k] - initial) / RATING_ALPHA;
+        ratings[k] = (ratings[k] - options->initial) / leaderboard_alpha(options);
 }
 
 static bool fit_elo(struct estimate *estimate, const struct estimate_input *input, struct err *err)
 {
     const struct leaderboard_options *options = input->options;
-    const struct elo_options elo = {options->elo_k, options->elo_initial};
+    const struct elo_options elo = {options->elo_k, options->initial, options->scale,
+                                    options->base};
     const struct ballots *ballots = input->votes->ballots;
     size_t n = estimate->n;
     struct bootstrap boot = {.models = n, .rounds = options->rounds};
@@ -473,11 +474,11 @@ static bool fit_elo(struct estimate *estimate, const struct estimate_input *inpu
     if (!boot.draws)
         return err_set(err, ERR_MEMORY, "no memory for %zu bootstrap rounds", options->rounds);
     elo_run(estimate->theta, n, ballots, input->map, &elo);
-    to_natural(estimate->theta, n, options->elo_initial);
+    to_natural(estimate->theta, n, options);
     bool ok = elo_bootstrap(boot.draws, n, ballots, input->map, &elo, options->rounds,
                             options->seed, options->threads, err);
     if (ok) {
-        to_natural(boot.draws, n * options->rounds, options->elo_initial);
+        to_natural(boot.draws, n * options->rounds, options);
         ok = from_draws(estimate, input, &boot, err);
     }
     bootstrap_done(&boot);

@@ -128,13 +128,14 @@ static bool says_more(const struct influence_model *most, bool unranked, int32_t
 /* theta NULL: nobody is ranked. */
 static void compare(struct search *search, const double *theta, uint32_t voter)
 {
+    const struct leaderboard_options *options = &search->board->options;
     for (size_t k = 0; k < search->board->model_count; k++) {
         const struct leaderboard_model *model = &search->board->models[k];
         struct influence_model *most = &search->out->models[k];
         int32_t i = theta ? search->map[model->model] : -1, places = 0;
         double change = 0;
         if (i >= 0) {
-            change = RATING_INITIAL + RATING_ALPHA * theta[i] - model->rating;
+            change = options->initial + leaderboard_alpha(options) * theta[i] - model->rating;
             places = rank_of(theta, search->ranked.models, i) - (int32_t)model->rank;
         }
         if (says_more(most, i < 0, places, change))

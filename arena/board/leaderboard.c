@@ -28,7 +28,9 @@ void leaderboard_options_init(struct leaderboard_options *options)
                                             .seed = 42,
                                             .threads = 1,
                                             .elo_k = 4,
-                                            .elo_initial = RATING_INITIAL};
+                                            .initial = RATING_INITIAL,
+                                            .scale = RATING_SCALE,
+                                            .base = RATING_BASE};
 }
 
 bool leaderboard_options_check(const struct leaderboard_options *options, struct err *err)
@@ -276,15 +278,19 @@ static int by_rating(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Rating points of a strength; Elo's strengths already stand around its own initial rating. */
+double leaderboard_alpha(const struct leaderboard_options *options)
+{
+    return options->scale / log(options->base);
+}
+
+/* Rating points of a strength. */
 static double to_rating(const struct build *build, double theta)
 {
     const struct leaderboard_options *options = &build->board->options;
     if (build->anchor >= 0)
         return options->anchor_rating +
-               RATING_ALPHA * (theta - build->estimate.theta[build->anchor]);
-    double initial = options->method == LEADERBOARD_ELO ? options->elo_initial : RATING_INITIAL;
-    return initial + RATING_ALPHA * theta;
+               leaderboard_alpha(options) * (theta - build->estimate.theta[build->anchor]);
+    return options->initial + leaderboard_alpha(options) * theta;
 }
 
 static bool list_models(struct build *build, const struct rank *ranks, const double *best,
@@ -292,6 +298,7 @@ static bool list_models(struct build *build, const struct rank *ranks, const dou
 {
     struct leaderboard *board = build->board;
     const struct estimate *estimate = &build->estimate;
+    double alpha = leaderboard_alpha(&board->options);
     board->models = calloc(estimate->n + 1, sizeof *board->models);
     if (!board->models)
         return no_memory(err);
@@ -305,7 +312,7 @@ static bool list_models(struct build *build, const struct rank *ranks, const dou
         row->rating_lower = to_rating(build, estimate->lower[i]);
         row->rating_upper = to_rating(build, estimate->upper[i]);
         row->rating_median = to_rating(build, estimate->median[i]);
-        row->standard_error = RATING_ALPHA * estimate->se[i];
+        row->standard_error = alpha * estimate->se[i];
         row->rank = ranks[i].rank;
         row->rank_lower = ranks[i].lower;
         row->rank_upper = ranks[i].upper;
@@ -313,9 +320,8 @@ static bool list_models(struct build *build, const struct rank *ranks, const dou
         row->record = build->records[row->model];
         double ties = (double)(row->record.ties + row->record.both_bad);
         row->win_rate = ((double)row->record.wins + 0.5 * ties) / (double)row->record.votes;
-        row->absolute = estimate->absolute
-                            ? RATING_ALPHA * (estimate->theta[i] + estimate->absolute_shift)
-                            : NAN;
+        row->absolute =
+            estimate->absolute ? alpha * (estimate->theta[i] + estimate->absolute_shift) : NAN;
     }
     qsort(board->models, board->model_count, sizeof *board->models, by_rating);
     return true;
@@ -342,7 +348,7 @@ static bool fill_matrices(struct build *build, struct err *err)
             board->wins[there] = (uint32_t)met.losses;
             board->ties[here] = board->ties[there] = (uint32_t)(met.ties + met.both_bad);
             board->margin[here] = board->margin[there] =
-                RATING_ALPHA * estimate->margin[i * estimate->n + j];
+                leaderboard_alpha(&board->options) * estimate->margin[i * estimate->n + j];
         }
     }
     return true;
@@ -532,7 +538,8 @@ struct leaderboard_chance leaderboard_chance(const struct leaderboard *board, si
 {
     double difference = board->models[i].rating - board->models[j].rating;
     double margin = board->margin[i * board->model_count + j];
-    return (struct leaderboard_chance){bt_probability(difference / RATING_ALPHA),
-                                       bt_probability((difference - margin) / RATING_ALPHA),
-                                       bt_probability((difference + margin) / RATING_ALPHA)};
+    double alpha = leaderboard_alpha(&board->options);
+    return (struct leaderboard_chance){bt_probability(difference / alpha),
+                                       bt_probability((difference - margin) / alpha),
+                                       bt_probability((difference + margin) / alpha)};
 }

@@ -50,18 +50,22 @@ struct leaderboard_options {
                     vote */
     uint64_t min_votes;
     const char *anchor; /* a model whose rating is anchor_rating; NULL: the ranked models' mean is
-                           1000. Borrowed */
+                           `initial`. Borrowed */
     double anchor_rating;
     double confidence; /* 0.95 */
     size_t rounds;     /* bootstrap, 100 */
     uint64_t seed;
     int threads;
-    double elo_k, elo_initial; /* 4, 1000 */
+    double elo_k;                /* 4 */
+    double initial, scale, base; /* 1000, 400, 10: a rating is initial + scale log_base e^theta */
     const char
         *category; /* what the votes were selected by, for the title; NULL: "overall". Borrowed */
 };
 
 void leaderboard_options_init(struct leaderboard_options *options); /* the defaults named above */
+
+/* Rating points of one unit of natural strength: scale / ln base. */
+double leaderboard_alpha(const struct leaderboard_options *options);
 
 /* Refuses combinations that mean nothing (Elo with ties of its own, …). */
 bool leaderboard_options_check(const struct leaderboard_options *options, struct err *err);

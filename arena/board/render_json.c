@@ -82,6 +82,9 @@ static void put_method(struct json_out *out, const struct leaderboard *board)
     json_put_cstring(out, "compatible", options->compatible ? "arena-rank" : NULL);
     json_put_cstring(out, "category", options->category ? options->category : "overall");
     json_put_cstring(out, "anchor", options->anchor);
+    json_put_real(out, "initial", options->initial);
+    json_put_real(out, "scale", options->scale);
+    json_put_real(out, "base", options->base);
     json_put_int(out, "min_votes", (int64_t)options->min_votes);
     json_put_int(out, "seed", (int64_t)options->seed);
     json_put_real(out, "loss", board->loss);

@@ -11,6 +11,7 @@
 #include "base/csv.h"
 #include "base/utf8.h"
 #include "board/render_json.h"
+#include "rating/bradley_terry.h"
 
 #define BAR_LEAST 12
 #define BAR_MOST 40
@@ -90,6 +91,8 @@ void render_subtitle(struct buf *out, const struct leaderboard *board)
         buf_add_string(out, ", position controlled");
     if (options->anchor)
         buf_printf(out, ", %s = %g", options->anchor, options->anchor_rating);
+    if (options->scale != RATING_SCALE || options->base != RATING_BASE)
+        buf_printf(out, ", scale %g, base %g", options->scale, options->base);
 }
 
 /* --- the table --- */

@@ -172,7 +172,9 @@ static bool read_options(struct request *request, int argc, char **argv, int *po
         {"filter", OPTION_TEXT, &request->filter, NULL, 0, 0},
         {"anchor", OPTION_TEXT, &request->anchor, NULL, 0, 0},
         {"k", OPTION_REAL, &board->elo_k, NULL, 1e-6, 1000},
-        {"initial", OPTION_REAL, &board->elo_initial, NULL, -1e6, 1e6},
+        {"initial", OPTION_REAL, &board->initial, NULL, -1e6, 1e6},
+        {"scale", OPTION_REAL, &board->scale, NULL, 1e-3, 1e6},
+        {"base", OPTION_REAL, &board->base, NULL, 1.01, 1e6},
         {"lenient", OPTION_FLAG, &request->file.lenient, NULL, 0, 0},
         {"compatible", OPTION_CHOICE, &request->compatible, PEERS, 0, 0},
         {"threads", OPTION_INT, &request->threads, NULL, 1, CHUNK_THREADS_MAX},
@@ -367,7 +369,7 @@ const struct command command_rank = {
         "  --reweighted               each pair counts alike: a vote weighs 1/max(votes of its "
         "pair, "
         "50)\n"
-        "  --anchor MODEL=R           put MODEL at R instead of the mean at 1000\n"
+        "  --anchor MODEL=R           put MODEL at R instead of the mean at 1000 (or --initial)\n"
         "  --weight COLUMN            each vote's weight; 1/COLUMN where it holds probabilities, "
         "as "
         "pair_propensity\n"
@@ -384,7 +386,10 @@ const struct command command_rank = {
         "english, …);\n"
         "                             several give a board each, from one pass\n"
         "  --filter FIELD=VALUE       also !=, >=, <=, >, <; may be given several times\n"
-        "  --k K, --initial R         of Elo (4, 1000)\n"
+        "  --initial R, --scale S, --base B\n"
+        "                             a rating is R + S log_B(odds), odds against the mean (1000, "
+        "400, 10)\n"
+        "  --k K                      of Elo (4)\n"
         "  --lenient                  skip and count records that are refused otherwise\n"
         "  --compatible arena-rank    its objective and standard errors exactly\n"
         "  --threads N                default: one a core, at most 8\n"

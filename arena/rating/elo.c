@@ -12,27 +12,28 @@
 
 #define THREADS_MAX 64
 
-/* One vote. `power` is 10^x, given apart because the point estimate must match FastChat's digits
- * and a bootstrap's need not. */
-static void update(double *ratings, const struct ballot *row, const int32_t *map, double k,
-                   double (*power)(double))
+/* base^x. The point estimate must match FastChat's digits; a bootstrap's need not, and exp is
+ * faster. */
+static double power_exact(const struct elo_options *options, double x)
+{
+    return pow(options->base, x);
+}
+
+static double power_fast(const struct elo_options *options, double x)
+{
+    return options->base == RATING_BASE ? exp(x * M_LN10) : pow(options->base, x);
+}
+
+static void update(double *ratings, const struct ballot *row, const int32_t *map,
+                   const struct elo_options *options,
+                   double (*power)(const struct elo_options *, double))
 {
     static const double POINTS[OUTCOMES] = {1, 0, 0.5, 0.5};
     double *a = &ratings[map[row->a]], *b = &ratings[map[row->b]];
-    double expected = 1 / (1 + power((*b - *a) / RATING_SCALE));
-    double change = k * (POINTS[row->outcome] - expected);
+    double expected = 1 / (1 + power(options, (*b - *a) / options->scale));
+    double change = options->k * (POINTS[row->outcome] - expected);
     *a += change;
     *b -= change;
-}
-
-static double power_exact(double x)
-{
-    return pow(RATING_BASE, x);
-}
-
-static double power_fast(double x)
-{
-    return exp(x * M_LN10);
 }
 
 static void start(double *ratings, size_t models, double initial)
@@ -48,7 +49,7 @@ void elo_run(double *ratings, size_t models, const struct ballots *ballots, cons
     for (size_t k = 0; k < ballots->count; k++) {
         const struct ballot *row = &ballots->rows[k];
         if (map[row->a] >= 0 && map[row->b] >= 0)
-            update(ratings, row, map, options->k, power_exact);
+            update(ratings, row, map, options, power_exact);
     }
 }
 
@@ -74,7 +75,7 @@ static void *run_rounds(void *context)
         for (size_t k = 0; k < job->ballots->count; k++) {
             const struct ballot *row = &job->ballots->rows[rng_below(&rng, job->ballots->count)];
             if (job->map[row->a] >= 0 && job->map[row->b] >= 0)
-                update(ratings, row, job->map, job->options->k, power_fast);
+                update(ratings, row, job->map, job->options, power_fast);
         }
     }
     return NULL;

@@ -12,7 +12,8 @@
 #include "rating/ballot.h"
 
 struct elo_options {
-    double k, initial; /* FastChat: 4, 1000 */
+    double k, initial;  /* FastChat: 4, 1000 */
+    double scale, base; /* 400, 10: the odds are base^(difference / scale) */
 };
 
 /* ratings[map[m]] for the ballots' models m with map[m] >= 0; votes with another model are

@@ -1,6 +1,7 @@
 """`arena rank` as a stranger meets it: files, pipes, gzip, formats, exit codes, and one line for whatever is wrong."""
 import gzip
 import json
+import math
 import os
 import subprocess
 import time
@@ -199,6 +200,42 @@ def test_daily_cap(tmp_path):
     assert b"needs votes that name their voter and time" in rank(weighted(tmp_path), "--daily-cap", "3").stderr
     path.write_text(path.read_text().replace("2025-07-02", "today"))
     assert b'line 3: "timestamp" is no time' in rank(path, "--daily-cap", "3").stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--ci", "bootstrap"], ["--anchor", "y=1000"], ["--ties", "grounded"]])
+def test_scale_base_and_initial(votes, options):
+    usual = json.loads(rank(votes, "--detail", "--format", "json", *options).stdout)
+    other = json.loads(rank(votes, "--detail", "--format", "json", "--scale", "100", "--base", "2", "--initial", "0",
+                            *options).stdout)
+    wider = (100 / math.log(2)) / (400 / math.log(10))
+    zero = 1000 if "--anchor" in options else 0
+    for was, now in zip(usual["models"], other["models"]):
+        assert was["model"] == now["model"]
+        for field in ("rating", "rating_lower", "rating_upper"):
+            assert abs(now[field] - zero - (was[field] - 1000) * wider) < 1e-6
+        assert abs(now["standard_error"] - was["standard_error"] * wider) < 1e-6
+    assert usual["head_to_head"] == other["head_to_head"]
+    assert (other["scale"], other["base"], other["initial"]) == (100, 2, 0)
+
+
+def test_scale_of_elo(votes):
+    other = rank(votes, "--method", "elo", "--k", "8", "--scale", "200", "--base", "100", "--initial", "5",
+                 "--format", "json", "--min-votes", "0")
+    ratings = dict.fromkeys(("x", "y", "z", "new"), 5.0)
+    for line in VOTES.splitlines()[1:]:
+        a, b, outcome, _ = line.split(",")
+        expected = 1 / (1 + 100 ** ((ratings[b] - ratings[a]) / 200))
+        change = 8 * ({"model_a": 1, "model_b": 0}.get(outcome, 0.5) - expected)
+        ratings[a] += change
+        ratings[b] -= change
+    for row in json.loads(other.stdout)["models"]:
+        assert abs(row["rating"] - ratings[row["model"]]) < 1e-9
+
+
+@pytest.mark.parametrize("option, value", [("--scale", "0"), ("--scale", "nan"), ("--base", "1"), ("--base", "-3")])
+def test_scales_that_are_none(votes, option, value):
+    run = rank(votes, option, value)
+    assert run.returncode == 2 and option.encode() in run.stderr
 
 
 def dated(tmp_path, days):

@@ -23,7 +23,7 @@ static void golden(void **state)
     set_csv(&tally, &ballots, fixture("ranking/evalica/llmfao.csv"), models, 6, 7, 5, 4, 1);
     for (int i = 0; i < SET_MODELS; i++)
         map[i] = i;
-    elo_run(ratings, tally.models, &ballots, map, &(struct elo_options){4, 1000});
+    elo_run(ratings, tally.models, &ballots, map, &(struct elo_options){4, 1000, 400, 10});
     FILE *file = fopen(fixture("ranking/evalica/llmfao-golden.csv"), "r");
     assert_non_null(file);
     while (fgets(line, sizeof line, file)) {
@@ -47,7 +47,7 @@ static void by_hand(void **state)
     struct ballots ballots;
     const int32_t map[3] = {0, 1, -1};
     double ratings[2], one[40], two[40];
-    const struct elo_options options = {4, 1000};
+    const struct elo_options options = {4, 1000, 400, 10};
     (void)state;
     ballots_init(&ballots, 0);
     assert_true(
