@@ -4,6 +4,7 @@
  * since each is used up before the next is made. */
 #include "engine/forward.h"
 
+#include "engine/attention.h"
 #include "engine/error.h"
 #include "engine/experts.h"
 #include "engine/product.h"
@@ -12,10 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ROW_GRAIN = 8,    /* rows of a stage's piece */
-    QUERY_CHUNK = 32, /* queries of an attention piece */
-};
+enum { ROW_GRAIN = 8 }; /* rows of a stage's piece */
 
 enum { TABLE_GLOBAL, TABLE_LOCAL, TABLES };
 
@@ -23,10 +21,6 @@ struct row {
     int32_t token, page;
     int position;
     bool is_long;
-};
-
-struct task {
-    int slice, first_row, kv_head, first, last; /* queries [first, last) of the slice */
 };
 
 struct forward {
@@ -43,7 +37,7 @@ struct forward {
     struct slab memory; /* of the cache */
 
     struct row *rows;
-    struct task *tasks;
+    struct attention_plan plan;
     float *x, *y, *qkv, *inner, *head, *logits;
     float *tables[TABLES]; /* cos, sin of each row's position */
     struct kernel_activations normed, mixed, activated, headed;
@@ -51,9 +45,8 @@ struct forward {
     /* Of the step and layer being computed. */
     const struct backend_step *step;
     const struct weights_layer *layer;
-    int count, layer_number, task_count;
-    bool has_long; /* a slice of several tasks a KV head */
-    bool placed;   /* keys and values are in the cache before the tasks begin */
+    int count, layer_number;
+    bool placed; /* keys and values are in the cache before the tasks begin */
 };
 
 /* --- Buffers --- */
@@ -126,7 +119,8 @@ static bool make_buffers(struct forward *f, int pages)
     f->query_width = c->heads * c->head_dim;
     f->qkv_width = f->query_width + 2 * c->kv_heads * c->head_dim;
     f->rows = calloc((size_t)n, sizeof *f->rows);
-    f->tasks = calloc((size_t)(n + n / QUERY_CHUNK + 1) * (size_t)c->kv_heads, sizeof *f->tasks);
+    bool planned = attention_plan_init(&f->plan, c->heads, c->kv_heads, c->head_dim, n,
+                                       threads_count(f->threads));
     f->x = aligned_rows(n, (size_t)c->width * sizeof(float));
     f->y = aligned_rows(n, (size_t)c->width * sizeof(float));
     f->qkv = aligned_rows(n, (size_t)f->qkv_width * sizeof(float));
@@ -135,7 +129,7 @@ static bool make_buffers(struct forward *f, int pages)
     f->logits = aligned_rows(FORWARD_HEAD_ROWS, (size_t)c->vocabulary * sizeof(float));
     for (int i = 0; i < TABLES; i++)
         f->tables[i] = aligned_rows(n, (size_t)c->rotary * sizeof(float));
-    return f->rows && f->tasks && f->x && f->y && f->qkv && f->inner && f->head && f->logits &&
+    return planned && f->rows && f->x && f->y && f->qkv && f->inner && f->head && f->logits &&
            f->tables[0] && f->tables[1] && make_inputs(f, inner) && make_cache(f, pages);
 }
 
@@ -172,9 +166,9 @@ void forward_free(struct forward *f)
     if (!f)
         return;
     experts_free(f->experts);
+    attention_plan_done(&f->plan);
     slab_done(&f->memory);
     void *owned[] = {f->rows,
-                     f->tasks,
                      f->x,
                      f->y,
                      f->qkv,
@@ -221,26 +215,13 @@ static void begin_rows(void *context, int first, int last, int thread)
     }
 }
 
-static void add_tasks(struct forward *f, int slice, int first_row)
-{
-    int count = f->step->slices[slice].count;
-    for (int kv_head = 0; kv_head < f->config->kv_heads; kv_head++)
-        for (int last = count; last > 0;) { /* the costliest first */
-            int first = (last - 1) / QUERY_CHUNK * QUERY_CHUNK;
-            f->tasks[f->task_count++] = (struct task){slice, first_row, kv_head, first, last};
-            last = first;
-        }
-}
-
 static void begin_step(struct forward *f, const struct backend_step *step)
 {
     f->step = step;
-    f->count = f->task_count = 0;
-    f->has_long = false;
+    f->count = 0;
+    attention_plan_begin(&f->plan, step);
     for (int s = 0; s < step->count; s++) {
         const struct backend_slice *slice = &step->slices[s];
-        add_tasks(f, s, f->count);
-        f->has_long |= slice->count > QUERY_CHUNK;
         for (int i = 0; i < slice->count; i++) {
             int position = slice->position + i;
             f->rows[f->count++] = (struct row){.token = slice->tokens[i],
@@ -341,11 +322,11 @@ static void place_rows(void *context, int first, int last, int thread)
 
 static void attend(void *context, int first, int last, int thread)
 {
-    const struct forward *f = context;
+    struct forward *f = context;
     const struct config *c = f->config;
     (void)thread;
     for (int i = first; i < last; i++) {
-        const struct task *task = &f->tasks[i];
+        const struct attention_task *task = &f->plan.tasks[i];
         for (int q = 0; q < task->last && !f->placed; q++)
             place_head(f, task->first_row + q, task->kv_head);
         const struct backend_slice *slice = &f->step->slices[task->slice];
@@ -368,7 +349,7 @@ static void attend(void *context, int first, int last, int thread)
             .pages = slice->pages,
             .type = f->kv,
         };
-        f->k->attention(&attention, task->kv_head, task->first, task->last);
+        attention_plan_run(&f->plan, task, f->k, &attention);
     }
 }
 
@@ -389,10 +370,11 @@ static void run_attention(struct forward *f)
     products_ahead(f->threads, &layer->output, 1);
     products_run(f->threads, f->k, products, count);
     /* Few rows are placed by the task that attends to them: one loop less. */
-    f->placed = f->has_long || layer->qkv_bias || f->config->architecture->qk_norm == QK_NORM_FULL;
+    f->placed =
+        f->plan.shared || layer->qkv_bias || f->config->architecture->qk_norm == QK_NORM_FULL;
     if (f->placed)
         threads_for(f->threads, f->count, ROW_GRAIN, place_rows, f);
-    threads_for(f->threads, f->task_count, 1, attend, f);
+    threads_for(f->threads, f->plan.count, 1, attend, f);
     if (kernel_matrix_wants_int8(&layer->output))
         threads_for(f->threads, f->count, ROW_GRAIN, quantize_mixed, f);
     products[0] = (struct product){&layer->output, &f->mixed, f->y, (size_t)f->config->width};

@@ -34,6 +34,7 @@ enum {
     KERNEL_ALIGNMENT = 64,     /* of packed weights, activations and KV pages */
     KERNEL_PANEL_ROWS = 16,    /* rows of a panel: the unit in which a matrix product is cut */
     KERNEL_KV_BLOCK = 32,      /* positions of a KV page */
+    KERNEL_KV_SPAN = 512,      /* positions whose attention is summed apart: what threads share */
     KERNEL_MAX_HEAD_DIM = 512, /* of attention: bounds the scratch on the stack */
 };
 
@@ -168,6 +169,10 @@ struct kernel_attention {
     enum kernel_kv type;  /* what the pages hold */
 };
 
+/* Floats of a part: one query's and head's attention to one span, before the weights are divided
+ * out. */
+size_t kernel_attention_part(int head_dim);
+
 /* --- The table of an instruction set --- */
 
 struct kernels {
@@ -202,6 +207,16 @@ struct kernels {
      * value once for all query heads. Cut the work over threads by (sequence, KV head, range of
      * queries); any cut gives the same bits. */
     void (*attention)(const struct kernel_attention *a, int kv_head, int first, int last);
+
+    /* The same in two steps, to the bit. First the parts of one span, the positions
+     * [span * KERNEL_KV_SPAN, (span + 1) * KERNEL_KV_SPAN), whether seen or not: that of query q
+     * and head h of the KV head's at parts + ((q - first) * heads / kv_heads + h) *
+     * kernel_attention_part floats. Then all spans 0 .. `spans` - 1, to that of the last query,
+     * whose parts follow one another. Parts need KERNEL_ALIGNMENT. */
+    void (*attention_span)(const struct kernel_attention *a, int kv_head, int first, int last,
+                           int span, float *parts);
+    void (*attention_join)(const struct kernel_attention *a, int kv_head, int first, int last,
+                           int spans, const float *parts);
 
     /* Element by element; out may be either input. */
     void (*silu_multiply)(float *out, const float *gate, const float *up,

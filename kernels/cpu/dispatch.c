@@ -10,8 +10,9 @@
 #define KERNEL_TABLE(set)                                                                          \
     {                                                                                              \
 #set, set##_quantize, set##_matmul, set##_rmsnorm, set##_rope, set##_kv_store,             \
-            set##_attention, set##_silu_multiply, set##_gelu_multiply, set##_add, set##_scale,     \
-            set##_multiply_add, set##_softcap, set##_softmax, set##_argmax                         \
+            set##_attention, set##_attention_span, set##_attention_join, set##_silu_multiply,      \
+            set##_gelu_multiply, set##_add, set##_scale, set##_multiply_add, set##_softcap,        \
+            set##_softmax, set##_argmax                                                            \
     }
 
 static bool always(void)

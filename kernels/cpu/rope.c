@@ -20,3 +20,8 @@ size_t kernel_kv_page_bytes(enum kernel_kv type, int kv_heads, int head_dim)
 {
     return (size_t)kv_heads * kv_head_bytes(type, head_dim);
 }
+
+size_t kernel_attention_part(int head_dim)
+{
+    return PART_SUMS + (size_t)kv_padded(head_dim);
+}

@@ -1,15 +1,17 @@
 /* The reference of paged attention. For one query and head, blocks of 32 positions in ascending
  * order, each folded into a running maximum, 16 lanes of weight and head_dim sums of values
  * (online softmax). Scores and a block's sums of values are exact sums of integers (tables.h), one
- * scale for a whole sum. The order depends on the query's position alone, so any cut of prefill
- * over steps, tiles and threads gives the same bits. Positions that the query does not see weigh
- * exactly 0; those past the last query of a call are never read as values, since they may be
+ * scale for a whole sum. Spans of positions are summed apart and joined in ascending order, so that
+ * threads may share a long one. The order depends on the query's position alone, so any cut of
+ * prefill over steps, tiles and threads gives the same bits. Positions that the query does not see
+ * weigh exactly 0; those past the last query of a call are never read as values, since they may be
  * unwritten. */
 #include "kernels/cpu/formats.h"
 #include "kernels/cpu/scalar.h"
 #include "kernels/cpu/tables.h"
 
 #include <math.h>
+#include <string.h>
 
 /* --- Integers of a head --- */
 
@@ -155,24 +157,56 @@ static struct query make_query(const struct kernel_attention *a, int head, int n
     return q;
 }
 
-static void attend(const struct kernel_attention *a, int kv_head, int head, int number)
+/* Adds what the query sees of one span. */
+static void attend_span(const struct kernel_attention *a, const struct query *q, int kv_head,
+                        int span, struct running *r)
 {
-    struct query q = make_query(a, head, number);
-    float *out = a->out + (size_t)number * a->out_stride + (size_t)head * (size_t)a->head_dim;
-    int position = q.position;
-    struct running r = {.largest = -FLT_MAX};
-    for (int base = q.low / KERNEL_KV_BLOCK * KERNEL_KV_BLOCK; base <= position;
-         base += KERNEL_KV_BLOCK) {
+    int from = span * KERNEL_KV_SPAN, end = from + KERNEL_KV_SPAN;
+    for (int base = (q->low > from ? q->low : from) / KERNEL_KV_BLOCK * KERNEL_KV_BLOCK;
+         base < end && base <= q->position; base += KERNEL_KV_BLOCK) {
         const uint8_t *keys = a->cache + (size_t)a->pages[base / KERNEL_KV_BLOCK] * a->page_stride +
                               (size_t)kv_head * kv_head_bytes(a->type, a->head_dim);
         float scores[KERNEL_KV_BLOCK];
-        int used = position - base + 1 < KERNEL_KV_BLOCK ? position - base + 1 : KERNEL_KV_BLOCK;
-        block_scores(a, &q, keys, base, scores);
-        block_fold(a, &r, scores, keys + kv_key_bytes(a->type, a->head_dim), used);
+        int used = q->position - base + 1;
+        block_scores(a, q, keys, base, scores);
+        block_fold(a, r, scores, keys + kv_key_bytes(a->type, a->head_dim),
+                   used < KERNEL_KV_BLOCK ? used : KERNEL_KV_BLOCK);
     }
-    float inverse = 1 / scalar_fold(r.lanes);
+}
+
+/* Both under the larger of their maxima; joined with a part that saw nothing, a part stays as it
+ * is. */
+static void join(struct running *r, const struct running *next, int head_dim)
+{
+    float largest = next->largest > r->largest ? next->largest : r->largest,
+          keep = scalar_exp(r->largest - largest), take = scalar_exp(next->largest - largest);
+    r->largest = largest;
+    for (int l = 0; l < 16; l++)
+        r->lanes[l] = fmaf(r->lanes[l], keep, next->lanes[l] * take);
+    for (int d = 0; d < head_dim; d++)
+        r->sums[d] = fmaf(r->sums[d], keep, next->sums[d] * take);
+}
+
+static void finish(const struct kernel_attention *a, struct running *r, int head, int number)
+{
+    float *out = a->out + (size_t)number * a->out_stride + (size_t)head * (size_t)a->head_dim;
+    float inverse = 1 / scalar_fold(r->lanes);
     for (int d = 0; d < a->head_dim; d++)
-        out[d] = r.sums[d] * inverse;
+        out[d] = r->sums[d] * inverse;
+}
+
+static void attend(const struct kernel_attention *a, int kv_head, int head, int number)
+{
+    struct query q = make_query(a, head, number);
+    struct running r = {.largest = -FLT_MAX};
+    int first = q.low / KERNEL_KV_SPAN;
+    attend_span(a, &q, kv_head, first, &r);
+    for (int span = first + 1; span <= q.position / KERNEL_KV_SPAN; span++) {
+        struct running next = {.largest = -FLT_MAX};
+        attend_span(a, &q, kv_head, span, &next);
+        join(&r, &next, a->head_dim);
+    }
+    finish(a, &r, head, number);
 }
 
 void scalar_attention(const struct kernel_attention *a, int kv_head, int first, int last)
@@ -181,4 +215,43 @@ void scalar_attention(const struct kernel_attention *a, int kv_head, int first, 
     for (int query = first; query < last; query++)
         for (int h = 0; h < group; h++)
             attend(a, kv_head, kv_head * group + h, query);
+}
+
+/* --- In parts --- */
+
+static void load_part(struct running *r, const float *part, int head_dim)
+{
+    memcpy(r->lanes, part, sizeof r->lanes);
+    memcpy(r->sums, part + PART_SUMS, (size_t)head_dim * sizeof *r->sums);
+    r->largest = part[PART_LARGEST];
+}
+
+void scalar_attention_span(const struct kernel_attention *a, int kv_head, int first, int last,
+                           int span, float *parts)
+{
+    int group = a->heads / a->kv_heads;
+    for (int i = 0; i < (last - first) * group; i++, parts += kernel_attention_part(a->head_dim)) {
+        struct query q = make_query(a, kv_head * group + i % group, first + i / group);
+        struct running r = {.largest = -FLT_MAX};
+        attend_span(a, &q, kv_head, span, &r);
+        memcpy(parts, r.lanes, sizeof r.lanes);
+        memcpy(parts + PART_SUMS, r.sums, (size_t)a->head_dim * sizeof *r.sums);
+        parts[PART_LARGEST] = r.largest;
+    }
+}
+
+void scalar_attention_join(const struct kernel_attention *a, int kv_head, int first, int last,
+                           int spans, const float *parts)
+{
+    int group = a->heads / a->kv_heads, rows = (last - first) * group;
+    size_t size = kernel_attention_part(a->head_dim);
+    for (int i = 0; i < rows; i++, parts += size) {
+        struct running r, next;
+        load_part(&r, parts, a->head_dim);
+        for (int span = 1; span < spans; span++) {
+            load_part(&next, parts + (size_t)(span * rows) * size, a->head_dim);
+            join(&r, &next, a->head_dim);
+        }
+        finish(a, &r, kv_head * group + i % group, first + i / group);
+    }
 }

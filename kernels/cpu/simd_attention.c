@@ -15,6 +15,7 @@ enum { TILE_ROWS = 6, CHUNK = 2 }; /* 6 rows x 2 registers of values */
 enum { TILE_ROWS = 2, CHUNK = 2 };
 #endif
 enum { BLOCK = KERNEL_KV_BLOCK, AHEAD = 4 * BLOCK /* positions */ };
+enum { PART_MAX = PART_SUMS + KERNEL_MAX_HEAD_DIM };
 
 struct row {
     float *out;
@@ -30,6 +31,7 @@ struct attention_tile {
     float lanes[TILE_ROWS][16];
     float largest[16], keep[16], most[16], unit[16]; /* a row each; 16, to be one register */
     struct row rows[TILE_ROWS];
+    int count; /* of rows */
 };
 
 /* --- Integers of a head --- */
@@ -244,13 +246,14 @@ INLINE const uint8_t *keys_at(enum kernel_kv type, const struct kernel_attention
            (size_t)kv_head * kv_head_bytes(type, a->head_dim);
 }
 
+/* Adds what the rows see of the positions up to `last`, from the block of `base` on. */
 INLINE void run_tile(enum kernel_kv type, const struct kernel_attention *a,
-                     struct attention_tile *tile, int kv_head, int rows)
+                     struct attention_tile *tile, int kv_head, int rows, int base, int last)
 {
-    int last = tile->rows[rows - 1].position, padded = kv_padded(a->head_dim);
-    for (int base = tile->rows[0].low / BLOCK * BLOCK; base <= last; base += BLOCK) {
+    int padded = kv_padded(a->head_dim), end = tile->rows[rows - 1].position;
+    for (; base <= last; base += BLOCK) {
         const uint8_t *keys = keys_at(type, a, kv_head, base);
-        const uint8_t *next = base + AHEAD <= last ? keys_at(type, a, kv_head, base + AHEAD) : keys;
+        const uint8_t *next = base + AHEAD <= end ? keys_at(type, a, kv_head, base + AHEAD) : keys;
         const uint8_t *values = keys + kv_key_bytes(type, a->head_dim);
         int used = last - base + 1 < BLOCK ? last - base + 1 : BLOCK, d = 0;
         v16 scores[TILE_ROWS][2];
@@ -260,15 +263,6 @@ INLINE void run_tile(enum kernel_kv type, const struct kernel_attention *a,
             add_values(type, tile, rows, values, (size_t)padded, used, d, CHUNK);
         for (; d < padded; d += 16)
             add_values(type, tile, rows, values, (size_t)padded, used, d, 1);
-    }
-}
-
-static void finish_row(const struct attention_tile *tile, int r, int head_dim)
-{
-    v16 inverse = v_set(1 / v_fold(v_load(tile->lanes[r])));
-    for (int d = 0; d < head_dim; d += 16) {
-        int lanes = head_dim - d < 16 ? head_dim - d : 16;
-        v_store_n(tile->rows[r].out + d, v_mul(v_load(&tile->sums[r][d]), inverse), lanes);
     }
 }
 
@@ -282,18 +276,24 @@ static void start_row(const struct kernel_attention *a, struct attention_tile *t
                                 tile->queries[r]);
     tile->rows[r] = (struct row){a->out + (size_t)query * a->out_stride + at, scale * a->scale,
                                  position, kv_first_visible(position, a->window)};
-    memset(tile->sums[r], 0, (size_t)kv_padded(a->head_dim) * sizeof(float));
-    memset(tile->lanes[r], 0, sizeof(tile->lanes[r]));
-    tile->largest[r] = -FLT_MAX;
+}
+
+static void clear_sums(struct attention_tile *tile, int head_dim)
+{
+    for (int r = 0; r < tile->count; r++) {
+        memset(tile->sums[r], 0, (size_t)kv_padded(head_dim) * sizeof(float));
+        memset(tile->lanes[r], 0, sizeof(tile->lanes[r]));
+        tile->largest[r] = -FLT_MAX;
+    }
 }
 
 INLINE void attend(enum kernel_kv type, const struct kernel_attention *a,
-                   struct attention_tile *tile, int kv_head, int rows)
+                   struct attention_tile *tile, int kv_head, int base, int last)
 {
-    switch (rows) {
+    switch (tile->count) {
 #define ROWS_CASE(n)                                                                               \
     case n:                                                                                        \
-        run_tile(type, a, tile, kv_head, n);                                                       \
+        run_tile(type, a, tile, kv_head, n, base, last);                                           \
         break
         ROWS_CASE(1);
         ROWS_CASE(2);
@@ -307,35 +307,166 @@ INLINE void attend(enum kernel_kv type, const struct kernel_attention *a,
 }
 
 static void attend_halves(const struct kernel_attention *a, struct attention_tile *tile,
-                          int kv_head, int rows)
+                          int kv_head, int base, int last)
 {
-    attend(KERNEL_KV_F16, a, tile, kv_head, rows);
+    attend(KERNEL_KV_F16, a, tile, kv_head, base, last);
 }
 
 static void attend_quants(const struct kernel_attention *a, struct attention_tile *tile,
-                          int kv_head, int rows)
+                          int kv_head, int base, int last)
 {
-    attend(KERNEL_KV_Q8, a, tile, kv_head, rows);
+    attend(KERNEL_KV_Q8, a, tile, kv_head, base, last);
+}
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* What the tile's rows see of one span, from nothing. */
+static void attend_span(const struct kernel_attention *a, struct attention_tile *tile, int kv_head,
+                        int span)
+{
+    int from = span * KERNEL_KV_SPAN, low = tile->rows[0].low,
+        last = smaller(tile->rows[tile->count - 1].position, from + KERNEL_KV_SPAN - 1);
+    int base = (low > from ? low : from) / BLOCK * BLOCK;
+    clear_sums(tile, a->head_dim);
+    if (a->type == KERNEL_KV_F16)
+        attend_halves(a, tile, kv_head, base, last);
+    else
+        attend_quants(a, tile, kv_head, base, last);
+}
+
+/* --- Parts --- */
+
+static float *part_at(const struct kernel_attention *a, float *parts, int row)
+{
+    return parts + (size_t)row * kernel_attention_part(a->head_dim);
+}
+
+static void store_parts(const struct kernel_attention *a, const struct attention_tile *tile,
+                        float *parts)
+{
+    for (int r = 0; r < tile->count; r++) {
+        float *part = part_at(a, parts, r);
+        v_store(part, v_load(tile->lanes[r]));
+        v_store(part + PART_LARGEST, v_set(tile->largest[r]));
+        for (int d = 0; d < a->head_dim; d += 16)
+            v_store(part + PART_SUMS + d, v_load(&tile->sums[r][d]));
+    }
+}
+
+INLINE void join_lanes(float *lanes, v16 keep, const float *next, v16 take)
+{
+    v_store(lanes, v_fma(v_load(lanes), keep, v_mul(v_load(next), take)));
+}
+
+static void join_part(float *part, const float *next, int head_dim)
+{
+    v16 before = v_load(part + PART_LARGEST), after = v_load(next + PART_LARGEST);
+    v16 largest = v_max(after, before), keep = v_exp(v_sub(before, largest)),
+        take = v_exp(v_sub(after, largest));
+    v_store(part + PART_LARGEST, largest);
+    join_lanes(part, keep, next, take);
+    for (int d = PART_SUMS; d < PART_SUMS + head_dim; d += 16)
+        join_lanes(part + d, keep, next + d, take);
+}
+
+static void finish_part(const float *part, int head_dim, float *out)
+{
+    v16 inverse = v_set(1 / v_fold(v_load(part)));
+    for (int d = 0; d < head_dim; d += 16) {
+        int lanes = head_dim - d < 16 ? head_dim - d : 16;
+        v_store_n(out + d, v_mul(v_load(part + PART_SUMS + d), inverse), lanes);
+    }
+}
+
+/* --- Tiles of queries --- */
+
+/* Rows [from, end) of the KV head's, counted from query `first`. */
+static void start_tile(const struct kernel_attention *a, struct attention_tile *tile, int kv_head,
+                       int first, int from, int end)
+{
+    int group = a->heads / a->kv_heads;
+    tile->count = end - from;
+    for (int i = from; i < end; i++)
+        start_row(a, tile, i - from, first + i / group, kv_head * group + i % group);
+}
+
+static void attend_spans(const struct kernel_attention *a, struct attention_tile *tile, int kv_head)
+{
+    _Alignas(64) float parts[TILE_ROWS * PART_MAX], next[TILE_ROWS * PART_MAX];
+    int first = tile->rows[0].low / KERNEL_KV_SPAN,
+        last = tile->rows[tile->count - 1].position / KERNEL_KV_SPAN;
+    attend_span(a, tile, kv_head, first);
+    store_parts(a, tile, parts);
+    for (int span = first + 1; span <= last; span++) {
+        attend_span(a, tile, kv_head, span);
+        store_parts(a, tile, next);
+        for (int r = 0; r < tile->count; r++)
+            join_part(part_at(a, parts, r), part_at(a, next, r), a->head_dim);
+    }
+    for (int r = 0; r < tile->count; r++)
+        finish_part(part_at(a, parts, r), a->head_dim, tile->rows[r].out);
+}
+
+/* As many tiles as needed, as even as can be: tile i begins at the row returned. */
+static int tile_start(int i, int tiles, int rows)
+{
+    return (int)((int64_t)i * rows / tiles);
+}
+
+static int tiles_of(int rows)
+{
+    return (rows + TILE_ROWS - 1) / TILE_ROWS;
+}
+
+/* What is not used of a tile's registers must be numbers. */
+static void clear_tile(struct attention_tile *tile)
+{
+    memset(tile->largest, 0, sizeof(tile->largest));
+    memset(tile->most, 0, sizeof(tile->most));
 }
 
 void SIMD(attention)(const struct kernel_attention *a, int kv_head, int first, int last)
 {
     struct attention_tile tile;
-    int group = a->heads / a->kv_heads, total = (last - first) * group;
-    int tiles = (total + TILE_ROWS - 1) / TILE_ROWS;
-    memset(tile.largest, 0, sizeof(tile.largest));
-    memset(tile.most, 0, sizeof(tile.most));
+    int rows = (last - first) * (a->heads / a->kv_heads), tiles = tiles_of(rows);
+    clear_tile(&tile);
     for (int i = 0; i < tiles; i++) {
-        int from = (int)((int64_t)i * total / tiles),
-            rows = (int)((int64_t)(i + 1) * total / tiles) - from;
-        for (int r = 0; r < rows; r++)
-            start_row(a, &tile, r, first + (from + r) / group,
-                      kv_head * group + (from + r) % group);
-        if (a->type == KERNEL_KV_F16)
-            attend_halves(a, &tile, kv_head, rows);
-        else
-            attend_quants(a, &tile, kv_head, rows);
-        for (int r = 0; r < rows; r++)
-            finish_row(&tile, r, a->head_dim);
+        start_tile(a, &tile, kv_head, first, tile_start(i, tiles, rows),
+                   tile_start(i + 1, tiles, rows));
+        attend_spans(a, &tile, kv_head);
+    }
+}
+
+void SIMD(attention_span)(const struct kernel_attention *a, int kv_head, int first, int last,
+                          int span, float *parts)
+{
+    struct attention_tile tile;
+    int rows = (last - first) * (a->heads / a->kv_heads), tiles = tiles_of(rows);
+    clear_tile(&tile);
+    for (int i = 0; i < tiles; i++) {
+        start_tile(a, &tile, kv_head, first, tile_start(i, tiles, rows),
+                   tile_start(i + 1, tiles, rows));
+        attend_span(a, &tile, kv_head, span);
+        store_parts(a, &tile, parts);
+        parts += (size_t)tile.count * kernel_attention_part(a->head_dim);
+    }
+}
+
+void SIMD(attention_join)(const struct kernel_attention *a, int kv_head, int first, int last,
+                          int spans, const float *parts)
+{
+    _Alignas(64) float sum[PART_MAX];
+    int group = a->heads / a->kv_heads, rows = (last - first) * group;
+    size_t size = kernel_attention_part(a->head_dim);
+    for (int i = 0; i < rows; i++, parts += size) {
+        memcpy(sum, parts, size * sizeof *sum);
+        for (int span = 1; span < spans; span++)
+            join_part(sum, parts + (size_t)(span * rows) * size, a->head_dim);
+        finish_part(sum, a->head_dim,
+                    a->out + (size_t)(first + i / group) * a->out_stride +
+                        (size_t)(kv_head * group + i % group) * (size_t)a->head_dim);
     }
 }

@@ -116,6 +116,9 @@ static inline float kv_largest(enum kernel_kv type)
     return type == KERNEL_KV_F16 ? ATTENTION_LARGEST : 127;
 }
 
+/* A part: 16 lanes of weight, the largest score (and room up to 16 floats), then the sums. */
+enum { PART_LARGEST = 16, PART_SUMS = 32 };
+
 /* First position that the query at `position` sees. */
 static inline int kv_first_visible(int position, int window)
 {
@@ -132,6 +135,10 @@ static inline int kv_first_visible(int position, int window)
     void set##_kv_store(enum kernel_kv type, uint8_t *page, int slot, int kv_heads, int head_dim,  \
                         const float *keys, const float *values);                                   \
     void set##_attention(const struct kernel_attention *a, int kv_head, int first, int last);      \
+    void set##_attention_span(const struct kernel_attention *a, int kv_head, int first, int last,  \
+                              int span, float *parts);                                             \
+    void set##_attention_join(const struct kernel_attention *a, int kv_head, int first, int last,  \
+                              int spans, const float *parts);                                      \
     void set##_silu_multiply(float *out, const float *gate, const float *up, int n);               \
     void set##_gelu_multiply(float *out, const float *gate, const float *up, int n);               \
     void set##_add(float *out, const float *a, const float *b, int n);                             \
