@@ -1,8 +1,8 @@
 /* tokenizer.json to tokenizer.ggml.*, plus keys of our own for what GGUF has no place for: a model
- * that merges characters, the pre-tokenizer's expressions themselves, which special tokens take
- * the white space beside them, a space that goes in front of the text's start only, and all tokens
- * that end an answer. NFC is passed over, as it is when such a model is converted to GGUF; every
- * other step that would rewrite text in a way of its own is refused. */
+ * that merges characters, the pre-tokenizer's expressions themselves, the normal form, which
+ * special tokens take the white space beside them and which are looked for in normalized text, a
+ * space that goes in front of the text's start only, and all tokens that end an answer. Every other
+ * step that would rewrite text in a way of its own is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +10,19 @@
 
 #include "engine/checkpoint_internal.h"
 #include "engine/error.h"
+#include "engine/normalize.h"
 #include "engine/tokenizer_split.h"
 #include "engine/tokenizer_vocab.h"
 
 #define KEY(name) "tokenizer.ggml." name
 #define OWN(name) "arena.tokenizer." name
 
-enum { MAX_PATH = 4096, MAX_ENDS = 64, STRIP_BEFORE = 1, STRIP_AFTER = 2 };
+enum { MAX_PATH = 4096, MAX_ENDS = 64 };
 
 struct entry {
     const char *text;
     uint32_t length;
-    unsigned char type, strip;
+    unsigned char type, added;
 };
 
 struct reading {
@@ -30,6 +31,7 @@ struct reading {
         *settings; /* settings: tokenizer_config.json, or NULL */
     struct entry *entries;
     size_t count;
+    struct gguf_text form; /* the name of the normal form, or empty */
     bool byte_level, space_prefix, prefix_first;
     bool replaces_spaces; /* by U+2581 */
     bool prefix_missing;  /* a space in front only where there is none */
@@ -108,6 +110,33 @@ static void read_tokens(struct reading *reading)
     }
 }
 
+static unsigned char added_bits(const struct json_tree_value *item)
+{
+    static const struct {
+        const char *name;
+        unsigned char bit;
+    } names[] = {{"lstrip", ADDED_STRIPS_BEFORE},
+                 {"rstrip", ADDED_STRIPS_AFTER},
+                 {"normalized", ADDED_NORMALIZED}};
+    unsigned char bits = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (json_tree_bool(json_tree_get(item, names[i].name), false))
+            bits |= names[i].bit;
+    return bits;
+}
+
+/* Is this text in the model's normal form? */
+static bool is_normal(const struct reading *reading, struct gguf_text text)
+{
+    struct normal_text normal = {0};
+    struct engine_error ignored;
+    bool same = normalize(normal_form_find(reading->form.bytes, reading->form.length), text.bytes,
+                          NULL, text.length, &normal, &ignored) &&
+                normal.length == text.length && memcmp(normal.bytes, text.bytes, text.length) == 0;
+    normal_text_done(&normal);
+    return same;
+}
+
 static bool read_added(struct reading *reading)
 {
     const struct json_tree_value *added = json_tree_get(reading->root, "added_tokens");
@@ -130,11 +159,10 @@ static bool read_added(struct reading *reading)
             entry->type = json_tree_bool(json_tree_get(item, "special"), false)
                               ? TOKEN_CONTROL
                               : TOKEN_USER_DEFINED;
-        entry->strip =
-            (unsigned char)((json_tree_bool(json_tree_get(item, "lstrip"), false) ? STRIP_BEFORE
-                                                                                  : 0) |
-                            (json_tree_bool(json_tree_get(item, "rstrip"), false) ? STRIP_AFTER
-                                                                                  : 0));
+        entry->added = added_bits(item);
+        if (entry->added & ADDED_NORMALIZED && !is_normal(reading, text))
+            return refuse(reading, "an added token is looked for in normalized text and is itself "
+                                   "not normal, which is not supported");
     }
     return true;
 }
@@ -153,9 +181,9 @@ static void put_tokens(struct reading *reading)
     gguf_build_array(out, KEY("token_type"), GGUF_U8, reading->count);
     for (size_t i = 0; i < reading->count; i++)
         gguf_build_byte(out, reading->entries[i].text ? reading->entries[i].type : TOKEN_CONTROL);
-    gguf_build_array(out, OWN("strip"), GGUF_U8, reading->count);
+    gguf_build_array(out, OWN("added"), GGUF_U8, reading->count);
     for (size_t i = 0; i < reading->count; i++)
-        gguf_build_byte(out, reading->entries[i].strip);
+        gguf_build_byte(out, reading->entries[i].added);
 }
 
 /* "left right", or ["left", "right"]. */
@@ -302,6 +330,17 @@ static bool read_pre_tokenizer(struct reading *reading)
     return true;
 }
 
+/* Doing the same twice changes nothing. */
+static bool read_form(struct reading *reading, struct gguf_text name)
+{
+    bool same = reading->form.length == name.length &&
+                memcmp(reading->form.bytes, name.bytes, name.length) == 0;
+    if (reading->form.length && !same)
+        return refuse(reading, "its normalizer asks for two normal forms, which is not supported");
+    reading->form = name;
+    return true;
+}
+
 /* Llama 2's steps put U+2581 in front and in the place of spaces. */
 static bool read_normalizer_step(struct reading *reading, const struct json_tree_value *step)
 {
@@ -314,7 +353,9 @@ static bool read_normalizer_step(struct reading *reading, const struct json_tree
     else if (json_tree_is(type, "Replace") && gguf_text_is(from, " ") &&
              gguf_text_is(to, "\xE2\x96\x81"))
         reading->replaces_spaces = true;
-    else if (!json_tree_is(type, "NFC"))
+    else if (normal_form_find(text_of(type).bytes, text_of(type).length) != NORMAL_NONE)
+        return read_form(reading, text_of(type));
+    else
         return refuse(reading, "its normalizer has a step that is not supported");
     return true;
 }
@@ -353,6 +394,8 @@ static bool put_kind(struct reading *reading)
         gguf_build_array(out, OWN("patterns"), GGUF_STRING, reading->pattern_count);
     for (size_t i = 0; i < reading->pattern_count; i++)
         gguf_build_text(out, text_of(&reading->patterns[i]));
+    if (reading->form.length)
+        gguf_build_string(out, OWN("normal_form"), reading->form);
     if (reading->byte_level)
         return true;
     gguf_build_boolean(out, KEY("add_space_prefix"), reading->space_prefix);
@@ -509,7 +552,7 @@ static bool convert(struct reading *reading)
     if (!count_tokens(reading))
         return false;
     read_tokens(reading);
-    if (!read_added(reading) || !read_normalizer(reading) || !read_pre_tokenizer(reading) ||
+    if (!read_normalizer(reading) || !read_added(reading) || !read_pre_tokenizer(reading) ||
         !put_kind(reading) || !put_merges(reading))
         return false;
     put_tokens(reading);

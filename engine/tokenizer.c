@@ -1,7 +1,8 @@
-/* Encoding goes in three steps: special tokens are cut out of the text (where they are allowed),
- * the stretches between them are cut into words, and each word is merged. A stretch may hold
- * bytes of a template and of a user side by side: words form over that border as they would in
- * one text, only special tokens do not. */
+/* Encoding goes in Hugging Face's steps: special tokens are cut out of the text (where they are
+ * allowed); the stretches between them are brought to the model's normal form, and those special
+ * tokens that are looked for there are cut out of them; what is left is cut into words, and each
+ * word is merged. A stretch may hold bytes of a template and of a user side by side: words form
+ * over that border as they would in one text, only special tokens do not. */
 #include "engine/tokenizer.h"
 
 #include <stdlib.h>
@@ -62,16 +63,20 @@ void tokenizer_free(struct tokenizer *tokenizer)
 
 /* --- Encoding --- */
 
-/* One call's text and scratch space. */
+/* Some of a text. */
+struct stretch {
+    const char *text;
+    const unsigned char *trusted; /* NULL: the call's `special` says it for all bytes */
+    size_t length;
+    bool first; /* the text begins here */
+};
+
+/* One call's scratch space and state. */
 struct encoding {
     const struct tokenizer *tokenizer;
-    const char *text;
-    const unsigned char *trusted; /* NULL: `special` says it for all bytes */
-    size_t length;
     bool special;
-    bool after_special; /* what comes next stands at the start, or behind a special token */
-    char *owned;        /* scratch copies, or NULL */
-    unsigned char *owned_trusted;
+    bool after_special;       /* what comes next stands at the start, or behind a special token */
+    struct normal_text valid; /* the text with its invalid bytes replaced, if it has any */
     struct merger merger;
     struct split_pieces pieces;
     struct token_list *list;
@@ -82,36 +87,32 @@ static void encoding_done(struct encoding *encoding)
 {
     merger_done(&encoding->merger);
     split_pieces_done(&encoding->pieces);
-    free(encoding->owned);
-    free(encoding->owned_trusted);
+    normal_text_done(&encoding->valid);
 }
 
 /* Puts U+FFFD in the place of every byte that is not UTF-8, keeping trust beside each byte. */
-static bool replace_invalid(struct encoding *encoding)
+static bool replace_invalid(struct encoding *encoding, struct stretch *whole)
 {
-    const char *text = encoding->text;
-    size_t length = encoding->length, used = 0;
-    char *out = malloc(length * 3 + 1);
-    unsigned char *trusted = encoding->trusted ? malloc(length * 3 + 1) : NULL;
-    encoding->owned = out;
-    encoding->owned_trusted = trusted;
-    if (!out || (encoding->trusted && !trusted))
+    const char *text = whole->text;
+    size_t length = whole->length;
+    struct normal_text *out = &encoding->valid;
+    out->bytes = malloc(length * 3 + 1);
+    out->marks = whole->trusted ? malloc(length * 3 + 1) : NULL;
+    if (!out->bytes || (whole->trusted && !out->marks))
         return engine_no_memory(encoding->error, "a text");
     for (size_t at = 0; at < length;) {
         struct utf8_step step = utf8_next(text + at, length - at);
         size_t taken = step.valid ? step.length : 1, put = taken;
         if (step.valid)
-            memcpy(out + used, text + at, taken);
+            memcpy(out->bytes + out->length, text + at, taken);
         else
-            put = utf8_put(out + used, UTF8_REPLACEMENT);
-        if (trusted)
-            memset(trusted + used, encoding->trusted[at], put);
-        used += put;
+            put = utf8_put(out->bytes + out->length, UTF8_REPLACEMENT);
+        if (out->marks)
+            memset(out->marks + out->length, whole->trusted[at], put);
+        out->length += put;
         at += taken;
     }
-    encoding->text = out;
-    encoding->trusted = trusted;
-    encoding->length = used;
+    *whole = (struct stretch){out->bytes, out->marks, out->length, whole->first};
     return true;
 }
 
@@ -145,9 +146,9 @@ static bool is_marker(const char *text, size_t length)
 
 /* SentencePiece: the stretch as a whole, a space in front of it if the model wants one, U+2581
  * read as a space. */
-static bool encode_characters(struct encoding *encoding, const char *text, size_t length)
+static bool encode_characters(struct encoding *encoding, const char *text, size_t length,
+                              bool first)
 {
-    bool first = text == encoding->text;
     const struct vocab *vocab = &encoding->tokenizer->vocab;
     char *spaced = malloc(length + 1);
     if (!spaced)
@@ -169,36 +170,36 @@ static bool encode_characters(struct encoding *encoding, const char *text, size_
     return ok;
 }
 
-static bool encode_stretch(struct encoding *encoding, size_t from, size_t to)
+/* A stretch without special tokens. */
+static bool encode_text(struct encoding *encoding, struct stretch text)
 {
-    if (from >= to)
-        return true;
-    const char *text = encoding->text + from;
-    const struct tokenizer *tokenizer = encoding->tokenizer;
-    bool ok = tokenizer->vocab.kind == VOCAB_BPE ? encode_words(encoding, text, to - from)
-                                                 : encode_characters(encoding, text, to - from);
+    bool bytes = encoding->tokenizer->vocab.kind == VOCAB_BPE;
+    bool ok = bytes ? encode_words(encoding, text.text, text.length)
+                    : encode_characters(encoding, text.text, text.length, text.first);
     encoding->after_special = false;
     return ok;
 }
 
-static bool trusted_all(const struct encoding *encoding, size_t from, size_t length)
+static bool trusted_all(struct stretch text, size_t from, size_t length)
 {
-    return !encoding->trusted || memchr(encoding->trusted + from, 0, length) == NULL;
+    return !text.trusted || memchr(text.trusted + from, 0, length) == NULL;
 }
 
 /* The special token at this place, or -1. One that a user's bytes are part of is none; a shorter
- * one may be. / */
-static int32_t special_at(const struct encoding *encoding, size_t at)
+ * one may be. */
+static int32_t special_at(const struct encoding *encoding, struct stretch text, size_t at,
+                          bool normalized)
 {
     const struct vocab *vocab = &encoding->tokenizer->vocab;
-    const char *text = encoding->text + at;
-    size_t left = encoding->length - at;
-    bool control = encoding->trusted ? encoding->trusted[at] : encoding->special;
-    int32_t id = vocab_special_prefix(vocab, text, left, control);
+    if (!vocab->special_first[(unsigned char)text.text[at]])
+        return -1;
+    const char *here = text.text + at;
+    bool control = text.trusted ? text.trusted[at] : encoding->special;
+    int32_t id = vocab_special_prefix(vocab, here, text.length - at, control, normalized);
     while (id >= 0 && vocab_is_control(vocab, id) &&
-           !trusted_all(encoding, at, vocab->tokens[id].length)) {
+           !trusted_all(text, at, vocab->tokens[id].length)) {
         size_t shorter = vocab->tokens[id].length - 1;
-        id = vocab_special_prefix(vocab, text, shorter, true);
+        id = vocab_special_prefix(vocab, here, shorter, true, normalized);
     }
     return id;
 }
@@ -238,46 +239,65 @@ static size_t blanks_after(const char *text, size_t at, size_t length)
     return at;
 }
 
-static bool encode_all(struct encoding *encoding)
+static struct stretch part_of(struct stretch whole, size_t from, size_t to)
+{
+    return (struct stretch){whole.text + from, whole.trusted ? whole.trusted + from : NULL,
+                            to - from, whole.first && from == 0};
+}
+
+/* Cuts special tokens of one kind out of a stretch; what is between them goes to `rest`. */
+static bool encode_specials(struct encoding *encoding, struct stretch whole, bool normalized,
+                            bool (*rest)(struct encoding *, struct stretch))
 {
     const struct vocab *vocab = &encoding->tokenizer->vocab;
     size_t from = 0;
-    for (size_t at = 0; at < encoding->length;) {
-        int32_t id =
-            vocab->special_first[(unsigned char)encoding->text[at]] ? special_at(encoding, at) : -1;
+    for (size_t at = 0; at < whole.length;) {
+        int32_t id = special_at(encoding, whole, at, normalized);
         if (id < 0) {
             at++;
             continue;
         }
-        size_t to = at;
-        if (vocab->tokens[id].strip_before)
-            to = blanks_before(encoding->text, from, at);
-        if (!encode_stretch(encoding, from, to) ||
+        const struct vocab_token *token = &vocab->tokens[id];
+        size_t to = token->strip_before ? blanks_before(whole.text, from, at) : at;
+        if ((to > from && !rest(encoding, part_of(whole, from, to))) ||
             !token_list_add(encoding->list, id, encoding->error))
             return false;
         encoding->after_special = true;
-        at += vocab->tokens[id].length;
-        if (vocab->tokens[id].strip_after)
-            at = blanks_after(encoding->text, at, encoding->length);
-        from = at;
+        at += token->length; /* the white space that it takes may begin the next one */
+        from = token->strip_after ? blanks_after(whole.text, at, whole.length) : at;
     }
-    return encode_stretch(encoding, from, encoding->length);
+    return from == whole.length || rest(encoding, part_of(whole, from, whole.length));
 }
 
-static bool encode(struct encoding *encoding)
+/* A stretch of the text as it came. */
+static bool encode_normalized(struct encoding *encoding, struct stretch raw)
 {
-    const struct vocab *vocab = &encoding->tokenizer->vocab;
-    if (encoding->length > TEXT_LIMIT)
+    enum normal_form form = encoding->tokenizer->form;
+    if (form == NORMAL_NONE && !encoding->tokenizer->vocab.has_normalized)
+        return encode_text(encoding, raw);
+    struct normal_text text = {0};
+    bool ok = normalize(form, raw.text, raw.trusted, raw.length, &text, encoding->error);
+    struct stretch whole = {text.bytes, text.marks, text.length, raw.first};
+    ok = ok && encode_specials(encoding, whole, true, encode_text);
+    normal_text_done(&text);
+    return ok;
+}
+
+static bool encode(struct encoding *encoding, struct stretch whole)
+{
+    const struct tokenizer *tokenizer = encoding->tokenizer;
+    bool bytes = tokenizer->vocab.kind == VOCAB_BPE;
+    if (whole.length > TEXT_LIMIT)
         return engine_fail(encoding->error, ENGINE_TOO_LONG,
-                           "a text of %zu bytes is longer than %d MiB", encoding->length,
+                           "a text of %zu bytes is longer than %d MiB", whole.length,
                            TEXT_LIMIT >> 20);
-    if (vocab->kind == VOCAB_BPE && !encoding->tokenizer->splitter)
+    if (bytes && !tokenizer->splitter)
         return splitter_cut(NULL, NULL, 0, NULL, encoding->error); /* says why */
-    if (vocab->kind == VOCAB_BPE &&
-        utf8_valid_prefix(encoding->text, encoding->length) < encoding->length &&
-        !replace_invalid(encoding))
+    if ((bytes || tokenizer->form != NORMAL_NONE) &&
+        utf8_valid_prefix(whole.text, whole.length) < whole.length &&
+        !replace_invalid(encoding, &whole))
         return false;
-    return encode_all(encoding);
+    return encode_specials(encoding, whole, false, encode_normalized);
 }
 
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length,
@@ -285,8 +305,6 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
 {
     const struct vocab *vocab = &tokenizer->vocab;
     struct encoding encoding = {.tokenizer = tokenizer,
-                                .text = text,
-                                .length = length,
                                 .after_special = true,
                                 .special = flags & TOKENIZER_SPECIAL,
                                 .list = list,
@@ -294,7 +312,7 @@ bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_
     bool ends = flags & TOKENIZER_BOS;
     bool ok =
         (!ends || !vocab->add_bos || vocab->bos < 0 || token_list_add(list, vocab->bos, error)) &&
-        encode(&encoding) &&
+        encode(&encoding, (struct stretch){text, NULL, length, true}) &&
         (!ends || !vocab->add_eos || vocab->eos < 0 || token_list_add(list, vocab->eos, error));
     encoding_done(&encoding);
     return ok;
@@ -304,14 +322,9 @@ bool tokenizer_encode_marked(const struct tokenizer *tokenizer, const char *text
                              const unsigned char *trusted, size_t length, struct token_list *list,
                              struct engine_error *error)
 {
-    struct encoding encoding = {.tokenizer = tokenizer,
-                                .text = text,
-                                .trusted = trusted,
-                                .length = length,
-                                .after_special = true,
-                                .list = list,
-                                .error = error};
-    bool ok = encode(&encoding);
+    struct encoding encoding = {
+        .tokenizer = tokenizer, .after_special = true, .list = list, .error = error};
+    bool ok = encode(&encoding, (struct stretch){text, trusted, length, true});
     encoding_done(&encoding);
     return ok;
 }

@@ -9,7 +9,8 @@
  * call.
  *
  * Without PCRE2 (ENGINE_HAVE_PCRE2=0) a byte-level BPE vocabulary still loads and decodes;
- * encoding with it fails with ENGINE_UNSUPPORTED. */
+ * encoding with it fails with ENGINE_UNSUPPORTED. So does text beyond ASCII for a model that asks
+ * for a normal form, without utf8proc (ENGINE_HAVE_UTF8PROC=0). */
 #ifndef ENGINE_TOKENIZER_H
 #define ENGINE_TOKENIZER_H
 

@@ -210,17 +210,32 @@ static bool make_splitter(struct tokenizer *tokenizer, const struct gguf *file,
 #endif
 }
 
-static bool read_stripping(struct vocab *vocab, const struct gguf *file, struct engine_error *error)
+static bool read_added(struct vocab *vocab, const struct gguf *file, struct engine_error *error)
 {
-    struct gguf_array strip;
-    if (!read_parallel(file, OWN("strip"), (size_t)vocab->size, &strip, error))
+    struct gguf_array added;
+    if (!read_parallel(file, OWN("added"), (size_t)vocab->size, &added, error))
         return false;
-    for (int32_t id = 0; strip.count && id < vocab->size; id++) {
-        int64_t bits = gguf_array_integer(&strip, (size_t)id);
-        vocab->tokens[id].strip_before = bits & 1;
-        vocab->tokens[id].strip_after = bits >> 1 & 1;
+    for (int32_t id = 0; added.count && id < vocab->size; id++) {
+        int64_t bits = gguf_array_integer(&added, (size_t)id);
+        struct vocab_token *token = &vocab->tokens[id];
+        token->strip_before = bits & ADDED_STRIPS_BEFORE;
+        token->strip_after = bits & ADDED_STRIPS_AFTER;
+        token->normalized = bits & ADDED_NORMALIZED;
+        vocab->has_normalized = vocab->has_normalized || token->normalized;
     }
     return true;
+}
+
+static bool read_form(struct tokenizer *tokenizer, const struct gguf *file,
+                      struct engine_error *error)
+{
+    struct gguf_text name;
+    if (!gguf_string(file, OWN("normal_form"), &name))
+        return true;
+    tokenizer->form = normal_form_find(name.bytes, name.length);
+    return tokenizer->form != NORMAL_NONE ||
+           engine_fail(error, ENGINE_FORMAT, "%s: " OWN("normal_form") " is none of Unicode's",
+                       gguf_name(file));
 }
 
 /* The file has no place for "this token takes the white space after it"; Phi-3's do, all but
@@ -257,7 +272,7 @@ bool tokenizer_from_gguf(struct tokenizer *tokenizer, const struct gguf *file,
     if (!vocab_settle(vocab, error))
         return false;
     set_stripping(vocab, file);
-    return read_stripping(vocab, file, error) &&
+    return read_added(vocab, file, error) && read_form(tokenizer, file, error) &&
            (kind == VOCAB_SPM || read_merges(vocab, file, error)) &&
            make_splitter(tokenizer, file, rule, error);
 }

@@ -3,13 +3,15 @@
 #ifndef ENGINE_TOKENIZER_INTERNAL_H
 #define ENGINE_TOKENIZER_INTERNAL_H
 
+#include "engine/normalize.h"
 #include "engine/tokenizer.h"
 #include "engine/tokenizer_split.h"
 #include "engine/tokenizer_vocab.h"
 
 struct tokenizer {
     struct vocab vocab;
-    char pre[48]; /* the pre-tokenizer's name */
+    enum normal_form form; /* what text is brought to before it is cut into words */
+    char pre[48];          /* the pre-tokenizer's name */
     struct splitter
         *splitter; /* NULL where text is merged as a whole, and where there is no PCRE2 */
 };

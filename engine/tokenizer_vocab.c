@@ -326,7 +326,7 @@ int32_t vocab_special(const struct vocab *vocab, const char *text, size_t length
 }
 
 int32_t vocab_special_prefix(const struct vocab *vocab, const char *text, size_t length,
-                             bool control)
+                             bool control, bool normalized)
 {
     if (length == 0 || !vocab->special_first[(unsigned char)text[0]])
         return -1;
@@ -334,7 +334,8 @@ int32_t vocab_special_prefix(const struct vocab *vocab, const char *text, size_t
         if (vocab->special_lengths[i] > length)
             continue;
         int32_t id = vocab_special(vocab, text, vocab->special_lengths[i]);
-        if (id >= 0 && (control || !vocab_is_control(vocab, id)))
+        if (id >= 0 && vocab->tokens[id].normalized == normalized &&
+            (control || !vocab_is_control(vocab, id)))
             return id;
     }
     return -1;

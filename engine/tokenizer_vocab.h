@@ -16,6 +16,9 @@ enum vocab_kind {
     VOCAB_CHAR_BPE, /* merges by rank over characters, with byte tokens for what is missing */
 };
 
+/* What an added token of a checkpoint says of itself: bits of "arena.tokenizer.added". */
+enum { ADDED_STRIPS_BEFORE = 1, ADDED_STRIPS_AFTER = 2, ADDED_NORMALIZED = 4 };
+
 /* GGUF's numbers. */
 enum token_type {
     TOKEN_UNDEFINED,
@@ -34,6 +37,7 @@ struct vocab_token {
     float score;
     unsigned char type;
     bool strip_before, strip_after; /* a special token that takes the white space beside it */
+    bool normalized;                /* looked for in normalized text, not in the text as it came */
     bool end;                       /* ends an answer */
     bool foreign;                   /* not written in the byte-level alphabet: no text becomes it */
 };
@@ -64,6 +68,7 @@ struct vocab {
     uint32_t special_lengths[VOCAB_SPECIAL_LENGTHS]; /* of `specials`, longest first */
     int special_length_count;
     bool special_first[256]; /* bytes that a special token begins with */
+    bool has_normalized;     /* some special token is `normalized` */
     int32_t bos, eos, unknown;
     bool add_bos, add_eos, add_space_prefix, ignore_merges;
     bool prefix_missing; /* the space goes only where none stands already */
@@ -94,10 +99,11 @@ int32_t vocab_word(const struct vocab *vocab, const char *text, size_t length);
 /* The special token with exactly this text, or -1. */
 int32_t vocab_special(const struct vocab *vocab, const char *text, size_t length);
 
-/* The longest special token that `text` begins with, or -1; only those that plain text may hold
- * (user-defined ones) unless `control`. */
+/* The longest special token that `text` begins with, or -1; of those that are looked for in
+ * normalized text, or of all others; only those that plain text may hold (user-defined ones)
+ * unless `control`. */
 int32_t vocab_special_prefix(const struct vocab *vocab, const char *text, size_t length,
-                             bool control);
+                             bool control, bool normalized);
 
 /* What two neighbours merge to, or NULL. */
 const struct vocab_pair *vocab_pair(const struct vocab *vocab, int32_t left, int32_t right);

@@ -190,16 +190,16 @@ static void write_config(const struct folder *folder, const struct tiny_model *t
     write_text(folder, "config.json", text);
 }
 
-static void write_tokenizer(const struct folder *folder)
+/* A byte is a token. Returns a text that the next call writes anew. */
+static const char *byte_tokenizer(const char *added, const char *normalizer)
 {
     static char text[16384];
-    size_t used = (size_t)snprintf(
-        text, sizeof text,
-        "{\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"special\":true},"
-        "{\"id\":257,\"content\":\"<|im_start|>\",\"special\":true},"
-        "{\"id\":258,\"content\":\"<|im_end|>\",\"special\":true}],"
-        "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
-        "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+    size_t used =
+        (size_t)snprintf(text, sizeof text,
+                         "{\"added_tokens\":[%s],\"normalizer\":%s,"
+                         "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+                         "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{",
+                         added, normalizer);
     for (int byte = 0; byte < 256; byte++) {
         char piece[8] = "";
         size_t length = made_alphabet(piece, byte);
@@ -208,7 +208,16 @@ static void write_tokenizer(const struct folder *folder)
                                  byte ? "," : "", escaped ? "\\" : "", (int)length, piece, byte);
     }
     snprintf(text + used, sizeof text - used, "}}}");
-    write_text(folder, "tokenizer.json", text);
+    return text;
+}
+
+static void write_tokenizer(const struct folder *folder)
+{
+    write_text(folder, "tokenizer.json",
+               byte_tokenizer("{\"id\":256,\"content\":\"<|endoftext|>\",\"special\":true},"
+                              "{\"id\":257,\"content\":\"<|im_start|>\",\"special\":true},"
+                              "{\"id\":258,\"content\":\"<|im_end|>\",\"special\":true}",
+                              "null"));
     write_text(folder, "tokenizer_config.json",
                "{\"bos_token\":\"<|im_start|>\",\"eos_token\":{\"content\":\"<|im_end|>\"},\"chat_"
                "template\":"
@@ -537,6 +546,13 @@ static void test_tokenizers_that_are_not_supported(void **state)
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{"
          "\"id\":0,\"content\":\"a\",\"single_word\":true}]}",
          "single_word"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"normalizer\":{"
+         "\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"NFD\"}]}}",
+         "two normal forms"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"added_tokens\":[{"
+         "\"id\":0,\"content\":\"e\\u0301\",\"normalized\":true}],\"normalizer\":{"
+         "\"type\":\"NFC\"}}",
+         "itself not normal"},
     };
     struct folder *folder = make_folder(&dense);
     write_shard(folder, "model.safetensors", 0, folder->count);
@@ -694,6 +710,58 @@ static void test_forms_of_a_tokenizer(void **state)
                gemma, 2);
 }
 
+/* Of bytes that a user wrote, and of a template's. */
+static void check_marked(const struct tokenizer *tokenizer, const char *text, const char *marks,
+                         size_t wanted, int32_t last)
+{
+    unsigned char trusted[100];
+    for (size_t i = 0; marks[i]; i++)
+        trusted[i] = marks[i] == '1';
+    struct token_list list = {0};
+    struct engine_error error = {0};
+    assert_true(tokenizer_encode_marked(tokenizer, text, trusted, strlen(text), &list, &error));
+    assert_int_equal(list.count, wanted);
+    assert_int_equal(list.ids[wanted - 1], last);
+    token_list_done(&list);
+}
+
+/* The ids are those of Hugging Face's library. */
+static void test_normal_forms(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"model_type\":\"llama\",\"hidden_size\":64,"
+                                 "\"intermediate_size\":64,\"num_hidden_layers\":1,"
+                                 "\"num_attention_heads\":4}";
+    static const char added[] =
+        "{\"id\":256,\"content\":\"<|e|>\",\"special\":true,\"normalized\":false},"
+        "{\"id\":257,\"content\":\"caf\\u00e9\",\"normalized\":true},"
+        "{\"id\":258,\"content\":\"e\\u0301\",\"normalized\":false},"
+        "{\"id\":259,\"content\":\"<|n|>\",\"special\":true,\"normalized\":true}";
+    struct folder folder;
+    struct engine_error error = {0};
+    struct gguf *file = open_forms(config, byte_tokenizer(added, "{\"type\":\"NFC\"}"), &folder);
+    struct tokenizer *tokenizer = tokenizer_new(file, &error);
+    gguf_close(file);
+    assert_non_null(tokenizer);
+    check_ids(tokenizer, "a\u030A", TOKENIZER_SPECIAL, "195 165 ");
+    check_ids(tokenizer, "caf\u00e9", TOKENIZER_SPECIAL, "257 ");
+    check_ids(tokenizer, "cafe\u0301", TOKENIZER_SPECIAL, "99 97 102 258 ");
+    check_ids(tokenizer, "<|e|>\u0338", TOKENIZER_SPECIAL, "256 204 184 ");
+    check_ids(tokenizer, "<|n|>\u0338", TOKENIZER_SPECIAL, "60 124 110 124 226 137 175 ");
+    check_ids(tokenizer, "<|n|>", TOKENIZER_SPECIAL, "259 ");
+    check_ids(tokenizer, "<|n|>", 0, "60 124 110 124 62 ");
+    check_ids(tokenizer,
+              "\xFF"
+              "a\u030A",
+              TOKENIZER_SPECIAL, "239 191 189 195 165 ");
+    check_marked(tokenizer, "<|n|>", "11111", 1, 259);
+    check_marked(tokenizer, "<|n|>", "11110", 5, '>');
+    check_marked(tokenizer, "<|e|>\u0338", "1111100", 3, 184);
+    check_marked(tokenizer, "u\u0308<|n|>", "00011111", 3, 259);
+    check_marked(tokenizer, "u\u0308<|n|>", "11100111", 7, '>');
+    tokenizer_free(tokenizer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -706,6 +774,7 @@ int main(void)
         cmocka_unit_test(test_tokenizers_that_are_not_supported),
         cmocka_unit_test(test_what_a_configuration_leaves_out),
         cmocka_unit_test(test_forms_of_a_tokenizer),
+        cmocka_unit_test(test_normal_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
