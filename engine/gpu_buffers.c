@@ -157,7 +157,7 @@ static void cut_buffers(struct gpu_forward *f, struct cutter *c)
     cut(c, (size_t)CUDA_GEMV_ROWS * (size_t)widest / CUDA_BLOCK * 2, 4, &b->blocks);
     cut(c, (size_t)GPU_HEAD_ROWS * (size_t)f->logits_pitch, 4, &b->logits);
     cut(c, parts_count(f), 4, &b->parts);
-    cut(c, (size_t)GPU_SLICES * (size_t)config->kv_heads + 1, 4, &b->tickets);
+    cut(c, (size_t)GPU_SLICES * (size_t)config->kv_heads, 4, &b->tickets);
     cut(c, rows, 4, &b->tokens);
     cut(c, GPU_CHAINS, cuda_sample_scratch(config->vocabulary), &b->sample);
     cut(c, GPU_CHAINS * vocabulary, 4, &b->counts);
@@ -197,7 +197,7 @@ int gpu_buffers_make(struct gpu_forward *f, int pages)
     f->layer_stride = f->page_stride * (size_t)pages;
     if (!failed)
         failed = cuda_alloc((void **)&f->cache, f->layer_stride * (size_t)f->config->layers);
-    size_t tickets = (size_t)GPU_SLICES * (size_t)f->config->kv_heads + 1;
+    size_t tickets = (size_t)GPU_SLICES * (size_t)f->config->kv_heads;
     if (!failed) /* padding columns and rows must be numbers from the start */
         failed = cuda_fill(f->memory, 0, c.at, f->stream);
     if (!failed)

@@ -166,7 +166,7 @@ static void route(struct gpu_forward *f, const struct input *in)
                            .weights = f->b.route_weights,
                            .experts = f->b.experts,
                            .shared_weight = f->b.shared_weight,
-                           .ticket = f->b.tickets};
+                           .tickets = f->b.tickets};
     RUN(f, cuda_route(&r, f->stream));
 }
 

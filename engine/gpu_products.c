@@ -75,6 +75,7 @@ void gpu_need(struct gpu_forward *f, struct input *in, enum want want)
         .in = in->raw, .rows = f->rows, .out = gpu_forms(f, want, in->raw.columns)};
     RUN(f, cuda_norm(&norm, f->stream));
     in->raw.y = in->raw.y_bias = in->raw.y_norm = NULL;
+    in->raw.sum_out = NULL;
     if (want & (WANT_BFLOAT | WANT_HALF)) /* they share a buffer */
         in->has &= ~(unsigned)(WANT_BFLOAT | WANT_HALF);
     in->has |= want;

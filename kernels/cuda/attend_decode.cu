@@ -11,6 +11,7 @@
  * newest position stores it first and reads it back as the others do theirs (where a group of
  * more than eight heads takes several blocks, each stores the same bytes). */
 #include "kernels/cuda/place.cuh"
+#include "kernels/cuda/ticket.cuh"
 
 enum { WARPS = 4, THREADS = WARPS * WARP, LEAST_PAGES = WARPS, PIECES = 8 };
 
@@ -239,22 +240,6 @@ static __device__ void merge_warps(const struct cuda_decode &d, running<COLUMNS,
         if (threadIdx.x == 0)
             part[0] = most;
     }
-}
-
-/* Is this the last of `blocks` blocks to finish? What the others wrote before can be read then. */
-static __device__ bool is_last(unsigned *ticket, int blocks)
-{
-    __shared__ bool last;
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        last = atomicAdd(ticket, 1u) == (unsigned)blocks - 1;
-        if (last)
-            *ticket = 0;
-    }
-    __syncthreads();
-    __threadfence();
-    return last;
 }
 
 static __device__ void merge_splits(const struct cuda_decode &d, int row, int head, int used)

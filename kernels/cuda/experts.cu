@@ -2,6 +2,7 @@
  * the sums of what the experts gave. (The products are GEMVs for few tokens, tile products for
  * many.) Orders are fixed everywhere: pairs by their numbers, sums by the router's order. */
 #include "kernels/cuda/input.cuh"
+#include "kernels/cuda/ticket.cuh"
 
 enum { THREADS = 256, MOST_EXPERTS = 1024, LANES = 16 };
 
@@ -25,15 +26,16 @@ static __device__ __forceinline__ float exact_exp(float x)
     return __uint_as_float(__float_as_uint(p) + ((uint32_t)(int)n << 23));
 }
 
-/* By one warp: the scores' softmax into `shares`, summed in 16 lanes as on the host. */
+/* By one warp: the scores' softmax into `shares`, summed in 16 lanes as on the host. The scores may
+ * be other blocks'. */
 static __device__ void softmax_row(const float *scores, float *shares, int count)
 {
     float largest = -INFINITY, sum = 0;
     for (int i = lane_index(); i < count; i += WARP)
-        largest = scores[i] > largest ? scores[i] : largest;
+        largest = fmaxf(__ldcg(scores + i), largest);
     largest = warp_max(largest);
     for (int i = lane_index(); i < count; i += WARP)
-        shares[i] = exact_exp(__fadd_rn(scores[i], -largest));
+        shares[i] = exact_exp(__fadd_rn(__ldcg(scores + i), -largest));
     __syncwarp();
     for (int i = lane_index(); lane_index() < LANES && i < count; i += LANES)
         sum = __fadd_rn(sum, shares[i]);
@@ -98,17 +100,64 @@ static __device__ void choose_experts(const struct cuda_route &a, int row, float
     }
 }
 
+/* Element c of a row of a matrix of floats. */
+template <int TYPE> static __device__ __forceinline__ float float_weight(const uint8_t *row, int c)
+{
+    if (TYPE == KERNEL_F32)
+        return reinterpret_cast<const float *>(row)[c];
+    uint16_t bits = reinterpret_cast<const uint16_t *>(row)[c];
+    return TYPE == KERNEL_BF16 ? bfloat_to_float(bits) : half_to_float(bits);
+}
+
+/* Input row `row` times `weights`, by the whole block. */
+template <int TYPE>
+static __device__ float row_product(const struct cuda_input &in, int row, const uint8_t *weights,
+                                    float *room)
+{
+    size_t begin = (size_t)row * (size_t)in.stride;
+    row_factors f = make_factors(in, begin, false, room);
+    float sum = 0;
+#pragma unroll 4
+    for (int c = (int)threadIdx.x; c < in.columns; c += THREADS)
+        sum = fmaf(row_input(in, begin, c, f), float_weight<TYPE>(weights, c), sum);
+    return block_sum(sum, room);
+}
+
 /* sigmoid(row . gate), by the whole block. */
 static __device__ float shared_share(const struct cuda_route &a, int row, float *room)
 {
-    size_t begin = (size_t)row * (size_t)a.in.stride;
-    row_factors f = make_factors(a.in, begin, false, room);
-    float sum = 0;
-    for (int c = (int)threadIdx.x; c < a.in.columns; c += THREADS)
-        sum = fmaf(row_input(a.in, begin, c, f), a.shared_gate[c], sum);
-    return 1.0f / (1.0f + exp_fast(-block_sum(sum, room)));
+    const uint8_t *gate = reinterpret_cast<const uint8_t *>(a.shared_gate);
+    return 1.0f / (1.0f + exp_fast(-row_product<KERNEL_F32>(a.in, row, gate, room)));
 }
 
+/* Few tokens: a block a token and an expert (one more for the shared expert), and the last of a
+ * token's blocks chooses. */
+template <int TYPE>
+static __global__ void __launch_bounds__(THREADS)
+    route_kernel(const __grid_constant__ struct cuda_route a, size_t row_bytes)
+{
+    __shared__ float shares[MOST_EXPERTS], room[WARP];
+    grid_launch_next();
+    int expert = (int)blockIdx.x, row = (int)blockIdx.y, experts = a.router.rows;
+    const uint8_t *weights = a.router.codes + (size_t)expert * row_bytes;
+    if (expert < experts)
+        for (size_t at = threadIdx.x * 128; at < row_bytes; at += THREADS * 128)
+            prefetch_l2(weights + at);
+    grid_wait();
+    if (expert == experts) {
+        float share = shared_share(a, row, room);
+        if (threadIdx.x == 0)
+            a.shared_weight[row] = share;
+    } else {
+        float score = row_product<TYPE>(a.in, row, weights, room);
+        if (threadIdx.x == 0)
+            a.scores[(size_t)row * (size_t)experts + (size_t)expert] = score;
+    }
+    if (is_last(&a.tickets[row], (int)gridDim.x) && warp_index() == 0)
+        choose_experts(a, row, shares);
+}
+
+/* Many tokens: the scores are there. */
 static __global__ void __launch_bounds__(THREADS)
     choose_kernel(const __grid_constant__ struct cuda_route a)
 {
@@ -131,14 +180,20 @@ static struct cuda_input rows_from(struct cuda_input in, int first)
     size_t at = (size_t)first * (size_t)in.stride;
     size_t blocks = (size_t)first * (size_t)(cuda_pitch(in.columns) / CUDA_BLOCK);
     in.values = in.values ? in.values + at : nullptr;
-    in.y = in.y ? in.y + at : nullptr;
-    in.sum_out = in.sum_out ? in.sum_out + at : nullptr;
     in.quants = in.quants ? in.quants + blocks * CUDA_BLOCK : nullptr;
     in.blocks = in.blocks ? in.blocks + blocks * 2 : nullptr;
     return in;
 }
 
-int cuda_route(const struct cuda_route *a, struct cuda_stream *stream)
+template <int TYPE> static int route_few(const struct cuda_route *a, struct cuda_stream *stream)
+{
+    unsigned blocks = (unsigned)a->router.rows + (a->shared_gate ? 1 : 0);
+    size_t row_bytes = cuda_matrix_layout(a->router.type, 1, a->router.columns).row_codes;
+    shape s = {dim3(blocks, (unsigned)a->rows), dim3(THREADS), 0};
+    return launch(route_kernel<TYPE>, s, stream, *a, row_bytes);
+}
+
+static int route_many(const struct cuda_route *a, struct cuda_stream *stream)
 {
     struct cuda_gemv scores = {};
     scores.matrix = a->router;
@@ -155,6 +210,22 @@ int cuda_route(const struct cuda_route *a, struct cuda_stream *stream)
     }
     shape s = {dim3((unsigned)a->rows), dim3(THREADS), 0};
     return launch(choose_kernel, s, stream, *a);
+}
+
+int cuda_route(const struct cuda_route *a, struct cuda_stream *stream)
+{
+    if (a->rows > CUDA_GEMV_ROWS)
+        return route_many(a, stream);
+    switch (a->router.type) {
+    case KERNEL_F32:
+        return route_few<KERNEL_F32>(a, stream);
+    case KERNEL_F16:
+        return route_few<KERNEL_F16>(a, stream);
+    case KERNEL_BF16:
+        return route_few<KERNEL_BF16>(a, stream);
+    default:
+        return route_many(a, stream);
+    }
 }
 
 /* --- Grouping --- */

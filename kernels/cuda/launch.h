@@ -243,7 +243,8 @@ int cuda_softcap(float *x, int rows, int columns, int stride, float cap,
 /* Scores by the router, softmax over all experts, the `used` likeliest in order (the lower number
  * among equals); renormalised: divided by their sum (at least 6.103515625e-5). Where shared_gate
  * is given, shared_weight[t] = sigmoid(normed row t . shared_gate). `scores` (rows, experts) is
- * scratch, `ticket` one zero, left zero. Any number of rows. */
+ * scratch, `tickets` CUDA_GEMV_ROWS zeros, left zeros. Any number of rows; up to CUDA_GEMV_ROWS and
+ * with a router of floats it is one launch. `in` has no y. */
 struct cuda_route {
     struct cuda_matrix router;
     struct cuda_input in;
@@ -253,7 +254,7 @@ struct cuda_route {
     float *scores, *weights;  /* weights (rows, used) */
     int32_t *experts;         /* (rows, used) */
     float *shared_weight;     /* (rows) */
-    unsigned *ticket;
+    unsigned *tickets;
 };
 int cuda_route(const struct cuda_route *a, struct cuda_stream *stream);
 

@@ -357,12 +357,13 @@ static int launches(int layers, int experts, int rows)
     return (int)(after - before);
 }
 
-static void test_a_layer_of_decoding_is_five_launches(void **state)
+static void test_a_layer_of_decoding_is_five_launches_or_six(void **state)
 {
     (void)state;
     assert_int_equal(launches(3, 0, 1) - launches(2, 0, 1), 5);
     assert_int_equal(launches(3, 0, 4) - launches(2, 0, 4), 5);
-    assert_int_equal(launches(3, 4, 1) - launches(2, 4, 1), 7);
+    assert_int_equal(launches(3, 4, 1) - launches(2, 4, 1), 6);
+    assert_int_equal(launches(3, 4, 4) - launches(2, 4, 4), 6);
     assert_true(launches(3, 0, 16) - launches(2, 0, 16) <= 9);
 }
 #endif
@@ -394,7 +395,7 @@ int main(void)
         cmocka_unit_test(test_widths_that_are_no_multiple_of_a_block),
         cmocka_unit_test(test_keys_and_values_in_8_bits),
 #ifndef ARENA_ON_DEVICE
-        cmocka_unit_test(test_a_layer_of_decoding_is_five_launches),
+        cmocka_unit_test(test_a_layer_of_decoding_is_five_launches_or_six),
 #endif
         cmocka_unit_test(test_every_architecture),
         cmocka_unit_test(test_every_type),
