@@ -49,13 +49,14 @@ static void check_route(enum kernel_type type, int experts, int used, int rows, 
                            .used = used,
                            .renormalise = renormalise,
                            .shared_gate = to_device(gate, (size_t)columns * sizeof *gate),
-                           .scores = device_room((size_t)(rows * experts) * sizeof(float)),
                            .weights = device_room(pairs * sizeof(float)),
                            .experts = device_room(pairs * sizeof(int32_t)),
                            .shared_weight = device_room((size_t)rows * sizeof(float)),
                            .tickets = device_zeros(CUDA_GEMV_ROWS * sizeof(unsigned))};
-    for (int again = 0; again < 2; again++) /* the tickets are left as they were */
+    for (int again = 0; again < 2; again++) { /* the tickets are left as they were */
+        a.scores = device_room((size_t)(rows * experts) * sizeof(float));
         must(cuda_route(&a, stream), "cuda_route");
+    }
     int32_t *got = from_device(a.experts, pairs * sizeof *got);
     float *weights = from_device(a.weights, pairs * sizeof *weights);
     float *shared = from_device(a.shared_weight, (size_t)rows * sizeof *shared);
@@ -87,6 +88,7 @@ static void test_route(void)
     check_route(KERNEL_F32, 60, 4, 3, false);
     check_route(KERNEL_F32, 8, 2, 19, true);
     check_route(KERNEL_F16, 33, 6, 16, true);
+    check_route(KERNEL_F32, 7, 7, 16, true);
     check_route(KERNEL_Q8_0, 128, 8, 2, true);
     check_route(KERNEL_BF16, 5, 5, 1, false);
 }
