@@ -247,14 +247,18 @@ bool rank_probability_best(double *best, const double *theta, const struct matri
     return true;
 }
 
-/* Adds `share` to the rank that each model has in draw `c`. */
-static void add_ranks(double *distribution, const double *theta, const double *y, size_t n,
-                      double share)
+/* Adds `share` to the rank that each model has in the draw y[0], y[TOGETHER], …; `drawn` has room
+ * for n. */
+WIDE static void add_ranks(double *distribution, const double *theta, const double *y,
+                           double *drawn, size_t n, double share)
 {
+    for (size_t i = 0; i < n; i++)
+        drawn[i] = y[i * TOGETHER] + theta[i];
     for (size_t i = 0; i < n; i++) {
-        size_t above = 0;
+        double mine = drawn[i];
+        uint64_t above = 0;
         for (size_t j = 0; j < n; j++)
-            above += y[j * TOGETHER] + theta[j] > y[i * TOGETHER] + theta[i];
+            above += drawn[j] > mine;
         distribution[i * n + above] += share;
     }
 }
@@ -267,11 +271,14 @@ bool rank_distribution(double *distribution, const double *theta, const struct m
     memset(distribution, 0, n * n * sizeof *distribution);
     if (!simulation_init(&sim, NULL, covariance, seed, err))
         return false;
-    for (size_t k = 0; k < blocks; k++) {
+    double *drawn = malloc((n + 1) * sizeof *drawn);
+    for (size_t k = 0; drawn && k < blocks; k++) {
         const double *y = simulation_draw(&sim);
         for (size_t c = 0; c < TOGETHER; c++)
-            add_ranks(distribution, theta, y + c, n, 1 / (double)(blocks * TOGETHER));
+            add_ranks(distribution, theta, y + c, drawn, n, 1 / (double)(blocks * TOGETHER));
     }
+    bool ok = drawn != NULL;
     simulation_done(&sim);
-    return true;
+    free(drawn);
+    return ok || err_set(err, ERR_MEMORY, "no memory to simulate the ranks of %zu models", n);
 }
