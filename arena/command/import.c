@@ -33,11 +33,13 @@ static bool cut_columns(char *text, const char *columns[3])
 
 static void report(const struct intake_report *report)
 {
-    printf("%" PRIu64 " votes imported\n", report->added);
+    printf("%" PRIu64 " vote%s imported\n", report->added, report->added == 1 ? "" : "s");
     if (report->stored_before)
         printf("%" PRIu64 " were stored before\n", report->stored_before);
     if (report->left_out)
-        printf("%" PRIu64 " records compare nothing and were left out\n", report->left_out);
+        printf("%" PRIu64 " %s left out\n", report->left_out,
+               report->left_out == 1 ? "record compares nothing and was"
+                                     : "records compare nothing and were");
 }
 
 /* As the directory's owner, for as long as it takes. */

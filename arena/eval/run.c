@@ -127,13 +127,14 @@ static bool is_idle(struct run *run, bool judges, size_t place)
     return !work->under_way && (run->stopping || work->first == EVAL_NONE);
 }
 
+/* Where the writer is too busy now, the clock comes back to it. */
 static void end_run(struct run *run)
 {
-    run->ending = true;
+    run->ending = tell_store(run, true);
+    if (!run->ending)
+        return;
     loop_timer_stop(run->options.house->loop, &run->tick);
     loop_timer_stop(run->options.house->loop, &run->again);
-    if (!tell_store(run, true))
-        run->options.over(run, run->options.user); /* it is found as it was told last */
 }
 
 void run_stop(struct run *run, const char *why)

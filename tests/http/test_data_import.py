@@ -241,7 +241,7 @@ def test_open_webui_feedback(tmp_path):
     file = tmp_path / "feedback.json"
     file.write_text(json.dumps(feedback))
     done = arena("import", file, "--data", tmp_path / "d")
-    assert done.stdout == "3 votes imported\n1 records compare nothing and were left out\n"
+    assert done.stdout == "3 votes imported\n1 record compares nothing and was left out\n"
     got = rows(
         tmp_path / "d",
         "SELECT c.name, e.name, v.winner, v.at_ms FROM votes v JOIN battles b ON b.number = v.battle"
