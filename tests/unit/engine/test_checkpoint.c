@@ -736,7 +736,9 @@ static void test_normal_forms(void **state)
         "{\"id\":256,\"content\":\"<|e|>\",\"special\":true,\"normalized\":false},"
         "{\"id\":257,\"content\":\"caf\\u00e9\",\"normalized\":true},"
         "{\"id\":258,\"content\":\"e\\u0301\",\"normalized\":false},"
-        "{\"id\":259,\"content\":\"<|n|>\",\"special\":true,\"normalized\":true}";
+        "{\"id\":259,\"content\":\"<|n|>\",\"special\":true,\"normalized\":true},"
+        "{\"id\":260,\"content\":\"<|r|>\",\"special\":true,\"rstrip\":true},"
+        "{\"id\":261,\"content\":\" x\",\"normalized\":false}";
     struct folder folder;
     struct engine_error error = {0};
     struct gguf *file = open_forms(config, byte_tokenizer(added, "{\"type\":\"NFC\"}"), &folder);
@@ -759,6 +761,11 @@ static void test_normal_forms(void **state)
     check_marked(tokenizer, "<|e|>\u0338", "1111100", 3, 184);
     check_marked(tokenizer, "u\u0308<|n|>", "00011111", 3, 259);
     check_marked(tokenizer, "u\u0308<|n|>", "11100111", 7, '>');
+    check_marked(tokenizer, "<|e|>u<|n|>", "11111000000", 7, '>');
+    check_marked(tokenizer, "<|e|>u<|n|>", "11111011111", 3, 259);
+    /* White space that a token takes may begin the next one. */
+    check_ids(tokenizer, "<|r|>  x", TOKENIZER_SPECIAL, "260 261 ");
+    check_ids(tokenizer, "<|r|>  y", TOKENIZER_SPECIAL, "260 121 ");
     tokenizer_free(tokenizer);
 }
 
