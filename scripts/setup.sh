@@ -3,8 +3,8 @@
 
 # libcmocka-dev too: one build folder serves ./run and ./check, and the tests are configured with it.
 BUILD_PACKAGES="gcc g++ cmake ninja-build pkg-config libc6-dev python3 python3-venv \
-    libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev libutf8proc-dev libssl-dev \
-    zlib1g-dev libcmocka-dev libjs-marked libjs-katex fonts-katex fonts-inter"
+    libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev \
+    libutf8proc-dev libssl-dev zlib1g-dev libcmocka-dev libjs-marked libjs-katex fonts-katex fonts-inter"
 TEST_PACKAGES="chromium sqlite3 clang-format git openssl"
 
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
